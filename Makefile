@@ -1,0 +1,37 @@
+# make demo   the built-in audit, from a fresh clone      make lint   style and types
+# make test   the tests, from a fresh clone               make bench  speed and memory, as ratios within one run
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/installed
+	$(BIN)/ganaudit demo
+
+test: .venv/installed-dev
+	tests/install-browser.sh
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed-dev
+	$(BIN)/python tests/bench.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	@echo "Installing ganaudit and what it needs into .venv (PyTorch is large: a few minutes) …"
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	@echo "Installing ganaudit and what its tests need into .venv (PyTorch is large: a few minutes) …"
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@ .venv/installed
+
+clean:
+	rm -rf .venv audits build *.egg-info

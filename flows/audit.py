@@ -1,0 +1,98 @@
+"""The audit as a Prefect flow: each source's blocks fan out as tasks, then the findings are published."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import flow
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from ganaudit import devices
+from ganaudit.audit import Audit, failing, open_store
+from ganaudit.blocks import BlockDone
+from ganaudit.plan import BlockTask, Plan
+from ganaudit.spec import AuditSpec, load
+from tasks.block import block
+from tasks.prepare import prepare
+from tasks.publish import publish
+
+Watch = Callable[[Plan, list[BlockTask], BlockDone | None], None]
+"""Told of the plan once (with None), then of each block when its records stand."""
+
+PROGRESS_SECONDS = 5.0
+"""Least time between two updates of the progress artifact: each is a request to the server."""
+
+
+@flow(name="audit", flow_run_name="{audit}", persist_result=False, validate_parameters=False)
+def audit(audit: str, store: str | None = None, watch: Watch | None = None) -> Audit:
+    """Runs or resumes the audit file `audit`; `store` replaces its own. Raises GanauditError where it cannot."""
+    return _run(load(Path(audit), store), watch)
+
+
+def _run(spec: AuditSpec, watch: Watch | None) -> Audit:
+    planned, todo = prepare(spec)
+    with failing(planned, open_store(spec)):
+        if watch is not None:
+            watch(planned, todo, None)
+        progress = _Progress(len(todo))
+        futures = [block.submit(one, label(one)) for one in todo]
+        parsed, first_error = 0, None
+        for future in as_completed(futures):
+            try:
+                done = future.result()
+            except Exception as error:  # the other blocks' records are worth having: go on, then say what went wrong
+                first_error = first_error or error
+                continue
+            parsed += done.images
+            progress.step()
+            if watch is not None:
+                watch(planned, todo, done)
+        progress.finish()
+        if first_error is not None:
+            raise first_error
+        return publish(planned, parsed)
+
+
+def label(todo: BlockTask) -> str:
+    """How Prefect's pages call a block."""
+    return f"{todo.source.name} {todo.first}-{todo.last}"
+
+
+class _Progress:
+    """The run's progress artifact, updated now and then."""
+
+    def __init__(self, blocks: int) -> None:
+        self._blocks, self._done, self._told = blocks, 0, time.monotonic()
+        self._artifact: UUID | None = None
+        if blocks:
+            made = create_progress_artifact(progress=0.0, key="progress", description="Blocks whose records stand")
+            self._artifact = made if isinstance(made, UUID) else None
+
+    def step(self) -> None:
+        self._done += 1
+        if time.monotonic() - self._told >= PROGRESS_SECONDS:
+            self._tell()
+
+    def finish(self) -> None:
+        if self._blocks:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        if self._artifact is not None:
+            update_progress_artifact(self._artifact, progress=100.0 * self._done / self._blocks)
+
+
+def run(path: Path | str, store: Path | str | None = None, watch: Watch | None = None) -> Audit:
+    """The flow on threads of this process, as the audit file's `run` says; Prefect needs no server beside it."""
+    spec = load(path, store)
+    workers = devices.workers(spec.run.workers, devices.pick(spec.run.device))
+    runner: TaskRunner[PrefectFuture[Any]] = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=workers))
+    on_threads = audit.with_options(task_runner=runner)
+    return on_threads(str(Path(path).resolve()), None if store is None else str(Path(store).expanduser().resolve()), watch)

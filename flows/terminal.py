@@ -1,0 +1,140 @@
+"""What the terminal shows: progress while a run goes on, findings when it is done."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ganaudit.audit import Audit
+from ganaudit.blocks import BlockDone
+from ganaudit.check import Check
+from ganaudit.plan import BlockTask, Plan, needs
+from ganaudit.report import sentence
+
+
+class RunProgress:
+    """One bar for each source whose blocks are missing, images per second beside it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("images"),
+            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        )  # fmt: skip
+        self._bars = Progress(*columns, console=console)
+        self._bar: dict[str, TaskID] = {}
+        self._started = time.monotonic()
+
+    def __enter__(self) -> RunProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, planned: Plan, todo: Sequence[BlockTask], done: BlockDone | None) -> None:
+        if done is None:
+            self._started = time.monotonic()
+            total = sum(source.count for source in planned.sources)
+            if not todo:
+                self._console.print(f"All {total:,} images are in the store already; nothing to parse.", style="dim")
+            else:
+                parts = f"{needs(todo):,} images in {len(todo)} blocks, on {planned.device}, {planned.workers} at once"
+                self._console.print(f"Parsing {parts}.", style="dim")
+            for key in dict.fromkeys(one.key for one in todo):
+                mine = [one for one in todo if one.key == key]
+                self._bar[key] = self._bars.add_task(mine[0].source.name, total=needs(mine), rate="")
+            return
+        seconds = max(time.monotonic() - self._started, 1e-3)
+        bar = self._bar[done.key]
+        completed = self._bars.tasks[self._bars.task_ids.index(bar)].completed + done.images
+        self._bars.update(bar, completed=completed, rate=f"{completed / seconds:,.0f}/s")
+
+
+def findings_text(found: Audit) -> str:
+    """The findings of a run for people: a sentence each, the distances, where the report is."""
+    stats, distances, differences = (found.table(name) for name in ("class_stats", "fsd", "comparison"))
+    lines = [sentence(stats, distances, generator) for generator in distances["generator"]]
+    lines += [f"Note: {note}" for note in found.notes]
+    rows = [
+        {
+            "generator": row["generator"], "images": f"{row['generated_images']:,}", "FSD": f"{row['fsd']:.2f}",
+            "mean part": f"{row['mean_part']:.2f}", "covariance part": f"{row['covariance_part']:.2f}",
+            "floor at this N": "-" if row["floor"] is None or math.isnan(row["floor"]) else f"{row['floor']:.2f}",
+        }
+        for row in distances.to_dict("records")
+    ]  # fmt: skip
+    text = "\n".join([*lines, "", table_text(rows, "no generator has findings")])
+    for row in differences.to_dict("records"):
+        text += f"FSD of {row['generator_a']} minus {row['generator_b']}: {row['difference']:+.2f}\n"
+    if found.quarantined:
+        text += f"\n{found.quarantined:,} images were set aside; the report and the view images say why.\n"
+    return f"{text}\nrun     {found.run}\nstore   {found.store}\nreport  {found.report}"
+
+
+def as_dict(found: Audit) -> dict[str, Any]:
+    """The same for scripts."""
+    return {
+        "run": found.run, "status": found.status, "exit_code": found.exit_code, "store": str(found.store),
+        "report": str(found.report), "parsed": found.parsed, "quarantined": found.quarantined, "notes": list(found.notes),
+        "findings": {name: rows.to_pylist() for name, rows in found.findings.items()},
+    }  # fmt: skip
+
+
+def plan_text(found: Check) -> str:
+    """What `ganaudit check` found."""
+    rows = [
+        {
+            "source": source.name, "role": source.role, "kind": source.kind, "images": f"{source.images:,}",
+            "to parse": f"{source.missing_images:,}", "images/s": f"{source.rate:,.0f}",
+            "set aside in the first batch": source.set_aside or "-",
+        }
+        for source in found.sources
+    ]  # fmt: skip
+    notes = "".join(f"note: {note}\n" for note in found.notes)
+    return (
+        f"{table_text(rows, '')}{notes}"
+        f"parser {found.parser} with {found.classes} classes, {found.precision} on {found.device}, "
+        f"{found.workers} blocks at once\n"
+        f"{found.missing_blocks} of {found.blocks} blocks to do: about {_duration(found.seconds)} and {found.megabytes:.1f} MB "
+        f"({found.free_gigabytes:,.0f} GB free) in {found.store}"
+    )
+
+
+def table_text(rows: Sequence[dict[str, Any]], empty: str) -> str:
+    """Rows as a plain table, as wide as it has to be."""
+    if not rows:
+        return f"{empty}\n" if empty else ""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, value in rows[0].items():
+        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    out = io.StringIO()
+    Console(file=out, width=10_000, highlight=False, markup=False, emoji=False).print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    if hasattr(value, "strftime"):
+        return str(value.strftime("%Y-%m-%d %H:%M:%S"))
+    return escape(str(value))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,63 @@
+"""ganaudit finds out what an image generator cannot make.
+
+    import ganaudit
+    found = ganaudit.audit(ganaudit.load("audit.yaml"))
+    found.table("class_stats")
+
+Heavy libraries are imported when they are first needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ganaudit.audit import Audit, audit
+    from ganaudit.datasets.protocol import Dataset, Image
+    from ganaudit.errors import AuditError, GanauditError, ImageError, RequestError
+    from ganaudit.generators.protocol import Generator, LayeredGenerator, State
+    from ganaudit.parsers.protocol import ClassInfo, Labels, Parser
+    from ganaudit.records.catalog import connect
+    from ganaudit.records.store import Store
+    from ganaudit.spec import AuditSpec, load, parse
+
+_HOMES = {
+    "Audit": "audit", "audit": "audit", "Dataset": "datasets.protocol", "Image": "datasets.protocol",
+    "AuditError": "errors", "GanauditError": "errors", "ImageError": "errors", "RequestError": "errors",
+    "Generator": "generators.protocol", "LayeredGenerator": "generators.protocol", "State": "generators.protocol",
+    "ClassInfo": "parsers.protocol", "Labels": "parsers.protocol", "Parser": "parsers.protocol",
+    "connect": "records.catalog", "Store": "records.store", "AuditSpec": "spec", "load": "spec", "parse": "spec",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganaudit' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ganaudit.{_HOMES[name]}"), name)
+
+
+__all__ = [
+    "Audit",
+    "AuditError",
+    "AuditSpec",
+    "ClassInfo",
+    "Dataset",
+    "GanauditError",
+    "Generator",
+    "Image",
+    "ImageError",
+    "Labels",
+    "LayeredGenerator",
+    "Parser",
+    "RequestError",
+    "State",
+    "Store",
+    "__version__",
+    "audit",
+    "connect",
+    "load",
+    "parse",
+]

@@ -1,0 +1,277 @@
+"""An audit from its spec to its report, without Prefect: `ganaudit.audit(spec)` in a notebook gives the flow's records."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import torch
+
+from ganaudit import __version__, devices, findings, pictures
+from ganaudit.blocks import BlockDone, make_block
+from ganaudit.errors import AuditError, GanauditError
+from ganaudit.keys import canonical
+from ganaudit.plan import BlockTask, Plan, plan
+from ganaudit.records import catalog
+from ganaudit.records.store import Store
+from ganaudit.report.data import Quarantined, ReportData, Samples
+from ganaudit.spec import AuditSpec
+
+DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"
+EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
+LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "duckdb", "pillow")
+
+Watch = Callable[[BlockDone], None]
+"""Told of each block when its records stand."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A finished run: its findings as tables, where its report is, and what was set aside."""
+
+    run: str
+    status: str
+    store: Path
+    report: Path
+    findings: dict[str, pa.Table]
+    parsed: int
+    """Images that this run parsed; the others were in the store already."""
+    quarantined: int
+    notes: tuple[str, ...] = ()
+    """What a reader of the findings has to know: sources that have none."""
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.status]
+
+    def table(self, finding: str) -> pd.DataFrame:
+        """A finding as a DataFrame."""
+        found: pd.DataFrame = self.findings[finding].to_pandas()
+        return found
+
+
+def audit(spec: AuditSpec, watch: Watch | None = None) -> Audit:
+    """Runs or resumes `spec` on threads of this process. Raises GanauditError where it cannot."""
+    store = open_store(spec)
+    planned = plan(spec)
+    tasks = begin(planned, store)
+    with failing(planned, store):
+        done = list(work(tasks, planned.workers, watch))
+        return finish(planned, store, sum(block.images for block in done))
+
+
+def open_store(spec: AuditSpec) -> Store:
+    """The audit's store, ready to be written."""
+    return Store(spec.path(spec.store)).open_for_writing()
+
+
+def begin(planned: Plan, store: Store) -> list[BlockTask]:
+    """Records that the run started, and what it is about; returns the blocks that are missing."""
+    store.write_classes(planned.parser_key, [{"class_id": c.id, "name": c.name, "head": c.head} for c in planned.classes])
+    for source in planned.sources:
+        store.write_source({
+            "key": source.key, "kind": source.kind, "recipe": canonical(source.recipe), "digests": canonical(source.digests),
+            "resolution": source.resolution, "truncation": None, "noise": None, "training_step": source.training_step,
+        })  # fmt: skip
+    used = [
+        {
+            "role": source.role, "source": source.name, "key": source.key, "parser_key": planned.parser_key, "first": 0,
+            "count": source.count,
+        }
+        for source in planned.sources
+    ]  # fmt: skip
+    store.start_run(_run_row(planned, "running", None), used)
+    return planned.missing(store)
+
+
+def work(tasks: Sequence[BlockTask], workers: int, watch: Watch | None = None) -> Iterator[BlockDone]:
+    """Makes the blocks on `workers` threads, yielding each when it stands. The first failure stops what has not started."""
+    if not tasks:
+        return
+    before = torch.get_num_threads()
+    seats = _Seats()
+    try:
+        with ThreadPoolExecutor(min(workers, len(tasks)), "ganaudit-block") as pool:
+            pending: set[Future[BlockDone]] = {pool.submit(seats.make, task) for task in tasks}
+            try:
+                while pending:
+                    ready, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in ready:
+                        block = future.result()
+                        if watch is not None:
+                            watch(block)
+                        yield block
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Seats:
+    """Gives each thread a number, so that each has its own GPU where there are several."""
+
+    def __init__(self) -> None:
+        self._own, self._lock, self._next = threading.local(), threading.Lock(), 0
+
+    def make(self, task: BlockTask) -> BlockDone:
+        if not hasattr(self._own, "number"):
+            with self._lock:
+                self._own.number, self._next = self._next, self._next + 1
+        return make_block(replace(task, device=devices.for_worker(task.device, self._own.number)))
+
+
+@contextmanager
+def failing(planned: Plan, store: Store) -> Iterator[None]:
+    """Records that the run failed when what is inside raises."""
+    try:
+        yield
+    except BaseException:
+        try:
+            store.finish_run(_run_row(planned, FAILED, datetime.now(UTC)))
+            catalog.build(store)
+        except (GanauditError, OSError):
+            pass  # the first error is the one to report
+        raise
+
+
+def finish(planned: Plan, store: Store, parsed: int) -> Audit:
+    """Findings, pictures, report and catalog of a run whose blocks all stand."""
+    from ganaudit import report
+
+    counts = readable(store, planned.run)
+    for source in planned.sources:
+        if source.role == "real" and counts.get(source.name, 0) < 2:
+            raise AuditError(f"real source {source.name!r} has no usable images: {_reason(store, planned.run, source.name)}")
+    found = findings.materialise(store, planned.run, planned.spec.decide.presence)
+    samples, holders = pictures.collect(planned, store, found["class_stats"].to_pandas())
+    pictures.save(store, planned.run, samples, holders)
+    quarantined = sum(source.count for source in planned.sources) - sum(counts.values())
+    status = SET_ASIDE if quarantined else DONE
+    store.finish_run(_run_row(planned, status, datetime.now(UTC)))
+    catalog.build(store)
+    page = report_path(store, planned.run)
+    data = report_data(store, planned.run)
+    page.write_text(report.render(data), encoding="utf-8")
+    return Audit(planned.run, status, store.path, page, found, parsed, quarantined, tuple(data.notes))
+
+
+def readable(store: Store, run: str) -> dict[str, int]:
+    """Images of each source of a run that were read."""
+    statement = "SELECT source, count(*) FROM run_images(?) WHERE status = 'ok' GROUP BY source"
+    with catalog.in_memory(store) as connection:
+        return dict(connection.execute(statement, [run]).fetchall())
+
+
+def _reason(store: Store, run: str, source: str) -> str:
+    statement = """
+        SELECT error, count(*) AS images FROM run_images(?) WHERE source = ? AND status <> 'ok'
+        GROUP BY error ORDER BY images DESC, error LIMIT 1
+    """
+    with catalog.in_memory(store) as connection:
+        row = connection.execute(statement, [run, source]).fetchone()
+    return "it has fewer than two images" if row is None else f"{row[1]:,} images were set aside, most often because {row[0]}"
+
+
+def _notes(store: Store, run: str, distances: pd.DataFrame) -> tuple[str, ...]:
+    """What a reader of the findings has to know: generators that have none, and why."""
+    with catalog.in_memory(store) as connection:
+        statement = "SELECT source FROM run_sources WHERE run = ? AND role = 'generated' ORDER BY source"
+        generators = [row[0] for row in connection.execute(statement, [run]).fetchall()]
+    return tuple(
+        f"{name!r} has no findings: {_reason(store, run, name)}."
+        for name in generators
+        if name not in set(distances["generator"])
+    )
+
+
+def report_path(store: Store, run: str) -> Path:
+    """Where the report of a run stands."""
+    return store.finding(run, "fsd").with_name("report.html")
+
+
+def report_data(store: Store, run: str) -> ReportData:
+    """Everything the report of a run shows, from its records, findings and kept pictures alone. Raises RequestError."""
+    import yaml
+
+    from ganaudit.errors import RequestError
+
+    with catalog.in_memory(store) as connection:
+        row = connection.execute(
+            "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?", [run]
+        ).fetchone()
+        if row is None:
+            raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
+        tables = {
+            name: connection.execute(f"SELECT * FROM {name} WHERE run = ?", [run]).df()
+            for name in ("class_stats", "fsd", "comparison")
+        }
+        set_aside = connection.execute(
+            "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
+        ).fetchall()
+    audit_name, spec, started, finished, status, versions, device = row
+    if tables["class_stats"].empty and status != SET_ASIDE:
+        raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
+    samples, holders = pictures.load(store, run)
+    return ReportData(
+        audit=audit_name, run=run, started=started, finished=finished, device=device, versions=json.loads(versions),
+        audit_yaml=yaml.safe_dump(_tidy(json.loads(spec)), sort_keys=False, allow_unicode=True),
+        command="ganaudit run AUDIT.yaml", exit_status=EXIT_CODES.get(status, 1),
+        class_stats=tables["class_stats"], fsd=tables["fsd"], comparison=tables["comparison"], samples=samples,
+        holders=holders, quarantined=[Quarantined(*values) for values in set_aside], notes=_notes(store, run, tables["fsd"]),
+    )  # fmt: skip
+
+
+def _tidy(value: Any) -> Any:
+    """A spec without what was left out of it."""
+    if isinstance(value, dict):
+        return {key: _tidy(entry) for key, entry in value.items() if entry not in (None, {}, [])}
+    return [_tidy(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _run_row(planned: Plan, status: str, finished: datetime | None) -> dict[str, Any]:
+    versions = {"ganaudit": __version__, "python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+    return {
+        "run": planned.run, "audit": planned.spec.name, "spec": canonical(planned.spec.model_dump(mode="json")),
+        "started": planned.started, "finished": finished, "status": status, "versions": canonical(versions),
+        "device": devices.describe(planned.device), "git_commit": _commit(),
+    }  # fmt: skip
+
+
+def _commit() -> str | None:
+    """Commit of this code where it runs from its repository."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+__all__ = [
+    "Audit",
+    "Samples",
+    "audit",
+    "begin",
+    "failing",
+    "finish",
+    "open_store",
+    "report_data",
+    "report_path",
+    "work",
+]

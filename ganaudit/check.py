@@ -1,0 +1,130 @@
+"""What an audit would do, without doing it: sources, weights and shapes are opened, one batch of each source is parsed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganaudit import blocks
+from ganaudit.plan import BlockTask, plan
+from ganaudit.records.store import Store
+from ganaudit.spec import AuditSpec
+
+BYTES_PER_IMAGE, BYTES_PER_CLASS_ROW = 70, 17
+"""Of compressed shards, measured on the village's (docs/benchmarks.md)."""
+
+
+@dataclass(frozen=True)
+class SourceCheck:
+    """One source. rate: images per second of one worker, read and parsed, from its first batch."""
+
+    name: str
+    role: str
+    kind: str
+    key: str
+    images: int
+    missing_images: int
+    rate: float
+    set_aside: int
+    class_rows: float
+    """Classes present per image."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The plan of an audit, with what it would cost."""
+
+    audit: str
+    store: str
+    device: str
+    precision: str
+    workers: int
+    parser: str
+    classes: int
+    sources: tuple[SourceCheck, ...]
+    blocks: int
+    missing_blocks: int
+    seconds: float
+    megabytes: float
+    free_gigabytes: float
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def check(spec: AuditSpec) -> Check:
+    """Opens everything and parses one batch of each source. Writes nothing. Raises RequestError for what cannot work."""
+    store = Store(spec.path(spec.store))
+    store.check_version()
+    planned = plan(spec)
+    missing = planned.missing(store)
+    found = []
+    for source in planned.sources:
+        first, last = source.blocks[0]
+        task = BlockTask(spec, source.place, source.key, planned.parser_key, first, last, planned.device, planned.precision)
+        todo = sum(one.last - one.first + 1 for one in missing if one.key == source.key)
+        rate, set_aside, class_rows = _probe(task)
+        found.append(
+            SourceCheck(source.name, source.role, source.kind, source.key, source.count, todo, rate, set_aside, class_rows)
+        )
+    by_key = {source.key: source for source in found}
+    seconds = sum(source.missing_images / source.rate for source in by_key.values()) / min(
+        planned.workers, max(len(missing), 1)
+    )
+    size = sum(s.missing_images * (BYTES_PER_IMAGE + BYTES_PER_CLASS_ROW * s.class_rows) for s in by_key.values())
+    return Check(
+        audit=spec.name, store=str(store.path), device=planned.device, precision=planned.precision, workers=planned.workers,
+        parser=spec.parser.kind, classes=len(planned.classes), sources=tuple(found), blocks=planned.blocks,
+        missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
+        free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9, 
+        notes=tuple(_notes(spec, planned.precision, planned.device)),
+    )  # fmt: skip
+
+
+def _probe(task: BlockTask) -> tuple[float, int, float]:
+    """(images per second, images set aside, class rows per image) of a source's first batch, the second time it is read."""
+    parser, source = blocks.opened(task)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        first = replace(task, last=min(task.last, task.first + task.spec.sample.batch - 1))
+        for _ in range(2):
+            started = time.perf_counter()
+            counted = list(blocks.counted_batches(first, parser, source))
+            seconds = time.perf_counter() - started
+    finally:
+        torch.set_num_threads(before)
+    n = first.last - first.first + 1
+    bad = sum(error is not None for batch, _ in counted for error in batch.errors)
+    rows = sum(len(found.class_id) for _, found in counted)
+    return n / seconds, bad, rows / n
+
+
+def _notes(spec: AuditSpec, precision: str, device: str) -> list[str]:
+    notes = []
+    if precision == "bfloat16" and device == "cpu" and not _fast_bfloat16():
+        notes.append(
+            "this processor has no bfloat16 arithmetic; run: {precision: float32} may be faster (other keys: parsed anew)"
+        )
+    real = spec.real
+    for generator in spec.generators:
+        if generator.kind == real.kind == "village" and getattr(generator, "seed", None) == (getattr(real, "seed", None) or 0):
+            notes.append(
+                f"{generator.name!r} and {real.name!r} draw the same scenes (one seed): they are paired, not independent"
+            )
+    return notes
+
+
+def _fast_bfloat16() -> bool:
+    test = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(test()) if callable(test) else True
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())

@@ -1,0 +1,1 @@
+"""Image collections: the protocol, and one file a kind."""

@@ -1,0 +1,328 @@
+"""Photos in a folder: kind `folder`.
+
+The collection is what its files say: their names below the folder, their sizes and their bytes. Where the folder is,
+and when its files were written, does not matter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import random
+import stat
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from ganaudit import images
+from ganaudit.datasets.protocol import Image
+from ganaudit.errors import AuditError, ImageError, RequestError
+
+Decoded = TypeVar("Decoded")
+
+_CACHE_FORMAT = "ganaudit file digests, version 1"
+_SETTLED_NS = 2_000_000_000  # a file younger than this may still change without changing its size or its time stamp
+_READERS = 8
+
+
+class FolderDataset:
+    """The images below a folder, in the order of their sorted names shuffled by `random.Random(seed)`.
+
+    Names are relative, with slashes, sorted bytewise. Files are taken by suffix (images.SUFFIXES, any case); hidden
+    files and folders are skipped, links are followed. `resize` is a side or (height, width) in pixels, `how` as in
+    images.resize. `cache` is a file that remembers the digests of files that have not changed since.
+
+    Raises RequestError where the folder is missing, unreadable or without images.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        seed: int = 0,
+        resize: int | Sequence[int] | None = None,
+        how: images.Fit = "crop",
+        cache: Path | None = None,
+    ) -> None:
+        self.path = Path(os.path.abspath(path))
+        self.seed = seed
+        self.resize = size_in_pixels("resize", resize)
+        self.how = checked_fit(how)
+        self._cache = cache
+        self._files = list_images(self.path)
+        self._order = shuffled(len(self._files), seed)
+        self._recipe: dict[str, Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def name(self, index: int) -> str:
+        """Name of image `index`, readable or not."""
+        return self._files[place(self._order, index)].shown
+
+    def image(self, index: int) -> Image:
+        """Image `index`; ImageError where its file cannot be decoded, or changed after the folder was listed."""
+        file = self._files[place(self._order, index)]
+        pixels = read(file, images.decode)
+        return Image(pixels if self.resize is None else images.resize(pixels, self.resize, self.how), file.shown)
+
+    def recipe(self) -> Mapping[str, Any]:
+        """Content of the collection; reads every file once (see `cache`)."""
+        if self._recipe is None:
+            self._recipe = {
+                "kind": "folder",
+                "files": fingerprint(self._files, digests(self.path, self._files, self._cache)),
+                "images": len(self),
+                "seed": self.seed,
+                "resize": None if self.resize is None else list(self.resize),
+                "how": None if self.resize is None else self.how,
+                "decoding": images.VERSION,
+            }
+        return dict(self._recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file as it was when its folder was listed. size in bytes, -1 for a link that leads nowhere."""
+
+    name: str
+    path: str
+    size: int = -1
+    mtime_ns: int = -1
+    ctime_ns: int = -1
+    inode: int = -1
+
+    @property
+    def shown(self) -> str:
+        """The name as text that any table can hold: bytes that are not UTF-8 are written as escapes."""
+        return os.fsencode(self.name).decode("utf-8", "backslashreplace")
+
+
+def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) -> list[ListedFile]:
+    """Every image file below `folder` whose relative name is not skipped, sorted bytewise by that name."""
+    found: list[ListedFile] = []
+    others: Counter[str] = Counter()
+    try:
+        top = os.stat(folder)
+        if not stat.S_ISDIR(top.st_mode):
+            raise RequestError(f"{folder} is a file, not a folder: give the folder that holds the images")
+        waiting = [("", frozenset({(top.st_dev, top.st_ino)}))]
+        while waiting:
+            prefix, above = waiting.pop()
+            with os.scandir(folder / prefix) as entries:
+                names = [prefix + entry.name for entry in entries if not entry.name.startswith(".")]
+            for name in names:
+                is_image = PurePosixPath(name).suffix.lower() in images.SUFFIXES and not skip(name)
+                path = os.path.join(folder, name)
+                try:
+                    state = os.stat(path)
+                except OSError as error:
+                    if error.errno not in (errno.ENOENT, errno.ELOOP) or not os.path.islink(path):
+                        raise
+                    if is_image:
+                        found.append(ListedFile(name, path))
+                    continue
+                if stat.S_ISDIR(state.st_mode):
+                    if (identity := (state.st_dev, state.st_ino)) not in above:  # else a link to a folder above it
+                        waiting.append((name + "/", above | {identity}))
+                elif stat.S_ISREG(state.st_mode):
+                    if is_image:
+                        found.append(_listed(name, path, state))
+                    else:
+                        others[PurePosixPath(name).suffix.lower() or "no suffix"] += 1
+    except OSError as error:
+        raise _unlistable(folder, error) from error
+    if not found:
+        seen = "it has no files at all"
+        if others:
+            kind, count = others.most_common(1)[0]
+            seen = f"of its {others.total()} other files most ({count}) have {kind}"
+        raise RequestError(f"{folder} holds no images: {seen}; give files of {', '.join(sorted(images.SUFFIXES))}")
+    return sorted(found, key=lambda file: os.fsencode(file.name))
+
+
+def list_file(name: str, path: Path) -> ListedFile | None:
+    """One file that may not be there: None where it is missing or no file."""
+    try:
+        state = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unlistable(path, error) from error
+    return _listed(name, str(path), state) if stat.S_ISREG(state.st_mode) else None
+
+
+def _listed(name: str, path: str, state: os.stat_result) -> ListedFile:
+    return ListedFile(name, path, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+
+
+def _unlistable(folder: Path, error: OSError) -> RequestError:
+    where = os.fsdecode(error.filename) if error.filename is not None else str(folder)
+    if isinstance(error, PermissionError):
+        return RequestError(f"{where} cannot be read (permission denied): allow this user to read it")
+    if isinstance(error, FileNotFoundError) and where == str(folder):
+        return RequestError(f"there is no folder {folder}: correct the path or create it")
+    if isinstance(error, FileNotFoundError):
+        return RequestError(f"{where} disappeared while {folder} was listed: run again when nothing writes there")
+    return RequestError(f"{where} cannot be listed: {error.strerror or error}")
+
+
+def shuffled(n: int, seed: int) -> list[int]:
+    """The order of n sorted names: range(n) shuffled by `random.Random(seed)`, as Bau et al. sample a folder."""
+    order = list(range(n))
+    random.Random(seed).shuffle(order)
+    return order
+
+
+def place(order: Sequence[int], index: int) -> int:
+    """Where image `index` stands in the sorted listing; negative indices are no images."""
+    if not 0 <= index < len(order):
+        raise IndexError(f"image {index} of a collection of {len(order)}")
+    return order[index]
+
+
+def size_in_pixels(key: str, size: int | Sequence[int] | None) -> tuple[int, int] | None:
+    """A side, or height and width => (height, width); RequestError names the key."""
+    if size is None:
+        return None
+    sides = [size, size] if isinstance(size, int) else list(size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise RequestError(f"{key} is {size!r}: give a side in pixels, or [height, width], both above 0")
+    return int(sides[0]), int(sides[1])
+
+
+def checked_fit(how: str) -> images.Fit:
+    """`how` where it is a way to resize; RequestError otherwise."""
+    for fit in images.FITS:
+        if how == fit:
+            return fit
+    raise RequestError(f"how is {how!r}: it has to be one of {', '.join(images.FITS)}")
+
+
+def read(file: ListedFile, decode: Callable[..., Decoded]) -> Decoded:
+    """decode(path, name=…) of a file that is still the one that was listed; ImageError where it is not."""
+    _check_unchanged(file)
+    try:
+        decoded = decode(file.path, name=file.shown)
+    except ImageError:
+        _check_unchanged(file)  # a file that was replaced while it was read deserves that reason, not "truncated"
+        raise
+    _check_unchanged(file)
+    return decoded
+
+
+def _check_unchanged(file: ListedFile) -> None:
+    try:
+        state = os.stat(file.path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if file.size < 0:
+            raise ImageError(f"{file.shown} is a link to a file that does not exist") from error
+        raise ImageError(f"{file.shown} was deleted after the folder was listed") from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ImageError(f"{file.shown} is a link to itself") from error
+        if isinstance(error, PermissionError):
+            raise ImageError(f"{file.shown} cannot be read (permission denied)") from error
+        raise
+    if (state.st_size, state.st_mtime_ns) != (file.size, file.mtime_ns):
+        raise ImageError(f"{file.shown} changed after the folder was listed: run again to audit it as it is now")
+
+
+def fingerprint(files: Sequence[ListedFile], contents: Sequence[str | None]) -> str:
+    """sha256 over (name, size, sha256 of the bytes) of files sorted by name. A file without digest is unreadable."""
+    whole = hashlib.sha256()
+    for file, content in zip(files, contents, strict=True):
+        whole.update(os.fsencode(file.name) + f"\0{file.size}\0{content or 'unreadable'}\n".encode())
+    return whole.hexdigest()
+
+
+def digests(folder: Path, files: Sequence[ListedFile], cache: Path | None = None) -> list[str | None]:
+    """sha256 of each file's bytes, None where this user may not read it; unchanged files come from the cache.
+
+    Raises RequestError where a file changed after the folder was listed.
+    """
+    known = {} if cache is None else _load_cache(cache)
+    result: dict[str, str | None] = {}
+    fresh: dict[str, list[Any]] = {}
+    missing = []
+    for file in files:
+        entry = known.get(file.path)
+        if isinstance(entry, list) and entry[:-1] == _state(file) and isinstance(entry[-1], str):
+            result[file.path] = entry[-1]
+        else:
+            missing.append(file)
+    if missing:
+        try:
+            with ThreadPoolExecutor(min(_READERS, len(missing))) as pool:
+                for start in range(0, len(missing), 1024):  # in pieces: a million waiting tasks are a lot of memory
+                    piece = missing[start : start + 1024]
+                    settled = time.time_ns() - _SETTLED_NS
+                    for file, content in zip(piece, pool.map(_digest, piece), strict=True):
+                        result[file.path] = content
+                        if content is not None and file.mtime_ns <= settled:
+                            fresh[file.path] = [*_state(file), content]
+        finally:
+            if cache is not None and fresh:
+                _save_cache(cache, folder, {file.path for file in files}, fresh)
+    return [result[file.path] for file in files]
+
+
+def _state(file: ListedFile) -> list[int]:
+    return [file.size, file.mtime_ns, file.ctime_ns, file.inode]
+
+
+def _digest(file: ListedFile) -> str | None:
+    if file.size < 0:
+        return None
+    try:
+        with open(file.path, "rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+            state = os.fstat(stream.fileno())
+    except PermissionError:
+        return None
+    except FileNotFoundError:
+        state = None
+    except OSError as error:
+        raise AuditError(f"{file.path} cannot be read: {error.strerror or error}") from error
+    if state is None or (state.st_size, state.st_mtime_ns) != (file.size, file.mtime_ns):
+        raise RequestError(f"{file.path} changed while its folder was read: run again when nothing writes there")
+    return content
+
+
+def _load_cache(cache: Path) -> dict[str, Any]:
+    """path => [size, mtime_ns, ctime_ns, inode, sha256]; empty where the file is missing, torn or something else."""
+    try:
+        document = json.loads(cache.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(document, dict) or document.get("format") != _CACHE_FORMAT:
+        return {}
+    files = document.get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _save_cache(cache: Path, folder: Path, listed: set[str], fresh: Mapping[str, list[Any]]) -> None:
+    """Adds digests to what the cache holds by now. The loser of two writers at once only has to read files again."""
+    inside = os.path.join(folder, "")
+    files = {
+        path: entry
+        for path, entry in _load_cache(cache).items()
+        if not path.startswith(inside) or path in listed or os.path.lexists(path)
+    }
+    document = {"format": _CACHE_FORMAT, "files": files | dict(fresh)}
+    draft = cache.with_name(f"{cache.name}.{uuid4().hex}")
+    # A cache that cannot be written costs time, not correctness: a store that is full or read-only says so elsewhere.
+    with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_text(json.dumps(document, separators=(",", ":")), encoding="ascii")
+            os.replace(draft, cache)
+        finally:
+            draft.unlink(missing_ok=True)

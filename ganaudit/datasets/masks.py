@@ -1,0 +1,182 @@
+"""Photos with label maps that were made elsewhere: kind `masks`.
+
+Beside each image `a/b.jpg` lies its label map `a/b.labels.png`, or in a tree of its own `<labels>/a/b.png`. A label
+map is a grey PNG of 8 or 16 bits whose values are class ids, or a palette PNG whose palette indices are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganaudit import images
+from ganaudit.datasets.folder import (
+    ListedFile,
+    checked_fit,
+    digests,
+    fingerprint,
+    list_file,
+    list_images,
+    place,
+    read,
+    shuffled,
+    size_in_pixels,
+)
+from ganaudit.datasets.protocol import Image
+from ganaudit.errors import ImageError, RequestError
+
+_EXPECTED = "an 8-bit or 16-bit grey PNG whose values are class ids, or a palette PNG whose indices are"
+_KINDS = {"RGB": "a colour image", "RGBA": "a colour image with transparency", "LA": "grey with transparency"}
+
+
+class MasksDataset:
+    """The images below a folder, as in FolderDataset, each with its label map.
+
+    `suffix` replaces the image's own suffix and names the label map beside it; with a folder `labels` the maps lie
+    there under the image's name with `.png`. Label maps are no images of the collection. A label `void` becomes 0.
+    Label maps have one size: `size` (height, width), to which all are resampled by nearest neighbour, or else the size
+    of the first readable one in the sorted listing. They always cover the whole photo: `resize` and `how` are about
+    the pixels only.
+
+    Raises RequestError where FolderDataset does, and where no image has a label map.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        labels: Path | None = None,
+        suffix: str = ".labels.png",
+        void: int | None = None,
+        size: int | Sequence[int] | None = None,
+        seed: int = 0,
+        how: images.Fit = "crop",
+        resize: int | Sequence[int] | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        self.path = Path(os.path.abspath(path))
+        self.seed = seed
+        self.void = void
+        self.size = size_in_pixels("size", size)
+        self.resize = size_in_pixels("resize", resize)
+        self.how = checked_fit(how)
+        self._cache = cache
+        self._tree = None if labels is None else Path(os.path.abspath(labels))
+        self._suffix = suffix if self._tree is None else ".png"
+        if not self._suffix.lower().endswith(".png"):
+            raise RequestError(f"suffix is {suffix!r}: label maps are PNG files, so it has to end in .png")
+        if self._tree is not None and not os.path.isdir(self._tree):
+            raise RequestError(f"there is no folder {self._tree}: labels has to be the folder of the label maps")
+        self._files = list_images(self.path, skip=self._is_label)
+        self._labels = [list_file(self._label_name(file), self._label_path(file)) for file in self._files]
+        if not any(self._labels):
+            first = self._label_path(self._files[0])
+            raise RequestError(f"none of the {len(self)} images in {self.path} has a label map: expected {first}")
+        self._order = shuffled(len(self._files), seed)
+        self._recipe: dict[str, Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def name(self, index: int) -> str:
+        """Name of image `index`, readable or not."""
+        return self._files[place(self._order, index)].shown
+
+    def image(self, index: int) -> Image:
+        """Image `index` with its labels, (h, w) int32; ImageError where either file cannot be used."""
+        position = place(self._order, index)
+        file, label = self._files[position], self._labels[position]
+        if label is None:
+            where = "beside it" if self._tree is None else "in the folder of label maps"
+            raise ImageError(f"{file.shown} has no label map: expected {self._label_name(file)} {where}")
+        labels = read(label, decode_labels)
+        pixels = read(file, images.decode)
+        height, width = self.label_size
+        if labels.shape != (height, width):
+            if self.size is None:
+                raise ImageError(
+                    f"{label.shown} is {labels.shape[0]} x {labels.shape[1]} (height x width), the collection's label "
+                    f"maps are {height} x {width}: `size: [{height}, {width}]` resamples them by nearest neighbour"
+                )
+            labels = resample(labels, self.size)
+        if self.void is not None:
+            labels[labels == self.void] = 0
+        if self.resize is not None:
+            pixels = images.resize(pixels, self.resize, self.how)
+        return Image(pixels, file.shown, labels)
+
+    def recipe(self) -> Mapping[str, Any]:
+        """Content of the collection, label maps included; where those lie does not matter."""
+        if self._recipe is None:
+            pairs = [(file, label) for file, label in zip(self._files, self._labels, strict=True) if label is not None]
+            labels = [label for _, label in pairs]
+            named = [replace(label, name=file.name) for file, label in pairs]
+            self._recipe = {
+                "kind": "masks",
+                "files": fingerprint(self._files, digests(self.path, self._files, self._cache)),
+                "labels": fingerprint(named, digests(self._tree or self.path, labels, self._cache)),
+                "images": len(self),
+                "seed": self.seed,
+                "void": self.void,
+                "size": None if self.size is None else list(self.size),
+                "resize": None if self.resize is None else list(self.resize),
+                "how": None if self.resize is None else self.how,
+                "decoding": images.VERSION,
+            }
+        return dict(self._recipe)
+
+    @cached_property
+    def label_size(self) -> tuple[int, int]:
+        """(height, width) of every label map; ImageError where none can be read."""
+        if self.size is not None:
+            return self.size
+        reason: ImageError | None = None
+        for label in self._labels:
+            if label is None:
+                continue
+            try:
+                height, width = read(label, decode_labels).shape
+            except ImageError as error:
+                reason = reason or error
+            else:
+                return height, width
+        raise ImageError(f"no label map in {self.path} can be read, the first because {reason}")
+
+    def _is_label(self, name: str) -> bool:
+        if self._tree is None or self._tree == self.path:
+            return name.lower().endswith(self._suffix.lower())
+        return (self.path / name).is_relative_to(self._tree)
+
+    def _label_name(self, file: ListedFile) -> str:
+        return str(PurePosixPath(file.name).with_suffix("")) + self._suffix
+
+    def _label_path(self, file: ListedFile) -> Path:
+        return (self._tree or self.path) / self._label_name(file)
+
+
+def decode_labels(path: str | os.PathLike[str], *, name: str | None = None) -> NDArray[np.int32]:
+    """The class ids in a label map: path => (h, w) int32. ImageError where it is damaged or of another kind."""
+    name = Path(path).name if name is None else name
+    with images.opened(path, name) as image:
+        kind = image.format if image.format != "PNG" else image.mode
+        if kind not in ("1", "L", "P", "I;16", "I"):
+            raise ImageError(f"{name} is {_KINDS.get(str(kind), f'a {kind} file')}: a label map has to be {_EXPECTED}")
+        labels = np.array(image).astype(np.int32)
+    with open(path, "rb") as stream:
+        bits = stream.read(25)[24]
+    if kind == "L" and bits < 8:
+        labels //= 255 // ((1 << bits) - 1)  # Pillow spreads grey of 2 and 4 bits over 0..255; class ids are as stored
+    return labels
+
+
+def resample(labels: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:
+    """Nearest neighbour between pixel centres: (h, w) => (H, W) = size."""
+    rows, columns = ((2 * np.arange(to) + 1) * have // (2 * to) for to, have in zip(size, labels.shape, strict=True))
+    sampled: NDArray[np.int32] = labels[rows[:, None], columns]
+    return sampled

@@ -1,0 +1,58 @@
+"""Which device and which precision: a fixed table, so that `auto` means the same on every machine of a kind."""
+
+from __future__ import annotations
+
+import torch
+
+from ganaudit.errors import RequestError
+
+PRECISION = {"cpu": "bfloat16", "cuda": "bfloat16"}
+"""What `precision: auto` is, by device type; float32 elsewhere. Labels differ from float32's in a small share of pixels."""
+
+
+def pick(name: str) -> str:
+    """`auto` → cuda, mps or cpu, whichever is there first. Raises RequestError for a device that is not usable here."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name).cpu()
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RequestError(f"device {name!r} is not usable here: {first}") from None
+    return name
+
+
+def precision(name: str, device: str) -> str:
+    """`auto` → the table's entry for the device."""
+    return PRECISION.get(device.split(":")[0], "float32") if name == "auto" else name
+
+
+def for_worker(device: str, worker: int) -> str:
+    """The device of worker `worker`: one GPU each where there are several, the device itself elsewhere."""
+    if device == "cuda" and torch.cuda.device_count() > 1:
+        return f"cuda:{worker % torch.cuda.device_count()}"
+    return device
+
+
+def workers(asked: int | str, device: str) -> int:
+    """Blocks worked on at once: `auto` is one for each GPU, or one for each core this process may use."""
+    if isinstance(asked, int):
+        return asked
+    if device == "cuda":
+        return torch.cuda.device_count()
+    return _cores() if device == "cpu" else 1
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def describe(device: str) -> str:
+    """What the device is, in words, for records' footers."""
+    if device.startswith("cuda"):
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return device

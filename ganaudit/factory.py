@@ -1,0 +1,115 @@
+"""Your own generator, parser or dataset: `module:factory`, found beside the audit file, its source part of the content key."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ganaudit.errors import RequestError
+
+
+def call(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:
+    """What `module:factory` makes of `keywords`. Raises RequestError when it cannot be imported, found or called."""
+    name, attribute = kind.split(":")
+    module = _module(name, folder)
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        offered = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise RequestError(f"{kind}: {name} has no function {attribute!r}; it has {', '.join(offered) or 'none'}")
+    try:
+        inspect.signature(factory).bind(**keywords)
+    except TypeError as error:
+        raise RequestError(f"{kind}: the factory does not take these options: {error}") from None
+    except ValueError:
+        pass  # a builtin without a signature
+    try:
+        return factory(**keywords)
+    except Exception as error:
+        raise RequestError(f"{kind}: the factory raised {type(error).__name__}: {error}") from error
+
+
+def _module(name: str, folder: Path) -> ModuleType:
+    file = folder.joinpath(*name.split(".")).with_suffix(".py")
+    if not file.is_file():
+        file = folder.joinpath(*name.split("."), "__init__.py")
+    if not file.is_file():
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            raise RequestError(f"module {name!r} is neither in {folder} nor installed ({error})") from None
+        except Exception as error:
+            raise RequestError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    # Two folders may hold modules of one name: the module is known by its source, and its siblings are found beside it.
+    known = f"_ganaudit_factory_{hashlib.sha256(str(file).encode() + file.read_bytes()).hexdigest()[:16]}"
+    if known in sys.modules:
+        return sys.modules[known]
+    locations = [str(file.parent)] if file.name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(known, file, submodule_search_locations=locations)
+    if spec is None or spec.loader is None:
+        raise RequestError(f"{file} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[known] = module
+    sys.path.insert(0, str(folder))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[known]
+        raise RequestError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(folder))
+    return module
+
+
+def source_digest(kind: str, folder: Path) -> str:
+    """SHA-256 over the factory's file and every file beside it that it imports, directly or not.
+
+    An installed module counts with its own file alone: name its version in the options if that matters.
+    """
+    name = kind.split(":")[0]
+    pending, seen = [name], dict[str, bytes]()
+    while pending:
+        current = pending.pop()
+        file = _beside(current, folder)
+        if file is None or current in seen:
+            continue
+        seen[current] = file.read_bytes()
+        pending += _imports(seen[current], current)
+    if not seen:
+        spec = importlib.util.find_spec(name.split(".")[0]) and importlib.util.find_spec(name)
+        if spec and spec.origin and Path(spec.origin).is_file():
+            seen[name] = Path(spec.origin).read_bytes()
+    total = hashlib.sha256()
+    for module in sorted(seen):
+        total.update(f"{module}\0{len(seen[module])}\0".encode() + seen[module])
+    return total.hexdigest()
+
+
+def _beside(name: str, folder: Path) -> Path | None:
+    base = folder.joinpath(*name.split("."))
+    return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
+
+
+def _imports(source: bytes, module: str) -> list[str]:
+    found: list[str] = []
+    package = module.split(".")[:-1]
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = (
+                ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+                if node.level
+                else node.module or ""
+            )
+            found += [start, *(f"{start}.{alias.name}" for alias in node.names)]
+    return [name for name in found if name]

@@ -1,0 +1,1 @@
+"""Generators: the protocol, and one file a family."""

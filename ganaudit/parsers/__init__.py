@@ -1,0 +1,1 @@
+"""Parsers: the protocol, and one file a family."""

@@ -1,0 +1,79 @@
+"""A parser as the audit file names it, opened, with the recipe that enters the content keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ganaudit import factory, weights
+from ganaudit.errors import RequestError
+from ganaudit.keys import parser_key
+from ganaudit.parsers.protocol import ClassInfo, Parser
+from ganaudit.registry import opener
+from ganaudit.spec import AnyParser, AuditSpec, FactoryParser, MasksParser
+from ganaudit.state import state_digest
+
+MAX_CLASS = 32_767
+"""class_id is an int16 in the records."""
+
+
+@dataclass(frozen=True)
+class OpenParser:
+    """A parser ready to parse. resolution: (height, width) that it wants, where it says so."""
+
+    parser: Parser
+    recipe: Mapping[str, Any]
+    resolution: tuple[int, int] | None
+
+    @property
+    def key(self) -> str:
+        return parser_key(self.recipe)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The parser's outputs, in the order of its classes."""
+        return tuple(dict.fromkeys(info.head for info in self.parser.classes))
+
+    @property
+    def class_count(self) -> int:
+        """One more than the highest class id."""
+        return 1 + max(info.id for info in self.parser.classes)
+
+
+def open_parser(spec: AuditSpec, device: str, precision: str) -> OpenParser:
+    """Opens `spec.parser` and checks its protocol. Raises RequestError."""
+    asked: AnyParser = spec.parser
+    if isinstance(asked, MasksParser):
+        parser: Any = opener("parsers", "masks")(asked.classes)
+        recipe: dict[str, Any] = {"kind": "masks"}
+    elif isinstance(asked, FactoryParser):
+        keywords = dict(asked.options)
+        recipe = {"kind": "factory", "options": asked.options, "source": factory.source_digest(asked.kind, spec.folder)}
+        if asked.weights is not None:
+            path = weights.locate(asked.weights, spec.folder)
+            recipe["weights"] = weights.verified(path, asked.sha256)
+            keywords["weights"] = str(path)
+        parser = opener("parsers", asked.kind)(asked.kind, spec.folder, keywords)
+        _check_protocol(parser, asked.kind)
+        recipe["state"] = state_digest(parser)
+    else:
+        found = weights.load(asked.weights, spec.folder, asked.sha256)
+        parser = opener("parsers", asked.kind)(found, device, precision)
+        recipe = {"kind": asked.kind, "weights": found.sha256, "precision": precision}
+    recipe["classes"] = [[info.id, info.name, info.head] for info in parser.classes]
+    resolution = getattr(parser, "resolution", None)
+    size = (resolution, resolution) if isinstance(resolution, int) else tuple(resolution) if resolution else None
+    recipe["resolution"] = size
+    return OpenParser(parser, recipe, size)
+
+
+def _check_protocol(parser: Any, kind: str) -> None:
+    if not callable(getattr(parser, "parse", None)):
+        raise RequestError(f"{kind}: a parser has a method parse(images) and the attribute classes; this one has no parse")
+    classes = getattr(parser, "classes", None)
+    if not classes or not all(isinstance(info, ClassInfo) for info in classes):
+        raise RequestError(f"{kind}: parser.classes is a non-empty tuple of ganaudit.ClassInfo, not {type(classes).__name__}")
+    ids = [info.id for info in classes]
+    if len(set(ids)) < len(ids) or min(ids) < 0 or max(ids) > MAX_CLASS:
+        raise RequestError(f"{kind}: class ids are unique and between 0 (void) and {MAX_CLASS}; this parser's are not")

@@ -1,0 +1,62 @@
+"""A segmentation network as a parser: images in, label maps and confidences out, at one precision and memory format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ganaudit.errors import RequestError
+from ganaudit.parsers.protocol import ClassInfo, Labels
+from ganaudit.parsers.unet import UNet, from_weights
+from ganaudit.weights import Weights, fill
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class SegmentationParser:
+    """A network with one output: (N, 3, H, W) in [-1, 1] → logits (N, C, h, w), channel c being the class with id c + 1."""
+
+    def __init__(self, network: nn.Module, classes: Sequence[ClassInfo], resolution: int, device: str, precision: str) -> None:
+        self.classes = tuple(classes)
+        self.resolution = resolution
+        self.device = device
+        self.dtype = DTYPES[precision]
+        self.network = network.to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def parse(self, images: Tensor) -> Labels:
+        """Images (N, 3, H, W) in [-1, 1] → maps (N, h, w) of class ids and the softmax probability of the class chosen."""
+        logits = self.network(images.to(self.device, self.dtype, memory_format=torch.channels_last))
+        best, chosen = logits.max(dim=1)
+        confidence = (logits.float() - best.float()[:, None]).exp_().sum(dim=1).reciprocal_()
+        return Labels(chosen + 1, confidence)
+
+
+def unet_parser(weights: Weights, device: str, precision: str) -> SegmentationParser:
+    """The UNet of `weights`, whose metadata names the classes and the resolution it was trained at."""
+    network = from_weights(weights.tensors)
+    fill(network, weights)
+    try:
+        names = json.loads(weights.metadata["classes"])
+    except (KeyError, ValueError):
+        raise RequestError(f"weights {weights.path} do not name their classes (metadata key 'classes', a JSON list)") from None
+    if len(names) != network.head.out_channels:
+        raise RequestError(f"weights {weights.path} name {len(names)} classes and have {network.head.out_channels} outputs")
+    classes = [ClassInfo(number, str(name)) for number, name in enumerate(names, start=1)]
+    return SegmentationParser(fused(network), classes, int(weights.metadata.get("resolution", 64)), device, precision)
+
+
+def fused(network: UNet) -> UNet:
+    """The same function with each batch norm folded into the convolution before it."""
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for block in [*network.down, *network.up]:
+        assert isinstance(block, nn.Sequential)
+        for place in (0, 3):
+            convolution, norm = block[place], block[place + 1]
+            assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+            block[place], block[place + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+    return network

@@ -1,0 +1,159 @@
+"""The few images of a run that people look at, with their label maps, kept beside its findings as one Parquet file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image as pillow
+
+from ganaudit import blocks, images
+from ganaudit.errors import ImageError
+from ganaudit.plan import BlockTask, Plan, PlannedSource
+from ganaudit.records import catalog, writer
+from ganaudit.records.store import Store
+from ganaudit.report.data import Picture, Samples, most_reduced
+from ganaudit.sources import DatasetSource
+
+SAMPLES = 12
+"""Pictures of each source."""
+HOLDERS = 6
+"""Real pictures for each most reduced class."""
+SIDE = 256
+"""Longest side of a picture that is kept, in pixels."""
+
+SCHEMA = pa.schema([
+    ("source", pa.string()), ("role", pa.string()), ("generator", pa.string()), ("class_id", pa.int32()),
+    ("image", pa.int64()), ("name", pa.string()), ("picture", pa.binary()), ("label_map", pa.binary()),
+])  # fmt: skip
+
+
+def collect(plan: Plan, store: Store, class_stats: Any) -> tuple[list[Samples], dict[str, dict[int, list[Picture]]]]:
+    """A few pictures of each source, and for each generator's most reduced classes the real ones that hold most of it."""
+    samples = []
+    for source in plan.sources:
+        wanted = _readable(store, plan.run, source.name, SAMPLES)
+        samples.append(Samples(source.name, source.role, list(look(plan, source, wanted).values())))
+    real = plan.sources[0]
+    holders: dict[str, dict[int, list[Picture]]] = {}
+    wanted_by: dict[tuple[str, int], list[int]] = {}
+    for generator in [source for source in plan.sources if source.role == "generated"]:
+        for row in most_reduced(class_stats, generator.name):
+            wanted_by[generator.name, row.class_id] = _holding_most(store, plan.run, real.name, row.name, HOLDERS)
+    seen = look(plan, real, sorted({index for indices in wanted_by.values() for index in indices}))
+    for (generator_name, class_id), indices in wanted_by.items():
+        holders.setdefault(generator_name, {})[class_id] = [seen[index] for index in indices if index in seen]
+    return samples, holders
+
+
+def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int, Picture]:
+    """Images `indices` of a source with their label maps, as the audit saw them; those that cannot be read are left out."""
+    if not indices:
+        return {}
+    first, last = source.blocks[0]
+    task = BlockTask(plan.spec, source.place, source.key, plan.parser_key, first, last, plan.device, plan.precision)
+    parser, opened = blocks.opened(task)
+    found: dict[int, Picture] = {}
+    if plan.spec.parser.kind == "masks" or source.kind == "masks":
+        assert isinstance(opened, DatasetSource)
+        for index in indices:
+            try:
+                image = opened.picture(index)
+            except ImageError:
+                continue
+            if image.labels is not None:
+                found[index] = Picture(index, image.name, _small(image.pixels), np.asarray(image.labels))
+        return found
+    batch = plan.spec.sample.batch
+    for start in range(0, len(indices), batch):
+        part = list(indices[start : start + batch])
+        read = opened.read(part)
+        pixels = list(read.pixels.cpu().numpy())
+        maps = blocks.label_maps(parser, pixels, batch, plan.device)
+        for place, index in enumerate(part):
+            if read.errors[place] is None:
+                found[index] = Picture(index, read.names[place], _small(pixels[place]), maps[place])
+    return found
+
+
+def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    if max(height, width) <= SIDE:
+        return pixels
+    scale = SIDE / max(height, width)
+    return images.resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))), "stretch")
+
+
+def _readable(store: Store, run: str, source: str, count: int) -> list[int]:
+    rows = _rows(
+        store,
+        "SELECT image FROM run_images(?) WHERE source = ? AND status = 'ok' ORDER BY image LIMIT ?",
+        [run, source, count],
+    )
+    return [row[0] for row in rows]
+
+
+def _holding_most(store: Store, run: str, source: str, name: str, count: int) -> list[int]:
+    return [row[0] for row in _rows(store, "SELECT image FROM most_of(?, ?, ?, ?)", [run, source, name, count])]
+
+
+def _rows(store: Store, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    with catalog.in_memory(store) as connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def save(store: Store, run: str, samples: Sequence[Samples], holders: Mapping[str, Mapping[int, Sequence[Picture]]]) -> None:
+    """Writes the pictures of a run: lossless WebP beside PNG label maps."""
+    rows = [
+        _row(picture, source=group.source, role=group.role) for group in samples for picture in group.pictures
+    ] + [
+        _row(picture, generator=generator, class_id=class_id)
+        for generator, classes in holders.items() for class_id, pictures in classes.items() for picture in pictures
+    ]  # fmt: skip
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    path = store.finding(run, "fsd").with_name("pictures.parquet")
+    with writer.writing(path), writer.temporary_file(store.temporary, "pictures") as unfinished:
+        pq.write_table(table, unfinished, compression="none")
+        unfinished.replace(path)
+
+
+def load(store: Store, run: str) -> tuple[list[Samples], dict[str, dict[int, list[Picture]]]]:
+    """The pictures of a run, as `collect` found them."""
+    path = store.finding(run, "fsd").with_name("pictures.parquet")
+    if not path.exists():
+        return [], {}
+    groups: dict[str, Samples] = {}
+    holders: dict[str, dict[int, list[Picture]]] = {}
+    for row in pq.ParquetFile(path).read().to_pylist():
+        picture = Picture(row["image"], row["name"], _decoded(row["picture"]), _decoded(row["label_map"]))
+        if row["source"] is not None:
+            group = groups.setdefault(row["source"], Samples(row["source"], row["role"], []))
+            groups[row["source"]] = replace(group, pictures=[*group.pictures, picture])
+        else:
+            holders.setdefault(row["generator"], {}).setdefault(row["class_id"], []).append(picture)
+    return list(groups.values()), holders
+
+
+def _row(picture: Picture, **values: Any) -> dict[str, Any]:
+    encoded, labels = io.BytesIO(), io.BytesIO()
+    pillow.fromarray(picture.image).save(encoded, "WEBP", lossless=True)
+    pillow.fromarray(picture.labels.astype(np.uint16)).save(labels, "PNG")
+    return {
+        "image": picture.index,
+        "name": picture.name,
+        "picture": encoded.getvalue(),
+        "label_map": labels.getvalue(),
+        **values,
+    }
+
+
+def _decoded(content: bytes) -> NDArray[Any]:
+    with pillow.open(io.BytesIO(content)) as image:
+        array = np.array(image)
+    return array if array.dtype == np.uint8 and array.ndim == 3 else array.astype(np.int64)

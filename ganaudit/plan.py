@@ -1,0 +1,164 @@
+"""From an audit file to the blocks that have to be done: which keys, which images, which blocks are there already."""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ganaudit import devices
+from ganaudit.errors import RequestError
+from ganaudit.keys import source_key
+from ganaudit.parsers.opening import OpenParser, open_parser
+from ganaudit.parsers.protocol import ClassInfo
+from ganaudit.records.store import Store
+from ganaudit.sources import OpenSource, open_source
+from ganaudit.spec import AnySource, AuditSpec, FolderSource, MasksSource
+
+BLOCK = 1024
+"""Images of one block: consecutive indices, always done whole."""
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """One block of one source: small, picklable, everything that a worker needs."""
+
+    spec: AuditSpec
+    place: int
+    """-1 for the real side, else the generator's place in the audit file."""
+    key: str
+    parser_key: str
+    first: int
+    last: int
+    device: str
+    precision: str
+
+    @property
+    def source(self) -> AnySource:
+        return self.spec.real if self.place < 0 else self.spec.generators[self.place]
+
+
+@dataclass(frozen=True)
+class PlannedSource:
+    """One source of a run, with the content key of its records."""
+
+    place: int
+    role: str
+    name: str
+    kind: str
+    key: str
+    recipe: Mapping[str, Any]
+    digests: Mapping[str, str]
+    resolution: int | None
+    training_step: int | None
+    count: int
+    blocks: tuple[tuple[int, int], ...]
+    """(first, last) of every block that the run uses."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it starts."""
+
+    spec: AuditSpec
+    run: str
+    started: datetime
+    device: str
+    precision: str
+    workers: int
+    parser_key: str
+    classes: tuple[ClassInfo, ...]
+    sources: tuple[PlannedSource, ...]
+
+    def missing(self, store: Store) -> list[BlockTask]:
+        """Blocks that are not in the store yet, each key once, sources taking turns so that all get on evenly."""
+        queues: dict[str, list[BlockTask]] = {}
+        for source in self.sources:
+            done = store.finished_blocks(source.key)
+            tasks = queues.setdefault(source.key, [])
+            known = {(task.first, task.last) for task in tasks}
+            tasks += [
+                BlockTask(self.spec, source.place, source.key, self.parser_key, first, last, self.device, self.precision)
+                for first, last in source.blocks
+                if (first, last) not in done and (first, last) not in known
+            ]
+        turns = max((len(tasks) for tasks in queues.values()), default=0)
+        return [tasks[turn] for turn in range(turns) for tasks in queues.values() if turn < len(tasks)]
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the run, each key's once."""
+        return len({(source.key, block) for source in self.sources for block in source.blocks})
+
+
+def plan(spec: AuditSpec) -> Plan:
+    """Opens every source and the parser once. Raises RequestError for the first thing that cannot be done."""
+    device = devices.pick(spec.run.device)
+    precision = devices.precision(spec.run.precision, device)
+    parser = open_parser(spec, device, precision)
+    asked: list[tuple[int, AnySource]] = [(-1, spec.real), *enumerate(spec.generators)]
+    sources = tuple(_planned(spec, place, source, parser, device) for place, source in asked)
+    started = datetime.now(UTC)
+    return Plan(
+        spec=spec, run=run_name(spec.name, started), started=started, device=device, precision=precision,
+        workers=devices.workers(spec.run.workers, device), parser_key=parser.key, classes=parser.parser.classes,
+        sources=sources,
+    )  # fmt: skip
+
+
+def _planned(spec: AuditSpec, place: int, asked: AnySource, parser: OpenParser, device: str) -> PlannedSource:
+    source = open_source(asked, spec, parser, device, generated=place >= 0)
+    count = _count(spec, asked, source, generated=place >= 0)
+    recipe = {**source.recipe, "parser": _parser_part(parser, asked)}
+    return PlannedSource(
+        place=place, role="real" if place < 0 else "generated", name=asked.name, kind=asked.kind, key=source_key(recipe),
+        recipe=recipe, digests=source.digests, resolution=source.resolution, training_step=source.training_step,
+        count=count, blocks=blocks(count, source.length),
+    )  # fmt: skip
+
+
+def _parser_part(parser: OpenParser, asked: AnySource) -> Mapping[str, Any]:
+    """What the parser contributes to a key: of label maps that were made elsewhere, only the classes."""
+    if isinstance(asked, MasksSource):
+        return {"kind": "masks", "classes": parser.recipe["classes"]}
+    return parser.recipe
+
+
+def _count(spec: AuditSpec, asked: AnySource, source: OpenSource, generated: bool) -> int:
+    collection = isinstance(asked, FolderSource | MasksSource) or source.length is not None
+    wanted = asked.count
+    if wanted is None and (not collection or (generated and "count" in spec.sample.model_fields_set)):
+        wanted = spec.sample.count
+    if source.length is None:
+        return wanted or spec.sample.count
+    if wanted is None:
+        return source.length
+    if wanted > source.length:
+        raise RequestError(
+            f"source {asked.name!r} has {source.length:,} images and {wanted:,} are asked for; "
+            f"set its count to {source.length} or less, or give it more images"
+        )
+    return wanted
+
+
+def blocks(count: int, length: int | None) -> tuple[tuple[int, int], ...]:
+    """(first, last) of the whole blocks that hold images 0 … count-1; a collection's last block ends where it ends."""
+    last = count - 1
+    return tuple(
+        (first, first + BLOCK - 1 if length is None else min(first + BLOCK, length) - 1) for first in range(0, last + 1, BLOCK)
+    )
+
+
+def run_name(audit: str, started: datetime) -> str:
+    """A run's identifier: plain letters of the audit's name, UTC time, four random digits."""
+    plain = unicodedata.normalize("NFKD", audit).encode("ascii", "ignore").decode().lower()
+    slug = "-".join("".join(c if c.isalnum() else " " for c in plain).split())[:40] or "audit"
+    return f"{slug}-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def needs(tasks: Sequence[BlockTask]) -> int:
+    """Images that `tasks` will parse."""
+    return sum(task.last - task.first + 1 for task in tasks)

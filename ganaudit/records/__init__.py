@@ -1,0 +1,1 @@
+"""Records: their schema, the shard writer, the store, the catalog."""

@@ -1,0 +1,171 @@
+"""SQL over a store: views of every record and finding, and macros for any run.
+
+The catalog file holds no data, only views and macros over the Parquet files: it may be deleted at any time. It is made
+under a temporary name and renamed, so that whoever has it open keeps a whole one, and everyone opens it read-only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ganaudit import sql
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.records import schema, writer
+from ganaudit.records.schema import SCHEMA_VERSION, Table
+from ganaudit.records.store import FILES, Store, unreadable
+
+STORAGE_VERSION = "v1.4.0"
+"""DuckDB clients from this version on can open the catalog."""
+
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+}
+
+_TABLES = schema.RECORDS | schema.FINDINGS
+
+
+def build(store: Store) -> Path:
+    """Write the store's catalog anew and return its path. Raises RequestError where the store cannot be written to."""
+    with writer.writing(store.catalog), writer.temporary_file(store.temporary, "catalog") as unfinished:
+        store.temporary.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        now = unfinished.stat().st_mtime_ns  # by the store's own clock, before any file is looked for
+        with tempfile.TemporaryDirectory() as elsewhere:  # DuckDB cannot write below a folder with '?' in its name
+            made = Path(elsewhere) / "catalog.duckdb"
+            with contextlib.closing(duckdb.connect()) as connection, _sentences(store):
+                connection.execute(sql.filled("attach_new", path=sql.literal(str(made)), version=STORAGE_VERSION))
+                create_views(connection, store)
+                connection.execute(sql.text("detach"))
+            shutil.copyfile(made, unfinished)
+        os.utime(unfinished, ns=(now, now))
+        os.replace(unfinished, store.catalog)
+    return store.catalog
+
+
+def connect(store: Store) -> duckdb.DuckDBPyConnection:
+    """A connection to the store's catalog, read-only; the catalog is first brought up to date where it is not.
+
+    Where the store cannot be written to, the same views are made in memory. Raises RequestError if there is no store.
+    """
+    store.open_for_reading()
+    connection = _attached(store) if _is_current(store) else None
+    if connection is None:
+        try:
+            build(store)
+        except (RequestError, AuditError):
+            return in_memory(store)
+        connection = _attached(store)
+    return connection or in_memory(store)
+
+
+def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
+    """The catalog's views and macros in memory, over all of the store, or over these files only of the tables named."""
+    connection = duckdb.connect()
+    with _sentences(store):
+        create_views(connection, store, files)
+    return connection
+
+
+def query(store: Store, statement: str) -> pa.Table:
+    """The rows that a statement over the store's views gives. Raises RequestError, with the reason, where it fails."""
+    with contextlib.closing(connect(store)) as connection, _sentences(store):
+        rows = connection.sql(statement)
+        return pa.table({}) if rows is None else rows.to_arrow_table()
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection, store: Store, files: Mapping[str, Sequence[Path]] | None = None
+) -> None:
+    """Create every view and macro in the connection's current database."""
+    for table in _TABLES.values():
+        if files and table.name in files:
+            patterns = [_escaped(path) for path in files[table.name]]
+        else:
+            pattern = f"{_escaped(store.folder(table.name))}/{FILES[table.name]}"
+            patterns = [pattern] if any(store.files(table.name)) else []
+        connection.execute(_table_view(table, patterns))
+    for script in sql.SCRIPTS:
+        connection.execute(sql.text(script))
+    about = {"store": sql.literal(str(store.path)), "digest": sql.literal(sql.digest())}
+    connection.execute(sql.filled("about", schema_version=str(SCHEMA_VERSION), **about))
+
+
+def _table_view(table: Table, patterns: Sequence[str]) -> str:
+    view = "run_files" if table.name == "runs" else table.name
+    if patterns:
+        columns = ", ".join(sql.identifier(name) for name in table.arrow.names)
+        files = "[" + ", ".join(map(sql.literal, patterns)) + "]"
+        return sql.filled("table", view=view, columns=columns, files=files)
+    columns = ", ".join(f"NULL::{_TYPES[c.type]} AS {sql.identifier(c.name)}" for c in table.columns)
+    return sql.filled("no_rows", view=view, columns=columns)
+
+
+def _escaped(path: Path) -> str:
+    """The path as a pattern that matches it alone."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", path.as_posix())
+
+
+def _attached(store: Store) -> duckdb.DuckDBPyConnection | None:
+    """The store's catalog; None where it is damaged, was made elsewhere (a store may be moved), or by other SQL.
+
+    It is attached to a database of its own: opened by its path, a process would go on seeing a file since replaced.
+    """
+    connection = duckdb.connect()
+    try:
+        connection.execute(sql.filled("attach", path=sql.literal(str(store.catalog))))
+        if connection.execute(sql.text("made_by")).fetchall() == [(str(store.path), sql.digest())]:
+            return connection
+    except duckdb.Error:
+        pass
+    connection.close()
+    return None
+
+
+def _is_current(store: Store) -> bool:
+    """Whether the catalog is younger than the newest run or finding, and than the first file of any table."""
+    try:
+        made = store.catalog.stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+    return all(path.stat().st_mtime_ns < made for path in _signs_of_news(store))
+
+
+def _signs_of_news(store: Store) -> Iterator[Path]:
+    for table in _TABLES:
+        if store.folder(table).is_dir():
+            yield store.folder(table)
+    yield from store.files("runs")
+    for finding in schema.FINDINGS:
+        yield from store.files(finding)
+
+
+@contextlib.contextmanager
+def _sentences(store: Store) -> Iterator[None]:
+    """Turn what DuckDB says into an error for the person: it names a damaged file; otherwise the statement is wrong."""
+    try:
+        yield
+    except duckdb.Error as error:
+        message = str(error).strip()
+        named = re.search(re.escape(store.path.as_posix()) + r"/(?:records|findings)/[^\n]*?\.parquet", message)
+        if named and Path(named[0]).is_file() and not isinstance(error, duckdb.OutOfMemoryException):
+            raise AuditError(unreadable(named[0])) from error
+        unnamed = type(error) is duckdb.Error or isinstance(error, duckdb.IOException | duckdb.InternalException)
+        if unnamed or isinstance(error, duckdb.BinderException | duckdb.InvalidInputException):
+            for table in _TABLES.values():
+                store.check(table, whole=unnamed)
+        raise RequestError(message) from error

@@ -1,0 +1,258 @@
+"""The columns of every table that ganaudit writes: the schema is the data dictionary.
+
+A record table holds what was seen, image by image; a finding table holds what follows from it for one run.
+Counts are integers, so that sums are the same in any order. No table holds NaN or infinity: what cannot be
+computed is NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ganaudit.errors import AuditError
+
+SCHEMA_VERSION = 1
+
+OK = "ok"
+QUARANTINED = "quarantined"
+
+FINISHED = ("done", "set aside")
+"""The statuses of a run whose records are complete, apart from what was set aside."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its type, one sentence on what it means, and whether it may be NULL."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: what one row stands for, its columns in order, and the columns its rows are sorted by in a file."""
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+    sort: tuple[str, ...] = ()
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """The Parquet file's schema."""
+        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
+
+    def from_rows(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+        """A table of these rows; a nullable column may be left out of a row. Raises AuditError like `conform`."""
+        rows = [dict(row) for row in rows]
+        known = {column.name for column in self.columns}
+        strange = sorted({name for row in rows for name in row} - known)
+        if strange:
+            raise AuditError(f"the table {self.name} has no column {strange[0]!r}; it has {', '.join(sorted(known))}")
+        return self.conform(pa.table({name: [row.get(name) for row in rows] for name in self.arrow.names}))
+
+    def conform(self, table: pa.Table) -> pa.Table:
+        """The same rows with exactly this table's columns, types and order of rows.
+
+        Raises AuditError for a missing or additional column, a value that does not fit its type, a NULL where none may
+        be, and NaN or infinity anywhere.
+        """
+        names = [column.name for column in self.columns]
+        if sorted(table.column_names) != sorted(names):
+            raise AuditError(
+                f"rows for the table {self.name} have the columns {', '.join(table.column_names)}; "
+                f"they must have {', '.join(names)}"
+            )
+        columns = [self._values(column, table[column.name]) for column in self.columns]
+        conformed = pa.table(columns, schema=self.arrow)
+        return conformed.sort_by([(name, "ascending") for name in self.sort]) if self.sort else conformed
+
+    def _values(self, column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        where = f"the column {column.name} of the table {self.name}"
+        try:
+            values = values.cast(column.type)
+        except pa.ArrowInvalid as error:
+            raise AuditError(f"{where} holds a value that is not {column.type}: {error}") from None
+        if values.null_count and not column.nullable:
+            raise AuditError(f"{where} holds NULL, which it may not")
+        if pa.types.is_floating(column.type) and pc.all(pc.is_finite(values)).as_py() is False:
+            raise AuditError(f"{where} holds NaN or infinity; a number that cannot be computed is NULL")
+        return values
+
+
+_STRING, _FLOAT, _REAL = pa.string(), pa.float64(), pa.float32()
+_BYTE2, _BYTE4, _BYTE8 = pa.int16(), pa.int32(), pa.int64()
+_TIME = pa.timestamp("us", "UTC")
+
+_KEY = Column("key", _STRING, "Content key of the source: 'k' and hexadecimal digits.")
+_IMAGE = Column("image", _BYTE8, "Index of the image: its latent's number, or its place in the source's order.")
+_PARSER_KEY = Column("parser_key", _STRING, "Content key of the parser: 'p' and hexadecimal digits.")
+_CLASS_ID = Column("class_id", _BYTE2, "Number of the class; 0 is void.")
+_CLASS = Column("class", _STRING, "Name of the class.")
+_RUN = Column("run", _STRING, "Identifier of the run.")
+_REAL_NAME = Column("real", _STRING, "Name of the source of real images.")
+_GENERATOR = Column("generator", _STRING, "Name of the generator.")
+
+IMAGES = Table(
+    "images",
+    "image looked at",
+    (
+        _KEY,
+        _IMAGE,
+        Column("name", _STRING, "Name of the image within its source: a file name, or its index."),
+        Column("digest", _STRING, "Digest of the 8-bit pixels; NULL where the image could not be read.", True),
+        Column("cluster", _STRING, "Group of images that are not independent of each other, where known.", True),
+        Column("label", _STRING, "The source's own label of the image, where it has one.", True),
+        Column("pixels", _BYTE4, "Pixels of the label map, one number per key; NULL if quarantined.", True),
+        Column("confidence", _REAL, "The parser's mean confidence over the image, 0 to 1.", True),
+        Column("status", _STRING, "Either ok, or quarantined if the image was set aside."),
+        Column("error", _STRING, "Why the image was set aside, in one sentence.", True),
+    ),
+    sort=("image",),
+)
+
+CLASS_PIXELS = Table(
+    "class_pixels",
+    "class present in an image",
+    (
+        _KEY,
+        _IMAGE,
+        _CLASS_ID,
+        Column("pixels", _BYTE4, "Pixels of the class; absent classes have no row: divide by images, never by rows."),
+        Column("confidence", _REAL, "The parser's mean confidence over these pixels, 0 to 1.", True),
+        Column("x_sum", _BYTE8, "Sum of the pixels' columns; divided by pixels, the centre."),
+        Column("y_sum", _BYTE8, "Sum of the pixels' rows; divided by pixels, the centre."),
+        Column("x_min", _BYTE4, "Leftmost column."),
+        Column("y_min", _BYTE4, "Topmost row."),
+        Column("x_max", _BYTE4, "Rightmost column, included."),
+        Column("y_max", _BYTE4, "Lowest row, included."),
+    ),
+    sort=("image", "class_id"),
+)
+
+CLASSES = Table(
+    "classes",
+    "class of a parser",
+    (
+        _PARSER_KEY,
+        _CLASS_ID,
+        Column("name", _STRING, "Name of the class."),
+        Column("head", _STRING, "The parser's output that the class belongs to: object, part, material."),
+    ),
+    sort=("class_id",),
+)
+
+SOURCES = Table(
+    "sources",
+    "content key",
+    (
+        _KEY,
+        Column("kind", _STRING, "Kind of the dataset or generator."),
+        Column("recipe", _STRING, "Everything that decides the records, as JSON."),
+        Column("digests", _STRING, "Digests of weights or files, as JSON."),
+        Column("resolution", _BYTE4, "Width of the images in pixels, where they have one size.", True),
+        Column("truncation", _FLOAT, "Truncation of the latents, where there is one.", True),
+        Column("noise", _STRING, "How the generator's noise inputs were drawn, where it has some.", True),
+        Column("training_step", _BYTE8, "Training step of the weights, where known.", True),
+    ),
+)
+
+RUNS = Table(
+    "runs",
+    "run",
+    (
+        _RUN,
+        Column("audit", _STRING, "Name of the audit."),
+        Column("spec", _STRING, "The audit file with every default filled in, as JSON."),
+        Column("started", _TIME, "When the run started, UTC."),
+        Column("finished", _TIME, "When the run finished, UTC; NULL while it runs or if it was killed.", True),
+        Column("status", _STRING, "One of running, done, set aside (done, with images or shards set aside), failed."),
+        Column("versions", _STRING, "Versions of ganaudit and of the libraries that decide numbers, as JSON."),
+        Column("device", _STRING, "The device that parsed."),
+        Column("git_commit", _STRING, "Commit of the code, where it runs from a repository.", True),
+    ),
+)
+
+RUN_SOURCES = Table(
+    "run_sources",
+    "source of a run",
+    (
+        _RUN,
+        Column("role", _STRING, "One of real, heldout, generated."),
+        Column("source", _STRING, "Name of the source in the audit file."),
+        _KEY,
+        _PARSER_KEY,
+        Column("first", _BYTE8, "Index of the first image that the run uses."),
+        Column("count", _BYTE8, "How many images the run uses, set-aside ones included."),
+    ),
+)
+
+
+def _pair(name: str, unit: str) -> tuple[Column, ...]:
+    """The six columns of one measure: real, generated and their ratio, each with its standard error."""
+    spread = f"Standard error of {name}"
+    return (
+        Column(f"real_{name}", _FLOAT, f"{unit}, in the real images.", True),
+        Column(f"real_{name}_se", _FLOAT, f"{spread} in the real images.", True),
+        Column(f"generated_{name}", _FLOAT, f"{unit}, in the generated images.", True),
+        Column(f"generated_{name}_se", _FLOAT, f"{spread} in the generated images.", True),
+        Column(f"{name}_ratio", _FLOAT, f"Generated {name} divided by real {name}; NULL where that is 0.", True),
+        Column(f"{name}_ratio_se", _FLOAT, f"Standard error of {name}_ratio, by the delta method.", True),
+    )
+
+
+CLASS_STATS = Table(
+    "class_stats",
+    "pair of real source and generator, and class (void left out)",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        _CLASS_ID,
+        _CLASS,
+        Column("presence_threshold", _FLOAT, "From how many percent of an image's pixels a class counts as present."),
+        *_pair("area", "Mean share of the image, percent of pixels"),
+        *_pair("presence", "Share of images that hold the class, 0 to 1"),
+        *_pair("size", "Mean share of the images that hold the class, percent of pixels"),
+        Column("real_confidence", _FLOAT, "The parser's mean confidence over the class's pixels, real images.", True),
+        Column("generated_confidence", _FLOAT, "The same over the generated images.", True),
+    ),
+)
+
+FSD = Table(
+    "fsd",
+    "pair of real source and generator",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        Column("real_images", _BYTE8, "Real images that were read."),
+        Column("generated_images", _BYTE8, "Generated images that were read."),
+        Column("fsd", _FLOAT, "Fréchet segmentation distance, (percent of pixels)²: mean_part + covariance_part."),
+        Column("mean_part", _FLOAT, "The part that comes from mean areas."),
+        Column("covariance_part", _FLOAT, "The part that comes from how areas vary together."),
+        Column("floor", _FLOAT, "What fsd would be, about, for a perfect generator at these numbers of images.", True),
+    ),
+)
+
+COMPARISON = Table(
+    "comparison",
+    "real source and pair of generators",
+    (
+        _RUN,
+        _REAL_NAME,
+        Column("generator_a", _STRING, "Name of one generator."),
+        Column("generator_b", _STRING, "Name of the other."),
+        Column("difference", _FLOAT, "The fsd of a minus that of b: negative where a is nearer to the real images."),
+    ),
+)
+
+RECORDS = {table.name: table for table in (IMAGES, CLASS_PIXELS, CLASSES, SOURCES, RUNS, RUN_SOURCES)}
+FINDINGS = {table.name: table for table in (CLASS_STATS, FSD, COMPARISON)}

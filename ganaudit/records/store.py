@@ -1,0 +1,268 @@
+"""The folder that holds every record and finding, and the only code that knows where in it each file lies.
+
+records/v1/images/key=k…/shard-<first>-<last>.parquet         and class_pixels alike; last is included
+records/v1/classes/key=p…/classes.parquet
+records/v1/sources/key=k…/source.parquet
+records/v1/runs/run=…/started.parquet, finished.parquet       the second stands for both once it is there
+records/v1/run_sources/run=…/sources.parquet
+findings/v1/run=…/<finding>.parquet
+tmp/                                                          files being written
+catalog.duckdb, ganaudit.json                                 views over all this; the schema version
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.records import schema, writer
+from ganaudit.records.schema import CLASS_PIXELS, CLASSES, IMAGES, RUN_SOURCES, RUNS, SCHEMA_VERSION, SOURCES, Table
+
+Footer = Mapping[str, str]
+
+STALE_SECONDS = 24 * 3600
+"""A temporary file this old belongs to nobody: its writer was killed."""
+
+FILES = {
+    "images": "key=k*/shard-*-*.parquet",
+    "class_pixels": "key=k*/shard-*-*.parquet",
+    "classes": "key=p*/classes.parquet",
+    "sources": "key=k*/source.parquet",
+    "runs": "run=*/*.parquet",
+    "run_sources": "run=*/sources.parquet",
+    **{finding: f"run=*/{finding}.parquet" for finding in schema.FINDINGS},
+}
+"""Where a table's files lie in its folder, as a glob pattern."""
+
+_SHARD = re.compile(r"shard-(\d{9,})-(\d{9,})\.parquet")
+_KEY = re.compile(r"k[0-9a-f]+")
+_PARSER_KEY = re.compile(r"p[0-9a-f]+")
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Store:
+    """A store of records and findings at `path`. Making the object touches nothing on the disk."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).expanduser().absolute()
+        if "\\" in self.path.as_posix():
+            raise RequestError(f"the store's path {self.path} holds a backslash, which SQL cannot read from; rename it")
+        self.temporary = self.path / "tmp"
+        self.catalog = self.path / "catalog.duckdb"
+        self.marker = self.path / "ganaudit.json"
+
+    # where things lie
+
+    def folder(self, table: str) -> Path:
+        """The folder of all files of a record or finding table."""
+        if table in schema.RECORDS:
+            return self.path / "records" / f"v{SCHEMA_VERSION}" / table
+        return self.path / "findings" / f"v{SCHEMA_VERSION}"
+
+    def shard(self, table: str, key: str, first: int, last: int) -> Path:
+        """The file of one block of a key; `last` is included."""
+        return self._of_key(table, key) / f"shard-{first:09d}-{last:09d}.parquet"
+
+    def classes(self, parser_key: str) -> Path:
+        return self.folder("classes") / f"key={_checked(_PARSER_KEY, parser_key, 'parser key')}" / "classes.parquet"
+
+    def source(self, key: str) -> Path:
+        return self._of_key("sources", key) / "source.parquet"
+
+    def run_sources(self, run: str) -> Path:
+        return self._of_run("run_sources", run) / "sources.parquet"
+
+    def finding(self, run: str, name: str) -> Path:
+        return self._of_run(name, run) / f"{name}.parquet"
+
+    def files(self, table: str) -> Iterable[Path]:
+        """Every file of a table that is there now."""
+        return self.folder(table).glob(FILES[table])
+
+    def _of_key(self, table: str, key: str) -> Path:
+        return self.folder(table) / f"key={_checked(_KEY, key, 'key')}"
+
+    def _of_run(self, table: str, run: str) -> Path:
+        return self.folder(table) / f"run={_checked(_RUN, run, 'run')}"
+
+    # opening
+
+    def open_for_writing(self) -> Store:
+        """Create the folders that are missing, check that files can be written, and clear away stale temporary files.
+
+        Raises RequestError for a store that is read-only, or that a newer ganaudit wrote.
+        """
+        self.check_version()
+        with writer.writing(self.path):
+            self.temporary.mkdir(parents=True, exist_ok=True)
+            with writer.temporary_file(self.temporary, "marker") as unfinished:
+                unfinished.write_text(json.dumps({"schema_version": SCHEMA_VERSION}) + "\n")
+                if not self.marker.exists():
+                    unfinished.replace(self.marker)
+        self.sweep()
+        return self
+
+    def open_for_reading(self) -> Store:
+        """Raises RequestError where there is no store, or one that a newer ganaudit wrote."""
+        if not self.marker.is_file():
+            raise RequestError(f"there is no store at {self.path}; run an audit first, or give its folder with --store")
+        self.check_version()
+        return self
+
+    def check_version(self) -> None:
+        """Raises RequestError for a store of a newer schema, by its marker and by the footer of its newest run."""
+        found = [self._marked_version()]
+        runs = sorted(self.files("runs"), key=lambda path: path.stat().st_mtime_ns)
+        found += [_footer_version(path) for path in runs[-1:]]
+        if max(found) > SCHEMA_VERSION:
+            raise RequestError(
+                f"the store {self.path} was written with schema version {max(found)} and this ganaudit knows "
+                f"{SCHEMA_VERSION}; upgrade ganaudit, or choose another folder with --store"
+            )
+
+    def _marked_version(self) -> int:
+        try:
+            return int(json.loads(self.marker.read_text())["schema_version"])
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        except (ValueError, KeyError, TypeError) as error:
+            raise RequestError(
+                f'{self.marker} is not the marker of a store; it would be {{"schema_version": {SCHEMA_VERSION}}}'
+            ) from error
+
+    def sweep(self, older_than: float = STALE_SECONDS) -> None:
+        """Remove temporary files that were last written more than `older_than` seconds ago."""
+        limit = time.time() - older_than
+        for path in self.temporary.iterdir():
+            try:
+                if path.is_file() and path.stat().st_mtime < limit:
+                    path.unlink()
+            except OSError:  # another process was faster, or the file is not ours
+                continue
+
+    # records
+
+    def finished_blocks(self, key: str) -> set[tuple[int, int]]:
+        """(first, last) of the blocks of a key that are done; found by listing, without reading a file."""
+        folder = self._of_key("images", key)
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return {(int(match[1]), int(match[2])) for match in map(_SHARD.fullmatch, names) if match}
+
+    def write_block(self, key: str, first: int, last: int, images: pa.Table, class_pixels: pa.Table, footer: Footer) -> None:
+        """Write the records of the images first to last of a key; harmless where another writer was first.
+
+        `images` must hold each of these images once. The images shard comes last: it marks that the block is done.
+        """
+        _check_block(key, first, last, images, class_pixels)
+        self._write(CLASS_PIXELS, class_pixels, self.shard("class_pixels", key, first, last), footer)
+        self._write(IMAGES, images, self.shard("images", key, first, last), footer)
+
+    def write_classes(self, parser_key: str, classes: Iterable[Mapping[str, Any]], footer: Footer | None = None) -> None:
+        """Write the classes of a parser: rows of class_id, name, head."""
+        rows = CLASSES.from_rows({"parser_key": parser_key, **row} for row in classes)
+        self._write(CLASSES, rows, self.classes(parser_key), footer)
+
+    def write_source(self, row: Mapping[str, Any], footer: Footer | None = None) -> None:
+        """Write what a key stands for: one row of the table `sources`."""
+        self._write(SOURCES, SOURCES.from_rows([row]), self.source(row["key"]), footer)
+
+    def start_run(self, row: Mapping[str, Any], sources: Sequence[Mapping[str, Any]], footer: Footer | None = None) -> None:
+        """Write the row of a run that starts, and its sources in the order of the audit file (without `run`)."""
+        run = row["run"]
+        used = RUN_SOURCES.from_rows({"run": run, **source} for source in sources)
+        self._write(RUN_SOURCES, used, self.run_sources(run), footer)
+        self._write(RUNS, RUNS.from_rows([row]), self._of_run("runs", run) / "started.parquet", footer)
+
+    def finish_run(self, row: Mapping[str, Any], footer: Footer | None = None) -> None:
+        """Write the whole row of a run again, with its status and when it finished."""
+        if row.get("finished") is None:
+            raise AuditError(f"the run {row['run']} cannot be finished without the time when it finished")
+        self._write(RUNS, RUNS.from_rows([row]), self._of_run("runs", row["run"]) / "finished.parquet", footer)
+
+    def write_finding(self, run: str, name: str, rows: pa.Table, footer: Footer | None = None) -> None:
+        """Write a finding of a run. It follows from the records, so a newer computation takes the file's place."""
+        path = self.finding(run, name)
+        writer.write(rows, schema.FINDINGS[name], path, self.temporary, footer or {}, replace=True)
+
+    def _write(self, table: Table, rows: pa.Table, path: Path, footer: Footer | None) -> None:
+        writer.write(rows, table, path, self.temporary, footer or {})
+
+    def read(self, table: Table, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of one file. Raises AuditError, naming it, where it is torn, foreign or of a newer schema."""
+        names = table.arrow.names if columns is None else list(columns)
+        try:
+            with pq.ParquetFile(path) as file:
+                ours = set(table.arrow.names) <= set(file.schema_arrow.names)
+                if ours and _version(file.schema_arrow) in range(1, SCHEMA_VERSION + 1):
+                    return file.read(columns=names).cast(_part(table, names)).replace_schema_metadata(None)
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise AuditError(unreadable(path)) from error
+        raise AuditError(unreadable(path))
+
+    def read_block(self, table: Table, key: str, block: tuple[int, int], columns: Sequence[str]) -> pa.Table:
+        """These columns of a finished block's shard of `images` or `class_pixels`; raises AuditError like `read`."""
+        path = self.shard(table.name, key, *block)
+        if not path.exists():
+            mark = self.shard("images", key, *block)
+            raise AuditError(f"{path} is missing although {mark} says that it is there; delete that and run the audit again")
+        return self.read(table, path, columns)
+
+    def check(self, table: Table, whole: bool = False) -> None:
+        """Raises AuditError for the first file of a table that is torn or not ours, by its footer or by all of it."""
+        for path in sorted(self.files(table.name)):
+            self.read(table, path, None if whole else [])
+
+
+def unreadable(path: Path | str) -> str:
+    """The sentence about a file that is not what its name says."""
+    return (
+        f"{path} is damaged or was not written by ganaudit (schema version {SCHEMA_VERSION}); "
+        "delete it and run the audit again, which makes only what is missing"
+    )
+
+
+def _checked(pattern: re.Pattern[str], value: str, what: str) -> str:
+    if not pattern.fullmatch(value):
+        raise RequestError(f"{value!r} is not a {what}")
+    return value
+
+
+def _part(table: Table, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([table.arrow.field(name) for name in names])
+
+
+def _version(columns: pa.Schema) -> int:
+    """The schema version in a file's footer; 0 where there is none."""
+    try:
+        return int((columns.metadata or {}).get(writer.VERSION_ENTRY.encode(), b"0"))
+    except ValueError:
+        return 0
+
+
+def _footer_version(path: Path) -> int:
+    try:
+        return _version(pq.read_schema(path))
+    except (OSError, pa.ArrowException) as error:
+        raise AuditError(unreadable(path)) from error
+
+
+def _check_block(key: str, first: int, last: int, images: pa.Table, class_pixels: pa.Table) -> None:
+    """A block is whole, and both tables are of its key and its images."""
+    where = f"the block {first} to {last} of {key}"
+    if not np.array_equal(np.sort(images["image"].to_numpy()), np.arange(first, last + 1)):
+        raise AuditError(f"{where} must hold each of its images once")
+    inside = class_pixels["image"].to_numpy()
+    if len(inside) and (inside.min() < first or inside.max() > last):
+        raise AuditError(f"{where} holds class pixels of other images")
+    for rows in (images, class_pixels):
+        if set(rows["key"].unique().to_pylist()) - {key}:
+            raise AuditError(f"{where} holds rows of another key")

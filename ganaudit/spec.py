@@ -1,0 +1,284 @@
+"""The audit file: what is asked, as frozen pydantic models. A wrong file gets one error that lists every mistake."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+
+from ganaudit.errors import RequestError
+
+Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+Count = Annotated[int, Field(gt=0, le=2**40)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Part(BaseModel):
+    """A part of the audit file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Source(Part):
+    """Where images come from: what every kind has."""
+
+    name: Name
+    """What people call it. Names live in the run, never in the records."""
+    count: Count | None = None
+    """Images to audit; a collection's default is all of them, a generator's is `sample.count`."""
+
+
+class VillageSource(Source):
+    """The built-in world, drawn by seed; with a prevalence changed it is a generator whose omission is known."""
+
+    kind: Literal["village"]
+    seed: int | None = None
+    """Default: 0 for the real side, `sample.seed` for a generator."""
+    prevalence: dict[str, Probability] = {}
+
+
+class FolderSource(Source):
+    """Image files below a folder, recursive, sorted, then shuffled by the seed."""
+
+    kind: Literal["folder"]
+    path: Path
+    seed: int = 0
+    resize: Size | None = None
+    """Side, or [height, width], in pixels; default: what the parser wants."""
+    how: Literal["crop", "stretch"] = "crop"
+    """crop: short side to size, centre cut out. stretch: both sides to size."""
+
+
+class MasksSource(Source):
+    """Images whose label maps were made elsewhere: a label PNG beside each image."""
+
+    kind: Literal["masks"]
+    path: Path
+    labels: Path | None = None
+    """Folder of label maps with the images' relative names; default: beside the images."""
+    suffix: str = ".labels.png"
+    void: Annotated[int, Field(ge=0)] | None = None
+    """A label value that means `no label`; it becomes class 0."""
+    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
+    """[height, width] to which label maps are resampled (nearest); default: they must all have one size."""
+    seed: int = 0
+
+
+class WeightsSource(Source):
+    """A generator of a known family, with its weights."""
+
+    kind: Literal["dcgan", "progan"]
+    weights: str
+    """A file, or builtin:NAME."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """The weights file must have this digest."""
+
+
+class FactorySource(Source):
+    """Your own: `module:factory`, found beside the audit file."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    weights: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    options: dict[str, Any] = {}
+    """Keyword arguments of the factory; `weights` is passed too where it is given."""
+    resize: Size | None = None
+    how: Literal["crop", "stretch"] = "crop"
+
+
+class UnetParser(Part):
+    """The UNet family; its classes are in the weights file."""
+
+    kind: Literal["unet"]
+    weights: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class MasksParser(Part):
+    """No network: every source is of kind `masks`, and this names the classes of its label maps."""
+
+    kind: Literal["masks"]
+    classes: dict[int, Name] | list[Name]
+    """{id: name}, or names whose ids are 1, 2, 3 …; 0 is void."""
+
+
+class FactoryParser(Part):
+    """Your own parser: `module:factory`, found beside the audit file."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    weights: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    options: dict[str, Any] = {}
+
+
+def _kind(value: Any) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    return "module:factory" if ":" in kind else kind
+
+
+RealSpec = Annotated[
+    Annotated[VillageSource, Tag("village")]
+    | Annotated[FolderSource, Tag("folder")]
+    | Annotated[MasksSource, Tag("masks")]
+    | Annotated[FactorySource, Tag("module:factory")],
+    Discriminator(_kind),
+]
+GeneratorSpec = Annotated[
+    Annotated[WeightsSource, Tag("dcgan")]
+    | Annotated[WeightsSource, Tag("progan")]
+    | Annotated[VillageSource, Tag("village")]
+    | Annotated[FolderSource, Tag("folder")]
+    | Annotated[MasksSource, Tag("masks")]
+    | Annotated[FactorySource, Tag("module:factory")],
+    Discriminator(_kind),
+]
+ParserSpec = Annotated[
+    Annotated[UnetParser, Tag("unet")] | Annotated[MasksParser, Tag("masks")] | Annotated[FactoryParser, Tag("module:factory")],
+    Discriminator(_kind),
+]
+AnySource = VillageSource | FolderSource | MasksSource | WeightsSource | FactorySource
+AnyParser = UnetParser | MasksParser | FactoryParser
+TAGS = {"village", "folder", "masks", "module:factory", "dcgan", "progan", "unet"}
+
+
+class Sample(Part):
+    """How generators are sampled."""
+
+    count: Count = 4000
+    seed: int = 1
+    batch: Annotated[int, Field(gt=0, le=1024)] = 64
+    """Images a batch; divides 1,024."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> Sample:
+        if 1024 % self.batch:
+            raise ValueError(f"batch {self.batch} does not divide a block of 1024 images; use 32, 64 or 128")
+        return self
+
+
+class Decide(Part):
+    """Where findings draw their lines."""
+
+    presence: Annotated[float, Field(ge=0.0, lt=100.0)] = 0.1
+    """A class is present in an image from this percentage of its pixels on, and never below 4 pixels."""
+
+
+class Run(Part):
+    """Where the work is done."""
+
+    runner: Literal["threads"] = "threads"
+    workers: Annotated[int, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
+    """Blocks worked on at once; auto: one for each core, or one for each GPU."""
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the parser. auto: bfloat16 on cpu and cuda, float32 elsewhere; generators run in float32."""
+
+
+class AuditSpec(Part):
+    """One audit: real images, generators, a parser, and how much of each."""
+
+    name: Name
+    store: Path = Path("audits")
+    """The folder that keeps the records."""
+    parser: ParserSpec
+    real: RealSpec
+    generators: Annotated[tuple[GeneratorSpec, ...], Field(min_length=1)]
+    sample: Sample = Sample()
+    decide: Decide = Decide()
+    run: Run = Run()
+    folder: Path = Path()
+    """Where relative paths and modules start from; an audit file's own folder by default."""
+
+    @model_validator(mode="after")
+    def _one_name_each(self) -> AuditSpec:
+        names = [source.name for source in (self.real, *self.generators)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sources have one name: {', '.join(map(repr, twice))}; give each its own")
+        return self
+
+    def path(self, value: Path | str) -> Path:
+        """`value`, from the audit's folder where it is relative."""
+        return (self.folder / Path(value).expanduser()).resolve()
+
+
+def load(path: Path | str, store: Path | str | None = None) -> AuditSpec:
+    """The audit file at `path`; `store` replaces its own. Raises RequestError listing every mistake."""
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RequestError(f"audit file {path} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"audit file {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise RequestError(f"audit file {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise RequestError(f"audit file {path} holds no keys; it needs name, parser, real and generators")
+    data.setdefault("folder", str(path.resolve().parent))
+    spec = parse(data, str(path))
+    return spec if store is None else with_store(spec, store)
+
+
+def with_store(spec: AuditSpec, store: Path | str) -> AuditSpec:
+    """`spec` with its records in `store` (from the current folder where that is relative)."""
+    return spec.model_copy(update={"store": Path(store).expanduser().resolve()})
+
+
+def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
+    """The spec of a mapping such as an audit file's. Raises RequestError listing every mistake with its key path."""
+    try:
+        return AuditSpec.model_validate(data)
+    except ValidationError as error:
+        lines = [_mistake(dict(detail), data) for detail in error.errors()]
+        heading = f"{where} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
+        raise RequestError("\n".join([heading, *(f"  {line}" for line in lines)])) from None
+
+
+def _mistake(detail: dict[str, Any], data: Mapping[str, Any]) -> str:
+    """One line: key path, what is wrong, the nearest valid name."""
+    keys = [
+        key for place, key in enumerate(detail["loc"]) if not (key in TAGS and place and detail["loc"][place - 1] != "options")
+    ]
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    kind, message = detail["type"], detail["msg"]
+    if kind == "extra_forbidden":
+        return f"{path}: unknown key{_nearest(str(keys[-1]), _siblings(detail['loc']))}"
+    if kind == "missing":
+        return f"{path}: missing"
+    if kind == "union_tag_invalid":
+        valid = [tag.strip("' ") for tag in detail["ctx"]["expected_tags"].split(",")]
+        return f"{path}.kind: unknown kind {detail['ctx']['tag']!r}{_nearest(detail['ctx']['tag'], valid)}"
+    if kind == "union_tag_not_found":
+        return f"{path}.kind: missing; every source and parser has one"
+    return f"{path}: {message.removeprefix('Value error, ')}".lstrip(": ")
+
+
+def _siblings(loc: tuple[int | str, ...]) -> list[str]:
+    """The valid keys at the place of an unknown one."""
+    places: dict[str, type[BaseModel]] = {"sample": Sample, "decide": Decide, "run": Run}
+    kinds: dict[str, type[BaseModel]] = {
+        "village": VillageSource, "folder": FolderSource, "masks": MasksSource, "dcgan": WeightsSource,
+        "progan": WeightsSource, "module:factory": FactorySource, "unet": UnetParser,
+    }  # fmt: skip
+    if loc[0] == "parser":
+        kinds |= {"masks": MasksParser, "module:factory": FactoryParser}
+    model: type[BaseModel] = AuditSpec
+    for key in loc[:-1]:
+        model = places.get(str(key), kinds.get(str(key), model))
+    return list(model.model_fields)
+
+
+def _nearest(name: str, valid: Iterable[str]) -> str:
+    """` (did you mean x? …)` with the valid names."""
+    names = list(valid)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    guess = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{guess} There are: {', '.join(names)}"

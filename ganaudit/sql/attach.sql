@@ -1,0 +1,3 @@
+-- The catalog, to read.
+ATTACH $path AS catalog (READ_ONLY);
+USE catalog;

@@ -1,0 +1,4 @@
+-- The new catalog is complete.
+COMMIT;
+USE memory;
+DETACH catalog;

@@ -1,0 +1,1 @@
+"""The built-in world: its renderer, its models, how they were trained."""

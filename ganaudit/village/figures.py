@@ -1,0 +1,87 @@
+"""What the shipped models are worth: the figures on their cards, measured on scenes that no training saw."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganaudit import images, weights
+from ganaudit.generators import dcgan, progan
+from ganaudit.parsers.segmentation import SegmentationParser, unet_parser
+from ganaudit.statistics.frechet import frechet_from_rows
+from ganaudit.village.classes import NAMES
+from ganaudit.village.render import render
+from ganaudit.village.scene import Prevalence
+
+FRESH_SEED = 2_000_003
+BATCH = 64
+
+
+def of_parser(path: str, scenes: int = 2000, precision: str = "bfloat16") -> dict[str, Any]:
+    """Intersection over union of every class, over `scenes` fresh scenes together."""
+    parser = unet_parser(weights.load(path), "cpu", precision)
+    confusion = np.zeros((len(NAMES) + 1, len(NAMES) + 1), dtype=np.int64)
+    for pixels, truth in _scenes(scenes):
+        found = _parsed(parser, pixels)
+        confusion += np.bincount((truth.astype(np.int64) * len(confusion) + found).ravel(), minlength=confusion.size).reshape(
+            confusion.shape
+        )
+    hits, true, said = np.diag(confusion)[1:], confusion.sum(1)[1:], confusion.sum(0)[1:]
+    iou = hits / (true + said - hits)
+    return {
+        "scenes": scenes, "mean_iou": round(float(iou.mean()), 4), "pixel_accuracy": round(float(hits.sum() / true.sum()), 4),
+        "iou": {name: round(float(value), 3) for name, value in zip(NAMES, iou, strict=True)},
+    }  # fmt: skip
+
+
+def of_generator(path: str, parser_path: str = "builtin:village", count: int = 5000) -> dict[str, Any]:
+    """FSD of `count` samples against `count` fresh scenes, the same of two sets of scenes, and each class's area ratio."""
+    parser = unet_parser(weights.load(parser_path), "cpu", "bfloat16")
+    found = weights.load(path)
+    body = (progan if "layer2.convolutions.0.weight" in found.tensors else dcgan).from_weights(found.tensors)
+    generator: Any = weights.fill(body, found)
+    real = np.concatenate([_areas(_parsed(parser, pixels)) for pixels, _ in _scenes(2 * count)])
+    made = []
+    for first in range(0, count, BATCH):
+        with torch.inference_mode():
+            state = generator.latents(1, torch.arange(first, min(first + BATCH, count)))
+            made.append(_areas(_parsed(parser, images.to_bytes(generator.run(state)["image"]).numpy())))
+    generated = np.concatenate(made)
+    distance, floor = frechet_from_rows(real[:count], generated), frechet_from_rows(real[:count], real[count:])
+    ratios = generated.mean(0)[1:] / real[:count].mean(0)[1:]
+    return {
+        "images_a_side": count, "fsd": round(distance.value, 3), "mean_part": round(distance.mean_part, 3),
+        "real_against_real": round(floor.value, 3),
+        "area_ratio": {name: round(float(value), 2) for name, value in zip(NAMES, ratios, strict=True)},
+    }  # fmt: skip
+
+
+def _scenes(count: int) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    return [render(Prevalence(), FRESH_SEED, range(first, min(first + BATCH, count))) for first in range(0, count, BATCH)]
+
+
+def _parsed(parser: SegmentationParser, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    maps: NDArray[np.int64] = parser.parse(images.to_unit(pixels)).maps.numpy()
+    return maps
+
+
+def _areas(maps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N, 16) percent of pixels of each class id."""
+    n = len(maps)
+    owner = np.arange(n)[:, None] * (len(NAMES) + 1) + maps.reshape(n, -1)
+    counts = np.bincount(owner.ravel(), minlength=n * (len(NAMES) + 1)).reshape(n, -1)
+    areas: NDArray[np.float64] = 100.0 * counts / maps[0].size
+    return areas
+
+
+def write_figures(path: Path) -> None:
+    """Adds the figures of a model to the card beside its weights file."""
+    card = weights.card(path)
+    measure = of_parser if card.get("kind") == "unet" else of_generator
+    card["figures"] = measure(str(path))
+    path.with_name(f"{path.stem}.card.json").write_text(json.dumps(card, indent=2) + "\n")

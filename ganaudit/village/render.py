@@ -1,0 +1,52 @@
+"""Scenes of the village as pixels and exact label maps: image `i` of seed `s` is the same alone and in any batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganaudit.random import bits, uniforms
+from ganaudit.village.painter import paint
+from ganaudit.village.scene import CELLS, DRAWS, RESOLUTION, Canvas, Prevalence, parts
+
+VERSION = 1
+"""Enters the content keys: raised whenever a pixel of any scene changes."""
+
+_ROWS = np.repeat(np.arange(RESOLUTION, dtype=np.int32), CELLS)[:, None]
+
+
+def render(
+    prevalence: Prevalence, seed: int, indices: Sequence[int] | NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Scenes `indices` of `seed`: (N, 64, 64, 3) uint8 RGB and (N, 64, 64) uint8 class ids.
+
+    Arithmetic is on integers once the shapes are drawn, so labels and colours do not depend on the machine.
+    """
+    images = np.empty((len(indices), RESOLUTION, RESOLUTION, 3), dtype=np.uint8)
+    labels = np.empty((len(indices), RESOLUTION, RESOLUTION), dtype=np.uint8)
+    for place, index in enumerate(indices):
+        canvas = paint(parts(uniforms(seed, "village scene", [int(index)], DRAWS)[0]), prevalence)
+        grain = bits(seed, "village grain", [int(index)], RESOLUTION * RESOLUTION // 8)
+        images[place], labels[place] = _develop(canvas, grain.view(np.uint8).reshape(RESOLUTION, RESOLUTION))
+    return images, labels
+
+
+def _develop(canvas: Canvas, grain: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    numbers = canvas.array()
+    things = canvas.instances
+    top = np.array([thing.top for thing in things])[:, None, :]
+    bottom = np.array([thing.bottom for thing in things])[:, None, :]
+    height = (np.arange(RESOLUTION) / (RESOLUTION - 1))[None, :, None]
+    colours = np.floor(top + (bottom - top) * height + 0.5).astype(np.int16).reshape(-1, 3)
+    painted = colours[numbers.astype(np.int32) * RESOLUTION + _ROWS]
+    rows = painted[0::CELLS] + painted[1::CELLS] + painted[2::CELLS]
+    cells = (rows[:, 0::CELLS] + rows[:, 1::CELLS] + rows[:, 2::CELLS]).astype(np.int32)
+    middle = numbers[CELLS // 2 :: CELLS, CELLS // 2 :: CELLS]
+    texture = np.array([int(4 * thing.texture) for thing in things], dtype=np.int32)[middle]
+    # Nine canvas pixels a cell; grain is centred and scaled to +-texture/2 grey levels.
+    speckle = (texture * (2 * grain.astype(np.int32) - 255) * CELLS * CELLS) // (4 * 2 * 255)
+    pixels = (cells + speckle[..., None] + (CELLS * CELLS) // 2) // (CELLS * CELLS)
+    classes = np.array([thing.class_id for thing in things], dtype=np.uint8)
+    return np.clip(pixels, 0, 255).astype(np.uint8), classes[middle]

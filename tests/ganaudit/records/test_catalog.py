@@ -1,0 +1,187 @@
+"""The catalog: SQL over a store, whatever the store's path, whoever writes to it meanwhile."""
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.records import catalog, schema
+from ganaudit.records.store import Store
+
+SOURCES = [("real", "photos", "ka", 0, 3), ("generated", "gan", "kb", 0, 2)]
+ODD = ["it's [br]ack {a,b}", "ünï-日本 $x%41#&=;", "[!a]", ']x[ q"', "st*r", "a**b", "qu?st"]
+
+
+@pytest.fixture
+def filled(store, pictures, run):
+    pictures(store, "ka", [{1: 60, 2: 40}, None, {1: 100}])
+    pictures(store, "kb", [{1: 100}, {1: 90, 2: 10}])
+    run(store, "r1", SOURCES)
+    return store
+
+
+def column(store: Store, statement: str) -> list[object]:
+    return catalog.query(store, statement).column(0).to_pylist()
+
+
+def test_every_table_of_an_empty_store_is_an_empty_view_with_its_types(store):
+    for table in (schema.RECORDS | schema.FINDINGS).values():
+        rows = catalog.query(store, f"FROM {table.name}")
+        assert rows.num_rows == 0
+        assert rows.column_names == table.arrow.names
+        if table.name != "runs":  # its times are shown without a zone
+            assert rows.schema.types == [column.type for column in table.columns]
+    for view in ("audited_images", "audited_class_pixels", "latest_runs", "class_statistics('r1', 0.1)"):
+        assert catalog.query(store, f"FROM {view}").num_rows == 0
+
+
+def test_views_hold_what_was_written(filled):
+    assert column(filled, "SELECT count(*) FROM images") == [5]
+    assert column(filled, "SELECT sum(pixels) FROM class_pixels") == [400]
+    assert column(filled, "SELECT key FROM images WHERE status = 'quarantined'") == ["ka"]
+    types = catalog.query(filled, "FROM class_pixels").schema
+    assert (types.field("class_id").type, types.field("pixels").type) == (pa.int16(), pa.int32())
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_any_path(tmp_path, name, pictures, run):
+    decoy = Store(tmp_path / "stXr").open_for_writing()
+    pictures(decoy, "kc", [{1: 100}] * 7)
+    store = Store(tmp_path / name).open_for_writing()
+    assert column(store, "SELECT count(*) FROM images") == [0]
+    pictures(store, "ka", [{1: 60, 2: 40}, None, {1: 100}])
+    run(store, "r1", SOURCES[:1])
+    assert column(store, "SELECT count(*) FROM audited_images") == [3]
+    with duckdb.connect(str(catalog.build(store)), read_only=True) as other:
+        assert other.execute("SELECT count(*) FROM run_images('r1')").fetchall() == [(3,)]
+
+
+def test_the_file_opens_from_another_folder_under_another_name_and_read_only(filled, tmp_path, monkeypatch):
+    path = shutil.copy(catalog.build(filled), tmp_path / "mine.duckdb")
+    monkeypatch.chdir(tmp_path)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM audited_images").fetchall() == [(5,)]
+        assert connection.execute("SELECT source FROM class_presence('r1', 1) LIMIT 1").fetchall() == [("photos",)]
+        with pytest.raises(duckdb.InvalidInputException, match="read-only"):
+            connection.execute("CREATE TABLE t (a INTEGER)")
+
+
+def test_the_file_is_in_a_format_that_older_clients_open(filled):
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{catalog.build(filled)}' AS c (READ_ONLY)")
+        (tags,) = connection.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'c'").fetchone()
+    assert tags["storage_version"].startswith("v1.4")
+
+
+def test_a_connection_does_not_write(filled):
+    with pytest.raises(RequestError, match="read-only"):
+        catalog.query(filled, "CREATE TABLE t (a INTEGER)")
+
+
+def test_a_new_run_is_seen_and_an_unchanged_store_keeps_its_catalog(filled, run):
+    assert column(filled, "SELECT run FROM runs") == ["r1"]
+    made = filled.catalog.stat().st_ino
+    assert column(filled, "SELECT run FROM runs") == ["r1"]
+    assert filled.catalog.stat().st_ino == made
+    run(filled, "r2", SOURCES, hour=1)
+    assert sorted(column(filled, "SELECT run FROM runs")) == ["r1", "r2"]
+
+
+def test_first_rows_are_seen_although_the_catalog_was_made_before_there_were_any(store, pictures, run):
+    run(store, "r1", SOURCES, finished=False)
+    with catalog.connect(store) as held:
+        assert held.execute("SELECT count(*) FROM images").fetchall() == [(0,)]
+        pictures(store, "ka", [{1: 100}])
+        assert column(store, "SELECT count(*) FROM images") == [1]
+
+
+def test_a_store_that_was_moved_gets_a_catalog_of_its_new_place(filled, tmp_path):
+    catalog.build(filled)
+    moved = Store(shutil.move(filled.path, tmp_path / "elsewhere"))
+    assert column(moved, "SELECT count(*) FROM images") == [5]
+    assert column(moved, "SELECT store FROM about") == [str(moved.path)]
+
+
+def test_a_damaged_catalog_is_made_anew(filled):
+    catalog.build(filled).write_bytes(b"not a database")
+    future = filled.catalog.stat().st_mtime + 1000
+    os.utime(filled.catalog, (future, future))
+    assert column(filled, "SELECT count(*) FROM images") == [5]
+
+
+def test_a_store_that_cannot_be_written_to_is_still_read(filled, monkeypatch):
+    def read_only(_: Store) -> Path:
+        raise RequestError("the store cannot be written to")
+
+    monkeypatch.setattr(catalog, "build", read_only)
+    assert column(filled, "SELECT count(*) FROM images") == [5]
+    assert not filled.catalog.exists()
+
+
+def test_readers_go_on_while_it_is_built_again_and_again(filled):
+    with ThreadPoolExecutor(2) as pool:
+        builds = [pool.submit(catalog.build, filled) for _ in range(6)]
+        for _ in range(4):
+            assert column(filled, "SELECT count(*) FROM audited_images") == [5]
+        assert {build.result() for build in builds} == {filled.catalog}
+    assert list(filled.temporary.iterdir()) == []
+
+
+def test_it_opens_read_only_while_another_build_has_its_file_open(filled, monkeypatch):
+    catalog.build(filled)
+    create = catalog.create_views
+
+    def in_the_middle(connection, store, files=None):
+        create(connection, store, files)
+        code = "import duckdb, sys; print(duckdb.connect(sys.argv[1], read_only=True).sql('FROM fsd').fetchall())"
+        other = subprocess.run([sys.executable, "-c", code, store.catalog], capture_output=True, text=True)
+        assert (other.stdout, other.stderr) == ("[]\n", "")
+
+    monkeypatch.setattr(catalog, "create_views", in_the_middle)
+    catalog.build(filled)
+
+
+def test_no_store_is_a_sentence(tmp_path):
+    with pytest.raises(RequestError, match="there is no store at"):
+        catalog.query(Store(tmp_path / "nowhere"), "SELECT 1")
+
+
+@pytest.mark.parametrize("statement", ["SELECT nothing FROM images", "SELEC 1", "FROM nowhere", "SELECT 'a'::INTEGER"])
+def test_a_wrong_statement_says_what_is_wrong(filled, statement):
+    with pytest.raises(RequestError, match="Error: "):
+        catalog.query(filled, statement)
+
+
+def test_a_statement_without_rows(filled):
+    assert catalog.query(filled, "SET threads = 1").num_rows == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-20]),
+        lambda path: path.write_bytes(b""),
+        lambda path: pq.write_table(pa.table({"a": [1]}), path),
+        lambda path: path.write_bytes(path.read_bytes()[:8] + b"x" * 72 + path.read_bytes()[80:]),
+    ],
+    ids=["torn", "empty", "foreign", "scrambled"],
+)
+@pytest.mark.parametrize("key", ["ka", "kb"])
+def test_a_damaged_shard_is_named_by_a_query(filled, damage, key):
+    path = filled.shard("images", key, 0, 2 if key == "ka" else 1)
+    damage(path)
+    with pytest.raises(AuditError, match=f"{path} is damaged or was not written by ganaudit"):
+        catalog.query(filled, "SELECT * FROM images")
+
+
+def test_a_temporary_file_of_a_killed_writer_is_not_read(filled):
+    (filled.temporary / "shard-000000000-000000002-1-aa.tmp").write_bytes(b"PAR1")
+    assert column(filled, "SELECT count(*) FROM images") == [5]
