@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import httpx
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.futures import PrefectFuture, as_completed
@@ -16,6 +18,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from ganaudit import devices
 from ganaudit.audit import Audit, failing, open_store
 from ganaudit.blocks import BlockDone
+from ganaudit.errors import AuditError
 from ganaudit.plan import BlockTask, Plan
 from ganaudit.spec import AuditSpec, load
 from tasks.block import block
@@ -29,10 +32,31 @@ PROGRESS_SECONDS = 5.0
 """Least time between two updates of the progress artifact: each is a request to the server."""
 
 
-@flow(name="audit", flow_run_name="{audit}", persist_result=False, validate_parameters=False)
-def audit(audit: str, store: str | None = None, watch: Watch | None = None) -> Audit:
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+"""Not a parameter of the flow: those are sent to the server."""
+
+
+class Threads(ThreadPoolTaskRunner[Any]):
+    """Threads of this process. An interruption does not wait for the blocks at work: they take minutes, and are made again."""
+
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        if exc_type is not None and self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+        super().__exit__(exc_type, exc_value, traceback)
+
+
+def _threads(workers: int) -> TaskRunner[PrefectFuture[Any]]:
+    return cast("TaskRunner[PrefectFuture[Any]]", Threads(max_workers=workers))
+
+
+@flow(
+    name="audit", flow_run_name="{audit}", persist_result=False, validate_parameters=False,
+    task_runner=_threads(devices.workers("auto", devices.pick("auto"))),
+)  # fmt: skip
+def audit(audit: str, store: str | None = None) -> Audit:
     """Runs or resumes the audit file `audit`; `store` replaces its own. Raises GanauditError where it cannot."""
-    return _run(load(Path(audit), store), watch)
+    return _run(load(Path(audit), store), _watch.get())
 
 
 def _run(spec: AuditSpec, watch: Watch | None) -> Audit:
@@ -90,9 +114,17 @@ class _Progress:
 
 
 def run(path: Path | str, store: Path | str | None = None, watch: Watch | None = None) -> Audit:
-    """The flow on threads of this process, as the audit file's `run` says; Prefect needs no server beside it."""
+    """The flow on threads of this process, as the audit file's `run` says. Raises GanauditError."""
     spec = load(path, store)
     workers = devices.workers(spec.run.workers, devices.pick(spec.run.device))
-    runner: TaskRunner[PrefectFuture[Any]] = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=workers))
-    on_threads = audit.with_options(task_runner=runner)
-    return on_threads(str(Path(path).resolve()), None if store is None else str(Path(store).expanduser().resolve()), watch)
+    on_threads = audit.with_options(task_runner=_threads(workers))
+    told = _watch.set(watch)
+    try:
+        return on_threads(str(Path(path).resolve()), None if store is None else str(Path(store).expanduser().resolve()))
+    except httpx.HTTPError as error:
+        raise AuditError(
+            f"the Prefect server stopped answering ({str(error) or type(error).__name__}); "
+            "the finished blocks are in the store, and the same command goes on from there"
+        ) from error
+    finally:
+        _watch.reset(told)

@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
+import shlex
+import shutil
 import sys
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 from rich.console import Console
 
-from flows import settings, terminal
+from flows import server, settings, terminal
 from ganaudit import __version__
 from ganaudit.errors import AuditError, GanauditError, RequestError
 
+RESUMING = ("demo", "run", "train")
+"""Commands that go on where they were stopped."""
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands, each with one line and exit code 130 for Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            again = "; the same command goes on where it was stopped" if ctx.invoked_subcommand in RESUMING else ""
+            err.print(f"\nstopped{again}", soft_wrap=True)
+            sys.stdout.flush()
+            os._exit(130)  # blocks at work on threads would hold the process for minutes
+
+
 app = typer.Typer(
-    name="ganaudit", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Find out what an image generator cannot make.",
+    name="ganaudit", cls=Commands, help="Find out what an image generator cannot make.", no_args_is_help=True,
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 err = Console(stderr=True, highlight=False)
 
+DEMO = Path(str(resources.files("ganaudit.village") / "demo.yaml"))
 DEFAULT_STORE = Path("audits")
 StoreOption = Annotated[Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -37,27 +60,25 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def demo(store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """The built-in audit, end to end: which classes three generators of a small world drop."""
-    with resources.as_file(resources.files("ganaudit.village") / "demo.yaml") as path:
-        code = _run(path, store or DEFAULT_STORE, as_json, ready_to_try=True)
-    raise typer.Exit(code)
+    """The built-in audit: which classes three generators drop."""
+    raise typer.Exit(_run(DEMO, store or DEFAULT_STORE, as_json, ready_to_try=True))
 
 
 @app.command()
 def run(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Run an audit, or resume it; prints the findings and the report's path."""
+    """Run an audit, or resume it, and print its findings."""
     raise typer.Exit(_run(audit, store, as_json))
 
 
 @app.command()
 def check(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Validate an audit without running it: sources, weights, shapes, plan, disk and time."""
+    """Validate an audit without running it; what it would take."""
     from ganaudit.check import check as checked
     from ganaudit.spec import load
 
     with err.status("Opening every source and parsing one batch of each …"):
         found = checked(load(audit, store))
-    typer.echo(json.dumps(found.as_dict(), indent=2) if as_json else terminal.plan_text(found))
+    typer.echo(_json(found.as_dict()) if as_json else terminal.plan_text(found, _width()))
 
 
 @app.command()
@@ -66,7 +87,7 @@ def runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from ganaudit.records import catalog
 
     rows = catalog.query(_readable(store), RUNS).to_pylist()
-    typer.echo(json.dumps(rows, indent=2, default=str) if as_json else terminal.table_text(rows, "no runs yet"))
+    typer.echo(_json(rows) if as_json else terminal.table_text(rows, "no runs yet"))
 
 
 @app.command()
@@ -77,6 +98,7 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(help="Also write the figures as PNG and SVG into this folder.", show_default=False)
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Rebuild the report of a run from its records."""
     from ganaudit import report as room
@@ -88,10 +110,13 @@ def report(
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(room.render(data), encoding="utf-8")
+        drawn = room.figures(data, figures) if figures else []
     except OSError as error:
-        raise RequestError(f"{page} cannot be written: {error.strerror}") from None
-    typer.echo(str(page))
-    for path in room.figures(data, figures) if figures else []:
+        raise RequestError(f"{error.filename or page} cannot be written: {error.strerror}") from None
+    if as_json:
+        typer.echo(_json({"run": data.run, "report": str(page), "figures": [str(path) for path in drawn]}))
+        return
+    for path in (page, *drawn):
         typer.echo(str(path))
 
 
@@ -102,19 +127,20 @@ def sql(
     output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
     as_json: JsonOption = False,
 ) -> None:
-    """Ad-hoc SQL over records and findings: ganaudit sql "SELECT * FROM fsd"."""
+    """SQL over the records: ganaudit sql "SELECT * FROM fsd"."""
     from ganaudit.records import catalog
 
     style = "json" if as_json else output
     if style not in ("table", "csv", "json"):
         raise RequestError(f"--format {output!r} is none of table, csv, json")
     found = catalog.query(_readable(store), query)
+    found = found.rename_columns(_distinct(found.column_names))
     if style == "csv":
         sys.stdout.write(found.to_pandas().to_csv(index=False))
     elif style == "json":
-        typer.echo(json.dumps(found.to_pylist(), indent=2, default=str))
+        typer.echo(_json(found.to_pylist()))
     else:
-        typer.echo(terminal.table_text(found.to_pylist(), f"no rows ({', '.join(found.column_names)})"))
+        typer.echo(terminal.table_text(found.to_pylist(), f"no rows ({', '.join(found.column_names) or 'and no columns'})"))
 
 
 @app.command("list")
@@ -122,7 +148,7 @@ def list_kinds(
     room: Annotated[str, typer.Argument(help="generators, parsers or datasets.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """The kinds that an audit file can name, and the models that ship with the package."""
+    """What an audit file can name, and the shipped models."""
     from ganaudit.registry import REGISTRY
     from ganaudit.weights import builtin_names
 
@@ -133,7 +159,7 @@ def list_kinds(
         f"builtin:{name}" for name in builtin_names() if (name == "village") == (room == "parsers") and room != "datasets"
     ]
     if as_json:
-        typer.echo(json.dumps({"kinds": kinds, "weights": shipped}, indent=2))
+        typer.echo(_json({"kinds": kinds, "weights": shipped}))
         return
     typer.echo(terminal.table_text([{"kind": kind, "what it is": what} for kind, what in kinds.items()], ""))
     if shipped:
@@ -152,11 +178,14 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    as_json: JsonOption = False,
 ) -> None:
-    """Make a built-in model again, or go on with it where it was stopped."""
+    """Make a built-in model again, or go on with it."""
     from flows.train import train_builtin
 
-    typer.echo(str(train_builtin(model, out or Path(f"training-{model}"), minutes, seed, device, err)))
+    made = train_builtin(model, out or Path(f"training-{model}"), minutes, seed, device, err)
+    card = made.with_name(f"{made.stem}.card.json")
+    typer.echo(_json({"weights": str(made), "card": str(card)}) if as_json else str(made))
 
 
 RUNS = """
@@ -170,22 +199,57 @@ RUNS = """
 def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = False) -> int:
     from ganaudit.spec import load
 
-    load(path, store)  # a wrong file is told at once, before anything is started
+    spec = load(path, store)  # a wrong file is told at once, before anything is started
     settings.prepare()
-    err.print(settings.start_up_note(), style="dim")
-    with terminal.RunProgress(err) as progress:
+    with server.connected(lambda note: err.print(note, style="dim", markup=False), lambda: _opened(spec)):
         from flows.audit import run as run_flow
 
-        found = run_flow(path, store, progress)
-    typer.echo(json.dumps(terminal.as_dict(found), indent=2) if as_json else terminal.findings_text(found))
+        with terminal.RunProgress(err) as progress:
+            found = run_flow(path, store, progress)
+    typer.echo(_json(terminal.as_dict(found)) if as_json else terminal.findings_text(found, _width()))
     if ready_to_try and not as_json:
-        option = "" if found.store == DEFAULT_STORE.resolve() else f" --store {found.store}"
+        option = "" if found.store == DEFAULT_STORE.resolve() else f" --store {shlex.quote(str(found.store))}"
         typer.echo(
             "\nTry:  ganaudit sql"
-            + option
             + ' "SELECT generator, class, area_ratio, presence_ratio FROM class_stats ORDER BY presence_ratio LIMIT 6"'
+            + option
         )
     return found.exit_code
+
+
+def _opened(spec: Any) -> None:
+    """Opens all that the audit names, so that a wrong name is told while the server starts, not after it."""
+    import flows.audit  # noqa: F401  # seconds, too
+    from ganaudit.plan import plan
+
+    plan(spec)
+
+
+def _json(value: Any) -> str:
+    """JSON that every reader takes: what is no number is null."""
+    return json.dumps(_finite(value), indent=2, default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Column names of a query as keys: a second `a` becomes `a_1`."""
+    distinct: list[str] = []
+    for name in names:
+        again = (f"{name}_{number}" for number in itertools.count(1))
+        distinct.append(name if name not in distinct else next(one for one in again if one not in (*names, *distinct)))
+    return distinct
+
+
+def _width() -> int:
+    """Columns of the terminal; 0 where the output goes to a file or a pipe, whose lines are left whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def _readable(store: Path | None) -> Any:
@@ -213,13 +277,10 @@ def main() -> None:
         _fail(error, 2)
     except GanauditError as error:
         _fail(error, 1)
-    except KeyboardInterrupt:
-        err.print("stopped; the same command resumes at the blocks that are missing")
-        os._exit(130)  # blocks that are being made on threads would hold the process for minutes
     except OSError as error:
         _fail(AuditError(f"{error.filename or 'the system'}: {error.strerror or error}"), 1)
 
 
 def _fail(error: Exception, code: int) -> None:
-    err.print(f"error: {error}", markup=False, soft_wrap=True)
+    err.print(f"error: {error}", markup=False, soft_wrap=not err.is_terminal)
     sys.exit(code)

@@ -32,12 +32,3 @@ def prepare() -> None:
         raise RequestError(
             f"Prefect's folder {home} cannot be made ({error.strerror}); set PREFECT_HOME to one that can"
         ) from None
-
-
-def start_up_note() -> str:
-    """What the user waits for, in one line."""
-    if os.environ.get("PREFECT_API_URL"):
-        return f"Connecting to the Prefect server at {os.environ['PREFECT_API_URL']} …"
-    first = not (Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect")) / "prefect.db").exists()
-    wait = "about 25 s this first time, 15 s later" if first else "about 15 s"
-    return f"Starting a temporary Prefect server ({wait}; set PREFECT_API_URL to use your own) …"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 import time
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ganaudit.audit import Audit
-from ganaudit.blocks import BlockDone
-from ganaudit.check import Check
-from ganaudit.plan import BlockTask, Plan, needs
-from ganaudit.report import sentence
+if TYPE_CHECKING:
+    from ganaudit.audit import Audit
+    from ganaudit.blocks import BlockDone
+    from ganaudit.check import Check
+    from ganaudit.plan import BlockTask, Plan
 
 
 class RunProgress:
@@ -33,13 +36,15 @@ class RunProgress:
         self._started = time.monotonic()
 
     def __enter__(self) -> RunProgress:
-        self._bars.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bars.stop()
+        if self._bars.live.is_started:
+            self._bars.stop()
 
     def __call__(self, planned: Plan, todo: Sequence[BlockTask], done: BlockDone | None) -> None:
+        from ganaudit.plan import needs
+
         if done is None:
             self._started = time.monotonic()
             total = sum(source.count for source in planned.sources)
@@ -48,9 +53,10 @@ class RunProgress:
             else:
                 parts = f"{needs(todo):,} images in {len(todo)} blocks, on {planned.device}, {planned.workers} at once"
                 self._console.print(f"Parsing {parts}.", style="dim")
+                self._bars.start()
             for key in dict.fromkeys(one.key for one in todo):
                 mine = [one for one in todo if one.key == key]
-                self._bar[key] = self._bars.add_task(mine[0].source.name, total=needs(mine), rate="")
+                self._bar[key] = self._bars.add_task(escape(mine[0].source.name), total=needs(mine), rate="")
             return
         seconds = max(time.monotonic() - self._started, 1e-3)
         bar = self._bar[done.key]
@@ -58,11 +64,14 @@ class RunProgress:
         self._bars.update(bar, completed=completed, rate=f"{completed / seconds:,.0f}/s")
 
 
-def findings_text(found: Audit) -> str:
-    """The findings of a run for people: a sentence each, the distances, where the report is."""
+def findings_text(found: Audit, width: int = 0) -> str:
+    """The findings of a run for people: a sentence each (wrapped at `width`), the distances, where the report is."""
+    from ganaudit.report import sentence
+
     stats, distances, differences = (found.table(name) for name in ("class_stats", "fsd", "comparison"))
     lines = [sentence(stats, distances, generator) for generator in distances["generator"]]
     lines += [f"Note: {note}" for note in found.notes]
+    lines = [_wrapped(line, width) for line in lines]
     rows = [
         {
             "generator": row["generator"], "images": f"{row['generated_images']:,}", "FSD": f"{row['fsd']:.2f}",
@@ -88,19 +97,19 @@ def as_dict(found: Audit) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def plan_text(found: Check) -> str:
-    """What `ganaudit check` found."""
+def plan_text(found: Check, width: int = 0) -> str:
+    """What `ganaudit check` found; notes are wrapped at `width`."""
     rows = [
         {
             "source": source.name, "role": source.role, "kind": source.kind, "images": f"{source.images:,}",
             "to parse": f"{source.missing_images:,}", "images/s": f"{source.rate:,.0f}",
-            "set aside in the first batch": source.set_aside or "-",
+            "set aside*": source.set_aside or "-",
         }
         for source in found.sources
     ]  # fmt: skip
-    notes = "".join(f"note: {note}\n" for note in found.notes)
+    notes = "".join(_wrapped(f"Note: {note}", width) + "\n" for note in found.notes)
     return (
-        f"{table_text(rows, '')}{notes}"
+        f"{table_text(rows, '')}* of its first batch, the only images looked at\n{notes}\n"
         f"parser {found.parser} with {found.classes} classes, {found.precision} on {found.device}, "
         f"{found.workers} blocks at once\n"
         f"{found.missing_blocks} of {found.blocks} blocks to do: about {_duration(found.seconds)} and {found.megabytes:.1f} MB "
@@ -122,16 +131,18 @@ def table_text(rows: Sequence[dict[str, Any]], empty: str) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _cell(value: Any) -> str:
-    from rich.markup import escape
+def _wrapped(text: str, width: int) -> str:
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False) if width else text
 
+
+def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
-    if hasattr(value, "strftime"):
-        return str(value.strftime("%Y-%m-%d %H:%M:%S"))
-    return escape(str(value))
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return str(value)
 
 
 def _duration(seconds: float) -> str:

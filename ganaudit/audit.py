@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import threading
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -101,10 +102,9 @@ def work(tasks: Sequence[BlockTask], workers: int, watch: Watch | None = None) -
     if not tasks:
         return
     before = torch.get_num_threads()
-    seats = _Seats()
     try:
         with ThreadPoolExecutor(min(workers, len(tasks)), "ganaudit-block") as pool:
-            pending: set[Future[BlockDone]] = {pool.submit(seats.make, task) for task in tasks}
+            pending: set[Future[BlockDone]] = {pool.submit(make_block, task) for task in tasks}
             try:
                 while pending:
                     ready, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -117,19 +117,6 @@ def work(tasks: Sequence[BlockTask], workers: int, watch: Watch | None = None) -
                 pool.shutdown(wait=False, cancel_futures=True)
     finally:
         torch.set_num_threads(before)
-
-
-class _Seats:
-    """Gives each thread a number, so that each has its own GPU where there are several."""
-
-    def __init__(self) -> None:
-        self._own, self._lock, self._next = threading.local(), threading.Lock(), 0
-
-    def make(self, task: BlockTask) -> BlockDone:
-        if not hasattr(self._own, "number"):
-            with self._lock:
-                self._own.number, self._next = self._next, self._next + 1
-        return make_block(replace(task, device=devices.for_worker(task.device, self._own.number)))
 
 
 @contextmanager
@@ -176,8 +163,8 @@ def readable(store: Store, run: str) -> dict[str, int]:
 
 def _reason(store: Store, run: str, source: str) -> str:
     statement = """
-        SELECT error, count(*) AS images FROM run_images(?) WHERE source = ? AND status <> 'ok'
-        GROUP BY error ORDER BY images DESC, error LIMIT 1
+        SELECT error, sum(count(*)) OVER () AS images FROM run_images(?) WHERE source = ? AND status <> 'ok'
+        GROUP BY error ORDER BY count(*) DESC, error LIMIT 1
     """
     with catalog.in_memory(store) as connection:
         row = connection.execute(statement, [run, source]).fetchone()
@@ -262,6 +249,15 @@ def _commit() -> str | None:
         return None
     return found.stdout.strip() or None
 
+
+class _Callable(ModuleType):
+    """Once this module is imported, Python binds the name `ganaudit.audit` to it: called, it is the function of that name."""
+
+    def __call__(self, spec: AuditSpec, watch: Watch | None = None) -> Audit:
+        return audit(spec, watch)
+
+
+sys.modules[__name__].__class__ = _Callable
 
 __all__ = [
     "Audit",

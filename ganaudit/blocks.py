@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 
 from ganaudit import __version__, devices, images
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.keys import canonical, digest
+from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.plan import BlockTask
 from ganaudit.records.store import Store
@@ -43,6 +44,7 @@ class BlockDone:
 def make_block(task: BlockTask) -> BlockDone:
     """Writes the records of one block. Raises AuditError where generator or parser fail, OSError where the disk does."""
     torch.set_num_threads(1)
+    task = replace(task, device=devices.for_worker(task.device, _seat()))
     started = time.perf_counter()
     parser, source = _parser(task), _source(task)
     sampling = parsing = 0.0
@@ -58,7 +60,7 @@ def make_block(task: BlockTask) -> BlockDone:
         quarantined += sum(error is not None for error in batch.errors)
         parsing += time.perf_counter() - before
     footer = {
-        "recipe": digest(task.key), "code": __version__, "device": devices.describe(task.device),
+        "recipe": task.key, "code": __version__, "device": devices.describe(task.device),
         "torch": torch.__version__, "batch": str(task.spec.sample.batch),
     }  # fmt: skip
     store = Store(task.spec.path(task.spec.store))
@@ -111,7 +113,8 @@ def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, 
         with torch.inference_mode():
             labels = parser.parser.parse(images.to_unit(pixels.to(task.device)))
             maps, confidence = _checked(labels.maps, labels.confidence, size, parser)
-            return tally(maps[:n], confidence[:n], parser.class_count), int(maps.shape[-1] * maps.shape[-2])
+            counted = tally(maps[:n], confidence[:n], parser.class_count)
+            return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2])
     except torch.OutOfMemoryError:
         raise RequestError(
             f"{task.device} has no room for a batch of {size} images; set sample.batch to {max(1, size // 2)}"
@@ -127,10 +130,20 @@ def _checked(maps: Any, confidence: Any, n: int, parser: OpenParser) -> tuple[to
         raise AuditError("the parser's label maps are an integer tensor (N, h, w) or (N, heads, h, w); these are not")
     if not isinstance(confidence, torch.Tensor) or confidence.shape != maps.shape:
         raise AuditError("the parser's confidences have the shape of its label maps; these have not")
+    heads = maps.shape[1] if maps.ndim == 4 else 1
+    if heads != len(parser.heads):
+        raise AuditError(f"the parser gave the label maps of {heads} heads; its classes have {len(parser.heads)}")
     low, high = int(maps.min()), int(maps.max())
     if low < 0 or high >= parser.class_count:
         raise AuditError(f"the parser gave the class ids {low} to {high}; its classes are 0 to {parser.class_count - 1}")
     return maps, confidence
+
+
+def _declared(counted: Tally, parser: OpenParser) -> Tally:
+    unknown = set(np.unique(counted.class_id).tolist()) - {0} - {info.id for info in parser.parser.classes}
+    if unknown:
+        raise AuditError(f"the parser gave the class id {min(unknown)}, which is none of its classes")
+    return counted
 
 
 def _image_rows(key: str, first: int, batch: Batch, counted: Tally, size: int) -> pa.Table:
@@ -207,6 +220,17 @@ def forget() -> None:
     with _LOCK:
         _PARSERS.clear()
         _SOURCES.clear()
+
+
+_SEATS = threading.local()
+_TAKEN = itertools.count()
+
+
+def _seat() -> int:
+    """This thread's number among those that made blocks: each has its own GPU where there are several."""
+    if not hasattr(_SEATS, "number"):
+        _SEATS.number = next(_TAKEN)
+    return int(_SEATS.number)
 
 
 def opened(task: BlockTask) -> tuple[OpenParser, OpenSource]:

@@ -7,17 +7,30 @@ import hashlib
 import importlib.util
 import inspect
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ganaudit.errors import RequestError
 
+_SIBLINGS: set[str] = set()
+"""Modules that were imported from beside an audit file, under their plain names."""
+_IMPORTING = threading.RLock()
+
 
 def call(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:
     """What `module:factory` makes of `keywords`. Raises RequestError when it cannot be imported, found or called."""
+    folder = folder.resolve()
+    with _first(folder):
+        return _called(kind, folder, keywords)
+
+
+def _called(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:
     name, attribute = kind.split(":")
-    module = _module(name, folder)
+    module = _module(kind, folder)
     factory = getattr(module, attribute, None)
     if not callable(factory):
         offered = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
@@ -34,19 +47,44 @@ def call(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:
         raise RequestError(f"{kind}: the factory raised {type(error).__name__}: {error}") from error
 
 
-def _module(name: str, folder: Path) -> ModuleType:
-    file = folder.joinpath(*name.split(".")).with_suffix(".py")
-    if not file.is_file():
-        file = folder.joinpath(*name.split("."), "__init__.py")
-    if not file.is_file():
+@contextmanager
+def _first(folder: Path) -> Iterator[None]:
+    """What is imported here is looked for in `folder` first, and read anew: the code that runs is the code in the digest."""
+    with _IMPORTING:
+        for name in _SIBLINGS:
+            sys.modules.pop(name, None)
+        _SIBLINGS.clear()
+        importlib.invalidate_caches()
+        before = set(sys.modules)
+        sys.path.insert(0, str(folder))
         try:
-            return importlib.import_module(name)
+            yield
+        finally:
+            sys.path.remove(str(folder))
+            for name in set(sys.modules) - before:
+                file = getattr(sys.modules[name], "__file__", None)
+                if file is not None and Path(file) == _beside(name, folder):
+                    _SIBLINGS.add(name)
+
+
+def _module(kind: str, folder: Path) -> ModuleType:
+    name = kind.split(":")[0]
+    file = _beside(name, folder)
+    if file is None or "." in name:
+        try:
+            found = importlib.import_module(name)
         except ImportError as error:
-            raise RequestError(f"module {name!r} is neither in {folder} nor installed ({error})") from None
+            if file is None:
+                raise RequestError(f"module {name!r} is neither in {folder} nor installed ({error})") from None
+            raise RequestError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
         except Exception as error:
             raise RequestError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
-    # Two folders may hold modules of one name: the module is known by its source, and its siblings are found beside it.
-    known = f"_ganaudit_factory_{hashlib.sha256(str(file).encode() + file.read_bytes()).hexdigest()[:16]}"
+        if file is not None and found.__file__ != str(file):
+            raise RequestError(f"{file} is hidden by the installed module {found.__file__}; give it another name")
+        return found
+    # Two folders may hold modules of one name, and one may be named like a library: it is known by its source.
+    source = f"{file}\0{source_digest(kind, folder)}"
+    known = f"_ganaudit_factory_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     if known in sys.modules:
         return sys.modules[known]
     locations = [str(file.parent)] if file.name == "__init__.py" else None
@@ -55,14 +93,11 @@ def _module(name: str, folder: Path) -> ModuleType:
         raise RequestError(f"{file} is no Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[known] = module
-    sys.path.insert(0, str(folder))
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[known]
         raise RequestError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(folder))
     return module
 
 
@@ -79,7 +114,8 @@ def source_digest(kind: str, folder: Path) -> str:
         if file is None or current in seen:
             continue
         seen[current] = file.read_bytes()
-        pending += _imports(seen[current], current)
+        parent = current.rpartition(".")[0]  # a package's own code runs before that of its modules
+        pending += _imports(seen[current], current if file.name == "__init__.py" else parent) + [parent] * bool(parent)
     if not seen:
         spec = importlib.util.find_spec(name.split(".")[0]) and importlib.util.find_spec(name)
         if spec and spec.origin and Path(spec.origin).is_file():
@@ -95,9 +131,10 @@ def _beside(name: str, folder: Path) -> Path | None:
     return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
 
 
-def _imports(source: bytes, module: str) -> list[str]:
+def _imports(source: bytes, inside: str) -> list[str]:
+    """Names of the modules that a module of the package `inside` may import."""
     found: list[str] = []
-    package = module.split(".")[:-1]
+    package = inside.split(".") if inside else []
     try:
         tree = ast.parse(source)
     except SyntaxError:

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import images
+from ganaudit import factory, images, weights
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
+from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.registry import opener
 from ganaudit.spec import AnySource, AuditSpec, FactorySource, FolderSource, MasksSource, VillageSource, WeightsSource
@@ -74,7 +75,20 @@ def open_source(asked: AnySource, spec: AuditSpec, parser: OpenParser, device: s
         )
     if isinstance(asked, WeightsSource) or (isinstance(asked, FactorySource) and generated):
         return GeneratorSource(open_generator(asked, spec, device), parser, asked)
-    return DatasetSource(_dataset(asked, spec, parser, generated), asked, parser)
+    dataset = _dataset(asked, spec, parser, generated)
+    return DatasetSource(dataset, asked, parser, _made_by(asked, spec, dataset) if isinstance(asked, FactorySource) else {})
+
+
+def _made_by(asked: FactorySource, spec: AuditSpec, dataset: Dataset) -> dict[str, Any]:
+    """What a user's own collection adds to its recipe: the factory's source, options and weights, and its state."""
+    try:
+        canonical(dict(dataset.recipe()))
+    except Exception as error:
+        raise RequestError(f"{asked.kind}: recipe() is a mapping that JSON can hold: {error}") from error
+    found = {"state": state_digest(dataset), "options": asked.options, "code": factory.source_digest(asked.kind, spec.folder)}
+    if asked.weights is not None:
+        found["weights"] = weights.digest(weights.locate(asked.weights, spec.folder))
+    return found
 
 
 def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: bool) -> Dataset:
@@ -96,7 +110,12 @@ def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: b
             void=asked.void, size=asked.size, seed=asked.seed, cache=cache,
         )  # fmt: skip
     elif isinstance(asked, FactorySource):
-        opened = opener("datasets", asked.kind)(asked.kind, spec.folder, dict(asked.options))
+        keywords = dict(asked.options)
+        if asked.weights is not None:
+            path = weights.locate(asked.weights, spec.folder)
+            weights.verified(path, asked.sha256)
+            keywords["weights"] = str(path)
+        opened = opener("datasets", asked.kind)(asked.kind, spec.folder, keywords)
         if not isinstance(opened, Dataset):
             raise RequestError(f"{asked.kind}: a dataset has __len__, image(index) and recipe()")
     else:
@@ -110,8 +129,9 @@ class DatasetSource:
 
     training_step = None
 
-    def __init__(self, dataset: Dataset, asked: AnySource, parser: OpenParser) -> None:
+    def __init__(self, dataset: Dataset, asked: AnySource, parser: OpenParser, made_by: Mapping[str, Any]) -> None:
         self.kind = asked.kind
+        self._foreign = isinstance(asked, FactorySource)
         self._dataset = dataset
         self._masks = isinstance(asked, MasksSource)
         self._classes = parser.class_count
@@ -120,9 +140,7 @@ class DatasetSource:
         self._how: Fit = getattr(asked, "how", "crop")
         self.length = None if isinstance(asked, VillageSource) else len(dataset)
         self.resolution: int | None = getattr(dataset, "resolution", None) or (self._size[1] if self._size else None)
-        recipe = dict(dataset.recipe())
-        if isinstance(asked, FactorySource):
-            recipe |= {"state": state_digest(dataset), "options": asked.options}
+        recipe = {**dataset.recipe(), **made_by}
         self.recipe = {"source": recipe, "size": self._size, "how": self._how}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
 
@@ -161,13 +179,23 @@ class DatasetSource:
         """Image `index` as people look at it."""
         return self._dataset.image(index)
 
+    def _image(self, index: int) -> Image:
+        try:
+            return self._dataset.image(index)
+        except (ImageError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if not self._foreign:
+                raise
+            raise AuditError(f"the dataset raised {type(error).__name__} at image {index}: {error}") from error
+
     def _name(self, index: int) -> str:
         name = getattr(self._dataset, "name", None)
         return str(name(index)) if callable(name) else f"image {index}"
 
     def _one(self, index: int) -> Image | ImageError:
         try:
-            image = self._dataset.image(index)
+            image = self._image(index)
             if self._masks:
                 unknown = set(np.unique(image.labels).tolist()) - self._names if image.labels is not None else set()
                 if unknown:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from ganaudit.errors import RequestError
 
@@ -16,6 +17,19 @@ Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotate
 Count = Annotated[int, Field(gt=0, le=2**40)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _json(options: dict[str, Any]) -> dict[str, Any]:
+    """Options enter the content key, so they are what JSON can hold: no dates (YAML makes some unasked), no NaN."""
+    for name, value in options.items():
+        try:
+            json.dumps(value, allow_nan=False, sort_keys=True)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the value of {name!r} cannot enter a content key: {error}; write it in quotes") from None
+    return options
+
+
+Options = Annotated[dict[str, Any], AfterValidator(_json)]
 
 
 class Part(BaseModel):
@@ -85,7 +99,7 @@ class FactorySource(Source):
     kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     weights: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    options: dict[str, Any] = {}
+    options: Options = {}
     """Keyword arguments of the factory; `weights` is passed too where it is given."""
     resize: Size | None = None
     how: Literal["crop", "stretch"] = "crop"
@@ -113,7 +127,7 @@ class FactoryParser(Part):
     kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     weights: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    options: dict[str, Any] = {}
+    options: Options = {}
 
 
 def _kind(value: Any) -> str | None:
@@ -218,7 +232,7 @@ def load(path: Path | str, store: Path | str | None = None) -> AuditSpec:
         raise RequestError(f"audit file {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"audit file {path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that no calendar has
         raise RequestError(f"audit file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise RequestError(f"audit file {path} holds no keys; it needs name, parser, real and generators")
@@ -244,9 +258,9 @@ def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
 
 def _mistake(detail: dict[str, Any], data: Mapping[str, Any]) -> str:
     """One line: key path, what is wrong, the nearest valid name."""
-    keys = [
-        key for place, key in enumerate(detail["loc"]) if not (key in TAGS and place and detail["loc"][place - 1] != "options")
-    ]
+    loc = detail["loc"]
+    tag = {"real": 1, "parser": 1, "generators": 2}.get(str(loc[0]) if loc else "")  # where pydantic puts the kind
+    keys = [key for place, key in enumerate(loc) if not (place == tag and key in TAGS)]
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
     kind, message = detail["type"], detail["msg"]
     if kind == "extra_forbidden":

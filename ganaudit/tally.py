@@ -42,7 +42,7 @@ def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
     """
     n = maps.shape[0]
     height, width = maps.shape[-2:]
-    maps = maps.reshape(n, -1, height, width)
+    maps = maps if maps.ndim == 4 else maps[:, None]
     slots = classes + 1  # the last one takes the void of later heads
     group = max(1, CELLS // (slots * max(height, width)))
     if n > group:
@@ -53,7 +53,7 @@ def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
         return _joined(groups, group)
     if maps.shape[1] > 1:
         later = torch.arange(maps.shape[1], device=maps.device)[None, :, None, None] > 0
-        maps = torch.where(later & (maps == 0), classes, maps)
+        maps = torch.where(later & (maps == 0), classes, maps.long())
     owner = (torch.arange(n, device=maps.device) * slots)[:, None, None, None] + maps
     rows = torch.arange(height, device=maps.device)[None, None, :, None]
     columns = torch.arange(width, device=maps.device)[None, None, None, :]
@@ -61,7 +61,7 @@ def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
     by_column = torch.bincount((owner * width + columns).flatten(), minlength=n * slots * width).view(-1, width)
     total = None
     if confidence is not None:
-        steps = (confidence.reshape(maps.shape) * CONFIDENCE_STEPS).round_().double()
+        steps = (confidence.reshape(maps.shape).float() * CONFIDENCE_STEPS).round_().double()
         total = torch.bincount(owner.flatten(), steps.flatten(), minlength=n * slots).cpu().numpy()
     return _rows(by_row.cpu().numpy(), by_column.cpu().numpy(), total, slots)
 

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import task
 
 from ganaudit.blocks import BlockDone, make_block
-from ganaudit.errors import GanauditError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.plan import BlockTask
 
 
@@ -15,12 +15,10 @@ def may_pass(task: Any, run: Any, state: Any) -> bool:
     """Whether trying again can help: a disk or network fault may pass, a wrong request or a broken model does not."""
     try:
         state.result()
-    except GanauditError:
+    except RequestError:
         return False
-    except (OSError, MemoryError):
-        return True
-    except Exception:
-        return False
+    except Exception as error:
+        return isinstance(error.__cause__ if isinstance(error, AuditError) else error, OSError | MemoryError)
     return False
 
 

@@ -64,7 +64,7 @@ def from_weights(tensors: Mapping[str, Tensor]) -> LayeredGenerator:
         widths: list[int] = []
         while f"layer{len(widths) + 2}.convolution.weight" in tensors:
             widths.append(int(tensors[f"layer{len(widths) + 2}.convolution.weight"].shape[1]))
-    except (KeyError, ValueError) as missing:
+    except (KeyError, ValueError, IndexError) as missing:
         raise RequestError(f"these are not the weights of a dcgan generator (no usable {missing})") from None
     if not widths or rows != 16 * width:
         raise RequestError("these are not the weights of a dcgan generator (no layer2, or a first layer that is not 4x4)")

@@ -76,7 +76,7 @@ def from_weights(tensors: Mapping[str, Tensor]) -> LayeredGenerator:
             while f"{prefix}.{len(chain)}.weight" in tensors:
                 chain.append(int(tensors[f"{prefix}.{len(chain)}.weight"].shape[0]))
             widths.append(chain)
-    except (KeyError, ValueError) as missing:
+    except (KeyError, ValueError, IndexError) as missing:
         raise RequestError(f"these are not the weights of a progan generator (no usable {missing})") from None
     if not widths or rows % 16:
         raise RequestError("these are not the weights of a progan generator (no layer2, or a first layer that is not 4x4)")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from ganaudit import factory, weights
 from ganaudit.errors import RequestError
 from ganaudit.keys import parser_key
@@ -55,6 +57,8 @@ def open_parser(spec: AuditSpec, device: str, precision: str) -> OpenParser:
             recipe["weights"] = weights.verified(path, asked.sha256)
             keywords["weights"] = str(path)
         parser = opener("parsers", asked.kind)(asked.kind, spec.folder, keywords)
+        if isinstance(parser, torch.nn.Module):
+            parser = parser.to(device).eval().requires_grad_(False)
         _check_protocol(parser, asked.kind)
         recipe["state"] = state_digest(parser)
     else:

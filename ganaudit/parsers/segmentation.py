@@ -42,11 +42,16 @@ def unet_parser(weights: Weights, device: str, precision: str) -> SegmentationPa
     try:
         names = json.loads(weights.metadata["classes"])
     except (KeyError, ValueError):
-        raise RequestError(f"weights {weights.path} do not name their classes (metadata key 'classes', a JSON list)") from None
+        names = None
+    if not isinstance(names, list):
+        raise RequestError(f"weights {weights.path} do not name their classes (metadata key 'classes', a JSON list)")
+    resolution = weights.metadata.get("resolution", "64")
+    if not resolution.isdecimal() or int(resolution) < 1:
+        raise RequestError(f"weights {weights.path} have the resolution {resolution!r}, which is no number of pixels")
     if len(names) != network.head.out_channels:
         raise RequestError(f"weights {weights.path} name {len(names)} classes and have {network.head.out_channels} outputs")
     classes = [ClassInfo(number, str(name)) for number, name in enumerate(names, start=1)]
-    return SegmentationParser(fused(network), classes, int(weights.metadata.get("resolution", 64)), device, precision)
+    return SegmentationParser(fused(network), classes, int(resolution), device, precision)
 
 
 def fused(network: UNet) -> UNet:

@@ -47,8 +47,12 @@ class UNet(nn.Module):
 def from_weights(tensors: Mapping[str, Tensor]) -> UNet:
     """The network whose sizes are those of `tensors` (its parameters are not filled yet)."""
     widths: list[int] = []
-    while f"down.{len(widths)}.0.weight" in tensors:
-        widths.append(int(tensors[f"down.{len(widths)}.0.weight"].shape[0]))
-    if len(widths) < 2 or "head.weight" not in tensors:
-        raise RequestError("these are not the weights of a unet parser (no down.1.0.weight or no head.weight)")
-    return UNet(widths, int(tensors["head.weight"].shape[0]))
+    try:
+        while f"down.{len(widths)}.0.weight" in tensors:
+            widths.append(int(tensors[f"down.{len(widths)}.0.weight"].shape[0]))
+        classes = int(tensors["head.weight"].shape[0])
+    except (KeyError, IndexError) as missing:
+        raise RequestError(f"these are not the weights of a unet parser (no usable {missing})") from None
+    if len(widths) < 2:
+        raise RequestError("these are not the weights of a unet parser (no down.1.0.weight)")
+    return UNet(widths, classes)

@@ -33,7 +33,16 @@ def of_parser(path: str, scenes: int = 2000, precision: str = "bfloat16") -> dic
         )
     hits, true, said = np.diag(confusion)[1:], confusion.sum(1)[1:], confusion.sum(0)[1:]
     iou = hits / (true + said - hits)
+    pixels = np.concatenate([batch for batch, _ in _scenes(512)])
+    own = _parsed(parser, pixels[:BATCH])
+    alone = np.concatenate([_parsed(parser, pixels[i : i + 1]) for i in range(BATCH)])
+    exact = unet_parser(weights.load(path), "cpu", "float32")
+    other = np.mean([(_parsed(parser, part) != _parsed(exact, part)).mean() for part in np.split(pixels, 8)])
     return {
+        "labels_that_differ": {
+            "batch 1 against 64": float((own != alone).mean()),
+            f"{precision} against float32": float(other),
+        },
         "scenes": scenes, "mean_iou": round(float(iou.mean()), 4), "pixel_accuracy": round(float(hits.sum() / true.sum()), 4),
         "iou": {name: round(float(value), 3) for name, value in zip(NAMES, iou, strict=True)},
     }  # fmt: skip

@@ -49,7 +49,7 @@ def _generator(kind: str, recipe: AdversarialRecipe, minutes: float) -> BuiltinM
 
 
 WASSERSTEIN = AdversarialRecipe(
-    "wgan-gp", critic_steps=2, penalty=10.0, penalty_every=1, generator_rate=2e-4, discriminator_rate=2e-4
+    "wgan-gp", critic_steps=2, penalty=10.0, penalty_every=1, generator_rate=4e-4, discriminator_rate=4e-4
 )
 SATURATING = AdversarialRecipe("r1", generator_rate=8e-4)
 

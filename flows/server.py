@@ -1,0 +1,147 @@
+"""The Prefect server that a command talks to: the user's own, or a temporary one that ends with the command.
+
+The temporary server reads from a pipe that the command holds open. Whatever ends the command, a kill included, ends the
+pipe, and the server with it: no process stays behind.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from ganaudit.errors import AuditError, RequestError
+
+PATIENCE_SECONDS = 5.0
+"""How long a server that was asked to stop may take."""
+
+
+@contextlib.contextmanager
+def connected(tell: Callable[[str], None], meanwhile: Callable[[], object]) -> Iterator[None]:
+    """Inside, Prefect has a server that answers. `tell` hears what is waited for; `meanwhile` runs while one starts.
+
+    Raises RequestError where the user's own server does not answer, AuditError where the temporary one does not start.
+    """
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    url = PREFECT_API_URL.value()
+    if url:
+        tell(f"Connecting to the Prefect server at {url} …")
+        _check(url)
+        yield
+        return
+    tell(_start_up_note())
+    own = TemporaryServer()
+    meanwhile()
+    own.wait()
+    with temporary_settings({PREFECT_API_URL: own.url}):
+        yield
+
+
+class TemporaryServer:
+    """A server in a process of its own. Ctrl-C in the terminal does not reach it, so that the run can say it was stopped."""
+
+    def __init__(self) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the server
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", __file__, str(self.port)], stdin=subprocess.PIPE, stdout=self._said, stderr=self._said,
+            start_new_session=True,
+            env={**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
+        )  # fmt: skip
+        atexit.register(self.stop)
+
+    def wait(self) -> None:
+        """Returns when the server answers. Raises AuditError with its last words where it does not."""
+        limit = time.monotonic() + float(os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > limit:
+                self._said.seek(0)
+                words = self._said.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
+                raise AuditError(f"the temporary Prefect server did not start ({words[-1]}); its folder is {_home()}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)  # not through a proxy
+        try:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Ends the server; nothing happens where it has ended."""
+        with contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        try:
+            self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _check(url: str) -> None:
+    from prefect.client.orchestration import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            reason = client.api_healthcheck()
+    except Exception as error:  # whatever it is, the address is not that of a server
+        reason = error
+    if reason is not None:
+        words = str(reason).strip() or type(reason).__name__
+        raise RequestError(
+            f"no Prefect server answers at {url} ({words.splitlines()[0]}); start it, or unset PREFECT_API_URL to use a "
+            "temporary one"
+        )
+
+
+def _start_up_note() -> str:
+    """What the user waits for, in one line."""
+    wait = "15 s" if (_home() / "prefect.db").exists() else "25 s this first time, 15 s later"
+    return f"Starting a temporary Prefect server: about {wait} (none if PREFECT_API_URL names yours) …"
+
+
+def _home() -> Path:
+    return Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _serve(port: int) -> None:
+    """The server process."""
+    threading.Thread(target=_stop_after_the_command, daemon=True).start()
+    import uvicorn
+
+    uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error")
+
+
+def _stop_after_the_command() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(PATIENCE_SECONDS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -1,0 +1,179 @@
+"""One Prefect server for all these tests, a toy world, and the command line called as a user calls it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from flows import server as room
+from flows import settings
+
+HERE = Path(__file__).parent
+
+
+def server_processes() -> set[int]:
+    """Temporary servers of ganaudit on this machine, and Prefect's own ones."""
+    found = set()
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if room.__file__ in line or "prefect.server.api.server" in line:
+            found.add(process.pid)
+    return found
+
+
+def gone(processes: set[int], seconds: float = 15.0) -> bool:
+    """Whether these processes end within some seconds."""
+    limit = time.monotonic() + seconds
+    while any(psutil.pid_exists(one) and psutil.Process(one).status() != psutil.STATUS_ZOMBIE for one in processes):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the one server; environment and Prefect's settings name it. It ends with the session."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_LEVEL, temporary_settings
+
+    home = tmp_path_factory.mktemp("prefect")
+    before = dict(os.environ)
+    os.environ |= {**settings.DEFAULTS, "PREFECT_HOME": str(home), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    os.environ.pop("PREFECT_API_URL", None)
+    running = room.TemporaryServer()
+    mine = {child.pid for child in psutil.Process().children(recursive=True)} & server_processes()
+    running.wait()
+    os.environ["PREFECT_API_URL"] = running.url
+    with temporary_settings({PREFECT_API_URL: running.url, PREFECT_HOME: home, PREFECT_LOGGING_LEVEL: "CRITICAL"}):
+        yield running.url
+    assert outside_connections(mine | {os.getpid()}) == []
+    running.stop()
+    assert gone(mine)
+    assert not {child.pid for child in psutil.Process().children(recursive=True)} & server_processes()
+    os.environ.clear()
+    os.environ |= before
+
+
+def outside_connections(processes: set[int]) -> list[str]:
+    """Addresses beyond this machine that the processes are connected to."""
+    found = [
+        connection.raddr.ip
+        for one in processes
+        for connection in psutil.Process(one).net_connections("inet")
+        if connection.raddr
+    ]
+    return [address for address in found if not address.startswith(("127.", "::1", "::ffff:127."))]
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Called]:
+    """`cli("run", path)` in this process."""
+    from flows.command_line import main
+
+    def call(*arguments: object) -> Called:
+        monkeypatch.setattr(sys, "argv", ["ganaudit", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code: Any = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err + said.out
+        return Called(code, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """`start("run", path)` in a process of its own, in a terminal's process group of its own."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def call(*arguments: object, **environment: str | None) -> subprocess.Popen[str]:
+        merged: Mapping[str, str | None] = {**os.environ, **environment}
+        command = [sys.executable, "-m", "flows", *map(str, arguments)]
+        begun.append(
+            subprocess.Popen(
+                command, cwd=tmp_path, env={name: value for name, value in merged.items() if value is not None},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            )
+        )  # fmt: skip
+        return begun[-1]
+
+    yield call
+    for process in begun:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Callable[..., Path]:
+    """`toy(count=3000, …)` writes an audit file of the toy world and returns its path."""
+    shutil.copy(HERE / "toy.py", tmp_path / "toy.py")
+
+    def write(name: str = "toy", **changes: Any) -> Path:
+        data: dict[str, Any] = {
+            "name": name,
+            "store": "store",
+            "parser": {"kind": "toy:parser"},
+            "real": {"name": "photos", "kind": "toy:photos"},
+            "generators": [{"name": "even", "kind": "toy:generator"}],
+            "sample": {"count": 2048, "batch": 512},
+            "run": {"workers": 2},
+        }
+        path = tmp_path / "audit.yaml"
+        path.write_text(yaml.safe_dump(data | changes, allow_unicode=True), encoding="utf-8")
+        return path
+
+    return write
+
+
+def record_rows(store: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every record of a store's images, in order."""
+    return {
+        table: [
+            row for path in sorted((store / "records/v1" / table).rglob("*.parquet")) for row in pq.read_table(path).to_pylist()
+        ]
+        for table in ("images", "class_pixels")
+    }
+
+
+@pytest.fixture
+def rows() -> Callable[[Path], dict[str, list[dict[str, Any]]]]:
+    return record_rows
+
+
+@pytest.fixture
+def processes() -> Callable[[], set[int]]:
+    return server_processes
+
+
+@pytest.fixture
+def ended() -> Callable[..., bool]:
+    return gone

@@ -1,0 +1,227 @@
+"""Every command as a person types it: results on stdout, the rest on stderr, exit codes 0 to 3, no traceback."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+import flows.command_line
+from ganaudit import __version__
+
+NAMES = {
+    "name": "Größe [bold]\"x\" 'y'/z",
+    "real": {"name": "réel [red]/'", "kind": "toy:photos"},
+    "generators": [
+        {"name": '[bold] "π"', "kind": "toy:generator"},
+        {"name": "../a b", "kind": "toy:generator", "options": {"shift": -0.5}},
+    ],
+}
+
+
+def columns(text: str) -> list[str]:
+    """Words of a table's first column."""
+    return [line.split("  ")[0] for line in text.strip().splitlines()]
+
+
+def test_one_audit_by_every_command_that_reads_it(toy, cli, tmp_path):
+    audit, store = toy(**NAMES), tmp_path / "elsewhere"
+    at = ("--store", store)
+    found = cli("run", audit, *at)
+    assert found.code == 0
+    assert found.out.startswith('[bold] "π" ') and "\n../a b " in found.out
+    assert f"store   {store}\nreport  " in found.out and not (tmp_path / "store").exists()
+    assert "Parsing 5,196 images in 6 blocks, on cpu, 2 at once." in found.err
+    assert "réel [red]/'" in found.err and "../a b" in found.err
+    report = Path(found.out.split("report  ")[1].strip())
+    assert report.is_file()
+
+    again = cli("run", audit, *at, "--json")
+    run = json.loads(again.out)
+    assert (run["exit_code"], run["parsed"], run["status"], run["store"]) == (0, 0, "done", str(store))
+    assert {row["generator"] for row in run["findings"]["fsd"]} == {'[bold] "π"', "../a b"}
+    assert "All 5,196 images are in the store already; nothing to parse." in again.err
+
+    listed = cli("runs", *at)
+    assert columns(listed.out)[0] == "run" and columns(listed.out)[1] == run["run"] and "[bold]" in listed.out
+    as_json = json.loads(cli("runs", *at, "--json").out)
+    assert [row["audit"] for row in as_json] == [NAMES["name"]] * 2 and as_json[0]["run"] == run["run"]
+
+    report.unlink()
+    assert cli("report", run["run"], *at).out == f"{run['report']}\n"
+    assert report.is_file() is False and Path(run["report"]).is_file()
+    page = json.loads(cli("report", *at, "--out", tmp_path / "my page.html", "--figures", tmp_path / "figures", "--json").out)
+    assert page["report"] == str(tmp_path / "my page.html") and Path(page["report"]).is_file()
+    assert {Path(path).suffix for path in page["figures"]} == {".png", ".svg"}
+    assert all(Path(path).is_file() for path in page["figures"])
+
+    query = "SELECT source, role FROM run_sources GROUP BY ALL ORDER BY source"
+    answer = [{"source": name, "role": role} for name, role in
+              (("../a b", "generated"), ('[bold] "π"', "generated"), ("réel [red]/'", "real"))]  # fmt: skip
+    assert json.loads(cli("sql", query, *at, "--format", "json").out) == answer
+    assert list(csv.DictReader(io.StringIO(cli("sql", query, *at, "--format", "csv").out))) == answer
+    assert columns(cli("sql", query, *at).out) == ["source", *(row["source"] for row in answer)]
+
+    checked = cli("check", audit, *at)
+    assert checked.code == 0 and "0 of 6 blocks to do" in checked.out and '[bold] "π"' in checked.out
+    assert json.loads(cli("check", audit, "--json").out)["missing_blocks"] == 6
+
+
+def test_images_set_aside_are_exit_code_3_and_counted(toy, cli):
+    audit = toy(generators=[{"name": "torn", "kind": "toy:generator", "options": {"broken": [3, 4]}}])
+    found = cli("run", audit)
+    assert found.code == 3
+    assert "2 images were set aside" in found.out
+    assert json.loads(cli("run", audit, "--json").out)["quarantined"] == 2
+
+
+def test_the_demo_is_an_audit_file_of_the_package(cli, toy, tmp_path, monkeypatch):
+    audit = toy()
+    (tmp_path / "demo.yaml").write_bytes(audit.read_bytes())
+    monkeypatch.setattr(flows.command_line, "DEMO", tmp_path / "demo.yaml")
+    monkeypatch.chdir(tmp_path)
+    found = cli("demo")
+    assert found.code == 0
+    assert f"store   {tmp_path / 'audits'}" in found.out and "Try:  ganaudit sql " in found.out
+    option = found.out.split("Try:  ganaudit sql ")[1]
+    assert cli("sql", option.strip().strip('"')).code == 0
+    other = cli("demo", "--store", "my store")
+    assert f"--store '{tmp_path / 'my store'}'" in other.out
+    assert json.loads(cli("demo", "--json").out)["parsed"] == 0
+
+
+def test_the_shipped_demo_names_three_generators():
+    data = yaml.safe_load(flows.command_line.DEMO.read_text(encoding="utf-8"))
+    assert len(data["generators"]) == 3 and data["sample"]["count"] == data["real"]["count"] == 2000
+
+
+def test_the_version_and_the_lists(cli):
+    assert cli("--version").out == f"ganaudit {__version__}\n"
+    for room in ("generators", "parsers", "datasets"):
+        assert {"folder", "module:factory"} & set(columns(cli("list", room).out))
+        assert set(json.loads(cli("list", room, "--json").out)) == {"kinds", "weights"}
+    helped = cli("--help")
+    assert (
+        helped.code == 0 and max(map(len, helped.out.splitlines())) <= 80 and "..." not in helped.out.replace("[ARGS]...", "")
+    )
+
+
+def test_training_writes_weights_and_says_where(cli, tmp_path, monkeypatch):
+    from ganaudit.village import figures, parsing
+
+    monkeypatch.setattr(parsing, "IMAGES", 64)
+    monkeypatch.setattr(figures, "of_parser", lambda path: {"mean_iou": 0.5})
+    monkeypatch.chdir(tmp_path)
+    made = cli("train", "village", "--minutes", "0.02")
+    assert (made.code, made.out) == (0, "training-village/village.safetensors\n")
+    again = json.loads(cli("train", "village", "--minutes", "0.02", "--json").out)
+    assert Path(again["weights"]).is_file() and "figures" in json.loads(Path(again["card"]).read_text())
+
+
+def test_answers_of_sql_in_every_format(toy, cli, tmp_path):
+    cli("run", toy())
+    at = ("--store", tmp_path / "store")
+    odd = "SELECT 1 AS a, 2 AS a, 'nan'::DOUBLE AS x, NULL AS y, '[b]ä' AS s, DATE '2030-01-02' AS d"
+    assert json.loads(cli("sql", odd, *at, "--json").out) == [
+        {"a": 1, "a_1": 2, "x": None, "y": None, "s": "[b]ä", "d": "2030-01-02"}
+    ]
+    assert cli("sql", odd, *at).out.split() == ["a", "a_1", "x", "y", "s", "d", "1", "2", "[b]ä", "2030-01-02"]
+    assert cli("sql", odd, *at, "--format", "csv").out.splitlines()[0] == "a,a_1,x,y,s,d"
+    assert cli("sql", "SELECT run FROM fsd WHERE false", *at).out == "no rows (run)\n"
+    assert json.loads(cli("sql", "SELECT run FROM fsd WHERE false", *at, "--json").out) == []
+    assert cli("sql", "SELECT repeat('x', 300) AS x", *at).out.splitlines()[1] == "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["rnu"], "No such command 'rnu'"),
+        (["run"], "Missing argument"),
+        (["runs", "--jsn"], "No such option"),
+        (["run", "nowhere.yaml"], "error: audit file nowhere.yaml does not exist"),
+        (["run", "."], "error: audit file . cannot be read"),
+        (["run", "empty"], "error: audit file empty holds no keys; it needs name, parser, real and generators"),
+        (["check", "list"], "error: audit file list holds no keys"),
+        (["check", "binary"], "error: audit file binary cannot be read"),
+        (["run", "torn"], "error: audit file torn is not YAML"),
+        (["run", "misspelt"], "  real.kind: unknown kind 'vilage'; did you mean 'village'?"),
+        (["run", "audit.yaml", "--store", "empty"], "a file is in the way"),
+        (["run", "audit.yaml", "--store", "empty/below"], "a file is in the way"),
+        (["run", "audit.yaml", "--store", "newer"], "was written with schema version 9 and this ganaudit knows 1"),
+        (["run", "audit.yaml", "--store", "back\\slash"], "holds a backslash"),
+        (["run", "toomany.yaml"], "has 1,100 images and 5,000 are asked for"),
+        (["runs"], "there is no store at"),
+        (["runs", "--store", "empty"], "there is no store at"),
+        (["sql", "SELECT 1"], "there is no store at"),
+        (["report"], "there is no store at"),
+        (["list", "inverters"], "there is no list of 'inverters'; there are generators, parsers, datasets"),
+        (["train", "vilage"], "there is no built-in model 'vilage'"),
+        (["train", "village", "--minutes", "-1"], "--minutes is -1"),
+        (["train", "village", "--minutes", "nan"], "--minutes is nan"),
+        (["train", "village", "--minutes", "x"], "Invalid value for '--minutes'"),
+        (["train", "village", "--out", "empty"], "the folder empty cannot be made"),
+    ],
+)
+def test_a_careless_request_is_exit_code_2_and_one_sentence(cli, toy, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    toy(real={"name": "photos", "kind": "toy:photos", "count": 5000}).rename("toomany.yaml")
+    toy()
+    for name, content in {"empty": b"", "list": b"- a\n", "binary": bytes(range(256)), "torn": b"a: [",
+                          "misspelt": b"real: {name: a, kind: vilage}"}.items():  # fmt: skip
+        Path(name).write_bytes(content)
+    Path("newer").mkdir()
+    Path("newer/ganaudit.json").write_text('{"schema_version": 9}')
+    said = cli(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert sentence in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["sql", "SELEC 1"], 'syntax error at or near "SELEC"'),
+        (["sql", "SELECT * FROM fds"], "Table with name fds does not exist"),
+        (["sql", "SELECT fsdd FROM fsd"], 'column "fsdd" not found'),
+        (["sql", "DROP VIEW fsd"], "read-only"),
+        (["sql", "SELECT 1", "--format", "xml"], "--format 'xml' is none of table, csv, json"),
+        (["report", "nope"], "there is no run 'nope'"),
+        (["report", "../../etc"], "there is no run '../../etc'"),
+        (["report", "--out", "."], ". cannot be written: Is a directory"),
+        (["report", "--figures", "audit.yaml"], "audit.yaml cannot be written: File exists"),
+    ],
+)
+def test_a_careless_question_about_a_store(cli, toy, tmp_path, monkeypatch, audited, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    toy()
+    said = cli(*arguments, "--store", audited)
+    assert (said.code, said.out) == (2, "")
+    assert sentence in said.err
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    """A store with one run."""
+    import shutil
+
+    from ganaudit.audit import audit
+    from ganaudit.spec import parse
+
+    folder = tmp_path_factory.mktemp("audited")
+    shutil.copy(Path(__file__).with_name("toy.py"), folder / "toy.py")
+    return audit(parse({
+        "name": "toy", "folder": str(folder), "store": "store", "parser": {"kind": "toy:parser"},
+        "real": {"name": "photos", "kind": "toy:photos", "options": {"images": 64}},
+        "generators": [{"name": "even", "kind": "toy:generator"}], "sample": {"count": 64},
+    })).store  # fmt: skip
+
+
+def test_a_store_that_cannot_be_written_to(cli, toy, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    locked = Path("/sys/kernel") if os.geteuid() == 0 else tmp_path / "locked"  # root may write almost anywhere
+    said = cli("run", toy(), "--store", locked / "store")
+    assert said.code == 2 and "the store cannot be written to" in said.err

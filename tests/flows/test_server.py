@@ -1,0 +1,82 @@
+"""No server needed, none left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flows import server as room
+from ganaudit.errors import AuditError
+
+
+def test_a_run_without_a_server_says_what_is_waited_for_and_leaves_no_process(toy, start, processes, ended, tmp_path):
+    before = processes()
+    home = tmp_path / "fresh"
+    home.mkdir()
+    fresh = {"PREFECT_API_URL": None, "PREFECT_HOME": None, "XDG_CACHE_HOME": None, "HOME": str(home)}
+    running = start("run", toy(), "--json", **fresh)
+    out, err = running.communicate(timeout=200)
+    assert running.returncode == 0, err
+    found = json.loads(out)
+    assert (found["status"], found["parsed"], found["exit_code"]) == ("done", 3148, 0)
+    lines = err.splitlines()
+    assert lines[0].startswith("Starting a temporary Prefect server: about 25 s this first time, 15 s later")
+    assert lines[2:3] == ["Parsing 3,148 images in 4 blocks, on cpu, 2 at once."] or "Parsing 3,148 images" in err
+    assert "Traceback" not in err
+    assert ended(processes() - before)
+    assert (home / ".cache/ganaudit/prefect/prefect.db").is_file()
+
+
+def test_a_wrong_audit_is_told_without_waiting_for_a_server(toy, start, processes, ended):
+    before = processes()
+    audit = toy(real={"name": "photos", "kind": "toy:photoss"})
+    running = start("run", audit, PREFECT_API_URL=None)
+    out, err = running.communicate(timeout=200)
+    assert (running.returncode, out) == (2, "")
+    assert err.splitlines()[-1].startswith("error: toy:photoss: toy has no function 'photoss'; it has ")
+    assert ended(processes() - before)
+
+
+def test_a_command_that_is_killed_takes_its_server_with_it(processes, ended):
+    before = processes()
+    code = "import sys, flows.server as s; t = s.TemporaryServer(); print(t._process.pid, flush=True); sys.stdin.read()"
+    command = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = int(command.stdout.readline())
+    assert child in processes() - before
+    time.sleep(1)
+    command.send_signal(signal.SIGKILL)
+    command.communicate()
+    assert ended({child})
+
+
+def test_a_server_that_does_not_start_says_why(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "nonsense")
+    broken = room.TemporaryServer()
+    with pytest.raises(AuditError, match="the temporary Prefect server did not start"):
+        broken.wait()
+    broken.stop()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/api", "nonsense"])
+def test_an_address_where_no_server_answers_is_one_sentence(toy, start, url):
+    running = start("run", toy(), PREFECT_API_URL=url)
+    out, err = running.communicate(timeout=100)
+    assert (running.returncode, out) == (2, "")
+    assert err.splitlines()[0] == f"Connecting to the Prefect server at {url} …"
+    assert err.splitlines()[1].startswith(f"error: no Prefect server answers at {url} (")
+    assert len(err.splitlines()) == 2
+
+
+def test_nothing_is_sent_to_anyone(server):
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false" and os.environ["DO_NOT_TRACK"] == "1"
+    from prefect.settings import get_current_settings
+
+    assert get_current_settings().server.ephemeral.startup_timeout_seconds >= 20

@@ -1,0 +1,104 @@
+"""The families' bodies against their formulas; sizes are read back from weights; the shipped ones keep their promises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ganaudit import weights
+from ganaudit.errors import RequestError
+from ganaudit.generators import dcgan, progan
+from ganaudit.registry import opener
+from ganaudit.village.models import FIRST, MODELS
+
+
+@pytest.mark.parametrize("family, body", [
+    (dcgan, dcgan.dcgan(5, 7, (6, 4, 3))), (dcgan, dcgan.dcgan(1, 1, (1,))),
+    (progan, progan.progan(5, 7, ((6, 5), (4,), (3, 3, 2)))), (progan, progan.progan(1, 1, ((1,),))),
+])  # fmt: skip
+def test_a_body_is_built_again_from_its_weights_alone(family, body):
+    state = body.state_dict()
+    again = family.from_weights(state)
+    assert {name: value.shape for name, value in again.state_dict().items()} == {k: v.shape for k, v in state.items()}
+    again.load_state_dict(state)
+    z = torch.randn(2, body.latent)
+    assert (again.resolution, again.layers) == (body.resolution, body.layers)
+    assert torch.equal(again.eval()(z), body.eval()(z))
+
+
+@pytest.mark.parametrize("family", [dcgan, progan])
+def test_weights_without_a_usable_body_are_refused(family):
+    whole = dict((dcgan.dcgan(4, 4, (4,)) if family is dcgan else progan.progan(4, 4, ((4,),))).state_dict())
+    one_layer = {name: value for name, value in whole.items() if not name.startswith("layer2")}
+    odd = {**whole, "layer1.linear.weight": torch.zeros(50, 4)}
+    for wrong in ({}, one_layer, odd, {"layer1.linear.weight": torch.zeros(3)}):
+        with pytest.raises(RequestError, match="not the weights of a (dcgan|progan) generator"):
+            family.from_weights(wrong)
+
+
+def test_pixel_norm_gives_every_position_the_root_mean_square_1():
+    x = torch.randn(3, 5, 4, 4) * 7
+    assert progan.pixel_norm(x).square().mean(dim=1) == pytest.approx(torch.ones(3, 4, 4), abs=1e-5)
+    assert progan.pixel_norm(torch.zeros(1, 4)).abs().sum() == 0
+    assert progan.pixel_norm(x) == pytest.approx(progan.pixel_norm(3 * x), abs=1e-5)
+
+
+@torch.inference_mode()
+def test_the_progan_chain_is_its_formula():
+    body = progan.progan(3, 4, ((5, 4), (2,))).eval()
+    p = dict(body.named_parameters())
+    z = torch.randn(2, 3)
+
+    def normed(x):
+        return x / (x.pow(2).mean(1, keepdim=True) + 1e-8).sqrt()
+
+    x = normed(z) @ p["layer1.linear.weight"].T + p["layer1.linear.bias"]
+    x = normed(F.leaky_relu(x.reshape(2, 4, 4, 4), 0.2))
+    for layer, count in (("layer2", 2), ("layer3", 1)):
+        x = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        for k in range(count):
+            x = F.conv2d(x, p[f"{layer}.convolutions.{k}.weight"], p[f"{layer}.convolutions.{k}.bias"], padding=1)
+            x = normed(F.leaky_relu(x, 0.2))
+    expected = torch.tanh(F.conv2d(x, p["output.convolution.weight"], p["output.convolution.bias"], padding=1))
+    assert body(z) == pytest.approx(expected, abs=1e-5)
+
+
+@torch.inference_mode()
+def test_the_dcgan_chain_is_its_formula():
+    body = dcgan.dcgan(3, 4, (5,)).eval()
+    p = body.state_dict()
+    for name in ("layer1", "layer2"):
+        p[f"{name}.norm.running_mean"].normal_()
+        p[f"{name}.norm.running_var"].uniform_(0.5, 2)
+    z = torch.randn(2, 3)
+
+    def normed(x, name):
+        mean, var, scale, shift = (
+            p[f"{name}.norm.{k}"][:, None, None] for k in ("running_mean", "running_var", "weight", "bias")
+        )
+        return ((x - mean) / (var + 1e-5).sqrt() * scale + shift).clamp(min=0)
+
+    x = normed((z @ p["layer1.linear.weight"].T).reshape(2, 4, 4, 4), "layer1")
+    x = normed(F.conv_transpose2d(x, p["layer2.convolution.weight"], stride=2, padding=1), "layer2")
+    expected = torch.tanh(F.conv2d(x, p["output.convolution.weight"], p["output.convolution.bias"], padding=1))
+    assert body(z) == pytest.approx(expected, abs=1e-5)
+
+
+SHIPPED = [name for name, model in MODELS.items() if model.kind != "unet" and name in weights.builtin_names()]
+
+
+def test_the_three_generators_ship():
+    assert {"village-wgan-gp", "village-progan", "village-no-people"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@torch.inference_mode()
+def test_a_shipped_generator_opens_is_small_and_its_first_layer_is_a_quarter_of_the_pixels(name):
+    found = weights.load(f"builtin:{name}")
+    assert found.path.stat().st_size <= 2 * 2**20
+    generator = weights.fill(opener("generators", MODELS[name].kind)(found.tensors), found)
+    state = generator.run(generator.latents(1, torch.arange(2)), upto="layer1")
+    assert state["layer1"][0].numel() <= 3072 == FIRST * 16
+    image = generator.run(state, after="layer1")["image"]
+    assert tuple(image.shape) == (2, 3, 64, 64) and image.abs().max() <= 1 and image.std() > 0.1

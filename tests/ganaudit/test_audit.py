@@ -1,0 +1,267 @@
+"""An audit from spec to report: what is parsed again, what is set aside, known omissions found, two audits at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import ganaudit
+from ganaudit import audit, blocks
+from ganaudit import spec as specs
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.plan import plan
+from ganaudit.records import catalog
+from ganaudit.records.schema import CLASS_PIXELS, FINDINGS, IMAGES
+from ganaudit.records.store import Store
+from ganaudit.village.classes import IDS
+from ganaudit.village.render import render
+from ganaudit.village.scene import Prevalence
+
+HERE = Path(__file__).parent
+RAMP = {"name": "real", "kind": "tiny_models:Ramp", "options": {"images": 300}}
+
+
+def noise(name="g", **options):
+    return {"name": name, "kind": "tiny_models:Noise", "options": options}
+
+
+def mapping(store, *generators, real=None, **parts):
+    return {"name": "n", "folder": str(HERE), "store": str(store), "parser": {"kind": "tiny_models:Brightness"},
+            "real": real or RAMP, "generators": list(generators or [noise()]), "sample": {"count": 500}, **parts}  # fmt: skip
+
+
+def spec(store, *generators, **parts):
+    return specs.parse(mapping(store, *generators, **parts))
+
+
+def rows(store: Path) -> dict[str, pa.Table]:
+    found, store = {}, Store(store)
+    for table in (IMAGES, CLASS_PIXELS):
+        parts = [store.read(table, path) for path in sorted(store.files(table.name))]
+        found[table.name] = pa.concat_tables(parts).sort_by([("key", "ascending"), *((n, "ascending") for n in table.sort)])
+    return found
+
+
+def parsed(asked) -> int:
+    """Images that an audit of `asked` has to parse now; it parses them."""
+    planned, store = plan(asked), audit.open_store(asked)
+    return sum(done.images for done in audit.work(audit.begin(planned, store), 2))
+
+
+# what is parsed
+
+
+def test_a_second_run_parses_nothing_a_new_generator_itself_alone_and_a_renamed_one_nothing(tmp_path):
+    first = noise("first")
+    assert parsed(spec(tmp_path, first)) == 300 + 1024
+    assert parsed(spec(tmp_path, first)) == 0
+    assert parsed(spec(tmp_path, {**first, "name": "renamed"}, name="another audit")) == 0
+    assert parsed(spec(tmp_path, first, noise("second", light=0.2))) == 1024
+    assert parsed(spec(tmp_path, first, sample={"count": 1024})) == 0
+    assert parsed(spec(tmp_path, first, sample={"count": 1025})) == 1024
+    assert parsed(spec(tmp_path, first, sample={"count": 10, "seed": 2})) == 1024
+    assert parsed(spec(tmp_path, first, real={**RAMP, "options": {"images": 200}})) == 200
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """An audit of two generators, of which one gives some images that are no pictures."""
+    folder = tmp_path_factory.mktemp("done")
+    watched = []
+    return ganaudit.audit(spec(folder / "store", noise("fine"), noise("partly", fault="nan", since=400)), watched.append), watched
+
+
+def test_an_audit_leaves_findings_a_report_and_a_catalog(done):
+    found, watched = done
+    assert set(found.findings) == set(FINDINGS)
+    for name, table in FINDINGS.items():
+        assert found.findings[name].schema.names == [column.name for column in table.columns]
+        assert not found.table(name).empty
+    assert "<html" in found.report.read_text()[:500].lower()
+    assert found.parsed == 300 + 2048 == sum(block.images for block in watched)
+    with catalog.connect(Store(found.store)) as connection:
+        assert connection.execute("SELECT run, status FROM runs").fetchall() == [(found.run, "set aside")]
+        assert connection.execute("SELECT count(*) FROM images").fetchone() == (2348,)
+
+
+def test_images_that_are_no_pictures_are_set_aside_counted_and_not_in_the_denominators(done):
+    found, watched = done
+    assert (found.status, found.exit_code, found.quarantined) == ("set aside", 3, 100)
+    assert {block.source: block.quarantined for block in watched} == {"real": 0, "fine": 0, "partly": 624}
+    fsd = found.table("fsd").set_index("generator")
+    assert fsd["generated_images"].to_dict() == {"fine": 500, "partly": 400}
+    assert set(fsd["real_images"]) == {300}
+    images = rows(found.store)["images"].to_pandas()
+    aside = images[images["status"] != "ok"]
+    assert len(aside) == 624 and aside["image"].min() == 400
+    assert aside["error"].str.contains("not finite").all()
+    assert aside[["digest", "pixels", "confidence"]].isna().all().all()
+    keys = set(zip(aside["key"], aside["image"], strict=True))
+    counted = rows(found.store)["class_pixels"].to_pandas()
+    assert not keys & set(zip(counted["key"], counted["image"], strict=True))
+
+
+def test_class_stats_are_those_of_pandas_over_the_records(done):
+    found, _ = done
+    stats = found.table("class_stats")
+    images, counted = (rows(found.store)[name].to_pandas() for name in ("images", "class_pixels"))
+    keys = {s.name: s.key for s in plan(spec(found.store, noise("fine"), noise("partly", fault="nan", since=400))).sources}
+    for _, row in stats.iterrows():
+        for side, source, count in (("real", "real", 300), ("generated", row["generator"], 500)):
+            own = images[(images["key"] == keys[source]) & (images["image"] < count) & (images["status"] == "ok")]
+            mine = counted[(counted["key"] == keys[source]) & (counted["class_id"] == row["class_id"])]
+            share = own["image"].map(mine.set_index("image")["pixels"]).fillna(0) / 64 * 100
+            present = share >= max(0.1, 4 / 64 * 100)
+            assert row[f"{side}_area"] == pytest.approx(share.mean())
+            assert row[f"{side}_presence"] == pytest.approx(present.mean())
+            assert row[f"{side}_presence_se"] == pytest.approx(present.std(ddof=1) / np.sqrt(len(own)), rel=0.01, abs=1e-9)
+            assert row[f"{side}_size"] == pytest.approx(share[present].mean())
+        assert row["area_ratio"] == pytest.approx(row["generated_area"] / row["real_area"])
+
+
+def test_the_same_audit_again_finds_the_same_numbers(done):
+    found, _ = done
+    again = ganaudit.audit(spec(found.store, noise("fine"), noise("partly", fault="nan", since=400)))
+    assert again.parsed == 0 and again.run != found.run
+    for name in FINDINGS:
+        pd.testing.assert_frame_equal(again.table(name).drop(columns="run"), found.table(name).drop(columns="run"))
+
+
+def test_the_package_s_audit_can_be_called_although_its_module_has_the_same_name():
+    assert sys.modules["ganaudit.audit"] is ganaudit.audit is audit
+    assert callable(ganaudit.audit)
+
+
+# when sources are of no use
+
+
+def test_a_generator_of_which_nothing_can_be_used_is_set_aside_with_a_note(tmp_path):
+    found = ganaudit.audit(spec(tmp_path, noise("broken", fault="bytes"), noise("sizes", fault="size")))
+    assert (found.status, found.exit_code, found.quarantined) == ("set aside", 3, 1000)
+    broken, sizes = found.notes
+    assert "'broken' has no findings: 500 images were set aside, most often because the generator gave values from" in broken
+    assert "'sizes' has no findings" in sizes and "not 3×8×8" in sizes
+    assert all(found.table(name).empty for name in FINDINGS)
+    assert found.report.is_file()
+
+
+def test_real_images_of_which_nothing_can_be_used_fail_the_audit(tmp_path):
+    real = {**RAMP, "options": {"images": 30, "unreadable": 29}}
+    with pytest.raises(AuditError, match="real source 'real' has no usable images: 29 images were set aside, most often because image"):
+        ganaudit.audit(spec(tmp_path, real=real))
+    with catalog.connect(Store(tmp_path)) as connection:
+        assert connection.execute("SELECT status FROM runs").fetchall() == [("failed",)]
+
+
+def test_a_generator_that_raises_fails_the_run_and_what_was_done_stays(tmp_path):
+    broken = noise("g", fault="raises", since=1200)
+    with pytest.raises(AuditError, match="images 1152-1215: the generator divides by zero"):
+        ganaudit.audit(spec(tmp_path, broken, sample={"count": 1500}, run={"workers": 1}))
+    with catalog.connect(Store(tmp_path)) as connection:
+        assert connection.execute("SELECT status FROM runs").fetchall() == [("failed",)]
+        assert connection.execute("SELECT count(*) FROM images").fetchone() == (300 + 1024,)
+
+
+def test_a_run_that_is_not_there_has_no_report(tmp_path):
+    audit.open_store(spec(tmp_path))
+    with pytest.raises(RequestError, match="there is no run 'nope'"):
+        audit.report_data(Store(tmp_path), "nope")
+
+
+# a known omission
+
+
+def test_a_village_without_people_or_with_half_of_them_is_found_to_be_that(tmp_path):
+    """True labels on both sides: exact to a loop over the label maps, and right within 4 standard errors."""
+    real = {"name": "real", "kind": "tiny_models:EncodedScenes", "options": {"seed": 0, "images": 700}}
+    asked = spec(
+        tmp_path, {"name": "none", "kind": "tiny_models:Encoded", "options": {"prevalence": {"person": 0.0}}},
+        {"name": "half", "kind": "tiny_models:Encoded", "options": {"prevalence": {"person": 0.15, "car": 0.125}}},
+        real=real, parser={"kind": "tiny_models:Decoder"}, sample={"count": 1024, "seed": 5},
+    )  # fmt: skip
+    planned, store = plan(asked), audit.open_store(asked)
+    list(audit.work(audit.begin(planned, store), 1))
+    found = audit.findings.materialise(store, planned.run)
+    stats = found["class_stats"].to_pandas().set_index(["generator", "class"])
+
+    assert stats.loc[("none", "person"), "presence_ratio"] == stats.loc[("none", "person"), "area_ratio"] == 0
+    for name in ("person", "car"):
+        row = stats.loc[("half", name)]
+        p, q = (0.3, 0.15) if name == "person" else (0.25, 0.125)
+        error = 0.5 * np.sqrt((1 - p) / p / 700 + (1 - q) / q / 1024)
+        assert abs(row["presence_ratio"] - 0.5) < 4 * error
+        assert row["presence_ratio_se"] == pytest.approx(error, rel=0.2)
+        assert abs(row["area_ratio"] - 0.5) < 4 * row["area_ratio_se"]
+        assert abs(row["size_ratio"] - 1) < 4 * row["size_ratio_se"]
+    for name in set(IDS) - {"person"}:
+        for generator in ("none", "half"):
+            row = stats.loc[(generator, name)]
+            if (generator, name) != ("half", "car"):
+                assert abs(row["area_ratio"] - 1) < 4.5 * row["area_ratio_se"], (generator, name)
+
+    labels = render(Prevalence(), 0, range(700))[1]
+    for name, number in IDS.items():
+        share = (labels == number).mean(axis=(1, 2)) * 100
+        assert stats.loc[("half", name), "real_area"] == pytest.approx(share.mean())
+        assert stats.loc[("half", name), "real_presence"] == pytest.approx((share >= 0.1).mean())
+    fsd = found["fsd"].to_pandas().set_index("generator")
+    assert (fsd["fsd"] >= 0).all() and (fsd["fsd"] < 6 * fsd["floor"]).all()
+
+
+# processes
+
+SCRIPT = """
+import json, os, signal, sys
+from ganaudit import audit, parse
+from ganaudit.plan import plan
+asked, kill = parse(json.loads(sys.argv[1])), int(sys.argv[2])
+if kill:
+    link, made = os.link, []
+    def killed(source, target):
+        made.append(target)
+        if "/images/" in str(target) and len(made) > kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+        link(source, target)
+    planned, store = plan(asked), audit.open_store(asked)
+    tasks = audit.begin(planned, store)
+    os.link = killed
+    list(audit.work(tasks, 2))
+else:
+    print(audit.audit(asked).status)
+"""
+
+
+def start(asked, kill=0):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SCRIPT, json.dumps(asked), str(kill)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_in_the_middle_and_then_finished_by_two_processes_at_once_the_rows_are_the_same(tmp_path):
+    parts = {"sample": {"count": 3000, "batch": 64}}
+    asked = mapping(tmp_path / "store", noise("a"), noise("b", light=0.3), **parts)
+    victim = start(asked, kill=5)
+    assert victim.wait(120) == -signal.SIGKILL
+    assert list(Store(tmp_path / "store").files("images"))
+    both = [start(asked), start(asked)]
+    for process in both:
+        out, err = process.communicate(timeout=200)
+        assert out.strip() == "done", err
+    reference = mapping(tmp_path / "reference", noise("a"), noise("b", light=0.3), **parts)
+    blocks.forget()
+    parsed(specs.parse(reference))
+    assert rows(tmp_path / "store") == rows(tmp_path / "reference")
+    with catalog.connect(Store(tmp_path / "store")) as connection:
+        states = connection.execute("SELECT status, count(*) FROM runs GROUP BY status ORDER BY status").fetchall()
+        assert states == [("done", 2), ("running", 1)]
+        found = connection.execute("SELECT count(DISTINCT fsd), count(*) FROM fsd").fetchone()
+        assert found == (2, 4)

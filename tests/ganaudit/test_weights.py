@@ -1,0 +1,278 @@
+"""A checkpoint is hostile until proven otherwise: it is refused with its reason, and none of its code runs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import nn
+
+from ganaudit import weights
+from ganaudit.errors import RequestError
+from ganaudit.generators import dcgan, progan
+from ganaudit.parsers import unet
+from ganaudit.parsers.segmentation import unet_parser
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+
+
+def saved(path: Path, tensors=None, metadata=None) -> Path:
+    save_file(network().state_dict() if tensors is None else tensors, path, metadata)
+    return path
+
+
+class Hostile:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_the_hostile_pickle_of_these_tests_does_run_code_where_it_is_trusted(tmp_path):
+    pickle.loads(pickle.dumps(Hostile(tmp_path / "ran")))
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".pkl", ".bin", ".ckpt", ".safetensors", ""])
+@pytest.mark.parametrize("wrapped", ["alone", "in a torch zip", "in an old torch file", "beside tensors"])
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run_it(tmp_path, suffix, wrapped):
+    path, ran = tmp_path / f"weights{suffix}", tmp_path / "ran"
+    hostile = Hostile(ran)
+    if wrapped == "alone":
+        path.write_bytes(pickle.dumps(hostile, protocol=2))
+    elif wrapped == "in a torch zip":
+        torch.save(hostile, path)
+    elif wrapped == "in an old torch file":
+        torch.save({"w": hostile}, path, _use_new_zipfile_serialization=False)
+    else:
+        torch.save({"state_dict": network().state_dict(), "extra": hostile}, path)
+    with pytest.raises(RequestError, match=str(path)):
+        weights.load(str(path))
+    assert not ran.exists()
+
+
+def test_a_whole_pickled_network_is_refused(tmp_path):
+    torch.save(network(), tmp_path / "n.pt")
+    with pytest.raises(RequestError, match="weights_only=True.*save the state dict alone"):
+        weights.load("n.pt", tmp_path)
+
+
+@pytest.mark.parametrize("value", [{}, [], {"a": 1}, {"a": {"b": torch.zeros(1)}}, torch.zeros(2), 5, None])
+def test_what_is_no_state_dict_is_refused(tmp_path, value):
+    torch.save(value, tmp_path / "n.pt")
+    with pytest.raises(RequestError, match="hold no state dict"):
+        weights.load("n.pt", tmp_path)
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, *(lambda s, k=k: {k: s, "step": 3} for k in ("state_dict", "params_ema"))])
+def test_a_tensor_only_torch_file_gives_the_tensors_of_the_safetensors_file(tmp_path, wrap):
+    own = network().state_dict()
+    torch.save(wrap(own), tmp_path / "n.pt")
+    found = weights.load("n.pt", tmp_path)
+    other = weights.load(str(saved(tmp_path / "n.safetensors", metadata={"a": "b"})))
+    assert found.tensors.keys() == other.tensors.keys() == own.keys()
+    assert all(torch.equal(found.tensors[name], other.tensors[name]) for name in own)
+    assert other.metadata == {"a": "b"}
+
+
+def test_the_digest_is_of_the_file_s_bytes_and_is_insisted_on(tmp_path):
+    path = saved(tmp_path / "n.safetensors")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert weights.load(str(path)).sha256 == weights.load(str(path), sha256=digest).sha256 == digest
+    with pytest.raises(RequestError, match=f"{digest}.*audit file says {'0' * 64}"):
+        weights.load(str(path), sha256="0" * 64)
+
+
+def test_a_wrong_digest_is_said_before_the_file_is_parsed(tmp_path):
+    (tmp_path / "n.pt").write_bytes(b"torn")
+    with pytest.raises(RequestError, match="SHA-256"):
+        weights.load("n.pt", tmp_path, "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["none.safetensors", "", ".", "a/b"])
+def test_a_missing_file_or_a_folder_is_said_to_be_missing(tmp_path, name):
+    with pytest.raises(RequestError, match="do not exist"):
+        weights.load(name, tmp_path)
+
+
+def test_a_file_nobody_may_read_is_said_to_be_that(tmp_path, monkeypatch):
+    path = saved(tmp_path / "n.safetensors")
+
+    def refuse(self, *_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(RequestError, match="cannot be read: Permission denied"):
+        weights.load(str(path))
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_file_cut_anywhere_is_refused(tmp_path, suffix):
+    whole = tmp_path / f"n{suffix}"
+    if suffix == ".pt":
+        torch.save(network().state_dict(), whole)
+    else:
+        saved(whole)
+    content = whole.read_bytes()
+    for length in [0, 1, 4, 8, 20, len(content) // 2, len(content) - 1]:
+        whole.write_bytes(content[:length])
+        with pytest.raises(RequestError, match=str(whole)):
+            weights.load(str(whole))
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=60),
+    suffix=st.sampled_from([".safetensors", ".pt"]),
+    start=st.sampled_from([b"", b"\x80\x02", b"PK"]),
+)
+def test_no_bytes_whatever_break_the_loader(tmp_path, content, suffix, start):
+    path = tmp_path / f"n{suffix}"
+    path.write_bytes(start + content)
+    with pytest.raises(RequestError):
+        weights.load(str(path))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_torch_zips_with_a_damaged_pickle_inside_are_refused(tmp_path):
+    torch.save(network().state_dict(), tmp_path / "n.pt")
+    with zipfile.ZipFile(tmp_path / "n.pt") as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    random = np.random.default_rng(0)
+    pickled = next(name for name in entries if name.endswith("data.pkl"))
+    refused = 0
+    for _ in range(40):
+        body = bytearray(entries[pickled])
+        body[random.integers(len(body))] = random.integers(256)
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, content in entries.items():
+                archive.writestr(name, bytes(body) if name == pickled else content)
+        (tmp_path / "damaged.pt").write_bytes(buffer.getvalue())
+        try:
+            weights.load("damaged.pt", tmp_path)
+        except RequestError:
+            refused += 1
+    assert refused > 5
+
+
+def test_built_in_models_are_found_by_name_and_an_unknown_one_is_told_which_there_are():
+    assert "village" in weights.builtin_names()
+    assert weights.locate("builtin:village").is_file()
+    with pytest.raises(RequestError, match="no built-in weights 'vilage'; there are .*village"):
+        weights.load("builtin:vilage")
+    with pytest.raises(RequestError, match="no built-in weights"):
+        weights.load("builtin:../village")
+
+
+def test_a_path_is_relative_to_the_folder_and_may_start_at_home(tmp_path, monkeypatch):
+    path = saved(tmp_path / "größe 1.safetensors")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert (
+        weights.locate("größe 1.safetensors", tmp_path) == weights.locate(str(path)) == weights.locate("~/größe 1.safetensors")
+    )
+
+
+# filling a network
+
+
+def loaded(tensors, path=Path("w.safetensors"), metadata=None) -> weights.Weights:
+    return weights.Weights(tensors, metadata or {}, "0" * 64, path)
+
+
+def test_a_filled_network_holds_the_weights_in_float32_is_frozen_and_in_eval_mode():
+    own = {name: value.half() if value.is_floating_point() else value for name, value in network().state_dict().items()}
+    torch.manual_seed(9)
+    filled = weights.fill(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), loaded(own))
+    assert all(torch.equal(value, own[name].to(value.dtype)) for name, value in filled.state_dict().items())
+    assert {value.dtype for value in filled.parameters()} == {torch.float32}
+    assert not filled.training and not any(value.requires_grad for value in filled.parameters())
+
+
+def without(name):
+    return lambda state: {key: value for key, value in state.items() if key != name}
+
+
+@pytest.mark.parametrize("change, reason", [
+    (without("0.bias"), "0.bias is missing"), (without("1.running_mean"), "1.running_mean is missing"),
+    (lambda s: {**s, "2.weight": torch.zeros(1)}, "2.weight is unknown"),
+    (lambda s: {**s, "0.weight": torch.zeros(3, 4)}, r"0.weight is \(3, 4\), not \(4, 3\)"),
+])  # fmt: skip
+def test_weights_of_another_architecture_are_refused_naming_what_does_not_fit(change, reason):
+    with pytest.raises(RequestError, match=f"w.safetensors are of another architecture: {reason}"):
+        weights.fill(network(), loaded(change(network().state_dict())))
+
+
+def test_the_counter_of_batch_norm_may_be_left_out():
+    weights.fill(network(), loaded(without("1.num_batches_tracked")(network().state_dict())))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(value):
+    state = {name: entry.clone() for name, entry in network().state_dict().items()}
+    state["0.weight"][1, 1] = value
+    with pytest.raises(RequestError, match=r"not finite: 0\.weight"):
+        weights.fill(network(), loaded(state))
+
+
+BODIES = [
+    (dcgan.from_weights, lambda: dcgan.dcgan(4, 8, (6, 4))), (progan.from_weights, lambda: progan.progan(4, 8, ((6, 6), (4,)))),
+    (unet.from_weights, lambda: unet.UNet((4, 6, 8), 5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("build, whole", BODIES)
+def test_no_tensor_of_a_wrong_shape_and_no_missing_one_gets_past_the_builders(build, whole):
+    state = whole().state_dict()
+    for name, value in state.items():
+        for wrong in (None, torch.zeros(()), torch.zeros(3), torch.zeros((2, *value.shape)), torch.zeros(5, 5, 5, 5, 5)):
+            optional = wrong is None and name.endswith("num_batches_tracked")
+            if optional or (wrong is not None and wrong.shape == value.shape):
+                continue
+            changed = without(name)(state) if wrong is None else {**state, name: wrong}
+            with pytest.raises(RequestError):
+                weights.fill(build(changed), loaded(changed))
+
+
+@pytest.mark.parametrize("wanted, made", [(i, j) for i in range(3) for j in range(3) if i != j])
+def test_weights_of_one_family_are_refused_by_the_others(wanted, made):
+    state = BODIES[made][1]().state_dict()
+    with pytest.raises(RequestError):
+        weights.fill(BODIES[wanted][0](state), loaded(state))
+
+
+@pytest.mark.parametrize("metadata, reason", [
+    ({}, "do not name their classes"), ({"classes": "nonsense"}, "do not name their classes"),
+    ({"classes": "5"}, "do not name their classes"), ({"classes": '"abcde"'}, "do not name their classes"),
+    ({"classes": '["a", "b"]'}, "name 2 classes and have 5 outputs"),
+    ({"classes": json.dumps(list("abcde")), "resolution": "big"}, "resolution"),
+])  # fmt: skip
+def test_a_parser_without_usable_metadata_is_refused(metadata, reason):
+    with pytest.raises(RequestError, match=reason):
+        unet_parser(loaded(BODIES[2][1]().state_dict(), metadata=metadata), "cpu", "float32")
+
+
+def test_the_card_stands_beside_the_weights_or_is_empty(tmp_path):
+    path = saved(tmp_path / "a.b.safetensors")
+    assert weights.card(path) == {}
+    (tmp_path / "a.b.card.json").write_text('{"iterations": 7}')
+    assert weights.card(path) == {"iterations": 7}
+    (tmp_path / "a.b.card.json").write_text("{torn")
+    assert weights.card(path) == {}
