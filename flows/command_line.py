@@ -87,7 +87,7 @@ def runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from ganaudit.records import catalog
 
     rows = catalog.query(_readable(store), RUNS).to_pylist()
-    typer.echo(_json(rows) if as_json else terminal.table_text(rows, "no runs yet"))
+    typer.echo(_json(rows) if as_json else terminal.table_text(rows, "no runs yet"), nl=as_json)
 
 
 @app.command()
@@ -140,7 +140,8 @@ def sql(
     elif style == "json":
         typer.echo(_json(found.to_pylist()))
     else:
-        typer.echo(terminal.table_text(found.to_pylist(), f"no rows ({', '.join(found.column_names) or 'and no columns'})"))
+        columns = ", ".join(found.column_names) or "and no columns"
+        typer.echo(terminal.table_text(found.to_pylist(), f"no rows ({columns})"), nl=False)
 
 
 @app.command("list")
@@ -161,7 +162,7 @@ def list_kinds(
     if as_json:
         typer.echo(_json({"kinds": kinds, "weights": shipped}))
         return
-    typer.echo(terminal.table_text([{"kind": kind, "what it is": what} for kind, what in kinds.items()], ""))
+    typer.echo(terminal.table_text([{"kind": kind, "what it is": what} for kind, what in kinds.items()], ""), nl=False)
     if shipped:
         typer.echo(f"shipped weights: {', '.join(shipped)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import textwrap
 import time
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ganaudit.blocks import BlockDone
     from ganaudit.check import Check
     from ganaudit.plan import BlockTask, Plan
+
+
+_NUMBER = re.compile(r"[-+]?[\d,.]+|-")
 
 
 class RunProgress:
@@ -41,6 +45,7 @@ class RunProgress:
     def __exit__(self, *exception: object) -> None:
         if self._bars.live.is_started:
             self._bars.stop()
+            self._console.print()
 
     def __call__(self, planned: Plan, todo: Sequence[BlockTask], done: BlockDone | None) -> None:
         from ganaudit.plan import needs
@@ -123,7 +128,8 @@ def table_text(rows: Sequence[dict[str, Any]], empty: str) -> str:
         return f"{empty}\n" if empty else ""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, value in rows[0].items():
-        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", no_wrap=True)
+        numbers = isinstance(value, int | float) or all(_NUMBER.fullmatch(str(row[name])) for row in rows)
+        table.add_column(name, justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     out = io.StringIO()

@@ -24,6 +24,7 @@ from ganaudit import __version__, devices, findings, pictures
 from ganaudit.blocks import BlockDone, make_block
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.keys import canonical
+from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.plan import BlockTask, Plan, plan
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
@@ -80,7 +81,9 @@ def open_store(spec: AuditSpec) -> Store:
 
 def begin(planned: Plan, store: Store) -> list[BlockTask]:
     """Records that the run started, and what it is about; returns the blocks that are missing."""
-    store.write_classes(planned.parser_key, [{"class_id": c.id, "name": c.name, "head": c.head} for c in planned.classes])
+    void = ClassInfo(0, "void", planned.classes[0].head)
+    classes = planned.classes if any(c.id == 0 for c in planned.classes) else (void, *planned.classes)
+    store.write_classes(planned.parser_key, [{"class_id": c.id, "name": c.name, "head": c.head} for c in classes])
     for source in planned.sources:
         store.write_source({
             "key": source.key, "kind": source.kind, "recipe": canonical(source.recipe), "digests": canonical(source.digests),

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ganaudit import __version__, devices, images
+from ganaudit import devices, images
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
@@ -22,6 +22,7 @@ from ganaudit.plan import BlockTask
 from ganaudit.records.store import Store
 from ganaudit.sources import Batch, OpenSource, open_source
 from ganaudit.tally import Tally, tally
+from ganaudit.version import __version__
 
 T = TypeVar("T")
 

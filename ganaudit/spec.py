@@ -223,11 +223,24 @@ class AuditSpec(Part):
         return (self.folder / Path(value).expanduser()).resolve()
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """Safe YAML in which a key may stand once in a mapping: of two, one would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: list[Any] = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands here twice", key_node.start_mark)
+            seen.append(key)
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path | str, store: Path | str | None = None) -> AuditSpec:
     """The audit file at `path`; `store` replaces its own. Raises RequestError listing every mistake."""
     path = Path(path)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)
     except FileNotFoundError:
         raise RequestError(f"audit file {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:

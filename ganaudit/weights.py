@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ganaudit.errors import RequestError
 
 BUILTIN = "builtin:"
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,14 @@ def _tensors_only(path: Path) -> dict[str, Tensor]:
     return {str(key): value for key, value in loaded.items()}
 
 
-def fill(module: nn.Module, weights: Weights) -> nn.Module:
-    """`module` with `weights` in float32, frozen, in eval mode. Raises RequestError naming what does not fit."""
+def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M]) -> M:
+    """The network that `from_weights` shapes after `weights`, filled in float32, frozen, in eval mode.
+
+    Raises RequestError naming what does not fit. The network takes memory only after every shape was found to fit, so that a
+    hostile file cannot ask for more than it holds.
+    """
+    with torch.device("meta"):
+        module = from_weights(weights.tensors)
     own = module.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}
     missing = sorted(own.keys() - weights.tensors.keys() - counters)
@@ -125,11 +132,11 @@ def fill(module: nn.Module, weights: Weights) -> nn.Module:
     bad = [name for name, value in weights.tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if bad:
         raise RequestError(f"weights {weights.path} hold values that are not finite: {', '.join(bad[:3])}")
-    module.load_state_dict(
-        {name: value.float() if value.is_floating_point() else value for name, value in weights.tensors.items()},
-        strict=False,
-    )
-    return module.eval().requires_grad_(False)
+    module.to_empty(device="cpu")
+    values = {name: value.float() if value.is_floating_point() else value for name, value in weights.tensors.items()}
+    module.load_state_dict({name: torch.zeros((), dtype=torch.int64) for name in counters} | values)
+    module.eval().requires_grad_(False)
+    return module
 
 
 def card(path: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def open_generator(asked: WeightsSource | FactorySource, spec: AuditSpec, device
     recipe: dict[str, Any]
     if isinstance(asked, WeightsSource):
         found = weights.load(asked.weights, spec.folder, asked.sha256)
-        generator: Any = weights.fill(opener("generators", asked.kind)(found.tensors), found)
+        generator: Any = weights.network(found, opener("generators", asked.kind))
         recipe = {"kind": asked.kind, "weights": found.sha256, "draws": DRAWS_VERSION}
         digests["weights"] = found.sha256
         step = weights.card(found.path).get("iterations")

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ganaudit.errors import RequestError
 from ganaudit.parsers.protocol import ClassInfo, Labels
 from ganaudit.parsers.unet import UNet, from_weights
-from ganaudit.weights import Weights, fill
+from ganaudit.weights import Weights
+from ganaudit.weights import network as filled
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -37,8 +38,7 @@ class SegmentationParser:
 
 def unet_parser(weights: Weights, device: str, precision: str) -> SegmentationParser:
     """The UNet of `weights`, whose metadata names the classes and the resolution it was trained at."""
-    network = from_weights(weights.tensors)
-    fill(network, weights)
+    network = filled(weights, from_weights)
     try:
         names = json.loads(weights.metadata["classes"])
     except (KeyError, ValueError):

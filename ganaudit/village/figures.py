@@ -52,8 +52,8 @@ def of_generator(path: str, parser_path: str = "builtin:village", count: int = 5
     """FSD of `count` samples against `count` fresh scenes, the same of two sets of scenes, and each class's area ratio."""
     parser = unet_parser(weights.load(parser_path), "cpu", "bfloat16")
     found = weights.load(path)
-    body = (progan if "layer2.convolutions.0.weight" in found.tensors else dcgan).from_weights(found.tensors)
-    generator: Any = weights.fill(body, found)
+    family = progan if "layer2.convolutions.0.weight" in found.tensors else dcgan
+    generator = weights.network(found, family.from_weights)
     real = np.concatenate([_areas(_parsed(parser, pixels)) for pixels, _ in _scenes(2 * count)])
     made = []
     for first in range(0, count, BATCH):

@@ -77,7 +77,9 @@ def done(tmp_path_factory):
     """An audit of two generators, of which one gives some images that are no pictures."""
     folder = tmp_path_factory.mktemp("done")
     watched = []
-    return ganaudit.audit(spec(folder / "store", noise("fine"), noise("partly", fault="nan", since=400)), watched.append), watched
+    return ganaudit.audit(
+        spec(folder / "store", noise("fine"), noise("partly", fault="nan", since=400)), watched.append
+    ), watched
 
 
 def test_an_audit_leaves_findings_a_report_and_a_catalog(done):
@@ -156,7 +158,9 @@ def test_a_generator_of_which_nothing_can_be_used_is_set_aside_with_a_note(tmp_p
 
 def test_real_images_of_which_nothing_can_be_used_fail_the_audit(tmp_path):
     real = {**RAMP, "options": {"images": 30, "unreadable": 29}}
-    with pytest.raises(AuditError, match="real source 'real' has no usable images: 29 images were set aside, most often because image"):
+    with pytest.raises(
+        AuditError, match="real source 'real' has no usable images: 29 images were set aside, most often because image"
+    ):
         ganaudit.audit(spec(tmp_path, real=real))
     with catalog.connect(Store(tmp_path)) as connection:
         assert connection.execute("SELECT status FROM runs").fetchall() == [("failed",)]

@@ -46,7 +46,8 @@ def mixed_folder(folder: Path) -> set[str]:
         "good.png": encoded(grey.convert("RGB")), "grey.png": encoded(grey), "palette.png": encoded(grey.convert("P")),
         "deep.png": encoded(pillow.fromarray(np.full((8, 8), 180 * 257, np.uint16))), "rgba.png": encoded(grey.convert("RGBA")),
         "cmyk.jpg": encoded(grey.convert("RGB").convert("CMYK"), "JPEG"), "wide.png": encoded(grey.resize((20_000, 8))),
-        "turned.jpg": encoded(pillow.fromarray(turned), "JPEG", quality=100, exif=exif), "deeper/ünicode 'x\".png": encoded(grey),
+        "turned.jpg": encoded(pillow.fromarray(turned), "JPEG", quality=100, exif=exif),
+        "deeper/ünicode 'x\".png": encoded(grey),
         "empty.png": b"", "text.jpg": b"no image at all", "torn.png": encoded(grey)[:50],
         "torn.jpg": encoded(pillow.fromarray(turned).resize((64, 64)), "JPEG")[:400],
     }  # fmt: skip
@@ -62,7 +63,9 @@ def test_a_folder_of_odd_images_is_audited_and_those_that_cannot_be_read_are_row
     assert (found.status, found.exit_code, found.quarantined) == ("set aside", 3, len(bad))
     assert set(found.table("fsd")["real_images"]) == {13 - len(bad)}
     with catalog.connect(Store(found.store)) as connection:
-        listed = connection.execute("SELECT name, status, error FROM run_images(?) WHERE source = 'real'", [found.run]).fetchall()
+        listed = connection.execute(
+            "SELECT name, status, error FROM run_images(?) WHERE source = 'real'", [found.run]
+        ).fetchall()
         counted = connection.execute(
             "SELECT i.name, c.class_id, c.pixels, c.x_max FROM run_images(?) i JOIN class_pixels c USING (key, image) "
             "WHERE i.source = 'real'", [found.run],
@@ -92,13 +95,15 @@ def test_a_folder_that_is_empty_missing_or_a_file_is_an_error(tmp_path, make, re
 def test_names_with_spaces_quotes_slashes_and_letters_of_any_script_go_through_everything(tmp_path):
     names = ["it's", 'quo"te', "a/b\\c", "Größe 漢字 🏘", "x; DROP TABLE runs; --"]
     generators = [{**NOISE, "name": name, "options": {"light": 0.1 * k}} for k, name in enumerate(names[1:])]
-    store = tmp_path / "st'ore \"ü\" 1"
+    store = tmp_path / 'st\'ore "ü" 1'
     found = ganaudit.audit(spec(store, *generators, real={**RAMP, "name": names[0]}, name="nächtlich / 'a'"))
     assert set(found.table("fsd")["generator"]) == set(names[1:]) and set(found.table("fsd")["real"]) == {names[0]}
     assert len(found.table("comparison")) == 6
     with catalog.connect(Store(store)) as connection:
         assert connection.execute("SELECT audit FROM runs").fetchall() == [("nächtlich / 'a'",)]
-        assert connection.execute("SELECT count(*) FROM run_images(?) WHERE source = ?", [found.run, names[1]]).fetchone() == (50,)
+        assert connection.execute("SELECT count(*) FROM run_images(?) WHERE source = ?", [found.run, names[1]]).fetchone() == (
+            50,
+        )
     page = found.report.read_text(encoding="utf-8")
     assert "Größe 漢字 🏘" in page and "it&#39;s" in page
 
@@ -149,7 +154,7 @@ def test_a_damaged_shard_is_named_with_what_to_do(tmp_path):
     ganaudit.audit(asked)
     shard = next(iter(Store(tmp_path).files("class_pixels")))
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(AuditError, match="is damaged .*delete it and run the audit again"):
+    with pytest.raises(AuditError, match=r"is damaged .*delete it and run the audit again"):
         ganaudit.audit(asked)
 
 

@@ -1,4 +1,4 @@
-"""A block is a pure function: the same rows at any number of workers, in any order, killed and resumed, live or from a folder."""
+"""A block is a pure function: the same rows at any number of workers, in any order, killed and resumed, or from a folder."""
 
 from __future__ import annotations
 
@@ -240,7 +240,8 @@ def test_confidences_in_half_precision_are_counted(tmp_path, reference):
 def test_models_are_opened_once_and_changed_files_anew(tmp_path):
     (tmp_path / "own.py").write_text("from pathlib import Path\nfrom tiny_models import Noise, Ramp, Brightness\n"
                                      "def make():\n    log = Path(__file__).with_name('log')\n"
-                                     "    log.write_text(log.read_text() + 'x' if log.exists() else 'x')\n    return Noise()\n")  # fmt: skip
+                                     "    log.write_text(log.read_text() + 'x' if log.exists() else 'x')\n"
+                                     "    return Noise()\n")  # fmt: skip
     (tmp_path / "tiny_models.py").write_text((HERE / "tiny_models.py").read_text())
     asked = spec(tmp_path / "s", {"name": "g", "kind": "own:make"}, folder=tmp_path, count=3000)
     _, _, tasks = begun(asked)

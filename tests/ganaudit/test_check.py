@@ -27,7 +27,8 @@ def spec(store, parser=None, **noise):
     options = noise.pop("options", {})
     data = {"name": "n", "folder": str(HERE), "store": str(store), "parser": parser or {"kind": "tiny_models:Brightness"},
             "real": {"name": "real", "kind": "tiny_models:Ramp", "options": {"images": 300, "unreadable": 2}},
-            "generators": [{"name": "g", "kind": "tiny_models:Noise", "options": options, **noise}], "sample": {"count": 1500}}  # fmt: skip
+            "generators": [{"name": "g", "kind": "tiny_models:Noise", "options": options, **noise}],
+            "sample": {"count": 1500}}  # fmt: skip
     return specs.parse(data)
 
 

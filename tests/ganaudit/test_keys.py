@@ -51,7 +51,7 @@ def test_canonical_json_says_what_the_value_says(recipe):
 
 
 def test_a_key_is_a_prefix_of_the_sha256_of_the_canonical_recipe():
-    text = '{"a":[1,2],"records":%d}' % keys.RECORDS_VERSION
+    text = f'{{"a":[1,2],"records":{keys.RECORDS_VERSION}}}'
     assert keys.source_key({"a": [1, 2]}) == "k" + hashlib.sha256(text.encode()).hexdigest()[:24]
     assert re.fullmatch("p[0-9a-f]{24}", keys.parser_key({"a": 1}))
 

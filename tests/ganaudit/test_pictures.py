@@ -98,7 +98,7 @@ def test_large_pictures_are_kept_small_and_labels_beside_them_at_their_own_size(
         pillow.fromarray(np.full((300, 600, 3), 90 * number, np.uint8)).save(tmp_path / f"{number}.png")
         pillow.fromarray(np.full((3, 6), number, np.uint8)).save(tmp_path / f"{number}.labels.png")
     masks = {"kind": "masks", "path": str(tmp_path)}
-    planned, store = worked(
+    planned, _ = worked(
         tmp_path / "s", {"name": "g", **masks}, real={"name": "real", **masks, "seed": 2}, sample={"count": 3},
         parser={"kind": "masks", "classes": ["a", "b"]},
     )  # fmt: skip

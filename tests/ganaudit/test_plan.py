@@ -56,7 +56,8 @@ def spec(home, generators=None, **parts):
     chosen = GENERATORS if generators is None else generators
     named = [{"name": name, **generator} for name, generator in chosen.items()]
     data = {"name": "n", "folder": str(home), "store": "store", "parser": {"kind": "tiny_models:Brightness"},
-            "real": {"name": "real", "kind": "folder", "path": "photos"}, "generators": named, "sample": {"count": 4}}  # fmt: skip
+            "real": {"name": "real", "kind": "folder", "path": "photos"}, "generators": named,
+            "sample": {"count": 4}}  # fmt: skip
     return specs.parse(data | parts)
 
 
@@ -279,7 +280,8 @@ def test_tasks_are_small_and_can_be_sent_to_another_process(home):
 
 
 @pytest.mark.parametrize("name, slug", [
-    ("Village nightly!", "village-nightly"), ("größe/Élan", "groe-elan"), ("漢字", "audit"), ("../..", "audit"), ("a" * 99, "a" * 40),
+    ("Village nightly!", "village-nightly"), ("größe/Élan", "groe-elan"), ("漢字", "audit"), ("../..", "audit"),
+    ("a" * 99, "a" * 40),
 ])  # fmt: skip
 def test_a_run_s_name_can_stand_in_any_path_and_query(name, slug):
     found = run_name(name, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))

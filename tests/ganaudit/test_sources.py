@@ -163,7 +163,8 @@ def test_what_is_no_collection_is_refused(kind):
 
 def test_a_recipe_that_cannot_enter_a_key_is_refused(tmp_path):
     (tmp_path / "own.py").write_text(
-        "class Own:\n    def __len__(self): return 3\n    def image(self, i): return None\n    def recipe(self): return {'x': {1, 2}}\n"
+        "class Own:\n    def __len__(self): return 3\n    def image(self, i): return None\n"
+        "    def recipe(self): return {'x': {1, 2}}\n"
     )
     with pytest.raises(RequestError, match=r"own:Own: recipe\(\) .*JSON"):
         opened(tmp_path, {"kind": "own:Own"}, False, {"kind": "unet", "weights": "builtin:village"})

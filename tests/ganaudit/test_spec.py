@@ -1,4 +1,4 @@
-"""A wrong audit file gets one error with every mistake, its key path and the nearest valid name; a right one means what it says."""
+"""A wrong audit file gets one error with every mistake, its key path and the nearest valid name; a right one is taken."""
 
 from __future__ import annotations
 
@@ -293,4 +293,11 @@ def test_a_missing_file_or_a_folder_is_said_to_be_that(tmp_path):
 def test_mistakes_in_a_file_name_the_file(tmp_path):
     path = written(tmp_path, {**WHOLE, "x": 1}, "größe.yaml")
     with pytest.raises(RequestError, match=r"größe\.yaml has 1 mistake:\n  x: unknown key"):
+        load(path)
+
+
+def test_a_key_that_stands_twice_is_refused_rather_than_half_lost(tmp_path):
+    path = tmp_path / "audit.yaml"
+    path.write_text("name: a\nparser: {kind: unet, weights: x}\nname: b\n")
+    with pytest.raises(RequestError, match="the key 'name' stands here twice"):
         load(path)

@@ -70,7 +70,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run_it(tmp_path, suffix
 
 def test_a_whole_pickled_network_is_refused(tmp_path):
     torch.save(network(), tmp_path / "n.pt")
-    with pytest.raises(RequestError, match="weights_only=True.*save the state dict alone"):
+    with pytest.raises(RequestError, match=r"weights_only=True.*save the state dict alone"):
         weights.load("n.pt", tmp_path)
 
 
@@ -176,7 +176,7 @@ def test_torch_zips_with_a_damaged_pickle_inside_are_refused(tmp_path):
 def test_built_in_models_are_found_by_name_and_an_unknown_one_is_told_which_there_are():
     assert "village" in weights.builtin_names()
     assert weights.locate("builtin:village").is_file()
-    with pytest.raises(RequestError, match="no built-in weights 'vilage'; there are .*village"):
+    with pytest.raises(RequestError, match=r"no built-in weights 'vilage'; there are .*village"):
         weights.load("builtin:vilage")
     with pytest.raises(RequestError, match="no built-in weights"):
         weights.load("builtin:../village")
@@ -200,7 +200,7 @@ def loaded(tensors, path=Path("w.safetensors"), metadata=None) -> weights.Weight
 def test_a_filled_network_holds_the_weights_in_float32_is_frozen_and_in_eval_mode():
     own = {name: value.half() if value.is_floating_point() else value for name, value in network().state_dict().items()}
     torch.manual_seed(9)
-    filled = weights.fill(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), loaded(own))
+    filled = weights.network(loaded(own), lambda _: nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)))
     assert all(torch.equal(value, own[name].to(value.dtype)) for name, value in filled.state_dict().items())
     assert {value.dtype for value in filled.parameters()} == {torch.float32}
     assert not filled.training and not any(value.requires_grad for value in filled.parameters())
@@ -217,11 +217,11 @@ def without(name):
 ])  # fmt: skip
 def test_weights_of_another_architecture_are_refused_naming_what_does_not_fit(change, reason):
     with pytest.raises(RequestError, match=f"w.safetensors are of another architecture: {reason}"):
-        weights.fill(network(), loaded(change(network().state_dict())))
+        weights.network(loaded(change(network().state_dict())), lambda _: network())
 
 
 def test_the_counter_of_batch_norm_may_be_left_out():
-    weights.fill(network(), loaded(without("1.num_batches_tracked")(network().state_dict())))
+    weights.network(loaded(without("1.num_batches_tracked")(network().state_dict())), lambda _: network())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -229,7 +229,7 @@ def test_weights_that_are_not_finite_are_refused(value):
     state = {name: entry.clone() for name, entry in network().state_dict().items()}
     state["0.weight"][1, 1] = value
     with pytest.raises(RequestError, match=r"not finite: 0\.weight"):
-        weights.fill(network(), loaded(state))
+        weights.network(loaded(state), lambda _: network())
 
 
 BODIES = [
@@ -248,14 +248,21 @@ def test_no_tensor_of_a_wrong_shape_and_no_missing_one_gets_past_the_builders(bu
                 continue
             changed = without(name)(state) if wrong is None else {**state, name: wrong}
             with pytest.raises(RequestError):
-                weights.fill(build(changed), loaded(changed))
+                weights.network(loaded(changed), build)
+
+
+def test_a_hostile_file_cannot_ask_for_more_memory_than_it_holds():
+    wide = torch.zeros(200_000)  # as widths of a UNet: a convolution of 360 GB
+    state = {"down.0.0.weight": wide, "down.1.0.weight": wide, "head.weight": torch.zeros(5, 1, 1, 1)}
+    with pytest.raises(RequestError, match="another architecture"):
+        weights.network(loaded(state), unet.from_weights)
 
 
 @pytest.mark.parametrize("wanted, made", [(i, j) for i in range(3) for j in range(3) if i != j])
 def test_weights_of_one_family_are_refused_by_the_others(wanted, made):
     state = BODIES[made][1]().state_dict()
     with pytest.raises(RequestError):
-        weights.fill(BODIES[wanted][0](state), loaded(state))
+        weights.network(loaded(state), BODIES[wanted][0])
 
 
 @pytest.mark.parametrize("metadata, reason", [

@@ -1,4 +1,4 @@
-"""Factories that audits of the tests name as `tiny_models:…`: models of a few operations whose records can be counted by hand."""
+"""Factories that audits of the tests name as `tiny_models:…`: models whose records can be counted by hand."""
 
 from __future__ import annotations
 

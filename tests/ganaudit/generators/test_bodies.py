@@ -33,7 +33,7 @@ def test_weights_without_a_usable_body_are_refused(family):
     one_layer = {name: value for name, value in whole.items() if not name.startswith("layer2")}
     odd = {**whole, "layer1.linear.weight": torch.zeros(50, 4)}
     for wrong in ({}, one_layer, odd, {"layer1.linear.weight": torch.zeros(3)}):
-        with pytest.raises(RequestError, match="not the weights of a (dcgan|progan) generator"):
+        with pytest.raises(RequestError, match=r"not the weights of a (dcgan|progan) generator"):
             family.from_weights(wrong)
 
 
@@ -46,6 +46,7 @@ def test_pixel_norm_gives_every_position_the_root_mean_square_1():
 
 @torch.inference_mode()
 def test_the_progan_chain_is_its_formula():
+    torch.manual_seed(0)
     body = progan.progan(3, 4, ((5, 4), (2,))).eval()
     p = dict(body.named_parameters())
     z = torch.randn(2, 3)
@@ -61,11 +62,12 @@ def test_the_progan_chain_is_its_formula():
             x = F.conv2d(x, p[f"{layer}.convolutions.{k}.weight"], p[f"{layer}.convolutions.{k}.bias"], padding=1)
             x = normed(F.leaky_relu(x, 0.2))
     expected = torch.tanh(F.conv2d(x, p["output.convolution.weight"], p["output.convolution.bias"], padding=1))
-    assert body(z) == pytest.approx(expected, abs=1e-5)
+    assert body(z) == pytest.approx(expected, abs=1e-4)
 
 
 @torch.inference_mode()
 def test_the_dcgan_chain_is_its_formula():
+    torch.manual_seed(0)
     body = dcgan.dcgan(3, 4, (5,)).eval()
     p = body.state_dict()
     for name in ("layer1", "layer2"):
@@ -82,7 +84,7 @@ def test_the_dcgan_chain_is_its_formula():
     x = normed((z @ p["layer1.linear.weight"].T).reshape(2, 4, 4, 4), "layer1")
     x = normed(F.conv_transpose2d(x, p["layer2.convolution.weight"], stride=2, padding=1), "layer2")
     expected = torch.tanh(F.conv2d(x, p["output.convolution.weight"], p["output.convolution.bias"], padding=1))
-    assert body(z) == pytest.approx(expected, abs=1e-5)
+    assert body(z) == pytest.approx(expected, abs=1e-4)
 
 
 SHIPPED = [name for name, model in MODELS.items() if model.kind != "unet" and name in weights.builtin_names()]
@@ -97,7 +99,7 @@ def test_the_three_generators_ship():
 def test_a_shipped_generator_opens_is_small_and_its_first_layer_is_a_quarter_of_the_pixels(name):
     found = weights.load(f"builtin:{name}")
     assert found.path.stat().st_size <= 2 * 2**20
-    generator = weights.fill(opener("generators", MODELS[name].kind)(found.tensors), found)
+    generator = weights.network(found, opener("generators", MODELS[name].kind))
     state = generator.run(generator.latents(1, torch.arange(2)), upto="layer1")
     assert state["layer1"][0].numel() <= 3072 == FIRST * 16
     image = generator.run(state, after="layer1")["image"]
