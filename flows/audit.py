@@ -16,10 +16,10 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from ganaudit import devices
-from ganaudit.audit import Audit, failing, open_store
-from ganaudit.blocks import BlockDone
+from ganaudit.auditing.blocks import BlockDone
+from ganaudit.auditing.plan import BlockTask, Plan
+from ganaudit.auditing.run import Audit, failing, open_store
 from ganaudit.errors import AuditError
-from ganaudit.plan import BlockTask, Plan
 from ganaudit.spec import AuditSpec, load
 from tasks.block import block
 from tasks.prepare import prepare

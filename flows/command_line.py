@@ -73,7 +73,7 @@ def run(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False
 @app.command()
 def check(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Validate an audit without running it; what it would take."""
-    from ganaudit.check import check as checked
+    from ganaudit.auditing.check import check as checked
     from ganaudit.spec import load
 
     with err.status("Opening every source and parsing one batch of each …"):
@@ -102,7 +102,7 @@ def report(
 ) -> None:
     """Rebuild the report of a run from its records."""
     from ganaudit import report as room
-    from ganaudit.audit import report_data, report_path
+    from ganaudit.auditing.run import report_data, report_path
 
     opened = _readable(store)
     data = report_data(opened, run or _newest(opened))
@@ -221,7 +221,7 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
 def _opened(spec: Any) -> None:
     """Opens all that the audit names, so that a wrong name is told while the server starts, not after it."""
     import flows.audit  # noqa: F401  # seconds, too
-    from ganaudit.plan import plan
+    from ganaudit.auditing.plan import plan
 
     plan(spec)
 

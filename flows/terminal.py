@@ -17,10 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ganaudit.audit import Audit
-    from ganaudit.blocks import BlockDone
-    from ganaudit.check import Check
-    from ganaudit.plan import BlockTask, Plan
+    from ganaudit.auditing.blocks import BlockDone
+    from ganaudit.auditing.check import Check
+    from ganaudit.auditing.plan import BlockTask, Plan
+    from ganaudit.auditing.run import Audit
 
 
 _NUMBER = re.compile(r"[-+]?[\d,.]+|-")
@@ -37,7 +37,7 @@ class RunProgress:
         )  # fmt: skip
         self._bars = Progress(*columns, console=console)
         self._bar: dict[str, TaskID] = {}
-        self._started = time.monotonic()
+        self._started, self._left = time.monotonic(), 0
 
     def __enter__(self) -> RunProgress:
         return self
@@ -48,10 +48,10 @@ class RunProgress:
             self._console.print()
 
     def __call__(self, planned: Plan, todo: Sequence[BlockTask], done: BlockDone | None) -> None:
-        from ganaudit.plan import needs
+        from ganaudit.auditing.plan import needs
 
         if done is None:
-            self._started = time.monotonic()
+            self._started, self._left = time.monotonic(), len(todo)
             total = sum(source.count for source in planned.sources)
             if not todo:
                 self._console.print(f"All {total:,} images are in the store already; nothing to parse.", style="dim")
@@ -67,6 +67,10 @@ class RunProgress:
         bar = self._bar[done.key]
         completed = self._bars.tasks[self._bars.task_ids.index(bar)].completed + done.images
         self._bars.update(bar, completed=completed, rate=f"{completed / seconds:,.0f}/s")
+        self._left -= 1
+        if not self._left:
+            self._bars.stop()
+            self._console.print("Rolling up the findings and drawing the report …", style="dim")
 
 
 def findings_text(found: Audit, width: int = 0) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ganaudit.version import __version__
 
 if TYPE_CHECKING:
-    from ganaudit.audit import Audit, audit
+    from ganaudit.auditing.run import Audit, audit
     from ganaudit.datasets.protocol import Dataset, Image
     from ganaudit.errors import AuditError, GanauditError, ImageError, RequestError
     from ganaudit.generators.protocol import Generator, LayeredGenerator, State
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ganaudit.spec import AuditSpec, load, parse
 
 _HOMES = {
-    "Audit": "audit", "audit": "audit", "Dataset": "datasets.protocol", "Image": "datasets.protocol",
+    "Audit": "auditing.run", "audit": "auditing.run", "Dataset": "datasets.protocol", "Image": "datasets.protocol",
     "AuditError": "errors", "GanauditError": "errors", "ImageError": "errors", "RequestError": "errors",
     "Generator": "generators.protocol", "LayeredGenerator": "generators.protocol", "State": "generators.protocol",
     "ClassInfo": "parsers.protocol", "Labels": "parsers.protocol", "Parser": "parsers.protocol",

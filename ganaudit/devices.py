@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from ganaudit.errors import RequestError
@@ -16,6 +18,8 @@ def pick(name: str) -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise RequestError(f"device {name!r} is none of auto, cpu, cuda, cuda:N, mps")
     try:
         torch.empty(1, device=name).cpu()
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from ganaudit.errors import RequestError
 
 Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
-Count = Annotated[int, Field(gt=0, le=2**40)]
+Count = Annotated[int, Field(gt=1, le=2**40)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -264,28 +265,41 @@ def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
     try:
         return AuditSpec.model_validate(data)
     except ValidationError as error:
-        lines = [_mistake(dict(detail), data) for detail in error.errors()]
+        found: dict[str, list[str]] = {}
+        details = error.errors()
+        if len(details) > 1:  # a list of which no entry is valid is not too short
+            details = [detail for detail in details if detail["type"] != "too_short"] or details
+        for detail in details:
+            path, message = _mistake(dict(detail))
+            if message not in found.setdefault(path, []):
+                found[path].append(message)
+        lines = [f"{path}: {', or '.join(messages)}".lstrip(": ") for path, messages in found.items()]
         heading = f"{where} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
         raise RequestError("\n".join([heading, *(f"  {line}" for line in lines)])) from None
 
 
-def _mistake(detail: dict[str, Any], data: Mapping[str, Any]) -> str:
-    """One line: key path, what is wrong, the nearest valid name."""
+def _mistake(detail: dict[str, Any]) -> tuple[str, str]:
+    """Key path, and what is wrong with the nearest valid name."""
     loc = detail["loc"]
     tag = {"real": 1, "parser": 1, "generators": 2}.get(str(loc[0]) if loc else "")  # where pydantic puts the kind
-    keys = [key for place, key in enumerate(loc) if not (place == tag and key in TAGS)]
+    keys = [key for place, key in enumerate(loc) if not (place == tag and key in TAGS) and not _BRANCH.match(str(key))]
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
     kind, message = detail["type"], detail["msg"]
     if kind == "extra_forbidden":
-        return f"{path}: unknown key{_nearest(str(keys[-1]), _siblings(detail['loc']))}"
+        return path, f"unknown key{_nearest(str(keys[-1]), _siblings(detail['loc']))}"
     if kind == "missing":
-        return f"{path}: missing"
+        return path, "missing"
     if kind == "union_tag_invalid":
         valid = [tag.strip("' ") for tag in detail["ctx"]["expected_tags"].split(",")]
-        return f"{path}.kind: unknown kind {detail['ctx']['tag']!r}{_nearest(detail['ctx']['tag'], valid)}"
+        return f"{path}.kind", f"unknown kind {detail['ctx']['tag']!r}{_nearest(detail['ctx']['tag'], valid)}"
     if kind == "union_tag_not_found":
-        return f"{path}.kind: missing; every source and parser has one"
-    return f"{path}: {message.removeprefix('Value error, ')}".lstrip(": ")
+        return f"{path}.kind", "missing; every source and parser has one"
+    plain = message.removeprefix("Value error, ").replace("tuple", "list").replace("dictionary", "mapping")
+    return path, plain
+
+
+_BRANCH = re.compile(r"constrained-|literal\[|tuple\[|list\[|dict\[|int$|float$|str$|\[key\]")
+"""What pydantic puts into a place to say which of several types it tried."""
 
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:

@@ -95,10 +95,9 @@ def _tensors_only(path: Path) -> dict[str, Tensor]:
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch's unpickler fail in any way there is
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RequestError(
-            f"weights {path} are refused: not a safetensors file, and torch.load(weights_only=True) does not take them "
-            f"({first[:160]}); save the state dict alone, best as safetensors"
+            f"weights {path} are refused: neither safetensors nor a PyTorch file of tensors alone "
+            f"(torch.load(weights_only=True) raised {type(error).__name__}); save the state dict, best as safetensors"
         ) from None
     for key in ("state_dict", "model_state_dict", "params_ema"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):

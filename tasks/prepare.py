@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect import task
 
-from ganaudit.audit import begin, open_store
-from ganaudit.plan import BlockTask, Plan, plan
+from ganaudit.auditing.plan import BlockTask, Plan, plan
+from ganaudit.auditing.run import begin, open_store
 from ganaudit.spec import AuditSpec
 
 

@@ -7,8 +7,8 @@ import math
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
-from ganaudit.audit import Audit, finish
-from ganaudit.plan import Plan
+from ganaudit.auditing.plan import Plan
+from ganaudit.auditing.run import Audit, finish
 from ganaudit.records.store import Store
 from ganaudit.report.data import Reduced, most_reduced
 from ganaudit.report.words import with_error

@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from ganaudit import images, weights
-from ganaudit.audit import audit, begin, finish, open_store
-from ganaudit.blocks import counted_batches, make_block, opened
+from ganaudit.auditing.blocks import counted_batches, make_block, opened
+from ganaudit.auditing.plan import BLOCK, BlockTask, plan
+from ganaudit.auditing.run import audit, begin, finish, open_store
 from ganaudit.parsers.segmentation import unet_parser
-from ganaudit.plan import BLOCK, BlockTask, plan
 from ganaudit.spec import AuditSpec, parse
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
@@ -240,7 +240,7 @@ torch.set_num_threads(1)
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from tests import bench
-from ganaudit.audit import audit
+from ganaudit.auditing.run import audit
 audit(bench.village(Path({store!r}), {count}))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

@@ -13,7 +13,9 @@ catalog.duckdb, ganaudit.json                                 views over all thi
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -101,7 +103,7 @@ class Store:
 
         Raises RequestError for a store that is read-only, or that a newer ganaudit wrote.
         """
-        self.check_version()
+        self.check_place()
         with writer.writing(self.path):
             self.temporary.mkdir(parents=True, exist_ok=True)
             with writer.temporary_file(self.temporary, "marker") as unfinished:
@@ -110,6 +112,20 @@ class Store:
                     unfinished.replace(self.marker)
         self.sweep()
         return self
+
+    def check_place(self) -> None:
+        """Raises RequestError where no store can be: no folder, read-only, or of a newer schema. Leaves nothing behind."""
+        self.check_version()
+        there = next(folder for folder in (self.path, *self.path.parents) if os.path.lexists(folder))
+        if not there.is_dir():
+            raise RequestError(f"the store {self.path} cannot be made: a file is in the way ({there})")
+        try:
+            with tempfile.TemporaryFile(dir=there):
+                pass
+        except OSError as error:
+            raise RequestError(
+                f"the store {self.path} cannot be written: {there}: {error.strerror}; choose another folder with --store"
+            ) from error
 
     def open_for_reading(self) -> Store:
         """Raises RequestError where there is no store, or one that a newer ganaudit wrote."""

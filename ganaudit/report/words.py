@@ -202,7 +202,7 @@ def _nothing_less(rows: Sequence[ClassRow]) -> list[Part]:
     start = Part(" draws no class clearly less than the real images do")
     if ratio >= 1:
         return [start]
-    how = f"in {share(ratio)} as many images" if measure == "presence" else f"over {share(ratio)} of the real area"
+    how = f"in {share(ratio)} as many images" if measure == "presence" else f"at {share(ratio)} of the real area"
     return [start, Part(": the lowest is "), Part(name, "class"), Part(f", {how}")]
 
 

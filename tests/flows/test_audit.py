@@ -10,9 +10,9 @@ from prefect.client.orchestration import get_client
 import tasks.block
 from flows.audit import label
 from flows.audit import run as run_flow
-from ganaudit.audit import audit as without_prefect
+from ganaudit.auditing.plan import plan
+from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.errors import AuditError
-from ganaudit.plan import plan
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import load

@@ -208,7 +208,7 @@ def audited(tmp_path_factory):
     """A store with one run."""
     import shutil
 
-    from ganaudit.audit import audit
+    from ganaudit.auditing.run import audit
     from ganaudit.spec import parse
 
     folder = tmp_path_factory.mktemp("audited")

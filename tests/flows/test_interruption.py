@@ -8,7 +8,7 @@ import time
 import pytest
 
 from flows.audit import run as run_flow
-from ganaudit.audit import audit as without_prefect
+from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import load

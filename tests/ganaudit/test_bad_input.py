@@ -12,10 +12,11 @@ import pytest
 from PIL import Image as pillow
 
 import ganaudit
-from ganaudit import audit, blocks
 from ganaudit import spec as specs
+from ganaudit.auditing import blocks
+from ganaudit.auditing import run as audit
+from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.plan import plan
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 

@@ -70,7 +70,7 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run_it(tmp_path, suffix
 
 def test_a_whole_pickled_network_is_refused(tmp_path):
     torch.save(network(), tmp_path / "n.pt")
-    with pytest.raises(RequestError, match=r"weights_only=True.*save the state dict alone"):
+    with pytest.raises(RequestError, match=r"weights_only=True.*save the state dict"):
         weights.load("n.pt", tmp_path)
 
 

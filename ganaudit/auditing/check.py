@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from ganaudit import blocks
-from ganaudit.plan import BlockTask, plan
+from ganaudit.auditing import blocks
+from ganaudit.auditing.plan import BlockTask, plan
 from ganaudit.records.store import Store
 from ganaudit.spec import AuditSpec, VillageSource
 
@@ -59,9 +59,9 @@ class Check:
 
 
 def check(spec: AuditSpec) -> Check:
-    """Opens everything and parses one batch of each source. Writes nothing. Raises RequestError for what cannot work."""
+    """Opens everything and parses one batch of each source. Writes no records. Raises RequestError for what cannot work."""
     store = Store(spec.path(spec.store))
-    store.check_version()
+    store.check_place()
     planned = plan(spec)
     missing = planned.missing(store)
     found = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -13,23 +12,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import torch
 
-from ganaudit import __version__, devices, findings, pictures
-from ganaudit.blocks import BlockDone, make_block
+from ganaudit import devices, findings
+from ganaudit.auditing import pictures
+from ganaudit.auditing.blocks import BlockDone, make_block
+from ganaudit.auditing.plan import BlockTask, Plan, plan
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
-from ganaudit.plan import BlockTask, Plan, plan
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
-from ganaudit.report.data import Quarantined, ReportData, Samples
+from ganaudit.report.data import Quarantined, ReportData
 from ganaudit.spec import AuditSpec
+from ganaudit.version import __version__
 
 DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"
 EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
@@ -241,7 +241,7 @@ def _run_row(planned: Plan, status: str, finished: datetime | None) -> dict[str,
 
 def _commit() -> str | None:
     """Commit of this code where it runs from its repository."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
@@ -251,26 +251,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip() or None
-
-
-class _Callable(ModuleType):
-    """Once this module is imported, Python binds the name `ganaudit.audit` to it: called, it is the function of that name."""
-
-    def __call__(self, spec: AuditSpec, watch: Watch | None = None) -> Audit:
-        return audit(spec, watch)
-
-
-sys.modules[__name__].__class__ = _Callable
-
-__all__ = [
-    "Audit",
-    "Samples",
-    "audit",
-    "begin",
-    "failing",
-    "finish",
-    "open_store",
-    "report_data",
-    "report_path",
-    "work",
-]

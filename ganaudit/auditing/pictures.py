@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
-from ganaudit import blocks, images
+from ganaudit import images
+from ganaudit.auditing import blocks
+from ganaudit.auditing.plan import BlockTask, Plan, PlannedSource
+from ganaudit.auditing.sources import DatasetSource
 from ganaudit.errors import ImageError
-from ganaudit.plan import BlockTask, Plan, PlannedSource
 from ganaudit.records import catalog, writer
 from ganaudit.records.store import Store
 from ganaudit.report.data import Picture, Samples, most_reduced
-from ganaudit.sources import DatasetSource
 
 SAMPLES = 12
 """Pictures of each source."""

@@ -11,13 +11,13 @@ from PIL import Image as pillow
 
 from ganaudit import images
 from ganaudit import spec as specs
+from ganaudit.auditing.sources import open_source
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.parsers.opening import open_parser
-from ganaudit.sources import open_source
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 def opened(folder: Path, source, generated=True, parser=None, store="/nonexistent"):

@@ -17,12 +17,12 @@ from PIL import Image as pillow
 from safetensors.torch import load_file, save_file
 
 from ganaudit import spec as specs
+from ganaudit.auditing.plan import BLOCK, blocks, needs, plan, run_name
 from ganaudit.errors import RequestError
 from ganaudit.generators import dcgan
-from ganaudit.plan import BLOCK, blocks, needs, plan, run_name
 from ganaudit.records.store import Store
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 def photos(folder: Path, count: int, seed: int = 0) -> Path:

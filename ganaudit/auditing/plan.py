@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ganaudit import devices
+from ganaudit.auditing.sources import OpenSource, open_source
 from ganaudit.errors import RequestError
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records.store import Store
-from ganaudit.sources import OpenSource, open_source
 from ganaudit.spec import AnySource, AuditSpec, FolderSource, MasksSource
 
 BLOCK = 1024
@@ -134,6 +134,8 @@ def _count(spec: AuditSpec, asked: AnySource, source: OpenSource, generated: boo
         wanted = spec.sample.count
     if source.length is None:
         return wanted or spec.sample.count
+    if source.length < 2:
+        raise RequestError(f"source {asked.name!r} has {source.length} images; an audit compares two or more on each side")
     if wanted is None:
         return source.length
     if wanted > source.length:

@@ -15,12 +15,12 @@ import pyarrow as pa
 import torch
 
 from ganaudit import devices, images
+from ganaudit.auditing.plan import BlockTask
+from ganaudit.auditing.sources import Batch, OpenSource, open_source
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
-from ganaudit.plan import BlockTask
 from ganaudit.records.store import Store
-from ganaudit.sources import Batch, OpenSource, open_source
 from ganaudit.tally import Tally, tally
 from ganaudit.version import __version__
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from ganaudit import audit, blocks
-from ganaudit import check as module
 from ganaudit import spec as specs
-from ganaudit.check import check
+from ganaudit.auditing import blocks
+from ganaudit.auditing import check as module
+from ganaudit.auditing import run as audit
+from ganaudit.auditing.check import check
+from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.plan import plan
 from ganaudit.records.store import Store
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)

@@ -15,16 +15,18 @@ import pytest
 import torch
 from PIL import Image as pillow
 
-from ganaudit import __version__, audit, blocks
+from ganaudit import __version__
 from ganaudit import spec as specs
+from ganaudit.auditing import blocks
+from ganaudit.auditing import run as audit
+from ganaudit.auditing.plan import plan
+from ganaudit.auditing.sources import open_source
 from ganaudit.errors import AuditError
-from ganaudit.plan import plan
 from ganaudit.records import schema
 from ganaudit.records.schema import CLASS_PIXELS, IMAGES
 from ganaudit.records.store import Store
-from ganaudit.sources import open_source
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 NOISE = {"name": "g", "kind": "tiny_models:Noise"}
 
 
@@ -121,7 +123,7 @@ def test_files_are_sorted_hold_the_documented_columns_and_a_footer(tmp_path):
 
 def test_blocks_are_done_whole_whatever_count_is_asked_for(tmp_path):
     real = {"name": "r", "kind": "tiny_models:Ramp", "options": {"images": 300}, "count": 5}
-    keys = worked(spec(tmp_path, real=real, count=1))["images"]["key"]
+    keys = worked(spec(tmp_path, real=real, count=2))["images"]["key"]
     assert sorted(pc.value_counts(keys).field("counts").to_pylist()) == [300, 1024]
 
 

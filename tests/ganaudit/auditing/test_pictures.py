@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from ganaudit import audit, blocks, pictures
 from ganaudit import spec as specs
+from ganaudit.auditing import blocks, pictures
+from ganaudit.auditing import run as audit
+from ganaudit.auditing.plan import plan
 from ganaudit.findings import materialise
-from ganaudit.plan import plan
 from ganaudit.report.data import Picture, Samples
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 NOISE = {"name": "g", "kind": "tiny_models:Noise", "options": {"light": -0.8}}
 
 

@@ -1,0 +1,1 @@
+"""An audit: sources opened, blocks planned and made, findings and report published."""
