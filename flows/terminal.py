@@ -27,13 +27,13 @@ _NUMBER = re.compile(r"[-+]?[\d,.]+|-")
 
 
 class RunProgress:
-    """One bar for each source whose blocks are missing, images per second beside it."""
+    """One bar for each source whose blocks are missing."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("images"),
-            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+            TimeRemainingColumn(),
         )  # fmt: skip
         self._bars = Progress(*columns, console=console)
         self._bar: dict[str, TaskID] = {}
@@ -61,16 +61,15 @@ class RunProgress:
                 self._bars.start()
             for key in dict.fromkeys(one.key for one in todo):
                 mine = [one for one in todo if one.key == key]
-                self._bar[key] = self._bars.add_task(escape(mine[0].source.name), total=needs(mine), rate="")
+                self._bar[key] = self._bars.add_task(escape(mine[0].source.name), total=needs(mine))
             return
-        seconds = max(time.monotonic() - self._started, 1e-3)
-        bar = self._bar[done.key]
-        completed = self._bars.tasks[self._bars.task_ids.index(bar)].completed + done.images
-        self._bars.update(bar, completed=completed, rate=f"{completed / seconds:,.0f}/s")
+        self._bars.advance(self._bar[done.key], done.images)
         self._left -= 1
         if not self._left:
             self._bars.stop()
-            self._console.print("Rolling up the findings and drawing the report …", style="dim")
+            seconds = max(time.monotonic() - self._started, 1e-3)
+            parsed = f"{needs(todo):,} images in {seconds:,.0f} s, {needs(todo) / seconds:,.0f} a second"
+            self._console.print(f"Parsed {parsed}. Rolling up the findings and drawing the report …", style="dim")
 
 
 def findings_text(found: Audit, width: int = 0) -> str:

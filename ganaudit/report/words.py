@@ -137,7 +137,7 @@ def held_less(each: Reduced, again: bool = False) -> str:
         images = "" if again else " images as the real ones"
         return f"in {share(ratio.value)} as many{images} ({share(made.value)} against {share(real.value)})"
     whole, pixels = ("", "") if again else (" of the real area", " of pixels")
-    return f"over {share(ratio.value)}{whole} ({percent(made.value)} against {percent(real.value)}{pixels})"
+    return f"at {share(ratio.value)}{whole} ({percent(made.value)} against {percent(real.value)}{pixels})"
 
 
 def classes_shown(shown: Shown) -> str:
@@ -164,7 +164,7 @@ def chance(rows: Sequence[ClassRow]) -> str:
 
 
 def _less(less: Sequence[Reduced]) -> list[Part]:
-    """ " never draws palm (…) or boat (…), and draws person in 37 % as many images … and fence over 54 % …"."""
+    """ " never draws palm (…) or boat (…), and draws person in 37 % as many images … and fence at 54 % …"."""
     named = less[:NAMED]
     never = [each for each in named if not each.row.generated_area.value]
     rarer = [each for each in named if each not in never and each.measure == "presence"]
@@ -188,7 +188,7 @@ def _less(less: Sequence[Reduced]) -> list[Part]:
 
 
 def _nothing_less(rows: Sequence[ClassRow]) -> list[Part]:
-    """ " draws no class clearly less than the real images do: the lowest is fence, over 93 % of the real area"."""
+    """ " draws no class clearly less than the real images do: the lowest is fence, at 93 % of the real area"."""
     known = [
         (ratio, row.name, measure)
         for row in rows

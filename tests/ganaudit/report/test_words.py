@@ -80,7 +80,7 @@ def test_less_often_and_smaller(row):
         ]
     )
     assert sentence(table, fsd(1.93), "g") == (
-        "g draws person in 71 % as many images as the real ones (21 % against 30 %) and fence over 50 % of the real "
+        "g draws person in 71 % as many images as the real ones (21 % against 30 %) and fence at 50 % of the real "
         "area (0.31 % against 0.62 % of pixels); FSD 1.9 against a floor of 0.19."
     )
 
