@@ -211,7 +211,7 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
     if ready_to_try and not as_json:
         option = "" if found.store == DEFAULT_STORE.resolve() else f" --store {shlex.quote(str(found.store))}"
         typer.echo(
-            "\nTry:  ganaudit sql"
+            f"\nTry:  {_program()} sql"
             + ' "SELECT generator, class, area_ratio, presence_ratio FROM class_stats ORDER BY presence_ratio LIMIT 6"'
             + option
         )
@@ -224,6 +224,11 @@ def _opened(spec: Any) -> None:
     from ganaudit.auditing.plan import plan
 
     plan(spec)
+
+
+def _program() -> str:
+    """How this command is called from here: by its name where that is on the PATH."""
+    return "ganaudit" if shutil.which("ganaudit") or not sys.argv[0].endswith("ganaudit") else sys.argv[0]
 
 
 def _json(value: Any) -> str:

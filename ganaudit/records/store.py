@@ -124,7 +124,7 @@ class Store:
                 pass
         except OSError as error:
             raise RequestError(
-                f"the store {self.path} cannot be written: {there}: {error.strerror}; choose another folder with --store"
+                f"the store cannot be written to: {self.path} ({error.strerror}); choose another folder with --store"
             ) from error
 
     def open_for_reading(self) -> Store:

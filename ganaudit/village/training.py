@@ -58,7 +58,7 @@ def batch_indices(count: int, batch: int, seed: int, iteration: int) -> NDArray[
 
 
 def train(training: Training, folder: Path, minutes: float, progress: Progress) -> tuple[int, float]:
-    """Runs `training` until it has had `minutes` of CPU time, over all its sessions together.
+    """Runs `training` until it has had `minutes` of CPU time, over all its starts together.
 
     `folder` holds `checkpoint.pt` (read back with weights_only) and `picture.png`, both renewed every CPU minute.
     Returns iterations and CPU minutes used.

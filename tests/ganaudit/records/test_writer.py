@@ -2,9 +2,9 @@
 
 import errno
 import os
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow as pa
@@ -82,19 +82,21 @@ def test_many_threads_write_one_file(tmp_path):
     assert temporary(tmp_path) == []
 
 
-def _write_in_a_process(folder: str) -> None:
-    for i in range(20):
-        path = Path(folder) / f"t/classes-{i}.parquet"
-        writer.write(rows(), CLASSES, path, Path(folder) / "tmp", FOOTER)
+WRITING = """
+import sys
+from pathlib import Path
+from ganaudit.records import writer
+from ganaudit.records.schema import CLASSES
+rows = CLASSES.from_rows({"parser_key": "p1", "class_id": i, "name": str(i), "head": "object"} for i in range(3))
+for i in range(20):
+    writer.write(rows, CLASSES, Path(sys.argv[1]) / f"t/classes-{i}.parquet", Path(sys.argv[1]) / "tmp", {})
+"""
 
 
 def test_two_processes_write_the_same_files(tmp_path):
-    processes = [get_context("fork").Process(target=_write_in_a_process, args=(str(tmp_path),)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    processes = [subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path)]) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert len(list((tmp_path / "t").iterdir())) == 20
     assert all(pq.read_table(path).num_rows == 3 for path in (tmp_path / "t").iterdir())
     assert temporary(tmp_path) == []
 
