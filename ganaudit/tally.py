@@ -40,6 +40,8 @@ def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
     Void (class 0) is counted in the first head alone: that head's classes then add up to h·w.
     Two bincounts of profiles (pixels of each class by row, and by column) hold the counts, the sums and the boxes.
     """
+    if maps.device.type == "mps":  # has no 64-bit floats
+        maps, confidence = maps.cpu(), None if confidence is None else confidence.cpu()
     n = maps.shape[0]
     height, width = maps.shape[-2:]
     maps = maps if maps.ndim == 4 else maps[:, None]

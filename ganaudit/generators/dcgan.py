@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.output import Output
 from ganaudit.generators.protocol import LayeredGenerator
 
 
@@ -34,17 +34,6 @@ class Doubling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.convolution(x)))
-
-
-class Output(nn.Module):
-    """(N, C, H, W) -> (N, 3, H, W) in [-1, 1]."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(width, 3, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.tanh(self.convolution(x))
 
 
 def dcgan(latent: int, width: int, widths: Sequence[int]) -> LayeredGenerator:

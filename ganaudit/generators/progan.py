@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.output import Output
 from ganaudit.generators.protocol import LayeredGenerator
 
 
@@ -43,17 +44,6 @@ class Doubling(nn.Module):
         for convolution in self.convolutions:
             x = pixel_norm(F.leaky_relu(convolution(x), 0.2))
         return x
-
-
-class Output(nn.Module):
-    """(N, C, H, W) -> (N, 3, H, W) in [-1, 1]."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(width, 3, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.tanh(self.convolution(x))
 
 
 def progan(latent: int, width: int, widths: Sequence[Sequence[int]]) -> LayeredGenerator:
