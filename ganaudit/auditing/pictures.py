@@ -29,6 +29,9 @@ HOLDERS = 6
 SIDE = 256
 """Longest side of a picture that is kept, in pixels."""
 
+READABLE = "SELECT image FROM run_images(?) WHERE source = ? AND status = 'ok' ORDER BY image LIMIT ?"
+MOST_OF = "SELECT image FROM most_of(?, ?, ?, ?)"
+
 SCHEMA = pa.schema([
     ("source", pa.string()), ("role", pa.string()), ("generator", pa.string()), ("class_id", pa.int32()),
     ("image", pa.int64()), ("name", pa.string()), ("picture", pa.binary()), ("label_map", pa.binary()),
@@ -37,19 +40,26 @@ SCHEMA = pa.schema([
 
 def collect(plan: Plan, store: Store, class_stats: Any) -> tuple[list[Samples], dict[str, dict[int, list[Picture]]]]:
     """A few pictures of each source, and for each generator's most reduced classes the real ones that hold most of it."""
-    samples = []
-    for source in plan.sources:
-        wanted = _readable(store, plan.run, source.name, SAMPLES)
-        samples.append(Samples(source.name, source.role, list(look(plan, source, wanted).values())))
     real = plan.sources[0]
+    generators = [source for source in plan.sources if source.role == "generated"]
+    with catalog.of_run(store, plan.run) as connection:
+
+        def indices(statement: str, *values: object) -> list[int]:
+            return [row[0] for row in connection.execute(statement, list(values)).fetchall()]
+
+        first = {source.name: indices(READABLE, plan.run, source.name, SAMPLES) for source in plan.sources}
+        most = {
+            (generator.name, reduced.class_id): indices(MOST_OF, plan.run, real.name, reduced.name, HOLDERS)
+            for generator in generators
+            for reduced in most_reduced(class_stats, generator.name)
+        }
+    samples = [
+        Samples(source.name, source.role, list(look(plan, source, first[source.name]).values())) for source in plan.sources
+    ]
+    seen = look(plan, real, sorted({index for wanted in most.values() for index in wanted}))
     holders: dict[str, dict[int, list[Picture]]] = {}
-    wanted_by: dict[tuple[str, int], list[int]] = {}
-    for generator in [source for source in plan.sources if source.role == "generated"]:
-        for row in most_reduced(class_stats, generator.name):
-            wanted_by[generator.name, row.class_id] = _holding_most(store, plan.run, real.name, row.name, HOLDERS)
-    seen = look(plan, real, sorted({index for indices in wanted_by.values() for index in indices}))
-    for (generator_name, class_id), indices in wanted_by.items():
-        holders.setdefault(generator_name, {})[class_id] = [seen[index] for index in indices if index in seen]
+    for (generator_name, class_id), wanted in most.items():
+        holders.setdefault(generator_name, {})[class_id] = [seen[index] for index in wanted if index in seen]
     return samples, holders
 
 
@@ -89,24 +99,6 @@ def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels
     scale = SIDE / max(height, width)
     return images.resize(pixels, (max(1, round(height * scale)), max(1, round(width * scale))), "stretch")
-
-
-def _readable(store: Store, run: str, source: str, count: int) -> list[int]:
-    rows = _rows(
-        store,
-        "SELECT image FROM run_images(?) WHERE source = ? AND status = 'ok' ORDER BY image LIMIT ?",
-        [run, source, count],
-    )
-    return [row[0] for row in rows]
-
-
-def _holding_most(store: Store, run: str, source: str, name: str, count: int) -> list[int]:
-    return [row[0] for row in _rows(store, "SELECT image FROM most_of(?, ?, ?, ?)", [run, source, name, count])]
-
-
-def _rows(store: Store, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
-    with catalog.in_memory(store) as connection:
-        return connection.execute(statement, values).fetchall()
 
 
 def save(store: Store, run: str, samples: Sequence[Samples], holders: Mapping[str, Mapping[int, Sequence[Picture]]]) -> None:

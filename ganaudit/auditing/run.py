@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import torch
@@ -140,10 +141,12 @@ def finish(planned: Plan, store: Store, parsed: int) -> Audit:
     """Findings, pictures, report and catalog of a run whose blocks all stand."""
     from ganaudit import report
 
-    counts = readable(store, planned.run)
-    for source in planned.sources:
-        if source.role == "real" and counts.get(source.name, 0) < 2:
-            raise AuditError(f"real source {source.name!r} has no usable images: {_reason(store, planned.run, source.name)}")
+    with catalog.of_run(store, planned.run) as connection:
+        counts = readable(connection, planned.run)
+        for source in planned.sources:
+            if source.role == "real" and counts.get(source.name, 0) < 2:
+                why = _reason(connection, planned.run, source.name)
+                raise AuditError(f"real source {source.name!r} has no usable images: {why}")
     found = findings.materialise(store, planned.run, planned.spec.decide.presence)
     samples, holders = pictures.collect(planned, store, found["class_stats"].to_pandas())
     pictures.save(store, planned.run, samples, holders)
@@ -157,30 +160,27 @@ def finish(planned: Plan, store: Store, parsed: int) -> Audit:
     return Audit(planned.run, status, store.path, page, found, parsed, quarantined, tuple(data.notes))
 
 
-def readable(store: Store, run: str) -> dict[str, int]:
+def readable(connection: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:
     """Images of each source of a run that were read."""
     statement = "SELECT source, count(*) FROM run_images(?) WHERE status = 'ok' GROUP BY source"
-    with catalog.in_memory(store) as connection:
-        return dict(connection.execute(statement, [run]).fetchall())
+    return dict(connection.execute(statement, [run]).fetchall())
 
 
-def _reason(store: Store, run: str, source: str) -> str:
+def _reason(connection: duckdb.DuckDBPyConnection, run: str, source: str) -> str:
     statement = """
         SELECT error, sum(count(*)) OVER () AS images FROM run_images(?) WHERE source = ? AND status <> 'ok'
         GROUP BY error ORDER BY count(*) DESC, error LIMIT 1
     """
-    with catalog.in_memory(store) as connection:
-        row = connection.execute(statement, [run, source]).fetchone()
+    row = connection.execute(statement, [run, source]).fetchone()
     return "it has fewer than two images" if row is None else f"{row[1]:,} images were set aside, most often because {row[0]}"
 
 
-def _notes(store: Store, run: str, distances: pd.DataFrame) -> tuple[str, ...]:
+def _notes(connection: duckdb.DuckDBPyConnection, run: str, distances: pd.DataFrame) -> tuple[str, ...]:
     """What a reader of the findings has to know: generators that have none, and why."""
-    with catalog.in_memory(store) as connection:
-        statement = "SELECT source FROM run_sources WHERE run = ? AND role = 'generated' ORDER BY source"
-        generators = [row[0] for row in connection.execute(statement, [run]).fetchall()]
+    statement = "SELECT source FROM run_sources WHERE run = ? AND role = 'generated' ORDER BY source"
+    generators = [row[0] for row in connection.execute(statement, [run]).fetchall()]
     return tuple(
-        f"{name!r} has no findings: {_reason(store, run, name)}."
+        f"{name!r} has no findings: {_reason(connection, run, name)}."
         for name in generators
         if name not in set(distances["generator"])
     )
@@ -197,7 +197,7 @@ def report_data(store: Store, run: str) -> ReportData:
 
     from ganaudit.errors import RequestError
 
-    with catalog.in_memory(store) as connection:
+    with catalog.of_run(store, run) as connection:
         row = connection.execute(
             "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?", [run]
         ).fetchone()
@@ -210,6 +210,7 @@ def report_data(store: Store, run: str) -> ReportData:
         set_aside = connection.execute(
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
+        notes = _notes(connection, run, tables["fsd"])
     audit_name, spec, started, finished, status, versions, device = row
     if tables["class_stats"].empty and status != SET_ASIDE:
         raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
@@ -219,7 +220,7 @@ def report_data(store: Store, run: str) -> ReportData:
         audit_yaml=yaml.safe_dump(_tidy(json.loads(spec)), sort_keys=False, allow_unicode=True),
         command="ganaudit run AUDIT.yaml", exit_status=EXIT_CODES.get(status, 1),
         class_stats=tables["class_stats"], fsd=tables["fsd"], comparison=tables["comparison"], samples=samples,
-        holders=holders, quarantined=[Quarantined(*values) for values in set_aside], notes=_notes(store, run, tables["fsd"]),
+        holders=holders, quarantined=[Quarantined(*values) for values in set_aside], notes=notes,
     )  # fmt: skip
 
 

@@ -81,6 +81,19 @@ def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -
     return connection
 
 
+def of_run(store: Store, run: str) -> duckdb.DuckDBPyConnection:
+    """The views in memory, over the records of one run alone: as fast in a store of a thousand runs.
+
+    Raises RequestError where there is no such run.
+    """
+    if run not in (folder.name.removeprefix("run=") for folder in store.folder("run_sources").glob("run=*")):
+        raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
+    path = store.run_sources(run)
+    keys = sorted(set(store.read(schema.RUN_SOURCES, path, ["key"])["key"].to_pylist()))
+    files = {name: [shard for key in keys for shard in store.shards(name, key)] for name in ("images", "class_pixels")}
+    return in_memory(store, {**files, "run_sources": [path]})
+
+
 def query(store: Store, statement: str) -> pa.Table:
     """The rows that a statement over the store's views gives. Raises RequestError, with the reason, where it fails."""
     with contextlib.closing(connect(store)) as connection, _sentences(store):

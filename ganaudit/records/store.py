@@ -90,6 +90,10 @@ class Store:
         """Every file of a table that is there now."""
         return self.folder(table).glob(FILES[table])
 
+    def shards(self, table: str, key: str) -> list[Path]:
+        """The files of every finished block of a key."""
+        return [self.shard(table, key, first, last) for first, last in sorted(self.finished_blocks(key))]
+
     def _of_key(self, table: str, key: str) -> Path:
         return self.folder(table) / f"key={_checked(_KEY, key, 'key')}"
 
