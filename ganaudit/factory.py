@@ -101,6 +101,11 @@ def _module(kind: str, folder: Path) -> ModuleType:
     return module
 
 
+def recipe(kind: str, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """What `module:factory` contributes to a content key: which function of the source, the source, the options."""
+    return {"kind": "factory", "factory": kind.split(":")[1], "options": options, "source": source_digest(kind, folder)}
+
+
 def source_digest(kind: str, folder: Path) -> str:
     """SHA-256 over the factory's file and every file beside it that it imports, directly or not.
 

@@ -246,7 +246,10 @@ def label_maps(
     found: list[np.ndarray[Any, Any]] = []
     for start in range(0, len(pixels), batch):
         stacked = np.stack(pixels[start : start + batch])
-        with torch.inference_mode():
-            maps = parser.parser.parse(images.to_unit(torch.from_numpy(stacked).to(device))).maps
+        try:
+            with torch.inference_mode():
+                maps = parser.parser.parse(images.to_unit(torch.from_numpy(stacked).to(device))).maps
+        except Exception as error:
+            raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
         found += list((maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy())
     return found

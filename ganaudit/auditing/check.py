@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from ganaudit.auditing import blocks
 from ganaudit.auditing.plan import BlockTask, plan
+from ganaudit.auditing.sources import Batch, GeneratorSource, OpenSource
 from ganaudit.records.store import Store
 from ganaudit.spec import AuditSpec, VillageSource
 
@@ -64,12 +66,13 @@ def check(spec: AuditSpec) -> Check:
     store.check_place()
     planned = plan(spec)
     missing = planned.missing(store)
-    found = []
+    found, remarks = [], list[str]()
     for source in planned.sources:
         first, last = source.blocks[0]
         task = BlockTask(spec, source.place, source.key, planned.parser_key, first, last, planned.device, planned.precision)
         todo = sum(one.last - one.first + 1 for one in missing if one.key == source.key)
-        rate, set_aside, class_rows = _probe(task)
+        rate, set_aside, class_rows, remark = _probe(task)
+        remarks += [f"{source.name!r}: {remark}"] if remark else []
         found.append(
             SourceCheck(source.name, source.role, source.kind, source.key, source.count, todo, rate, set_aside, class_rows)
         )
@@ -84,12 +87,12 @@ def check(spec: AuditSpec) -> Check:
         parser=spec.parser.kind, classes=len(planned.classes), sources=tuple(found), blocks=planned.blocks,
         missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
-        notes=tuple(_notes(spec, planned.precision, planned.device)),
+        notes=(*_notes(spec, planned.precision, planned.device), *remarks),
     )  # fmt: skip
 
 
-def _probe(task: BlockTask) -> tuple[float, int, float]:
-    """(images per second, images set aside, class rows per image) of a source's first batch, the second time it is read."""
+def _probe(task: BlockTask) -> tuple[float, int, float, str | None]:
+    """(images per second, images set aside, class rows per image, a remark) of a source's first batch, read twice."""
     parser, source = blocks.opened(task)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -104,7 +107,17 @@ def _probe(task: BlockTask) -> tuple[float, int, float]:
     n = first.last - first.first + 1
     bad = sum(error is not None for batch, _ in counted for error in batch.errors)
     rows = sum(len(found.class_id) for _, found in counted)
-    return n / seconds, bad, rows / n
+    return n / seconds, bad, rows / n, _remark(source, [batch for batch, _ in counted], n)
+
+
+def _remark(source: OpenSource, batches: list[Batch], n: int) -> str | None:
+    """What a person should know about a source's first batch."""
+    errors = Counter(error for batch in batches for error in batch.errors if error is not None)
+    if errors:
+        return f"{errors.total()} of its first {n} images would be set aside, most often because {errors.most_common(1)[0][0]}"
+    if isinstance(source, GeneratorSource) and all(int(batch.pixels.min()) >= 127 for batch in batches):
+        return f"its first {n} images have no value below 0; images are in [-1, 1], these look like [0, 1]"
+    return None
 
 
 def _notes(spec: AuditSpec, precision: str, device: str) -> list[str]:

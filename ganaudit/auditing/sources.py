@@ -85,7 +85,7 @@ def _made_by(asked: FactorySource, spec: AuditSpec, dataset: Dataset) -> dict[st
         canonical(dict(dataset.recipe()))
     except Exception as error:
         raise RequestError(f"{asked.kind}: recipe() is a mapping that JSON can hold: {error}") from error
-    found = {"state": state_digest(dataset), "options": asked.options, "code": factory.source_digest(asked.kind, spec.folder)}
+    found = {"state": state_digest(dataset), "code": factory.recipe(asked.kind, spec.folder, asked.options)}
     if asked.weights is not None:
         found["weights"] = weights.digest(weights.locate(asked.weights, spec.folder))
     return found
@@ -239,8 +239,8 @@ class GeneratorSource:
                 f"the generator raised {type(error).__name__} at images {indices[0]}-{indices[-1]}: {error}"
             ) from error
         if tuple(image.shape) != (n, 3, side, side):
-            found = "×".join(str(length) for length in image.shape[1:])
-            reason = f"the generator gave {found} values, not 3×{side}×{side} as its resolution says"
+            found = "×".join(str(length) for length in image.shape)
+            reason = f"the generator gave {found} values for a batch of {n}, not {n}×3×{side}×{side} as its resolution says"
             return _unusable(indices, [reason] * n, self._size or (side, side))
         errors = _faults(image)
         pixels = images.to_bytes(torch.nan_to_num(image.clamp(-1.0, 1.0)))

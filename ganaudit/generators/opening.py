@@ -42,7 +42,7 @@ def open_generator(asked: WeightsSource | FactorySource, spec: AuditSpec, device
         step = weights.card(found.path).get("iterations")
     else:
         keywords = dict(asked.options)
-        recipe = {"kind": "factory", "options": asked.options, "source": factory.source_digest(asked.kind, spec.folder)}
+        recipe = factory.recipe(asked.kind, spec.folder, asked.options)
         if asked.weights is not None:
             path = weights.locate(asked.weights, spec.folder)
             recipe["weights"] = digests["weights"] = weights.verified(path, asked.sha256)

@@ -51,7 +51,7 @@ def open_parser(spec: AuditSpec, device: str, precision: str) -> OpenParser:
         recipe: dict[str, Any] = {"kind": "masks"}
     elif isinstance(asked, FactoryParser):
         keywords = dict(asked.options)
-        recipe = {"kind": "factory", "options": asked.options, "source": factory.source_digest(asked.kind, spec.folder)}
+        recipe = factory.recipe(asked.kind, spec.folder, asked.options)
         if asked.weights is not None:
             path = weights.locate(asked.weights, spec.folder)
             recipe["weights"] = weights.verified(path, asked.sha256)

@@ -235,7 +235,7 @@ FSD = Table(
         _GENERATOR,
         Column("real_images", _BYTE8, "Real images that were read."),
         Column("generated_images", _BYTE8, "Generated images that were read."),
-        Column("fsd", _FLOAT, "Fréchet segmentation distance, (percent of pixels)²: mean_part + covariance_part."),
+        Column("fsd", _FLOAT, "Fréchet segmentation distance over the first head's classes and void, (percent of pixels)²."),
         Column("mean_part", _FLOAT, "The part that comes from mean areas."),
         Column("covariance_part", _FLOAT, "The part that comes from how areas vary together."),
         Column("floor", _FLOAT, "What fsd would be, about, for a perfect generator at these numbers of images.", True),

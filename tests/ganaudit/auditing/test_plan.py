@@ -288,3 +288,16 @@ def test_a_run_s_name_can_stand_in_any_path_and_query(name, slug):
     assert re.fullmatch(rf"{re.escape(slug)}-20260102-030405-[0-9a-f]{{4}}", found)
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", found) and len(found) < 70
     Store("x").finding(found, "fsd")
+
+
+def test_two_factories_in_one_file_are_two_generators_two_parsers_and_two_datasets(home):
+    again = "\nclass {0}Again({0}): pass\n"
+    with (home / "tiny_models.py").open("a") as file:
+        file.write("".join(again.format(name) for name in ("Noise", "Brightness", "Ramp")))
+    ramp = {"name": "real", "kind": "tiny_models:Ramp", "options": {"images": 20}}
+    noise = {"noise": {"kind": "tiny_models:Noise"}}
+    one = keys(home, noise, real=ramp)
+    assert keys(home, {"noise": {"kind": "tiny_models:NoiseAgain"}}, real=ramp)["noise"] != one["noise"]
+    assert keys(home, noise, real={**ramp, "kind": "tiny_models:RampAgain"})["real"] != one["real"]
+    other = keys(home, noise, parser={"kind": "tiny_models:BrightnessAgain"}, real=ramp)
+    assert all(other[name] != key for name, key in one.items())

@@ -79,7 +79,7 @@ def test_a_little_overshoot_is_clamped_and_not_set_aside():
 
 def test_images_of_another_size_are_set_aside_saying_which():
     batch = noise(fault="size").read(range(4))
-    assert set(batch.errors) == {"the generator gave 3×8×7 values, not 3×8×8 as its resolution says"}
+    assert set(batch.errors) == {"the generator gave 4×3×8×7 values for a batch of 4, not 4×3×8×8 as its resolution says"}
     assert tuple(batch.pixels.shape) == (4, 8, 8, 3)
 
 
