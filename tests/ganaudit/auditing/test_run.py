@@ -151,7 +151,7 @@ def test_a_generator_of_which_nothing_can_be_used_is_set_aside_with_a_note(tmp_p
     assert (found.status, found.exit_code, found.quarantined) == ("set aside", 3, 1000)
     broken, sizes = found.notes
     assert "'broken' has no findings: 500 images were set aside, most often because the generator gave values from" in broken
-    assert "'sizes' has no findings" in sizes and "not 3×8×8" in sizes
+    assert "'sizes' has no findings" in sizes and "not 64×3×8×8" in sizes
     assert all(found.table(name).empty for name in FINDINGS)
     assert found.report.is_file()
 
