@@ -7,14 +7,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ganaudit import devices
 from ganaudit.errors import RequestError
-from ganaudit.village.models import make
+from ganaudit.village.models import known, make
 
 
 def train_builtin(model: str, folder: Path, minutes: float | None, seed: int, device: str, console: Console) -> Path:
     """Trains built-in `model` in `folder`; returns its safetensors file. The card beside it gets the measured figures."""
     if minutes is not None and not minutes > 0:
         raise RequestError(f"--minutes is {minutes:g}; give the training some time")
+    known(model)
+    devices.pick(device)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

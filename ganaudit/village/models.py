@@ -66,6 +66,13 @@ MODELS: dict[str, BuiltinModel] = {
 }  # fmt: skip
 
 
+def known(name: str) -> BuiltinModel:
+    """The built-in model of that name. Raises RequestError naming those there are."""
+    if name not in MODELS:
+        raise RequestError(f"there is no built-in model {name!r}; there are {', '.join(MODELS)}")
+    return MODELS[name]
+
+
 def make(
     name: str, folder: Path, progress: Progress, minutes: float | None = None, seed: int = 1, device: str = "auto"
 ) -> Path:
@@ -73,9 +80,7 @@ def make(
 
     Returns the safetensors file; beside it stand `NAME.card.json` and `picture.png`. Raises RequestError for an unknown name.
     """
-    if name not in MODELS:
-        raise RequestError(f"there is no built-in model {name!r}; there are {', '.join(MODELS)}")
-    model = MODELS[name]
+    model = known(name)
     budget = model.minutes if minutes is None else minutes
     torch.set_num_threads(1)
     training = model.start(seed, torch.device(devices.pick(device)))
