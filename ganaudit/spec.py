@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from ganaudit.errors import RequestError
 
@@ -158,6 +168,10 @@ ParserSpec = Annotated[
     Annotated[UnetParser, Tag("unet")] | Annotated[MasksParser, Tag("masks")] | Annotated[FactoryParser, Tag("module:factory")],
     Discriminator(_kind),
 ]
+TruthSpec = Annotated[
+    Annotated[VillageSource, Tag("village")] | Annotated[MasksSource, Tag("masks")],
+    Discriminator(_kind),
+]
 AnySource = VillageSource | FolderSource | MasksSource | WeightsSource | FactorySource
 AnyParser = UnetParser | MasksParser | FactoryParser
 TAGS = {"village", "folder", "masks", "module:factory", "dcgan", "progan", "unet"}
@@ -181,8 +195,38 @@ class Sample(Part):
 class Decide(Part):
     """Where findings draw their lines."""
 
+    alpha: Annotated[float, Field(gt=0.0, le=0.5)] = 0.05
+    """Share of wrong verdicts that is accepted; intervals are at 1 - alpha."""
+    dropped: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """A class is dropped when it is beyond doubt made less than this share of what real images hold."""
+    reduced: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    """Reduced below this share; between reduced and increased it is equivalent."""
+    increased: Annotated[float, Field(gt=1.0)] = 1.25
+    """Increased above this."""
+    permutations: Annotated[int, Field(ge=0, le=100_000)] = 99
+    """Permutations for the p-value of the distance; 0: none."""
+
     presence: Annotated[float, Field(ge=0.0, lt=100.0)] = 0.1
     """A class is present in an image from this percentage of its pixels on, and never below 4 pixels."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Decide:
+        if self.dropped >= self.reduced:
+            raise ValueError(f"dropped {self.dropped:g} is not below reduced {self.reduced:g}; dropped is the harder verdict")
+        return self
+
+
+class Slice(Part):
+    """A part of the images: a condition over the columns of `images`; in the audit file, one text for both sides, or two."""
+
+    real: Annotated[str, Field(min_length=1)] | None = None
+    """WHERE on the real images; all of them by default."""
+    generated: Annotated[str, Field(min_length=1)] | None = None
+    """WHERE on the generated images; all of them by default."""
+
+
+def _both_sides(value: Any) -> Any:
+    return {"real": value, "generated": value} if isinstance(value, str) else value
 
 
 class Run(Part):
@@ -207,16 +251,33 @@ class AuditSpec(Part):
     generators: Annotated[tuple[GeneratorSpec, ...], Field(min_length=1)]
     sample: Sample = Sample()
     decide: Decide = Decide()
+    truth: TruthSpec | None = None
+    """Images with true label maps: what the parser itself is worth, and class findings corrected for its error."""
+    groups: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
+    """Named groups of classes that get a verdict together."""
+    slices: dict[Name, Annotated[Slice, BeforeValidator(_both_sides)]] = {}
+    """Parts of the images that get verdicts of their own: a WHERE over the columns of `images`."""
+    accept: dict[Name, tuple[Name, ...]] = {}
+    """Generator → classes whose omission is known and accepted: they are no regression."""
     run: Run = Run()
     folder: Path = Path()
     """Where relative paths and modules start from; an audit file's own folder by default."""
 
     @model_validator(mode="after")
     def _one_name_each(self) -> AuditSpec:
-        names = [source.name for source in (self.real, *self.generators)]
+        truth = () if self.truth is None else (self.truth,)
+        names = [source.name for source in (self.real, *self.generators, *truth)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two sources have one name: {', '.join(map(repr, twice))}; give each its own")
+        return self
+
+    @model_validator(mode="after")
+    def _accepted_of_generators(self) -> AuditSpec:
+        names = [source.name for source in self.generators]
+        for name in self.accept:
+            if name not in names:
+                raise ValueError(f"accept.{name}: no generator has this name{_nearest(name, names)}")
         return self
 
     def path(self, value: Path | str) -> Path:
@@ -281,7 +342,7 @@ def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
 def _mistake(detail: dict[str, Any]) -> tuple[str, str]:
     """Key path, and what is wrong with the nearest valid name."""
     loc = detail["loc"]
-    tag = {"real": 1, "parser": 1, "generators": 2}.get(str(loc[0]) if loc else "")  # where pydantic puts the kind
+    tag = {"real": 1, "parser": 1, "truth": 1, "generators": 2}.get(str(loc[0]) if loc else "")  # where pydantic puts the kind
     keys = [key for place, key in enumerate(loc) if not (place == tag and key in TAGS) and not _BRANCH.match(str(key))]
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
     kind, message = detail["type"], detail["msg"]
@@ -304,7 +365,7 @@ _BRANCH = re.compile(r"constrained-|literal\[|tuple\[|list\[|dict\[|int$|float$|
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
     """The valid keys at the place of an unknown one."""
-    places: dict[str, type[BaseModel]] = {"sample": Sample, "decide": Decide, "run": Run}
+    places: dict[str, type[BaseModel]] = {"sample": Sample, "decide": Decide, "run": Run, "slices": Slice}
     kinds: dict[str, type[BaseModel]] = {
         "village": VillageSource, "folder": FolderSource, "masks": MasksSource, "dcgan": WeightsSource,
         "progan": WeightsSource, "module:factory": FactorySource, "unet": UnetParser,

@@ -28,6 +28,7 @@ STORAGE_VERSION = "v1.4.0"
 
 _TYPES = {
     pa.string(): "VARCHAR",
+    pa.bool_(): "BOOLEAN",
     pa.int16(): "SMALLINT",
     pa.int32(): "INTEGER",
     pa.int64(): "BIGINT",

@@ -89,6 +89,7 @@ class Table:
 
 _STRING, _FLOAT, _REAL = pa.string(), pa.float64(), pa.float32()
 _BYTE2, _BYTE4, _BYTE8 = pa.int16(), pa.int32(), pa.int64()
+_YES_NO = pa.bool_()
 _TIME = pa.timestamp("us", "UTC")
 
 _KEY = Column("key", _STRING, "Content key of the source: 'k' and hexadecimal digits.")
@@ -185,7 +186,7 @@ RUN_SOURCES = Table(
     "source of a run",
     (
         _RUN,
-        Column("role", _STRING, "One of real, heldout, generated."),
+        Column("role", _STRING, "One of real, heldout, generated, truth (true label maps), control (real, resized)."),
         Column("source", _STRING, "Name of the source in the audit file."),
         _KEY,
         _PARSER_KEY,
@@ -226,6 +227,16 @@ CLASS_STATS = Table(
     ),
 )
 
+
+def _interval(name: str, what: str) -> tuple[Column, ...]:
+    """A number and the ends of its interval at 1 - decide.alpha."""
+    return (
+        Column(name, _FLOAT, f"{what}.", True),
+        Column(f"{name}_low", _FLOAT, f"Lower end of the interval of {name}.", True),
+        Column(f"{name}_high", _FLOAT, f"Upper end of the interval of {name}.", True),
+    )
+
+
 FSD = Table(
     "fsd",
     "pair of real source and generator",
@@ -235,10 +246,130 @@ FSD = Table(
         _GENERATOR,
         Column("real_images", _BYTE8, "Real images that were read."),
         Column("generated_images", _BYTE8, "Generated images that were read."),
+        Column("live_classes", _BYTE4, "Classes (with void) that hold a pixel on either side: the others change nothing."),
         Column("fsd", _FLOAT, "Fréchet segmentation distance over the first head's classes and void, (percent of pixels)²."),
         Column("mean_part", _FLOAT, "The part that comes from mean areas."),
         Column("covariance_part", _FLOAT, "The part that comes from how areas vary together."),
         Column("floor", _FLOAT, "What fsd would be, about, for a perfect generator at these numbers of images.", True),
+        Column("resolution_floor", _FLOAT, "The fsd of real images sent through the generator's resolution and back.", True),
+        *_interval(
+            "corrected", "The distance without the bias of finite samples (jackknife of both sides); it may lie below 0"
+        ),
+        Column("corrected_se", _FLOAT, "Standard error of corrected, by the same jackknife.", True),
+        Column("delta_se", _FLOAT, "Standard error of fsd by the delta method; it vanishes where the distance is 0.", True),
+        Column("mostly_bias", _YES_NO, "Whether the correction is larger than half of fsd: more images are needed.", True),
+        Column("p_value", _FLOAT, "Of no difference at all, by permuting blocks of equally many images.", True),
+        Column("permutations", _BYTE4, "How many permutations gave p_value; the smallest it can be is 1 / (1 + permutations)."),
+    ),
+)
+
+FSD_BY_CLASS = Table(
+    "fsd_by_class",
+    "pair of real source and generator, and class (with void)",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        _CLASS_ID,
+        _CLASS,
+        Column("share", _FLOAT, "The class's part of fsd, (percent of pixels)²; 0 or more, and they add up to fsd."),
+    ),
+)
+
+FSD_CURVE = Table(
+    "fsd_curve",
+    "pair of real source and generator, and number of images",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        Column("real_images", _BYTE8, "Real images used."),
+        Column("generated_images", _BYTE8, "Generated images used."),
+        *_interval("fsd", "The plain distance at these numbers of images, mean of several subsets"),
+        *_interval("corrected", "The corrected distance at these numbers of images"),
+    ),
+)
+
+INFLUENCES = Table(
+    "influences",
+    "image of a pair of real source and generator",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        Column("role", _STRING, "Either real or generated."),
+        _KEY,
+        _IMAGE,
+        Column("influence", _REAL, "How much fsd would change, about, per unit of additional weight: positive pushes it up."),
+    ),
+)
+
+_MEASURE = Column("measure", _STRING, "Either presence or area.")
+_VERDICT = Column("verdict", _STRING, "One of dropped, reduced, increased, equivalent, invented, inconclusive, not testable.")
+_RATIO = (
+    *_interval("ratio", "Generated over real"),
+    Column("p_value", _FLOAT, "Of a ratio of decide.reduced or more; NULL where not testable.", True),
+    Column("q_value", _FLOAT, "The same, adjusted over all rows of the run, generator and table (Benjamini-Hochberg).", True),
+    Column("detectable", _FLOAT, "The largest true ratio that would be found reduced with 90 % power; NULL where none.", True),
+    Column("presence_threshold", _FLOAT, "From how many percent of an image's pixels a class counts as present."),
+    Column("real_holding", _BYTE8, "Real images that count: that hold it (presence), or hold a pixel of it (area)."),
+    Column("generated_holding", _BYTE8, "Generated images that count."),
+)
+
+DROPPED_CLASSES = Table(
+    "dropped_classes",
+    "pair of real source and generator, class and measure",
+    (_RUN, _REAL_NAME, _GENERATOR, _CLASS_ID, _CLASS, _MEASURE, _VERDICT, *_RATIO),
+)
+
+DROPPED_GROUPS = Table(
+    "dropped_groups",
+    "pair of real source and generator, named group of classes and measure",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        Column("group", _STRING, "Name of the group."),
+        _MEASURE,
+        _VERDICT,
+        *_RATIO,
+    ),
+)
+
+DROPPED_IN_SLICES = Table(
+    "dropped_in_slices",
+    "slice of a pair of real source and generator, class and measure",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        Column("slice", _STRING, "Name of the slice in the audit file."),
+        _CLASS_ID,
+        _CLASS,
+        _MEASURE,
+        _VERDICT,
+        *_RATIO,
+        Column("real_images", _BYTE8, "Real images in the slice."),
+        Column("generated_images", _BYTE8, "Generated images in the slice."),
+    ),
+)
+
+DROPPED_PAIRS = Table(
+    "dropped_pairs",
+    "pair of real source and generator, and pair of classes",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        Column("class_a", _STRING, "Name of one class."),
+        Column("class_b", _STRING, "Name of the other."),
+        _VERDICT,
+        *_interval("ratio", "How much likelier together than apart, generated over real: (p_ab / p_a p_b) over the same"),
+        Column("p_value", _FLOAT, "Of a ratio of decide.reduced or more.", True),
+        Column("q_value", _FLOAT, "The same, adjusted over the pairs of the run and generator.", True),
+        Column("expected", _FLOAT, "Generated images that would hold both, if they went together as in the real images."),
+        Column("generated_holding", _BYTE8, "Generated images that hold both."),
+        Column("real_holding", _BYTE8, "Real images that hold both."),
     ),
 )
 
@@ -250,9 +381,31 @@ COMPARISON = Table(
         _REAL_NAME,
         Column("generator_a", _STRING, "Name of one generator."),
         Column("generator_b", _STRING, "Name of the other."),
-        Column("difference", _FLOAT, "The fsd of a minus that of b: negative where a is nearer to the real images."),
+        *_interval("difference", "The corrected fsd of a minus that of b: negative where a is nearer to the real images"),
+        Column("difference_se", _FLOAT, "Standard error of difference: what both share with the real images cancels.", True),
+        Column("p_value", _FLOAT, "Of no difference, two-sided, adjusted over the pairs of the run (Holm).", True),
+        Column("verdict", _STRING, "One of 'a is nearer', 'b is nearer', 'cannot be told apart'."),
+    ),
+)
+
+RANKS = Table(
+    "ranks",
+    "real source and generator",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        Column("rank", _BYTE4, "Place by corrected fsd, 1 is nearest to the real images."),
+        Column("rank_low", _BYTE4, "1 + the generators that are nearer beyond doubt."),
+        Column("rank_high", _BYTE4, "The generators less those that are farther beyond doubt."),
     ),
 )
 
 RECORDS = {table.name: table for table in (IMAGES, CLASS_PIXELS, CLASSES, SOURCES, RUNS, RUN_SOURCES)}
-FINDINGS = {table.name: table for table in (CLASS_STATS, FSD, COMPARISON)}
+FINDINGS = {
+    table.name: table
+    for table in (
+        CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES,
+        DROPPED_PAIRS, COMPARISON, RANKS,
+    )
+}  # fmt: skip
