@@ -6,14 +6,19 @@ squares of 4096² pixels over some tens of thousands of images does not).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 Integers = NDArray[Any]
 """An array of int64, or of Python integers (dtype object)."""
+Rows = NDArray[np.integer[Any]] | csr_array
+"""(N, C) pixel counts, one row per image, dense or sparse."""
 
 _INT64 = 2**63 - 1
 _FLOAT64 = 2**53
@@ -58,17 +63,76 @@ class Moments:
         return np.asarray(spread / scale, dtype=np.float64)
 
 
+@dataclass(frozen=True, eq=False)
+class GroupMoments:
+    """Moments of G disjoint groups of images: n (G,), total (G, C), product (G, C, C), exact; see `Moments`."""
+
+    n: NDArray[np.int64]
+    total: Integers
+    product: Integers
+    pixels: int
+
+    def __len__(self) -> int:
+        return len(self.n)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GroupMoments):
+            return NotImplemented
+        return self.pixels == other.pixels and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in ("n", "total", "product")
+        )
+
+    def group(self, g: int) -> Moments:
+        """The moments of one group."""
+        return Moments(int(self.n[g]), self.total[g], self.product[g], self.pixels)
+
+    def all(self) -> Moments:
+        """The moments of every image."""
+        return self.some(range(len(self)))
+
+    def some(self, members: Iterable[int]) -> Moments:
+        """The moments of the images of some groups."""
+        chosen = list(members)
+        n = int(self.n[chosen].sum())
+        total, product = (_summed(values[chosen]) for values in (self.total, self.product))
+        return Moments(n, total, product, self.pixels)
+
+    def leave_out(self, g: int) -> Moments:
+        """The moments of every image but those of one group."""
+        return self.some(other for other in range(len(self)) if other != g)
+
+    def columns(self, chosen: NDArray[Any]) -> GroupMoments:
+        """The same of some classes: their numbers, or one yes or no for each."""
+        where = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        product = self.product[:, where[:, None], where[None, :]]
+        return GroupMoments(self.n, self.total[:, where], product, self.pixels)
+
+
+def group_moments(counts: Rows, groups: NDArray[np.integer[Any]], pixels: int, number: int) -> GroupMoments:
+    """The moments of the images of each of `number` groups.
+
+    counts: (N, C) pixel counts, dense or sparse; groups: (N,) group of each image, 0 to number - 1; pixels: of a label map.
+    """
+    order = np.argsort(groups, kind="stable")
+    bounds = np.searchsorted(groups[order], np.arange(number + 1))
+    states = [moments(counts[order[first:last]], pixels) for first, last in pairwise(bounds)]
+    n = np.array([state.n for state in states], np.int64)
+    return GroupMoments(n, np.stack([state.total for state in states]), np.stack([state.product for state in states]), pixels)
+
+
 def empty(classes: int, pixels: int) -> Moments:
     """The moments of no image: merging them changes nothing."""
     return Moments(0, np.zeros(classes, np.int64), np.zeros((classes, classes), np.int64), pixels)
 
 
-def moments(counts: NDArray[np.integer[Any]], pixels: int) -> Moments:
-    """The moments of (N, C) pixel counts, one row per image, of label maps of `pixels` pixels."""
+def moments(counts: Rows, pixels: int) -> Moments:
+    """The moments of (N, C) pixel counts, one row per image, dense or sparse, of label maps of `pixels` pixels."""
     state = empty(counts.shape[1], pixels)
-    step = max(1, min(_ROWS, _FLOAT64 // max(_peak(counts), 1) ** 2))
-    for start in range(0, len(counts), step):
-        state = merge(state, _few(counts[start : start + step], pixels))
+    largest = _peak(counts) if isinstance(counts, np.ndarray) else _peak(counts.data)
+    step = max(1, min(_ROWS, _FLOAT64 // max(largest, 1) ** 2))
+    for start in range(0, counts.shape[0], step):
+        few = counts[start : start + step]
+        state = merge(state, _few(few if isinstance(few, np.ndarray) else few.toarray(), pixels))
     return state
 
 
@@ -93,6 +157,14 @@ def _few(counts: NDArray[np.integer[Any]], pixels: int) -> Moments:
         exact = counts.astype(object)
         product = exact.T @ exact
     return Moments(len(counts), total, product, pixels)
+
+
+def _summed(values: Integers) -> Integers:
+    """The sum over the first axis, exact."""
+    if values.dtype != object and len(values) * _peak(values) > _INT64:
+        values = values.astype(object)
+    added: Integers = values.sum(axis=0)
+    return added
 
 
 def _add(a: Integers, b: Integers) -> Integers:
