@@ -10,6 +10,7 @@ is known of its size there; it is then taken to be the real one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +31,7 @@ class Areas:
     design: (C,) by how much clusters widen the variance, 1 where images are independent.
     """
 
-    n: float
+    n: Any
     holding: NDArray[np.float64]
     total: NDArray[np.float64]
     squares: NDArray[np.float64]
@@ -86,7 +87,7 @@ def p_above(real: Areas, generated: Areas, bound: float) -> Floats:
     return found
 
 
-def deviate(real: Areas, generated: Areas, bound: float) -> Floats:
+def deviate(real: Areas, generated: Areas, bound: float | Floats) -> Floats:
     """(C,) standard deviations from the bound to the ratio, negative where the ratio is smaller: `limit` turned round."""
     pair = _Pair.of(real, generated)
     none = pair.y == 0

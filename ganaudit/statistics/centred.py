@@ -44,7 +44,7 @@ def centred(*sides: GroupMoments) -> list[Centred]:
     sides = tuple(state.columns(live) for state in sides)
     whole = [state.all() for state in sides]
     n = sum(state.n for state in whole)
-    total = sum(state.total.astype(object) for state in whole)
+    total = np.sum([state.total.astype(object) for state in whole], axis=0)
     centre = np.array([int(value) // max(n, 1) for value in total], dtype=np.int64)
     return [_around(state, centre) for state in sides]
 

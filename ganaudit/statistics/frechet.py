@@ -125,10 +125,10 @@ def quick_factor(covariance: Floats) -> Floats:
     closed = size > 1 and bool(np.abs(covariance.sum(axis=1)).max() <= _ROUNDING * trace)
     kept = covariance[:-1, :-1] if closed else covariance
     try:
-        lower = np.linalg.cholesky(kept)
+        lower = np.asarray(np.linalg.cholesky(kept), np.float64)
     except np.linalg.LinAlgError:
         return factor(covariance)
-    return np.vstack([lower, -lower.sum(axis=0)]) if closed else lower
+    return np.concatenate([lower, -lower.sum(axis=0, keepdims=True)]) if closed else lower
 
 
 def root_trace(f: Floats, covariance: Floats) -> float:
