@@ -147,7 +147,8 @@ def finish(planned: Plan, store: Store, parsed: int) -> Audit:
             if source.role == "real" and counts.get(source.name, 0) < 2:
                 why = _reason(connection, planned.run, source.name)
                 raise AuditError(f"real source {source.name!r} has no usable images: {why}")
-    found = findings.materialise(store, planned.run, planned.spec.decide.presence)
+    spec = planned.spec
+    found = findings.materialise(store, planned.run, spec.decide, spec.groups, spec.slices)
     samples, holders = pictures.collect(planned, store, found["class_stats"].to_pandas())
     pictures.save(store, planned.run, samples, holders)
     quarantined = sum(source.count for source in planned.sources) - sum(counts.values())

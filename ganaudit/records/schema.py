@@ -90,6 +90,7 @@ class Table:
 _STRING, _FLOAT, _REAL = pa.string(), pa.float64(), pa.float32()
 _BYTE2, _BYTE4, _BYTE8 = pa.int16(), pa.int32(), pa.int64()
 _YES_NO = pa.bool_()
+_WIDE = pa.decimal128(38)
 _TIME = pa.timestamp("us", "UTC")
 
 _KEY = Column("key", _STRING, "Content key of the source: 'k' and hexadecimal digits.")
@@ -401,7 +402,25 @@ RANKS = Table(
     ),
 )
 
-RECORDS = {table.name: table for table in (IMAGES, CLASS_PIXELS, CLASSES, SOURCES, RUNS, RUN_SOURCES)}
+MOMENTS = Table(
+    "moments",
+    "group of a source's images, and class or pair of classes",
+    (
+        _KEY,
+        Column("first", _BYTE8, "Index of the first image that was used."),
+        Column("count", _BYTE8, "How many images were used, set-aside ones included."),
+        Column("recorded", _BYTE8, "How many of them had been recorded."),
+        Column("label_pixels", _BYTE8, "Pixels of one label map."),
+        Column("group", _BYTE2, "Number of the group, from 0."),
+        Column("images", _BYTE8, "Images of the group that were read."),
+        Column("class_a", _BYTE2, "Class of a sum or product; NULL in the row that tells only the group's images.", True),
+        Column("class_b", _BYTE2, "Second class of a product of pixel counts, not below class_a; NULL for a sum.", True),
+        Column("value", _WIDE, "Sum over the group's images, exact; sums and products that are 0 have no row."),
+    ),
+    sort=("group", "class_a", "class_b"),
+)
+
+RECORDS = {table.name: table for table in (IMAGES, CLASS_PIXELS, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS)}
 FINDINGS = {
     table.name: table
     for table in (

@@ -5,6 +5,7 @@ records/v1/classes/key=p…/classes.parquet
 records/v1/sources/key=k…/source.parquet
 records/v1/runs/run=…/started.parquet, finished.parquet       the second stands for both once it is there
 records/v1/run_sources/run=…/sources.parquet
+records/v1/moments/key=k…/moments-<first>-<count>.parquet     sums over the records of a key, kept so that none is read again
 findings/v1/run=…/<finding>.parquet
 tmp/                                                          files being written
 catalog.duckdb, ganaudit.json                                 views over all this; the schema version
@@ -41,6 +42,7 @@ FILES = {
     "sources": "key=k*/source.parquet",
     "runs": "run=*/*.parquet",
     "run_sources": "run=*/sources.parquet",
+    "moments": "key=k*/moments-*-*.parquet",
     **{finding: f"run=*/{finding}.parquet" for finding in schema.FINDINGS},
 }
 """Where a table's files lie in its folder, as a glob pattern."""
@@ -82,6 +84,10 @@ class Store:
 
     def run_sources(self, run: str) -> Path:
         return self._of_run("run_sources", run) / "sources.parquet"
+
+    def moments(self, key: str, first: int, count: int) -> Path:
+        """The file of the moments of `count` images of a key from `first` on."""
+        return self._of_key("moments", key) / f"moments-{first:09d}-{count:09d}.parquet"
 
     def finding(self, run: str, name: str) -> Path:
         return self._of_run(name, run) / f"{name}.parquet"
@@ -212,6 +218,10 @@ class Store:
         """Write a finding of a run. It follows from the records, so a newer computation takes the file's place."""
         path = self.finding(run, name)
         writer.write(rows, schema.FINDINGS[name], path, self.temporary, footer or {}, replace=True)
+
+    def write_moments(self, path: Path, rows: pa.Table, footer: Footer | None = None) -> None:
+        """Write sums that follow from the records; newer ones take the file's place."""
+        writer.write(rows, schema.MOMENTS, path, self.temporary, footer or {}, replace=True)
 
     def _write(self, table: Table, rows: pa.Table, path: Path, footer: Footer | None) -> None:
         writer.write(rows, table, path, self.temporary, footer or {})

@@ -1,6 +1,8 @@
 """Dealing images into groups of equal size, so that what follows needs sums over groups only.
 
-A group is a small sample of its source: leaving one out shows how much an estimate hangs on its images.
+A group is a small sample of its source: leaving one out shows how much an estimate hangs on its images. Generated images
+are ranked by their index, whose latents are independent draws; real ones by their digest, which knows nothing of names or
+of the order of the files.
 """
 
 from __future__ import annotations
@@ -8,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 GROUPS = 20
@@ -16,32 +20,35 @@ GROUPS = 20
 Labels = NDArray[np.int64]
 
 
-def by_order(n: int, groups: int = GROUPS) -> Labels:
-    """(n,) group of each image, dealt in turn: for generated images, whose indices are independent draws."""
-    return np.arange(n, dtype=np.int64) % number(n, groups)
-
-
-def by_digest(digests: Sequence[str], clusters: Sequence[str | None] | None = None, groups: int = GROUPS) -> Labels:
-    """(n,) group of each image by the rank of its digest: independent of names and of the order of the files.
-
-    Images of one cluster (a scene, a burst) stay together; whole clusters are then dealt, the largest first, each to the
-    group that has fewest images, so that groups differ by no more than a cluster. None is a cluster of its own.
-    """
+def digest_rank(digests: Sequence[str] | pa.Array | pa.ChunkedArray) -> Labels:
+    """(n,) place of each image in the order of digests; of equal ones the earlier image comes first."""
     n = len(digests)
+    column = digests if isinstance(digests, pa.Array | pa.ChunkedArray) else pa.array(digests, pa.string())
+    table = pa.table({"digest": column, "image": np.arange(n)})
+    order = pc.sort_indices(table, [("digest", "ascending"), ("image", "ascending")]).to_numpy()
     rank = np.empty(n, np.int64)
-    rank[np.lexsort((np.arange(n), np.asarray(digests, dtype=str)))] = np.arange(n)
-    if clusters is None or all(name is None for name in clusters):
+    rank[order] = np.arange(n)
+    return rank
+
+
+def by_rank(rank: Labels, clusters: Labels | None = None, groups: int = GROUPS) -> Labels:
+    """(n,) group of each image by its rank: dealt in turn, so that groups have equal sizes.
+
+    clusters: (n,) number of each image's cluster (a scene, a burst). Clusters stay whole and are dealt, the largest first,
+    each to the group that has fewest images, so that groups differ by no more than a cluster.
+    """
+    n = len(rank)
+    if clusters is None:
         return rank % number(n, groups)
-    members = cluster_numbers(clusters)
-    sizes = np.bincount(members)
+    sizes = np.bincount(clusters)
     first = np.full(len(sizes), n)
-    np.minimum.at(first, members, rank)
+    np.minimum.at(first, clusters, rank)
     held = np.zeros(number(len(sizes), groups), np.int64)
     group_of = np.empty(len(sizes), np.int64)
     for cluster in np.lexsort((first, -sizes)):
         group_of[cluster] = held.argmin()
         held[group_of[cluster]] += sizes[cluster]
-    return group_of[members]
+    return group_of[clusters]
 
 
 def cluster_numbers(clusters: Sequence[str | None]) -> Labels:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from ganaudit.statistics import areas, proportions
 from ganaudit.statistics.held import Held
@@ -121,9 +120,9 @@ def adjusted(p: Floats, chosen: NDArray[np.bool_], alpha: float) -> tuple[Floats
     q, rejected = np.full(p.shape, np.nan), np.zeros(p.shape, bool)
     if not chosen.any():
         return q, rejected, 0.0
-    decided, values, _, _ = multipletests(p[chosen], alpha, method="fdr_bh")
-    q[chosen], rejected[chosen] = values, decided
-    return q, rejected, alpha * float(decided.sum()) / float(chosen.sum())
+    q[chosen] = stats.false_discovery_control(p[chosen], method="bh")
+    rejected[chosen] = q[chosen] <= alpha
+    return q, rejected, alpha * float(rejected.sum()) / float(chosen.sum())
 
 
 def score(real: Held, generated: Held, measure: str, bound: float | Floats) -> Floats:

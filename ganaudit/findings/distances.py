@@ -1,0 +1,132 @@
+"""The distance of each generator from the real images, how sure it is, and what makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ganaudit.findings.counts import Counts
+from ganaudit.records.schema import INFLUENCES
+from ganaudit.statistics import grouping, jackknife, permutation
+from ganaudit.statistics.frechet import frechet, shares
+from ganaudit.statistics.influence import influences
+from ganaudit.statistics.jackknife import Estimate
+from ganaudit.statistics.moments import GroupMoments
+
+SEED = 0
+CURVE = (1, 2, 5, 10, 20)
+"""Groups of each side at the points of the curve over N."""
+DRAWS = {1: 10, 2: 10, 5: 4, 10: 2}
+"""Subsets of groups that a point of the curve is averaged over."""
+CORRECTED_FROM = 5
+"""Groups from which the corrected distance of a subset is worth having."""
+
+Row = dict[str, Any]
+States = tuple[GroupMoments, GroupMoments]
+"""Moments of the groups of real and of generated images."""
+
+
+def fsd_row(
+    real: Counts, generated: Counts, states: States, classes: Sequence[int], level: float | None,
+    estimate: Estimate | None, variance: float, permutations: int,
+) -> Row:  # fmt: skip
+    """One row of `fsd`, without its names. level: of the noise between real images; variance: by the delta method."""
+    a, b = (state.all() for state in states)
+    distance = frechet(a, b)
+    row: Row = {
+        "real_images": a.n, "generated_images": b.n, "live_classes": int(((a.total != 0) | (b.total != 0)).sum()),
+        "fsd": distance.value, "mean_part": distance.mean_part, "covariance_part": distance.covariance_part,
+        "floor": None if level is None else level * (1 / a.n + 1 / b.n), "delta_se": variance**0.5,
+        "p_value": p_value(real, generated, states, permutations, classes), "permutations": permutations,
+    }  # fmt: skip
+    if estimate is not None:
+        row |= {
+            "corrected": estimate.value, "corrected_low": estimate.low, "corrected_high": estimate.high,
+            "corrected_se": estimate.se, "mostly_bias": distance.value - estimate.value > distance.value / 2,
+        }  # fmt: skip
+    return row
+
+
+def p_value(
+    real: Counts, generated: Counts, states: States, permutations: int, classes: Sequence[int]
+) -> float | None:
+    """Of no difference at all. Where both sides have equally many images in equal groups, those are the blocks."""
+    sizes = np.concatenate([states[0].n, states[1].n])
+    if (sizes == sizes[0]).all() and len(states[0]) == len(states[1]):
+        return permutation.p_value(*states, permutations, SEED)
+    groups = min(len(states[0]), len(states[1]))
+    size, few, many = grouping.blocks_of(groups, len(real), len(generated))
+    blocks = real.blocks(classes, size, few), generated.blocks(classes, size, many)
+    return permutation.p_value(*blocks, permutations, SEED)
+
+
+def share_rows(states: States, classes: Sequence[int], names: dict[int, str]) -> Iterator[Row]:
+    """Rows of `fsd_by_class`: classes that hold a pixel on either side."""
+    a, b = (state.all() for state in states)
+    live = (a.total != 0) | (b.total != 0)
+    for class_id, share, alive in zip(classes, shares(a, b), live, strict=True):
+        if alive:
+            yield {"class_id": class_id, "class": names[class_id], "share": float(share)}
+
+
+def curve_rows(states: States, estimate: Estimate | None, alpha: float) -> Iterator[Row]:
+    """Rows of `fsd_curve`: the distance at fewer images, from subsets of groups; intervals as wide as those would have."""
+    groups = min(len(states[0]), len(states[1]))
+    if estimate is None or groups < CURVE[1]:
+        return
+    rng = np.random.default_rng(SEED)
+    half = (estimate.high - estimate.low) / 2
+    for k in (k for k in CURVE if k < groups):
+        plain, corrected, images = [], [], []
+        for _ in range(DRAWS[k]):
+            parts = tuple(_some(state, rng.permutation(len(state))[:k]) for state in states)
+            images.append([int(part.n.sum()) for part in parts])
+            if min(images[-1]) < 2:
+                return
+            plain.append(frechet(parts[0].all(), parts[1].all()).value)
+            found = jackknife.corrected(*parts, alpha) if k >= CORRECTED_FROM else None
+            corrected += [] if found is None else [found.value]
+        wide = half * (groups / k) ** 0.5
+        yield _curve_row(np.mean(images, axis=0), float(np.mean(plain)), np.mean(corrected) if corrected else None, wide)
+    whole = np.array([int(state.n.sum()) for state in states])
+    last = _curve_row(whole, estimate.plain, estimate.value, half)
+    yield {**last, "corrected_low": estimate.low, "corrected_high": estimate.high}
+
+
+def _curve_row(images: Any, plain: float, corrected: Any, wide: float) -> Row:
+    row: Row = {
+        "real_images": round(float(images[0])), "generated_images": round(float(images[1])),
+        "fsd": plain, "fsd_low": max(0.0, plain - wide), "fsd_high": plain + wide,
+    }  # fmt: skip
+    if corrected is not None:
+        value = float(corrected)
+        row |= {"corrected": value, "corrected_low": value - wide, "corrected_high": value + wide}
+    return row
+
+
+def _some(state: GroupMoments, members: Any) -> GroupMoments:
+    return GroupMoments(state.n[members], state.total[members], state.product[members], state.pixels)
+
+
+def influence_rows(
+    run: str, real: Counts, generated: Counts, states: States, classes: Sequence[int]
+) -> tuple[pa.Table, float]:
+    """Rows of `influences`, every image that was read, real ones first; and the variance of the distance that follows."""
+    readers = influences(*(state.all() for state in states))
+    tables, variance = [], 0.0
+    for role, side, reader in (("real", real, readers[0]), ("generated", generated, readers[1])):
+        n, found = len(side), reader.of(side.of(classes))
+        variance += float(found.var()) / n
+        tables.append(pa.table({
+            "run": _repeated(run, n), "real": _repeated(real.source.name, n), "generator": _repeated(generated.source.name, n),
+            "role": _repeated(role, n), "key": _repeated(side.source.key, n), "image": side.images,
+            "influence": found.astype(np.float32),
+        }))  # fmt: skip
+    return INFLUENCES.conform(pa.concat_tables(tables)), variance
+
+
+def _repeated(text: str, n: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), [text]).cast(pa.string())

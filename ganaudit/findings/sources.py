@@ -1,0 +1,41 @@
+"""Which images of which keys a run is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ganaudit.errors import RequestError
+from ganaudit.records.schema import RUN_SOURCES
+from ganaudit.records.store import Store
+
+Block = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of a run: which images of which key it uses, and the blocks of them that are recorded."""
+
+    role: str
+    name: str
+    key: str
+    parser_key: str
+    first: int
+    count: int
+    blocks: tuple[Block, ...]
+
+
+def sources_of(store: Store, run: str) -> list[Source]:
+    """The sources of a run in the order of its audit file. Raises RequestError where they were not parsed by one parser."""
+    path = store.run_sources(run)
+    if not path.is_file():
+        raise RequestError(f"there is no run {run!r} in {store.path}")
+    sources = []
+    for row in store.read(RUN_SOURCES, path).to_pylist():
+        end = row["first"] + row["count"]
+        blocks = sorted(store.finished_blocks(row["key"]))
+        used = tuple((first, last) for first, last in blocks if first < end and last >= row["first"])
+        sources.append(Source(row["role"], row["source"], row["key"], row["parser_key"], row["first"], row["count"], used))
+    if len({source.parser_key for source in sources}) > 1:
+        names = " and ".join(repr(source.name) for source in sources)
+        raise RequestError(f"the sources {names} were not all parsed by the same parser and cannot be compared")
+    return sources
