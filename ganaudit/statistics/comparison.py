@@ -46,14 +46,14 @@ class Place(NamedTuple):
 def compare(
     values: Sequence[float | None],
     differences: Mapping[tuple[int, int], tuple[float | None, float | None]],
-    degrees: float,
+    degrees: float | Mapping[tuple[int, int], float],
     alpha: float = 0.05,
 ) -> tuple[list[Pair], list[Place | None]]:
     """(what each pair's difference says, in the order given; the place of each value).
 
     differences: (a, b) → (value of a − value of b, its standard error), at most once for two estimates. degrees: of
-    Student's t; infinite for the normal distribution. A value of None or NaN has no place. An error of 0 (no two groups
-    of images ever differ) is no certainty: such a pair is not told apart.
+    Student's t, for all pairs or for each; infinite for the normal distribution. A value of None or NaN has no place. An
+    error of 0 (no two groups of images ever differ) is no certainty: such a pair is not told apart.
 
     >>> pairs, places = compare([1.0, 9.0], {(0, 1): (-8.0, 1.0)}, degrees=19)
     >>> pairs[0].verdict, [place.rank for place in places]
@@ -64,15 +64,16 @@ def compare(
         for pair, (difference, error) in differences.items()
         if _known(difference) and _known(error) and error > 0
     }
-    raw = [2 * float(stdtr(degrees, -abs(difference) / error)) for difference, error in tested.values()]
+    of = degrees if isinstance(degrees, Mapping) else dict.fromkeys(tested, degrees)
+    raw = [2 * float(stdtr(of[pair], -abs(difference) / error)) for pair, (difference, error) in tested.items()]
     adjusted = dict(zip(tested, holm(raw), strict=True))
-    reach = float(stdtrit(degrees, 1 - alpha / 2))
     pairs = []
     for (a, b), (difference, _) in differences.items():
         if (a, b) not in tested:
             pairs.append(Pair(a, b, difference if _known(difference) else None, None, None, None, NOT_TOLD_APART))
             continue
         value, error = tested[a, b]
+        reach = float(stdtrit(of[a, b], 1 - alpha / 2))
         p = adjusted[a, b]
         verdict = NOT_TOLD_APART if p > alpha else A_NEARER if value < 0 else B_NEARER
         pairs.append(Pair(a, b, value, value - reach * error, value + reach * error, p, verdict))

@@ -80,6 +80,18 @@ def test_more_pairs_need_more_evidence():
     assert (among[0].low, among[0].high) == (alone[0].low, alone[0].high)
 
 
+@given(values=st.lists(finite, min_size=2, max_size=4), data=st.data())
+def test_each_pair_may_have_its_own_degrees(values, data):
+    differences = pairwise(values, lambda a, b: data.draw(errors))
+    degrees = {pair: data.draw(st.floats(2, 100)) for pair in differences}
+    pairs, _ = compare(values, differences, degrees, alpha=0.2)
+    raw = [2 * stats.t.sf(abs(d) / se, degrees[pair]) for pair, (d, se) in differences.items()]
+    assert [pair.p_value for pair in pairs] == pytest.approx(holm(raw), abs=1e-12)
+    for pair in pairs:
+        d, se = differences[pair.a, pair.b]
+        assert (pair.low, pair.high) == pytest.approx(stats.t.interval(0.8, degrees[pair.a, pair.b], d, se))
+
+
 def test_two_that_cannot_be_told_apart_and_one_that_is_far():
     values = [5.0, 1.0, 1.2]
     pairs, places = compare(values, pairwise(values, lambda a, b: 0.5), degrees=19)
