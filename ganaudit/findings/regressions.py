@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ganaudit.errors import RequestError
@@ -121,18 +121,6 @@ def needless(now: Sequence[Verdict], accept: Accepted) -> list[tuple[str, str]]:
             if said and said <= {"equivalent", "increased"}:
                 found.append((generator, name))
     return found
-
-
-def whole(judged: Iterable[Judged]) -> Judged:
-    """Several runs' judgements as one."""
-    total = Judged()
-    for one in judged:
-        total = replace(
-            total,
-            regressed=total.regressed + one.regressed, accepted=total.accepted + one.accepted,
-            better=total.better + one.better, open=total.open + one.open,
-        )  # fmt: skip
-    return total
 
 
 def _eased(change: Change) -> bool:
