@@ -1,9 +1,10 @@
 # make demo   the built-in audit, from a fresh clone      make lint   style and types
 # make test   the tests, from a fresh clone               make bench  speed and memory, as ratios within one run
+# make docs   docs/records.md, from the schema and the SQL
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: .venv/installed
 	$(BIN)/ganaudit demo
@@ -19,6 +20,9 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m tests.bench --write
+
+docs: .venv/installed
+	$(BIN)/python -m ganaudit.records.dictionary > docs/records.md
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -52,6 +52,7 @@ def build(store: Store) -> Path:
             with contextlib.closing(duckdb.connect()) as connection, _sentences(store):
                 connection.execute(sql.filled("attach_new", path=sql.literal(str(made)), version=STORAGE_VERSION))
                 create_views(connection, store)
+                connection.execute(_comments())
                 connection.execute(sql.text("detach"))
             shutil.copyfile(made, unfinished)
         os.utime(unfinished, ns=(now, now))
@@ -116,8 +117,26 @@ def create_views(
         connection.execute(_table_view(table, patterns))
     for script in sql.SCRIPTS:
         connection.execute(sql.text(script))
-    about = {"store": sql.literal(str(store.path)), "digest": sql.literal(sql.digest())}
+    about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}
     connection.execute(sql.filled("about", schema_version=str(SCHEMA_VERSION), **about))
+
+
+def _made_by() -> str:
+    """Changes whenever a view or macro would: with the SQL, with a table's columns and with what is said of them."""
+    return sql.digest(repr(_TABLES))
+
+
+def _comments() -> str:
+    """What the data dictionary says, on the views, their columns and the macros."""
+    said = [one.statement for one in sql.definitions()]
+    for table in _TABLES.values():
+        view = sql.identifier(table.name)
+        said.append(f"COMMENT ON VIEW {view} IS {sql.literal(f'One row per {table.row}.')};")
+        said += [
+            f"COMMENT ON COLUMN {view}.{sql.identifier(column.name)} IS {sql.literal(column.meaning)};"
+            for column in table.columns
+        ]
+    return "\n".join(said)
 
 
 def _table_view(table: Table, patterns: Sequence[str]) -> str:
@@ -136,14 +155,14 @@ def _escaped(path: Path) -> str:
 
 
 def _attached(store: Store) -> duckdb.DuckDBPyConnection | None:
-    """The store's catalog; None where it is damaged, was made elsewhere (a store may be moved), or by other SQL.
+    """The store's catalog; None where it is damaged, was made elsewhere (a store may be moved), or by other SQL or schema.
 
     It is attached to a database of its own: opened by its path, a process would go on seeing a file since replaced.
     """
     connection = duckdb.connect()
     try:
         connection.execute(sql.filled("attach", path=sql.literal(str(store.catalog))))
-        if connection.execute(sql.text("made_by")).fetchall() == [(str(store.path), sql.digest())]:
+        if connection.execute(sql.text("made_by")).fetchall() == [(str(store.path), _made_by())]:
             return connection
     except duckdb.Error:
         pass

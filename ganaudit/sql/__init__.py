@@ -2,7 +2,9 @@
 
 table.sql, no_rows.sql   a view over a table's Parquet files, or over none yet (templates)
 runs.sql                 one row per run
-macros.sql               any run, any presence threshold
+macros.sql               the images and class pixels of any run, and of those under any WHERE
+statistics.sql           statistics of classes, at any presence threshold, under any WHERE
+examples.sql             images to look at, and what goes together in them
 audited.sql              the latest finished run of each audit, by its names
 about.sql, made_by.sql   which store the catalog belongs to (template), and the question
 attach_new.sql, attach.sql, detach.sql   the catalog's file, to write and to read (templates)
@@ -12,11 +14,46 @@ class_stats.sql          a finding (template)
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import dataclass
 from importlib import resources
 from string import Template
 
-SCRIPTS = ("runs", "macros", "audited")
+SCRIPTS = ("runs", "macros", "statistics", "examples", "audited")
 """The scripts that make the catalog's views and macros, in this order; they need the tables' views."""
+
+_DEFINITION = re.compile(
+    r"(?P<comment>(?:^--.*\n)+)^CREATE (?P<kind>VIEW|MACRO) (?P<name>\w+)(?:\((?P<parameters>[^)]*)\))? AS(?P<table> TABLE)?$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A view or macro of the catalog, with the comment above it in its script; parameters: None for a view."""
+
+    name: str
+    parameters: tuple[str, ...] | None
+    comment: str
+    gives_table: bool
+
+    @property
+    def statement(self) -> str:
+        """What puts the comment into the catalog."""
+        kind = "VIEW" if self.parameters is None else "MACRO TABLE" if self.gives_table else "MACRO"
+        return f"COMMENT ON {kind} {identifier(self.name)} IS {literal(self.comment)};"
+
+
+def definitions() -> list[Definition]:
+    """Every view and macro that the scripts make, in their order."""
+    found = []
+    for script in SCRIPTS:
+        for match in _DEFINITION.finditer(text(script)):
+            comment = " ".join(line.removeprefix("--").strip() for line in match["comment"].splitlines())
+            given = match["parameters"]
+            parameters = None if given is None else tuple(name.strip() for name in given.split(","))
+            found.append(Definition(match["name"], parameters, comment, match["table"] is not None))
+    return found
 
 
 def text(name: str) -> str:
@@ -39,7 +76,7 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def digest() -> str:
-    """Changes whenever any of the SQL does: a catalog made by other SQL is made anew."""
+def digest(schema: str = "") -> str:
+    """Changes whenever any of the SQL does, or the tables it is about: a catalog made by other SQL is made anew."""
     names = sorted(entry.name for entry in resources.files(__name__).iterdir() if entry.name.endswith(".sql"))
-    return hashlib.sha256("".join(text(name.removesuffix(".sql")) for name in names).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join([schema, *(text(name.removesuffix(".sql")) for name in names)]).encode()).hexdigest()[:16]

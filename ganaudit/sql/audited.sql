@@ -1,4 +1,6 @@
--- The latest finished run of each audit, and its images and class pixels under the audit's own names.
+-- By an audit's own names.
+
+-- The latest finished run of each audit.
 CREATE VIEW latest_runs AS
 SELECT *
 FROM runs
