@@ -78,8 +78,8 @@ def verdict_rows(real: Held, generated: Held, names: Iterable[Row], decide: Deci
 def class_rows(real: Counts, generated: Counts, names: Mapping[int, str], decide: Decide) -> Iterator[Row]:
     """Rows of `dropped_classes` for every class but void."""
     ids = [one for one in real.classes if one != 0]
-    sides = (held_of(side, side.of(ids), decide.presence) for side in (real, generated))
-    yield from verdict_rows(*sides, ({"class_id": one, "class": names[one]} for one in ids), decide, real.pixels)
+    a, b = (held_of(side, side.of(ids), decide.presence) for side in (real, generated))
+    yield from verdict_rows(a, b, ({"class_id": one, "class": names[one]} for one in ids), decide, real.pixels)
 
 
 def group_rows(
@@ -95,8 +95,8 @@ def group_rows(
         if unknown:
             raise RequestError(f"groups.{group}: the parser has no class {unknown[0]!r}; it has {', '.join(sorted(ids))}")
         members.append([real.classes.index(ids[name]) for name in dict.fromkeys(wanted)])
-    sides = (held_of(side, pooled(side.matrix, members), decide.presence) for side in (real, generated))
-    yield from verdict_rows(*sides, ({"group": group} for group in groups), decide, real.pixels)
+    a, b = (held_of(side, pooled(side.matrix, members), decide.presence) for side in (real, generated))
+    yield from verdict_rows(a, b, ({"group": group} for group in groups), decide, real.pixels)
 
 
 def slice_rows(
@@ -114,14 +114,14 @@ def slice_rows(
                 if condition is None:
                     members.append(np.ones(len(side), bool))
                     continue
-                statement = sql.filled(
-                    "slice", run=sql.literal(run), source=sql.literal(side.source.name), condition=condition
-                )
+                statement = sql.filled("slice", run=sql.literal(run), source=sql.literal(side.source.name), condition=condition)
                 try:
                     chosen = connection.sql(statement).to_arrow_table()["image"].to_numpy()
                 except Exception as error:
                     first = str(error).strip().splitlines()[0]
-                    raise RequestError(f"slices.{name}: {condition!r} is no condition on the columns of images: {first}") from None
+                    raise RequestError(
+                        f"slices.{name}: {condition!r} is no condition on the columns of images: {first}"
+                    ) from None
                 members.append(np.isin(side.images, chosen))
             if min(int(member.sum()) for member in members) < 2:
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,9 +50,7 @@ def fsd_row(
     return row
 
 
-def p_value(
-    real: Counts, generated: Counts, states: States, permutations: int, classes: Sequence[int]
-) -> float | None:
+def p_value(real: Counts, generated: Counts, states: States, permutations: int, classes: Sequence[int]) -> float | None:
     """Of no difference at all. Where both sides have equally many images in equal groups, those are the blocks."""
     sizes = np.concatenate([states[0].n, states[1].n])
     if (sizes == sizes[0]).all() and len(states[0]) == len(states[1]):
@@ -63,7 +61,7 @@ def p_value(
     return permutation.p_value(*blocks, permutations, SEED)
 
 
-def share_rows(states: States, classes: Sequence[int], names: dict[int, str]) -> Iterator[Row]:
+def share_rows(states: States, classes: Sequence[int], names: Mapping[int, str]) -> Iterator[Row]:
     """Rows of `fsd_by_class`: classes that hold a pixel on either side."""
     a, b = (state.all() for state in states)
     live = (a.total != 0) | (b.total != 0)
@@ -82,12 +80,12 @@ def curve_rows(states: States, estimate: Estimate | None, alpha: float) -> Itera
     for k in (k for k in CURVE if k < groups):
         plain, corrected, images = [], [], []
         for _ in range(DRAWS[k]):
-            parts = tuple(_some(state, rng.permutation(len(state))[:k]) for state in states)
-            images.append([int(part.n.sum()) for part in parts])
+            a, b = (_some(state, rng.permutation(len(state))[:k]) for state in states)
+            images.append([int(part.n.sum()) for part in (a, b)])
             if min(images[-1]) < 2:
                 return
-            plain.append(frechet(parts[0].all(), parts[1].all()).value)
-            found = jackknife.corrected(*parts, alpha) if k >= CORRECTED_FROM else None
+            plain.append(frechet(a.all(), b.all()).value)
+            found = jackknife.corrected(a, b, alpha) if k >= CORRECTED_FROM else None
             corrected += [] if found is None else [found.value]
         wide = half * (groups / k) ** 0.5
         yield _curve_row(np.mean(images, axis=0), float(np.mean(plain)), np.mean(corrected) if corrected else None, wide)
@@ -111,9 +109,7 @@ def _some(state: GroupMoments, members: Any) -> GroupMoments:
     return GroupMoments(state.n[members], state.total[members], state.product[members], state.pixels)
 
 
-def influence_rows(
-    run: str, real: Counts, generated: Counts, states: States, classes: Sequence[int]
-) -> tuple[pa.Table, float]:
+def influence_rows(run: str, real: Counts, generated: Counts, states: States, classes: Sequence[int]) -> tuple[pa.Table, float]:
     """Rows of `influences`, every image that was read, real ones first; and the variance of the distance that follows."""
     readers = influences(*(state.all() for state in states))
     tables, variance = [], 0.0

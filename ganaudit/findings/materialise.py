@@ -67,7 +67,9 @@ def materialise(
             pair.classes(rows, groups or {}, slices or {})
         generators = [source.name for source in used if source.role == "generated"]
         _compare(rows, run, real.name, generators, states, decide.alpha)
-    findings = {name: FINDINGS[name].from_rows(found) for name, found in rows.items() if name not in ("class_stats", "influences")}
+    findings = {
+        name: FINDINGS[name].from_rows(found) for name, found in rows.items() if name not in ("class_stats", "influences")
+    }
     findings["class_stats"] = class_findings.class_stats(store, run, decide.presence, used)
     findings["influences"] = pa.concat_tables(pulls) if pulls else schema.INFLUENCES.from_rows([])
     for name, table in findings.items():
@@ -91,17 +93,13 @@ class _Pair:
         classes = self.known.first_head
         estimate = jackknife.corrected(*states, self.decide.alpha)
         pulls, variance = distances.influence_rows(self.run, self.real, self.generated, states, classes)
-        row = distances.fsd_row(
-            self.real, self.generated, states, classes, level, estimate, variance, self.decide.permutations
-        )
+        row = distances.fsd_row(self.real, self.generated, states, classes, level, estimate, variance, self.decide.permutations)
         self._add(rows, "fsd", [row])
         self._add(rows, "fsd_by_class", distances.share_rows(states, classes, self.known.names))
         self._add(rows, "fsd_curve", distances.curve_rows(states, estimate, self.decide.alpha))
         return pulls
 
-    def classes(
-        self, rows: dict[str, list[Row]], groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]
-    ) -> None:
+    def classes(self, rows: dict[str, list[Row]], groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:
         """Adds the rows of the verdict tables."""
         sides, names = (self.real, self.generated), self.known.names
         self._add(rows, "dropped_classes", class_findings.class_rows(*sides, names, self.decide))
@@ -149,7 +147,7 @@ def _compare(
     rows: dict[str, list[Row]], run: str, real: str, generators: Sequence[str], states: Mapping[str, GroupMoments], alpha: float
 ) -> None:
     """Adds the rows of `comparison` and `ranks`: every pair of generators once, in the order of the audit file."""
-    values = [row["corrected"] if "corrected" in row else None for row in rows["fsd"] if row["real"] == real]
+    values = [row.get("corrected") for row in rows["fsd"] if row["real"] == real]
     found = {
         (a, b): jackknife.difference(states[real], states[generators[a]], states[generators[b]], alpha)
         for a, b in combinations(range(len(generators)), 2)
