@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,36 +12,52 @@ import pyarrow as pa
 from ganaudit.findings.counts import Counts
 from ganaudit.records.schema import INFLUENCES
 from ganaudit.statistics import grouping, jackknife, permutation
-from ganaudit.statistics.frechet import frechet, shares
+from ganaudit.statistics.centred import Centred, centred, spread
+from ganaudit.statistics.frechet import frechet, quick, shares
 from ganaudit.statistics.influence import influences
 from ganaudit.statistics.jackknife import Estimate
-from ganaudit.statistics.moments import GroupMoments
+from ganaudit.statistics.moments import GroupMoments, Moments
 
 SEED = 0
 CURVE = (1, 2, 5, 10, 20)
 """Groups of each side at the points of the curve over N."""
-DRAWS = {1: 10, 2: 10, 5: 4, 10: 2}
+DRAWS = {1: 4, 2: 4, 5: 3, 10: 1}
 """Subsets of groups that a point of the curve is averaged over."""
-CORRECTED_FROM = 5
+CORRECTED_FROM = 10
 """Groups from which the corrected distance of a subset is worth having."""
 
 Row = dict[str, Any]
-States = tuple[GroupMoments, GroupMoments]
-"""Moments of the groups of real and of generated images."""
 
 
-def fsd_row(
-    real: Counts, generated: Counts, states: States, classes: Sequence[int], level: float | None,
-    estimate: Estimate | None, variance: float, permutations: int,
-) -> Row:  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Real and generated images over the classes of the first head: counts, moments of groups, sums around one centre."""
+
+    counts: tuple[Counts, Counts]
+    states: tuple[GroupMoments, GroupMoments]
+    sums: tuple[Centred, Centred]
+    classes: Sequence[int]
+
+    @classmethod
+    def of(cls, counts: tuple[Counts, Counts], states: tuple[GroupMoments, GroupMoments], classes: Sequence[int]) -> Sides:
+        a, b = centred(*states)
+        return cls(counts, states, (a, b), classes)
+
+    @property
+    def moments(self) -> tuple[Moments, Moments]:
+        """Of all images of each side."""
+        return self.states[0].all(), self.states[1].all()
+
+
+def fsd_row(sides: Sides, level: float | None, estimate: Estimate | None, variance: float, permutations: int) -> Row:
     """One row of `fsd`, without its names. level: of the noise between real images; variance: by the delta method."""
-    a, b = (state.all() for state in states)
+    a, b = sides.moments
     distance = frechet(a, b)
     row: Row = {
         "real_images": a.n, "generated_images": b.n, "live_classes": int(((a.total != 0) | (b.total != 0)).sum()),
         "fsd": distance.value, "mean_part": distance.mean_part, "covariance_part": distance.covariance_part,
         "floor": None if level is None else level * (1 / a.n + 1 / b.n), "delta_se": variance**0.5,
-        "p_value": p_value(real, generated, states, permutations, classes), "permutations": permutations,
+        "p_value": p_value(sides, permutations), "permutations": permutations,
     }  # fmt: skip
     if estimate is not None:
         row |= {
@@ -50,29 +67,30 @@ def fsd_row(
     return row
 
 
-def p_value(real: Counts, generated: Counts, states: States, permutations: int, classes: Sequence[int]) -> float | None:
+def p_value(sides: Sides, permutations: int) -> float | None:
     """Of no difference at all. Where both sides have equally many images in equal groups, those are the blocks."""
-    sizes = np.concatenate([states[0].n, states[1].n])
-    if (sizes == sizes[0]).all() and len(states[0]) == len(states[1]):
-        return permutation.p_value(*states, permutations, SEED)
-    groups = min(len(states[0]), len(states[1]))
-    size, few, many = grouping.blocks_of(groups, len(real), len(generated))
-    blocks = real.blocks(classes, size, few), generated.blocks(classes, size, many)
+    a, b = (side.n for side in sides.states)
+    if len(a) == len(b) and (np.concatenate([a, b]) == a[0]).all():
+        return permutation.exchanged(*sides.sums, permutations=permutations, seed=SEED)
+    real, generated = sides.counts
+    size, few, many = grouping.blocks_of(min(len(a), len(b)), len(real), len(generated))
+    blocks = real.blocks(sides.classes, size, few), generated.blocks(sides.classes, size, many)
     return permutation.p_value(*blocks, permutations, SEED)
 
 
-def share_rows(states: States, classes: Sequence[int], names: Mapping[int, str]) -> Iterator[Row]:
+def share_rows(sides: Sides, names: Mapping[int, str]) -> Iterator[Row]:
     """Rows of `fsd_by_class`: classes that hold a pixel on either side."""
-    a, b = (state.all() for state in states)
+    a, b = sides.moments
     live = (a.total != 0) | (b.total != 0)
-    for class_id, share, alive in zip(classes, shares(a, b), live, strict=True):
+    for class_id, share, alive in zip(sides.classes, shares(a, b), live, strict=True):
         if alive:
             yield {"class_id": class_id, "class": names[class_id], "share": float(share)}
 
 
-def curve_rows(states: States, estimate: Estimate | None, alpha: float) -> Iterator[Row]:
+def curve_rows(sides: Sides, estimate: Estimate | None, alpha: float) -> Iterator[Row]:
     """Rows of `fsd_curve`: the distance at fewer images, from subsets of groups; intervals as wide as those would have."""
-    groups = min(len(states[0]), len(states[1]))
+    sums = sides.sums
+    groups = min(map(len, sums))
     if estimate is None or groups < CURVE[1]:
         return
     rng = np.random.default_rng(SEED)
@@ -80,16 +98,16 @@ def curve_rows(states: States, estimate: Estimate | None, alpha: float) -> Itera
     for k in (k for k in CURVE if k < groups):
         plain, corrected, images = [], [], []
         for _ in range(DRAWS[k]):
-            a, b = (_some(state, rng.permutation(len(state))[:k]) for state in states)
-            images.append([int(part.n.sum()) for part in (a, b)])
+            a, b = (side.some(rng.permutation(len(side))[:k]) for side in sums)
+            images.append([float(part.n.sum()) for part in (a, b)])
             if min(images[-1]) < 2:
                 return
-            plain.append(frechet(a.all(), b.all()).value)
-            found = jackknife.corrected(a, b, alpha) if k >= CORRECTED_FROM else None
+            found = jackknife.estimate(a, b, alpha) if k >= CORRECTED_FROM else None
+            plain.append(_plain(a, b) if found is None else found.plain)
             corrected += [] if found is None else [found.value]
         wide = half * (groups / k) ** 0.5
         yield _curve_row(np.mean(images, axis=0), float(np.mean(plain)), np.mean(corrected) if corrected else None, wide)
-    whole = np.array([int(state.n.sum()) for state in states])
+    whole = np.array([float(side.n.sum()) for side in sums])
     last = _curve_row(whole, estimate.plain, estimate.value, half)
     yield {**last, "corrected_low": estimate.low, "corrected_high": estimate.high}
 
@@ -105,16 +123,18 @@ def _curve_row(images: Any, plain: float, corrected: Any, wide: float) -> Row:
     return row
 
 
-def _some(state: GroupMoments, members: Any) -> GroupMoments:
-    return GroupMoments(state.n[members], state.total[members], state.product[members], state.pixels)
+def _plain(a: Centred, b: Centred) -> float:
+    (mean_a, covariance_a), (mean_b, covariance_b) = spread(*a.total()), spread(*b.total())
+    return quick(mean_a - mean_b, covariance_a, covariance_b)
 
 
-def influence_rows(run: str, real: Counts, generated: Counts, states: States, classes: Sequence[int]) -> tuple[pa.Table, float]:
+def influence_rows(run: str, sides: Sides) -> tuple[pa.Table, float]:
     """Rows of `influences`, every image that was read, real ones first; and the variance of the distance that follows."""
-    readers = influences(*(state.all() for state in states))
+    readers = influences(*sides.moments)
+    real, generated = sides.counts
     tables, variance = [], 0.0
     for role, side, reader in (("real", real, readers[0]), ("generated", generated, readers[1])):
-        n, found = len(side), reader.of(side.of(classes))
+        n, found = len(side), reader.of(side.of(sides.classes))
         variance += float(found.var()) / n
         tables.append(pa.table({
             "run": _repeated(run, n), "real": _repeated(real.source.name, n), "generator": _repeated(generated.source.name, n),

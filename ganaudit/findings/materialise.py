@@ -20,9 +20,10 @@ from ganaudit.records.schema import CLASSES, FINDINGS
 from ganaudit.records.store import Store
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import jackknife
+from ganaudit.statistics.centred import centred
 from ganaudit.statistics.comparison import compare
-from ganaudit.statistics.frechet import noise_level
 from ganaudit.statistics.moments import GroupMoments
+from ganaudit.statistics.permutation import noise_level
 
 Row = dict[str, Any]
 
@@ -60,7 +61,7 @@ def materialise(
     rows: dict[str, list[Row]] = {name: [] for name in FINDINGS}
     pulls: list[pa.Table] = []
     for real in (source for source in used if source.role == "real"):
-        level = noise_level(states[real.name], distances.SEED)
+        level = noise_level(centred(states[real.name])[0], distances.SEED)
         for generator in (source for source in used if source.role == "generated"):
             pair = _Pair(store, run, counts[real.name], counts[generator.name], known, decide)
             pulls.append(pair.distances(rows, (states[real.name], states[generator.name]), level))
@@ -88,15 +89,15 @@ class _Pair:
     known: Classes
     decide: Decide
 
-    def distances(self, rows: dict[str, list[Row]], states: distances.States, level: float | None) -> pa.Table:
+    def distances(self, rows: dict[str, list[Row]], states: tuple[GroupMoments, GroupMoments], level: float | None) -> pa.Table:
         """Adds the rows of the distance tables; returns those of `influences`."""
-        classes = self.known.first_head
-        estimate = jackknife.corrected(*states, self.decide.alpha)
-        pulls, variance = distances.influence_rows(self.run, self.real, self.generated, states, classes)
-        row = distances.fsd_row(self.real, self.generated, states, classes, level, estimate, variance, self.decide.permutations)
+        sides = distances.Sides.of((self.real, self.generated), states, self.known.first_head)
+        estimate = jackknife.estimate(*sides.sums, alpha=self.decide.alpha)
+        pulls, variance = distances.influence_rows(self.run, sides)
+        row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations)
         self._add(rows, "fsd", [row])
-        self._add(rows, "fsd_by_class", distances.share_rows(states, classes, self.known.names))
-        self._add(rows, "fsd_curve", distances.curve_rows(states, estimate, self.decide.alpha))
+        self._add(rows, "fsd_by_class", distances.share_rows(sides, self.known.names))
+        self._add(rows, "fsd_curve", distances.curve_rows(sides, estimate, self.decide.alpha))
         return pulls
 
     def classes(self, rows: dict[str, list[Row]], groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:

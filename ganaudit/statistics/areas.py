@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from ganaudit.statistics import proportions
 from ganaudit.statistics.proportions import LARGEST, Floats
 
-_STEPS = 40
 _FARTHEST = 37.0
 """Standard deviations: beyond them a normal tail is 0 in 64 bits."""
 
@@ -57,7 +56,7 @@ def ratio(real: Areas, generated: Areas) -> Floats:
 
 def interval(real: Areas, generated: Areas, alpha: float = 0.05) -> tuple[Floats, Floats]:
     """(C,) ends of the interval of the ratio at 1 - alpha; 0 and infinity where nothing bounds it."""
-    z = float(stats.norm.isf(alpha / 2))
+    z = -float(special.ndtri(alpha / 2))
     return limit(real, generated, -z), limit(real, generated, z)
 
 
@@ -77,13 +76,13 @@ def limit(real: Areas, generated: Areas, deviate: ArrayLike) -> Floats:
 
 def p_below(real: Areas, generated: Areas, bound: float) -> Floats:
     """(C,) one-sided p-value of `the true ratio is `bound` or more`: that of the limit which reaches the bound."""
-    found: Floats = stats.norm.cdf(deviate(real, generated, bound))
+    found: Floats = special.ndtr(deviate(real, generated, bound))
     return found
 
 
 def p_above(real: Areas, generated: Areas, bound: float) -> Floats:
     """(C,) one-sided p-value of `the true ratio is `bound` or less`."""
-    found: Floats = stats.norm.sf(deviate(real, generated, bound))
+    found: Floats = special.ndtr(-deviate(real, generated, bound))
     return found
 
 
@@ -95,14 +94,13 @@ def deviate(real: Areas, generated: Areas, bound: float | Floats) -> Floats:
         needed = np.log(bound) - pair.sizes - np.where(none, 0.0, pair.presence)
     side = np.where(none, 1.0, np.sign(needed))
     start = np.where(none, -_FARTHEST, 0.0)
-    low, high = start, np.where(none, needed, np.abs(needed))
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        z = pair.score(np.where(none, middle, pair.presence + side * middle))
-        reach = np.where(none, middle + pair.wide(z), np.hypot(middle, pair.wide(z)))
-        under = reach < np.where(none, needed, np.abs(needed))
-        low, high = np.where(under, middle, low), np.where(under, high, middle)
-    found = pair.score(np.where(none, low, pair.presence + side * low))
+
+    def beyond(x: Floats) -> Floats:
+        z = pair.score(np.where(none, x, pair.presence + side * x))
+        return np.where(none, x + pair.wide(z) - needed, np.hypot(x, pair.wide(z)) - np.abs(needed))
+
+    place = proportions.crossing(beyond, start, np.where(none, needed, np.abs(needed)), halvings=5)
+    found = pair.score(np.where(none, place, pair.presence + side * place))
     return np.where(pair.x > 0, np.clip(found, -_FARTHEST, _FARTHEST), 0.0)
 
 
@@ -137,7 +135,7 @@ class _Pair:
 
     def wide(self, z: Floats) -> Floats:
         """(C,) half width of the log ratio of sizes at the level of a normal deviate."""
-        t = -special.stdtrit(self.degrees, stats.norm.sf(np.minimum(np.abs(z), _FARTHEST)))
+        t = -special.stdtrit(self.degrees, special.ndtr(-np.minimum(np.abs(z), _FARTHEST)))
         found: Floats = np.minimum(t, LARGEST) * np.sqrt(self.variance)
         return found
 

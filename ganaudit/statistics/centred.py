@@ -6,9 +6,11 @@ larger than the variance itself, so that leaving a group out or exchanging group
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganaudit.errors import RequestError
 from ganaudit.statistics.frechet import Floats
@@ -30,10 +32,16 @@ class Centred:
         """The sums over all groups."""
         return float(self.n.sum()), self.first.sum(axis=0), self.second.sum(axis=0)
 
-    def of(self, members: Floats) -> tuple[float, Floats, Floats]:
-        """The sums over some groups: members (G,) is 1 for those, 0 for the others."""
-        second = (members @ self.second.reshape(len(self), -1)).reshape(self.second.shape[1:])
-        return float(members @ self.n), members @ self.first, second
+    def of(self, members: Floats) -> tuple[Floats, Floats, Floats]:
+        """The sums over some groups, several choices at once: members (K, G) is 1 for those, 0 for the others."""
+        classes = self.first.shape[1]
+        second = members @ self.second.reshape(len(self), -1)
+        return members @ self.n, members @ self.first, second.reshape(-1, classes, classes)
+
+    def some(self, members: Sequence[int] | NDArray[np.integer]) -> Centred:
+        """The sums over some groups, kept apart."""
+        chosen = list(members)
+        return Centred(self.n[chosen], self.first[chosen], self.second[chosen])
 
 
 def centred(*sides: GroupMoments) -> list[Centred]:
@@ -56,12 +64,19 @@ def spread(n: float, first: Floats, second: Floats) -> tuple[Floats, Floats]:
 
 
 def _around(state: GroupMoments, centre: Integers) -> Centred:
-    largest = int(state.n.max(initial=0)) * state.pixels**2
-    kind = np.int64 if 4 * largest < 2**63 else object
+    """Σ(x-c)(x-c)ᵀ = Σxxᵀ - (ucᵀ + cuᵀ)/2 with u = 2Σx - nc. Exact: integers, in 64-bit floats where those hold them."""
+    largest = 4 * int(state.n.max(initial=0)) * state.pixels**2
+    kind = np.float64 if largest < 2**53 else np.int64 if largest < 2**63 else object
     n, total, product = (values.astype(kind) for values in (state.n, state.total, state.product))
     centre = centre.astype(kind)
     first = total - n[:, None] * centre
-    crossed = total[:, :, None] * centre
-    second = product - crossed - crossed.transpose(0, 2, 1) + n[:, None, None] * np.outer(centre, centre)
+    if kind is np.float64:
+        twice = 2 * total - n[:, None] * centre
+        second = product - np.stack([twice, centre + 0 * total], axis=2) @ np.stack([centre + 0 * total, twice], axis=1) / 2
+    else:
+        crossed = total[:, :, None] * centre
+        second = product - crossed - crossed.transpose(0, 2, 1) + n[:, None, None] * np.outer(centre, centre)
     percent = 100.0 / state.pixels
-    return Centred(n.astype(np.float64), first.astype(np.float64) * percent, second.astype(np.float64) * percent**2)
+    second = np.ascontiguousarray(second, dtype=np.float64)
+    second *= percent**2
+    return Centred(n.astype(np.float64), first.astype(np.float64) * percent, second)

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from ganaudit.errors import RequestError
-from ganaudit.statistics.moments import GroupMoments, Moments
+from ganaudit.statistics.moments import Moments
 
 Floats = NDArray[np.float64]
 
-SPLITS = 20
-"""Random halvings of the real images from which the floor is estimated."""
 _ROUNDING = 1e-9
 """Of a covariance's trace: below it a sum of rows is zero, a distance nothing."""
 
@@ -57,24 +56,6 @@ def frechet_from_rows(a: NDArray[Any], b: NDArray[Any]) -> Frechet:
     a, b = np.asarray(a[:, live], np.float64), np.asarray(b[:, live], np.float64)
     covariances = (np.atleast_2d(np.cov(rows, rowvar=False)) if live.any() else np.zeros((0, 0)) for rows in (a, b))
     return distance(a.mean(axis=0) - b.mean(axis=0), *covariances)
-
-
-def noise_level(real: GroupMoments, seed: int) -> float | None:
-    """The distance between two samples of the same images, divided by 1/n₁ + 1/n₂; None for fewer than four images.
-
-    About what the plain distance of a perfect generator would be is this times (1/n_real + 1/n_generated): noise alone
-    falls so. The groups are split at random into halves, 20 times, and the mean of the distances is taken.
-    """
-    groups = len(real)
-    if groups < 2 or min(int(real.n.sum() - real.n.max()), int(real.n.max())) < 2:
-        return None
-    rng = np.random.default_rng(seed)
-    levels = []
-    for _ in range(SPLITS):
-        order = rng.permutation(groups)
-        a, b = real.some(order[: groups // 2]), real.some(order[groups // 2 :])
-        levels.append(frechet(a, b).value / (1 / a.n + 1 / b.n))
-    return float(np.mean(levels))
 
 
 def shares(a: Moments, b: Moments) -> Floats:
@@ -115,25 +96,34 @@ def factor(covariance: Floats) -> Floats:
     return found
 
 
-def quick_factor(covariance: Floats) -> Floats:
-    """(C, R) F with FFᵀ the covariance, ten times as fast where it is singular only because areas sum to 100 %.
+def quick(apart: Floats, covariance_a: Floats, covariance_b: Floats) -> float:
+    """As `distance`, the value alone, several times as fast and to about 1e-7 of the variance: for the hundreds of
+    distances that a jackknife and a permutation need.
 
-    Then the last class is minus the sum of the others, and so is its row in the factor. Otherwise as `factor`.
+    Tr (Σ₁Σ₂)^½ adds up the roots of the eigenvalues of Σ₁Σ₂, which LAPACK finds from one Cholesky factor. Σ₁ has none where
+    it is singular, and it always is, but mostly for two reasons that can be taken out: a class that never varies adds
+    nothing, and where areas sum to 100 % one class is minus the sum of the others.
     """
-    size = len(covariance)
-    trace = float(np.trace(covariance))
-    closed = size > 1 and bool(np.abs(covariance.sum(axis=1)).max() <= _ROUNDING * trace)
-    kept = covariance[:-1, :-1] if closed else covariance
+    traces = float(np.trace(covariance_a) + np.trace(covariance_b))
+    return float(apart @ apart) + traces - 2 * _root_trace(covariance_a, covariance_b)
+
+
+def _root_trace(a: Floats, b: Floats) -> float:
+    trace = float(np.trace(a))
+    varies = np.flatnonzero(np.diag(a) > _ROUNDING * trace / max(len(a), 1))
+    if len(varies) < len(a):
+        a, b = a[np.ix_(varies, varies)], b[np.ix_(varies, varies)]
+    if len(a) > 1 and float(np.abs(a.sum(axis=1)).max()) <= _ROUNDING * trace:
+        row = b[:-1, -1]
+        a, b = a[:-1, :-1], b[:-1, :-1] - row[:, None] - row[None, :] + b[-1, -1]
+    if not len(a):
+        return 0.0
     try:
-        lower = np.asarray(np.linalg.cholesky(kept), np.float64)
-    except np.linalg.LinAlgError:
-        return factor(covariance)
-    return np.concatenate([lower, -lower.sum(axis=0, keepdims=True)]) if closed else lower
-
-
-def root_trace(f: Floats, covariance: Floats) -> float:
-    """Tr (Σ₁Σ₂)^½ from a factor of one covariance and the other covariance itself: the fastest form, to about 1e-7."""
-    return float(np.sqrt(np.maximum(np.linalg.eigvalsh(f.T @ covariance @ f), 0.0)).sum())
+        solve: Any = linalg.eigh  # its stubs know no driver beside eigvals_only
+        values = solve(b, a, type=2, eigvals_only=True, driver="gv", check_finite=False)
+    except linalg.LinAlgError:
+        return float(np.linalg.svd(factor(a).T @ factor(b), compute_uv=False).sum())
+    return float(np.sqrt(np.maximum(values, 0.0)).sum())
 
 
 def _enough(*images: int) -> None:

@@ -36,13 +36,19 @@ class Influence:
     def of(self, counts: Rows) -> Floats:
         """(N,) influence of the images with these (N, C) pixel counts, (percent of pixels)²."""
         columns = np.flatnonzero(self.live)
-        found = np.empty(counts.shape[0])
+        percent = 100.0 / self.pixels
+        sparse = csr_array(counts)[:, columns].astype(np.float64) * percent
+        # xᵀFx + (linear - 2Fc)ᵀx + cᵀFc - linearᵀc, since most of x is 0
+        toward = self.linear - 2 * self.form @ self.centre
+        constant = float(self.centre @ self.form @ self.centre - self.linear @ self.centre) - self.offset
+        found = sparse @ toward + constant
         for start in range(0, len(found), _ROWS):
-            some = counts[start : start + _ROWS]
-            dense = some.toarray() if isinstance(some, csr_array) else some
-            apart = dense[:, columns] * (100.0 / self.pixels) - self.centre
-            found[start : start + _ROWS] = apart @ self.linear + ((apart @ self.form) * apart).sum(axis=1) - self.offset
-        return found
+            some = sparse[start : start + _ROWS]
+            product = some @ self.form
+            row = np.repeat(np.arange(some.shape[0]), np.diff(some.indptr))
+            pulls = product[row, some.indices] * some.data
+            found[start : start + _ROWS] += np.bincount(row, pulls, minlength=some.shape[0])
+        return np.asarray(found)
 
 
 def influences(real: Moments, generated: Moments) -> tuple[Influence, Influence]:

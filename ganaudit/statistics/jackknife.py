@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 
 from ganaudit.statistics.centred import Centred, centred, spread
-from ganaudit.statistics.frechet import Floats, quick_factor
+from ganaudit.statistics.frechet import Floats, quick
 from ganaudit.statistics.moments import GroupMoments
 
 
@@ -35,24 +35,33 @@ class Estimate:
     p_value: float
 
 
+Shape = tuple[Floats, Floats]
+"""(C,) mean from the common centre, (C, C) covariance."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One source: its mean and a factor of its covariance, whole and with each group left out."""
+    """One source: mean and covariance, whole and with each group left out."""
 
     n: Floats
-    whole: tuple[Floats, Floats, float]
-    without: list[tuple[Floats, Floats, float]]
+    whole: Shape
+    without: list[Shape]
 
 
 def corrected(real: GroupMoments, generated: GroupMoments, alpha: float = 0.05) -> Estimate | None:
     """The distance of two sources without its bias, (percent of pixels)²; None where there are too few images for groups."""
+    a, b = centred(real, generated)
+    return estimate(a, b, alpha)
+
+
+def estimate(real: Centred, generated: Centred, alpha: float = 0.05) -> Estimate | None:
+    """The same from sums around one centre."""
     if not (_enough(real) and _enough(generated)):
         return None
-    sides = centred(real, generated)
-    a, b = (_side(state) for state in sides)
+    a, b = _side(real), _side(generated)
     plain, (left_a, left_b) = _leave_outs(a, b)
     found = _estimate(plain, [(left_a, a.n), (left_b, b.n)], alpha)
-    return _evened(found, *_slope_and_noise(*sides), alpha)
+    return _evened(found, *_slope_and_noise(real, generated), alpha)
 
 
 def difference(real: GroupMoments, a: GroupMoments, b: GroupMoments, alpha: float = 0.05) -> Estimate | None:
@@ -60,9 +69,10 @@ def difference(real: GroupMoments, a: GroupMoments, b: GroupMoments, alpha: floa
 
     The same real group is left out of both: what the two distances share with the real images cancels. None as above.
     """
-    if not (_enough(real) and _enough(a) and _enough(b)):
+    sides = centred(real, a, b)
+    if not all(map(_enough, sides)):
         return None
-    common, one, other = (_side(state) for state in centred(real, a, b))
+    common, one, other = map(_side, sides)
     plain_a, (real_a, left_a) = _leave_outs(common, one)
     plain_b, (real_b, left_b) = _leave_outs(common, other)
     parts = [(real_a - real_b, common.n), (left_a - plain_b, one.n), (plain_a - left_b, other.n)]
@@ -86,32 +96,25 @@ def _evened(found: Estimate, slope: float, noise: float, alpha: float) -> Estima
     return replace(found, low=found.value - max(below, t * noise), high=found.value + t * se + slope * t * t / 4)
 
 
-def _enough(state: GroupMoments) -> bool:
-    return len(state) >= 2 and int(state.n.min()) >= 1 and int(state.n.sum() - state.n.max()) >= 2
+def _enough(state: Centred) -> bool:
+    return len(state) >= 2 and float(state.n.min()) >= 1 and float(state.n.sum() - state.n.max()) >= 2
 
 
 def _side(state: Centred) -> _Side:
     n, first, second = state.total()
-    without = [_shape(n - state.n[g], first - state.first[g], second - state.second[g]) for g in range(len(state))]
-    return _Side(state.n, _shape(n, first, second), without)
-
-
-def _shape(n: float, first: Floats, second: Floats) -> tuple[Floats, Floats, float]:
-    mean, covariance = spread(n, first, second)
-    return mean, quick_factor(covariance), float(np.trace(covariance))
+    without = [spread(n - state.n[g], first - state.first[g], second - state.second[g]) for g in range(len(state))]
+    return _Side(state.n, spread(n, first, second), without)
 
 
 def _leave_outs(a: _Side, b: _Side) -> tuple[float, tuple[Floats, Floats]]:
     """The plain distance, and that with each group of `a`, then of `b`, left out."""
-    without_a = np.array([_between(one, b.whole) for one in a.without])
+    without_a = np.array([_between(b.whole, one) for one in a.without])
     without_b = np.array([_between(a.whole, one) for one in b.without])
     return _between(a.whole, b.whole), (without_a, without_b)
 
 
-def _between(a: tuple[Floats, Floats, float], b: tuple[Floats, Floats, float]) -> float:
-    apart = a[0] - b[0]
-    overlap = float(np.linalg.svd(a[1].T @ b[1], compute_uv=False).sum())
-    return float(apart @ apart) + a[2] + b[2] - 2 * overlap
+def _between(a: Shape, b: Shape) -> float:
+    return quick(a[0] - b[0], a[1], b[1])
 
 
 def _estimate(plain: float, parts: list[tuple[Floats, Floats]], alpha: float) -> Estimate:

@@ -11,8 +11,13 @@ import numpy as np
 
 from ganaudit.errors import RequestError
 from ganaudit.statistics.centred import Centred, centred, spread
-from ganaudit.statistics.frechet import Floats, quick_factor, root_trace
+from ganaudit.statistics.frechet import Floats, quick
 from ganaudit.statistics.moments import GroupMoments
+
+SPLITS = 10
+"""Random halvings of the real images from which the floor is estimated."""
+_AT_ONCE = 20
+"""Permutations whose sums are in memory at once."""
 
 
 def p_value(real: GroupMoments, generated: GroupMoments, permutations: int, seed: int) -> float | None:
@@ -20,28 +25,54 @@ def p_value(real: GroupMoments, generated: GroupMoments, permutations: int, seed
 
     Raises RequestError for blocks of unequal size. None too where a side has fewer than two blocks: nothing to exchange.
     """
+    if permutations < 1 or min(len(real), len(generated)) < 2:
+        return None
+    a, b = centred(real, generated)
+    return exchanged(a, b, permutations, seed)
+
+
+def exchanged(real: Centred, generated: Centred, permutations: int, seed: int) -> float | None:
+    """The same from sums around one centre."""
     if permutations < 1 or min(len(real), len(generated)) < 2 or min(real.n.sum(), generated.n.sum()) < 2:
         return None
     sizes = np.concatenate([real.n, generated.n])
     if (sizes != sizes[0]).any():
         raise RequestError("a permutation needs blocks of equally many images")
-    a, b = centred(real, generated)
-    pooled = Centred(*(np.concatenate(pair) for pair in ((a.n, b.n), (a.first, b.first), (a.second, b.second))))
-    whole = pooled.total()
+    pairs = ((real.n, generated.n), (real.first, generated.first), (real.second, generated.second))
+    pooled = Centred(*(np.concatenate(pair) for pair in pairs))
+    members = np.zeros((permutations + 1, len(pooled)))
+    members[0, len(real) :] = 1.0
     rng = np.random.default_rng(seed)
-    members = np.zeros(len(pooled))
-    members[len(a) :] = 1.0
-    rounding = 1e-9 * float(np.trace(spread(*whole)[1]))
-    observed = _split(pooled, whole, members) - rounding
-    exceeding = sum(_split(pooled, whole, rng.permutation(members)) >= observed for _ in range(permutations))
-    return (1 + exceeding) / (1 + permutations)
+    for row in members[1:]:
+        row[:] = rng.permutation(members[0])
+    distances = _splits(pooled, members)
+    rounding = 1e-9 * float(np.trace(spread(*pooled.total())[1]))
+    return (1 + int((distances[1:] >= distances[0] - rounding).sum())) / (1 + permutations)
 
 
-def _split(pooled: Centred, whole: tuple[float, Floats, Floats], members: Floats) -> float:
-    """The distance between the blocks that `members` names and the others."""
-    part = pooled.of(members)
-    rest = (whole[0] - part[0], whole[1] - part[1], whole[2] - part[2])
-    (mean_a, covariance_a), (mean_b, covariance_b) = spread(*part), spread(*rest)
-    apart = mean_a - mean_b
-    traces = float(np.trace(covariance_a) + np.trace(covariance_b))
-    return float(apart @ apart) + traces - 2 * root_trace(quick_factor(covariance_a), covariance_b)
+def noise_level(real: Centred, seed: int) -> float | None:
+    """The distance between two samples of the same images, divided by 1/n₁ + 1/n₂; None for fewer than four images.
+
+    About what the plain distance of a perfect generator would be is this times (1/n_real + 1/n_generated): noise alone
+    falls so. The groups are split at random into halves, SPLITS times, and the mean of the distances is taken.
+    """
+    groups, n = len(real), float(real.n.sum())
+    rng = np.random.default_rng(seed)
+    members = np.zeros((SPLITS, groups))
+    for row in members:
+        row[rng.permutation(groups)[: groups // 2]] = 1.0
+    half = members @ real.n
+    if min(half.min(), (n - half).min()) < 2:
+        return None
+    return float(np.mean(np.maximum(_splits(real, members), 0.0) / (1 / half + 1 / (n - half))))
+
+
+def _splits(pooled: Centred, members: Floats) -> Floats:
+    """(K,) the distance between the blocks that each of (K, G) members names and the other blocks."""
+    n, first, second = pooled.total()
+    found = []
+    for start in range(0, len(members), _AT_ONCE):
+        for part in zip(*pooled.of(members[start : start + _AT_ONCE]), strict=True):
+            sides = spread(*part), spread(n - part[0], first - part[1], second - part[2])
+            found.append(quick(sides[0][0] - sides[1][0], sides[0][1], sides[1][1]))
+    return np.array(found)

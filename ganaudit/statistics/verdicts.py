@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from ganaudit.statistics import areas, proportions
 from ganaudit.statistics.held import Held
@@ -103,7 +103,7 @@ def estimate(real: Held, generated: Held, measure: str, alpha: float) -> tuple[F
 def loss_p_values(real: Held, n_generated: float, lines: Lines) -> dict[str, Floats]:
     """(C,) by measure: the p-value against lines.reduced that a generator which makes none of a class would get."""
     none = real.scaled(n_generated, 0.0)
-    return {measure: stats.norm.cdf(score(real, none, measure, lines.reduced)) for measure in MEASURES}
+    return {measure: special.ndtr(score(real, none, measure, lines.reduced)) for measure in MEASURES}
 
 
 def testable(losses: Floats, alpha: float) -> tuple[NDArray[np.bool_], float]:
@@ -143,8 +143,8 @@ def _tests(real: Held, generated: Held, measure: str, lines: Lines) -> _Tests:
     reduced, dropped, increased = (
         score(real, generated, measure, bound) for bound in (lines.reduced, lines.dropped, lines.increased)
     )
-    equivalent = np.maximum(stats.norm.sf(reduced), stats.norm.cdf(increased))
-    return _Tests(stats.norm.cdf(reduced), stats.norm.cdf(dropped), stats.norm.sf(increased), equivalent)
+    equivalent = np.maximum(special.ndtr(-reduced), special.ndtr(increased))
+    return _Tests(special.ndtr(reduced), special.ndtr(dropped), special.ndtr(-increased), equivalent)
 
 
 def _invented(real: Held, generated: Held, measure: str, among: NDArray[np.bool_], alpha: float) -> NDArray[np.bool_]:
