@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +14,18 @@ from ganaudit import sql
 from ganaudit.errors import RequestError
 from ganaudit.findings.counts import Counts
 from ganaudit.findings.sources import Source
+from ganaudit.findings.tables import Columns
 from ganaudit.records import catalog
 from ganaudit.records.schema import CLASS_PIXELS, CLASS_STATS, IMAGES, RUN_SOURCES
 from ganaudit.records.store import Store
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import pairs, power, verdicts
 from ganaudit.statistics.held import LEAST_PIXELS, Held, held, least_pixels, pooled
+from ganaudit.statistics.proportions import Floats
 from ganaudit.statistics.verdicts import MEASURES, Lines
 
-Row = dict[str, Any]
+UNBOUNDED = 1e8
+"""A ratio from here on has no upper bound."""
 
 
 def class_stats(store: Store, run: str, presence: float, sources: Sequence[Source]) -> pa.Table:
@@ -55,39 +56,40 @@ def threshold(pixels: int, presence: float) -> float:
     return max(float(presence), 100.0 * LEAST_PIXELS / pixels) if pixels else float(presence)
 
 
-def verdict_rows(real: Held, generated: Held, names: Iterable[Row], decide: Decide, pixels: int) -> Iterator[Row]:
-    """Rows of `dropped_classes` and its kin, without run, real and generator; names: what identifies each class."""
+def verdict_columns(real: Held, generated: Held, names: Columns, decide: Decide, pixels: int) -> Columns:
+    """Columns of `dropped_classes` and its kin, without run, real and generator; names: what identifies each class."""
     lines = lines_of(decide)
     found = verdicts.decide(real, generated, lines)
     reach = power.detectable(real, generated.n, lines, found["presence"].level)
-    named = list(names)
-    for measure in MEASURES:
-        one = found[measure]
-        holding = [side.present if measure == "presence" else side.touched for side in (real, generated)]
-        for place, name in enumerate(named):
-            yield {
-                **name, "measure": measure, "verdict": str(one.verdict[place]), "ratio": number(one.ratio[place]),
-                "ratio_low": number(one.low[place]), "ratio_high": number(one.high[place]),
-                "p_value": number(one.p_value[place]), "q_value": number(one.q_value[place]),
-                "detectable": number(reach[measure][place]) if one.testable[place] else None,
-                "presence_threshold": threshold(pixels, decide.presence),
-                "real_holding": int(holding[0][place]), "generated_holding": int(holding[1][place]),
-            }  # fmt: skip
+    columns: Columns = {name: [*values, *values] for name, values in names.items()}
+    both = [found[measure] for measure in MEASURES]
+    size = len(real.total)
+    return columns | {
+        "measure": [measure for measure in MEASURES for _ in range(size)],
+        "verdict": np.concatenate([one.verdict for one in both]).tolist(),
+        "ratio": numbers(*(one.ratio for one in both)),
+        "ratio_low": numbers(*(one.low for one in both)), "ratio_high": numbers(*(one.high for one in both)),
+        "p_value": numbers(*(one.p_value for one in both)), "q_value": numbers(*(one.q_value for one in both)),
+        "detectable": numbers(*(np.where(found[m].testable, reach[m], np.nan) for m in MEASURES)),
+        "presence_threshold": [threshold(pixels, decide.presence)] * (2 * size),
+        "real_holding": np.concatenate([real.present, real.touched]).astype(np.int64),
+        "generated_holding": np.concatenate([generated.present, generated.touched]).astype(np.int64),
+    }  # fmt: skip
 
 
-def class_rows(real: Counts, generated: Counts, names: Mapping[int, str], decide: Decide) -> Iterator[Row]:
-    """Rows of `dropped_classes` for every class but void."""
+def of_classes(real: Counts, generated: Counts, names: Mapping[int, str], decide: Decide) -> Columns:
+    """Columns of `dropped_classes` for every class but void."""
     ids = [one for one in real.classes if one != 0]
     a, b = (held_of(side, side.of(ids), decide.presence) for side in (real, generated))
-    yield from verdict_rows(a, b, ({"class_id": one, "class": names[one]} for one in ids), decide, real.pixels)
+    return verdict_columns(a, b, {"class_id": ids, "class": [names[one] for one in ids]}, decide, real.pixels)
 
 
-def group_rows(
+def of_groups(
     real: Counts, generated: Counts, names: Mapping[int, str], groups: Mapping[str, Sequence[str]], decide: Decide
-) -> Iterator[Row]:
-    """Rows of `dropped_groups`: the pixels of a group's classes count together. Raises RequestError for an unknown class."""
+) -> Columns:
+    """Columns of `dropped_groups`: the pixels of a group's classes count together. Raises RequestError for an unknown class."""
     if not groups:
-        return
+        return {}
     ids = {name: class_id for class_id, name in names.items()}
     members = []
     for group, wanted in groups.items():
@@ -96,14 +98,14 @@ def group_rows(
             raise RequestError(f"groups.{group}: the parser has no class {unknown[0]!r}; it has {', '.join(sorted(ids))}")
         members.append([real.classes.index(ids[name]) for name in dict.fromkeys(wanted)])
     a, b = (held_of(side, pooled(side.matrix, members), decide.presence) for side in (real, generated))
-    yield from verdict_rows(a, b, ({"group": group} for group in groups), decide, real.pixels)
+    return verdict_columns(a, b, {"group": list(groups)}, decide, real.pixels)
 
 
-def slice_rows(
+def of_slices(
     store: Store, run: str, real: Counts, generated: Counts, names: Mapping[int, str], slices: Mapping[str, Slice],
     decide: Decide,
-) -> Iterator[Row]:  # fmt: skip
-    """Rows of `dropped_in_slices`. A slice with fewer than two images on a side has none. Raises RequestError."""
+) -> Iterator[Columns]:  # fmt: skip
+    """Columns of `dropped_in_slices`, one slice after the other; fewer than two images on a side have none. Raises RequestError."""
     if not slices:
         return
     ids = [one for one in real.classes if one != 0]
@@ -133,14 +135,13 @@ def slice_rows(
                 for side, member in zip((real, generated), members, strict=True)
             ]  # fmt: skip
             sizes = {"slice": name, "real_images": int(members[0].sum()), "generated_images": int(members[1].sum())}
-            named = ({**sizes, "class_id": one, "class": names[one]} for one in ids)
-            yield from verdict_rows(held_in[0], held_in[1], named, decide, real.pixels)
+            named: Columns = {what: [value] * len(ids) for what, value in sizes.items()}
+            named |= {"class_id": ids, "class": [names[one] for one in ids]}
+            yield verdict_columns(held_in[0], held_in[1], named, decide, real.pixels)
 
 
-def pair_rows(
-    real: Counts, generated: Counts, names: Mapping[int, str], heads: Mapping[int, str], decide: Decide
-) -> Iterator[Row]:
-    """Rows of `dropped_pairs`, within the first head: classes of two heads share pixels, not places."""
+def of_pairs(real: Counts, generated: Counts, names: Mapping[int, str], heads: Mapping[int, str], decide: Decide) -> Columns:
+    """Columns of `dropped_pairs`, within the first head: classes of two heads share pixels, not places."""
     head = next((heads[one] for one in real.classes if one != 0), None)
     ids = [one for one in real.classes if one != 0 and heads[one] == head]
     least = least_pixels(real.pixels, decide.presence)
@@ -153,18 +154,16 @@ def pair_rows(
     if generated.cluster is not None:
         design = np.maximum(design, held_of(generated, generated.of(ids), decide.presence).design)
     found = pairs.decide(together[0], len(real), together[1], len(generated), lines_of(decide), design)
-    for place in range(len(found.a)):
-        yield {
-            "class_a": names[ids[found.a[place]]], "class_b": names[ids[found.b[place]]],
-            "verdict": str(found.verdict[place]), "ratio": number(found.ratio[place]),
-            "ratio_low": number(found.low[place]), "ratio_high": number(found.high[place]),
-            "p_value": number(found.p_value[place]), "q_value": number(found.q_value[place]),
-            "expected": number(found.expected[place]), "generated_holding": int(found.generated_together[place]),
-            "real_holding": int(found.real_together[place]),
-        }  # fmt: skip
+    label = np.array([names[one] for one in ids] or [""])
+    return {
+        "class_a": label[found.a].tolist(), "class_b": label[found.b].tolist(), "verdict": found.verdict.tolist(),
+        "ratio": numbers(found.ratio), "ratio_low": numbers(found.low), "ratio_high": numbers(found.high),
+        "p_value": numbers(found.p_value), "q_value": numbers(found.q_value), "expected": numbers(found.expected),
+        "generated_holding": found.generated_together.astype(np.int64), "real_holding": found.real_together.astype(np.int64),
+    }  # fmt: skip
 
 
-def number(value: Any) -> float | None:
-    """A finite number, else None: what cannot be computed is NULL."""
-    found = float(value)
-    return found if math.isfinite(found) and abs(found) < 1e8 else None
+def numbers(*parts: Floats) -> pa.Array:
+    """Finite numbers, NULL for the others: what cannot be computed, or has no bound."""
+    values = np.concatenate(parts)
+    return pa.array(values, mask=~(np.abs(values) < UNBOUNDED))

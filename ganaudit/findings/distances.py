@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ganaudit.findings.counts import Counts
+from ganaudit.findings.tables import Row
 from ganaudit.records.schema import INFLUENCES
 from ganaudit.statistics import grouping, jackknife, permutation
 from ganaudit.statistics.centred import Centred, centred, spread
@@ -25,8 +26,6 @@ DRAWS = {1: 4, 2: 4, 5: 3, 10: 1}
 """Subsets of groups that a point of the curve is averaged over."""
 CORRECTED_FROM = 10
 """Groups from which the corrected distance of a subset is worth having."""
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import pyarrow as pa
 
@@ -15,8 +14,8 @@ from ganaudit.findings import distances
 from ganaudit.findings.counts import Counts, read_counts
 from ganaudit.findings.moments import moments_of
 from ganaudit.findings.sources import Source, sources_of
-from ganaudit.records import schema
-from ganaudit.records.schema import CLASSES, FINDINGS
+from ganaudit.findings.tables import Tables
+from ganaudit.records.schema import CLASSES
 from ganaudit.records.store import Store
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import jackknife
@@ -24,8 +23,6 @@ from ganaudit.statistics.centred import centred
 from ganaudit.statistics.comparison import compare
 from ganaudit.statistics.moments import GroupMoments
 from ganaudit.statistics.permutation import noise_level
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,21 +55,18 @@ def materialise(
     _check_comparable(sources, counts, known)
     states = {name: moments_of(store, one.source, known.first_head, one) for name, one in counts.items() if len(one) >= 2}
     used = [source for source in sources if source.name in states]
-    rows: dict[str, list[Row]] = {name: [] for name in FINDINGS}
-    pulls: list[pa.Table] = []
+    tables = Tables()
     for real in (source for source in used if source.role == "real"):
         level = noise_level(centred(states[real.name])[0], distances.SEED)
-        for generator in (source for source in used if source.role == "generated"):
-            pair = _Pair(store, run, counts[real.name], counts[generator.name], known, decide)
-            pulls.append(pair.distances(rows, (states[real.name], states[generator.name]), level))
-            pair.classes(rows, groups or {}, slices or {})
         generators = [source.name for source in used if source.role == "generated"]
-        _compare(rows, run, real.name, generators, states, decide.alpha)
-    findings = {
-        name: FINDINGS[name].from_rows(found) for name, found in rows.items() if name not in ("class_stats", "influences")
-    }
-    findings["class_stats"] = class_findings.class_stats(store, run, decide.presence, used)
-    findings["influences"] = pa.concat_tables(pulls) if pulls else schema.INFLUENCES.from_rows([])
+        values = []
+        for generator in generators:
+            pair = _Pair(store, run, counts[real.name], counts[generator], known, decide)
+            values.append(pair.distances(tables, (states[real.name], states[generator]), level))
+            pair.classes(tables, groups or {}, slices or {})
+        _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, decide.alpha)
+    tables.part("class_stats", class_findings.class_stats(store, run, decide.presence, used))
+    findings = tables.finished()
     for name, table in findings.items():
         store.write_finding(run, name, table)
     return findings
@@ -89,29 +83,33 @@ class _Pair:
     known: Classes
     decide: Decide
 
-    def distances(self, rows: dict[str, list[Row]], states: tuple[GroupMoments, GroupMoments], level: float | None) -> pa.Table:
-        """Adds the rows of the distance tables; returns those of `influences`."""
+    @property
+    def names(self) -> dict[str, str]:
+        return {"run": self.run, "real": self.real.source.name, "generator": self.generated.source.name}
+
+    def distances(self, tables: Tables, states: tuple[GroupMoments, GroupMoments], level: float | None) -> float | None:
+        """Adds to the distance tables; returns the corrected distance."""
         sides = distances.Sides.of((self.real, self.generated), states, self.known.first_head)
         estimate = jackknife.estimate(*sides.sums, alpha=self.decide.alpha)
         pulls, variance = distances.influence_rows(self.run, sides)
+        tables.part("influences", pulls)
         row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations)
-        self._add(rows, "fsd", [row])
-        self._add(rows, "fsd_by_class", distances.share_rows(sides, self.known.names))
-        self._add(rows, "fsd_curve", distances.curve_rows(sides, estimate, self.decide.alpha))
-        return pulls
+        found = {
+            "fsd": [row], "fsd_by_class": distances.share_rows(sides, self.known.names),
+            "fsd_curve": distances.curve_rows(sides, estimate, self.decide.alpha),
+        }  # fmt: skip
+        for table, rows in found.items():
+            tables.rows(table, ({**self.names, **one} for one in rows))
+        return None if estimate is None else estimate.value
 
-    def classes(self, rows: dict[str, list[Row]], groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:
-        """Adds the rows of the verdict tables."""
-        sides, names = (self.real, self.generated), self.known.names
-        self._add(rows, "dropped_classes", class_findings.class_rows(*sides, names, self.decide))
-        self._add(rows, "dropped_groups", class_findings.group_rows(*sides, names, groups, self.decide))
-        self._add(rows, "dropped_pairs", class_findings.pair_rows(*sides, names, self.known.heads, self.decide))
-        found = class_findings.slice_rows(self.store, self.run, *sides, names, slices, self.decide)
-        self._add(rows, "dropped_in_slices", found)
-
-    def _add(self, rows: dict[str, list[Row]], table: str, found: Iterable[Row]) -> None:
-        names = {"run": self.run, "real": self.real.source.name, "generator": self.generated.source.name}
-        rows[table] += [{**names, **row} for row in found]
+    def classes(self, tables: Tables, groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:
+        """Adds to the verdict tables."""
+        sides, names, decide = (self.real, self.generated), self.known.names, self.decide
+        tables.columns("dropped_classes", class_findings.of_classes(*sides, names, decide), self.names)
+        tables.columns("dropped_groups", class_findings.of_groups(*sides, names, groups, decide), self.names)
+        tables.columns("dropped_pairs", class_findings.of_pairs(*sides, names, self.known.heads, decide), self.names)
+        for columns in class_findings.of_slices(self.store, self.run, *sides, names, slices, decide):
+            tables.columns("dropped_in_slices", columns, self.names)
 
 
 def _classes(store: Store, parser_key: str) -> Classes:
@@ -145,24 +143,24 @@ def _check_comparable(sources: Sequence[Source], counts: Mapping[str, Counts], k
 
 
 def _compare(
-    rows: dict[str, list[Row]], run: str, real: str, generators: Sequence[str], states: Mapping[str, GroupMoments], alpha: float
+    tables: Tables, run: str, real: str, corrected: Mapping[str, float | None], states: Mapping[str, GroupMoments], alpha: float
 ) -> None:
-    """Adds the rows of `comparison` and `ranks`: every pair of generators once, in the order of the audit file."""
-    values = [row.get("corrected") for row in rows["fsd"] if row["real"] == real]
+    """Adds to `comparison` and `ranks`: every pair of generators once, in the order of the audit file."""
+    generators = list(corrected)
     found = {
         (a, b): jackknife.difference(states[real], states[generators[a]], states[generators[b]], alpha)
         for a, b in combinations(range(len(generators)), 2)
     }
     differences = {pair: (one.value, one.se) if one else (None, None) for pair, one in found.items()}
     degrees = {pair: one.degrees for pair, one in found.items() if one}
-    pairs, places = compare(values, differences, degrees, alpha)
-    for pair in pairs:
-        rows["comparison"].append({
-            "run": run, "real": real, "generator_a": generators[pair.a], "generator_b": generators[pair.b],
-            "difference": pair.difference, "difference_low": pair.low, "difference_high": pair.high,
-            "difference_se": differences[pair.a, pair.b][1], "p_value": pair.p_value, "verdict": pair.verdict,
-        })  # fmt: skip
-    for name, place in zip(generators, places, strict=True):
-        if place is not None:
-            rank = {"rank": place.rank, "rank_low": place.low, "rank_high": place.high}
-            rows["ranks"].append({"run": run, "real": real, "generator": name, **rank})
+    pairs, places = compare(list(corrected.values()), differences, degrees, alpha)
+    named = {"run": run, "real": real}
+    tables.rows("comparison", ({
+        **named, "generator_a": generators[pair.a], "generator_b": generators[pair.b],
+        "difference": pair.difference, "difference_low": pair.low, "difference_high": pair.high,
+        "difference_se": differences[pair.a, pair.b][1], "p_value": pair.p_value, "verdict": pair.verdict,
+    } for pair in pairs))  # fmt: skip
+    tables.rows("ranks", (
+        {**named, "generator": name, "rank": place.rank, "rank_low": place.low, "rank_high": place.high}
+        for name, place in zip(generators, places, strict=True) if place is not None
+    ))  # fmt: skip

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 LARGEST = 1e9
 """Ratios beyond it, or below one over it, are not told from infinity and zero."""
-_STEPS = 10
+_STEPS = 8
 
 
 def score(real: ArrayLike, n_real: ArrayLike, generated: ArrayLike, n_generated: ArrayLike, ratio: ArrayLike) -> Floats:

@@ -1,0 +1,39 @@
+"""Finding tables while they are made: parts for each pair of sources, joined and checked against the schema at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from ganaudit.records.schema import FINDINGS
+
+Row = dict[str, Any]
+Columns = dict[str, Any]
+"""Columns of a table by name, all of one length."""
+
+
+class Tables:
+    """The finding tables of a run, empty at first."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[pa.Table]] = {name: [] for name in FINDINGS}
+
+    def rows(self, table: str, rows: Iterable[Row]) -> None:
+        """Adds rows; what may be NULL may be left out."""
+        self._parts[table].append(FINDINGS[table].from_rows(rows))
+
+    def columns(self, table: str, columns: Columns, names: Mapping[str, str]) -> None:
+        """Adds columns, beside constant ones; nothing where there are none."""
+        if columns:
+            size = len(next(iter(columns.values())))
+            self.part(table, pa.table({name: [value] * size for name, value in names.items()} | columns))
+
+    def part(self, table: str, part: pa.Table) -> None:
+        """Adds rows that are a table already."""
+        self._parts[table].append(FINDINGS[table].conform(part))
+
+    def finished(self) -> dict[str, pa.Table]:
+        """Every table, those without rows too."""
+        return {name: pa.concat_tables(parts) if parts else FINDINGS[name].from_rows([]) for name, parts in self._parts.items()}
