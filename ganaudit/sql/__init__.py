@@ -9,6 +9,7 @@ audited.sql              the latest finished run of each audit, by its names
 about.sql, made_by.sql   which store the catalog belongs to (template), and the question
 attach_new.sql, attach.sql, detach.sql   the catalog's file, to write and to read (templates)
 class_stats.sql          a finding (template)
+used.sql                 the sources of one run, with what their keys stand for
 """
 
 from __future__ import annotations
