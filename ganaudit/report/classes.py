@@ -178,7 +178,7 @@ def largest(classes: Sequence[ClassFinding], most: int = 60, changed: int = 12) 
     return Shown(chosen, sum(not one.absent for one in classes) - len(chosen))
 
 
-def telling_first(classes: Sequence[ClassFinding], most: int = 72) -> Shown:
+def telling_first(classes: Sequence[ClassFinding], most: int = 60) -> Shown:
     """The classes for the forest plot and the table: by verdict, worst first; those that nobody holds are left out."""
     ordered = with_verdict((one for one in classes if not one.absent), *SEVERITY, "")
     return Shown(tuple(ordered[:most]), len(ordered) - min(most, len(ordered)))

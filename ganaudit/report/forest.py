@@ -37,7 +37,8 @@ def forest_figure(shown: Shown, generator: str, decide: Decide, sigmas: float, t
 
     rows = shown.rows
     left = 0.2 + max(inches(row.name, 8.5) for row in rows)
-    right, top, bottom = 1.45, 0.95 if title else 0.62, 0.32
+    right, bottom = 1.45, 0.32
+    top = 0.36 + 0.3 * title + 0.16 * (len(rows) > 25)
     width, height = max(9.6, left + right + 6.0), top + bottom + 0.215 * len(rows)
     figure = Figure(figsize=(width, height))
     panels = figure.subplots(1, 3, sharey=True)
@@ -74,11 +75,11 @@ def _panel(axes: "Axes", name: str, decide: Decide, count: int) -> None:
     axes.set_xscale("log")
     axes.set_xlim(LOW, HIGH)
     axes.set_ylim(count - 0.45, -0.55)
-    axes.set_xticks(TICKS, [f"{100 * tick:g} %" if tick in (0.1, 1.0) else f"{100 * tick:g}" for tick in TICKS])
+    axes.set_xticks(TICKS, [f"{100 * tick:g}" for tick in TICKS])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.tick_params(axis="x", colors=LIGHT["soft"], labelsize=7.5, pad=2)
+    axes.tick_params(axis="x", colors=LIGHT["soft"], labelsize=7.5, pad=2, labeltop=count > 25)
     axes.tick_params(axis="y", length=0, colors=LIGHT["ink"], labelsize=8.5)
-    axes.set_title(name, fontsize=8.5, loc="left", pad=4)
+    axes.set_title(f"{name}, % of real", fontsize=8.5, loc="left", pad=16 if count > 25 else 4)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.grid(axis="x")
     axes.axvspan(decide.reduced, decide.increased, color=LIGHT["band"], linewidth=0, zorder=0.1)

@@ -31,10 +31,6 @@ class Further:
     pairs: Sequence[Decided]
     more_slices: int
     more_pairs: int
-    pairs_testable: int
-
-    def __bool__(self) -> bool:
-        return bool(self.groups or self.slices or self.pairs)
 
 
 def further(findings: Findings, generator: str) -> Further:
@@ -55,7 +51,6 @@ def further(findings: Findings, generator: str) -> Further:
     changed = [one for one in pairs if one.verdict.verdict in ("dropped", "reduced", "increased", "invented")]
     return Further(
         groups, telling[:MOST], changed[:MOST], len(slices) - len(telling[:MOST]), len(pairs) - len(changed[:MOST]),
-        sum(one.verdict.verdict != "not testable" for one in pairs),
     )  # fmt: skip
 
 

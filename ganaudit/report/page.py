@@ -33,7 +33,9 @@ LISTED = 20
 STRIP = 6
 """Pictures in the strip beside a generator's verdicts."""
 ROWS = {1: 336, 3: 150, 6: 72}
-"""Up to so many generators, so many classes of each stand in the forest plot and the table; beyond, 48."""
+"""Up to so many generators, so many classes of each stand in the table; beyond, 48."""
+PLOTTED = 60
+"""Classes in a forest plot: more cannot be taken in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,7 @@ class GeneratorView:
     areas: Markup
     parts: Markup
     shown: Shown
+    unplotted: int
     further: Further
     tipping: Sequence[str]
     falling: Sequence[trust.Corrected]
@@ -130,7 +133,9 @@ def _drawn(data: ReportData, name: str, place: int) -> _Drawn:
     points, parts = curve(data.findings, name), shares(data.findings, name)
     tested = any(one.word for one in classes)
     drawn = (
-        forest_figure(shown, name, data.decide, data.sigmas) if tested and shown.rows else None,
+        forest_figure(telling_first(classes, min(most, PLOTTED)), name, data.decide, data.sigmas)
+        if tested and shown.rows
+        else None,
         area_figure(areas, name, data.sigmas) if areas.rows else None,
         parts_figure(points, parts, name) if len(points) > 1 or parts else None,
     )
@@ -163,7 +168,8 @@ def _generator(
         lines=sentences.verdict_lines(data.findings, name, named=5 if len(data.generators) <= 4 else 3, listed=8),
         fsd=next((one for one in found if one.generator == name), None),
         strip=[(thumbnail(picture), f"{name}, image {picture.index}") for picture in pictures[:STRIP]],
-        forest=forest, areas=areas, parts=parts, shown=drawn.shown, further=further(data.findings, name),
+        forest=forest, areas=areas, parts=parts, shown=drawn.shown,
+        unplotted=max(0, len(drawn.shown.rows) - PLOTTED) + drawn.shown.left_out, further=further(data.findings, name),
         tipping=trust.tipping_words(data.findings, name), falling=trust.falling(data.findings, name),
         corrected=trust.corrected(data.findings, name), influences=influences,
     )  # fmt: skip

@@ -58,9 +58,11 @@ def verdict_lines(findings: Findings, generator: str, named: int = 6, listed: in
     """
     classes = [one for one in class_findings(findings, generator) if not one.absent]
     lines: list[Line] = []
-    for verdict in (*LOST, *GREW):
+    for verdict in LOST:
         lines += _each(classes, verdict, named, listed)
     lines += _also(classes)
+    for verdict in GREW:
+        lines += _each(classes, verdict, max(2, named // 2), listed)
     unsettled = with_verdict(classes, "inconclusive")
     lines += [Line("inconclusive", (one.name,), unsettled_words(one)) for one in unsettled[: named // 2]]
     lines += _rest("inconclusive", unsettled[named // 2 :], listed)

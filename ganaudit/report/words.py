@@ -105,9 +105,9 @@ def p(value: float | None) -> str:
 
 
 def of_ten(share: float) -> str:
-    """A share as so many of ten: 6 of 10; fewer than 1 of 10."""
+    """A share as so many of ten: 6 of 10; where that says too little, of a hundred: 3.0 of 100, 97 of 100."""
     tenths = round(10 * share)
-    return f"{tenths} of 10" if tenths else f"{number(100 * share)} of 100"
+    return f"{tenths} of 10" if share in (0.0, 1.0) or 0 < tenths < 10 else f"{number(100 * share)} of 100"
 
 
 def counted(count: int, noun: str) -> str:
