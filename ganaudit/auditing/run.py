@@ -196,10 +196,9 @@ def report_data(store: Store, run: str) -> ReportData:
 
     found, older = written(store, run)
     with catalog.of_run(store, run) as connection:
-        row = connection.execute(
-            "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?", [run]
-        ).fetchone()
-        if row is None:
+        statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
+        about = connection.sql(statement, params=[run]).to_arrow_table().to_pylist()  # Arrow's times know that they are UTC
+        if not about:
             raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
         sources = [
             Used(role, name, kind, key, parser, count, _digests(recipe, digests))
@@ -209,7 +208,7 @@ def report_data(store: Store, run: str) -> ReportData:
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
         notes = _notes(connection, run, found)
-    audit_name, spec, started, finished, status, versions, device = row
+    audit_name, spec, started, finished, status, versions, device = about[0].values()
     if not generators(found) and status != SET_ASIDE and not older:
         raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
     if older:

@@ -53,7 +53,7 @@ def change(ratio: float | None) -> str:
     return f"{'+' if moved > 0 else MINUS if moved < 0 else ''}{abs(moved):,} %"
 
 
-def spread(interval: Interval, unit: str = "") -> str:
+def spread(interval: Interval, unit: str = "", most: int = 4) -> str:
     """A number and its interval, to the digits that the interval's width allows: 37 % [31, 44], 2.1 [1.9, 2.3]."""
     if interval.value is None:
         return NOTHING
@@ -61,14 +61,15 @@ def spread(interval: Interval, unit: str = "") -> str:
         return f"{number(interval.value)}{unit}"
     if interval.low == interval.high:
         return f"{number(interval.value)}{unit}"
-    decimals = _decimals(interval)
+    decimals = min(most, _decimals(interval))
     value, low, high = (_fixed(end, decimals) for end in (interval.value, interval.low, interval.high))
     return f"{value}{unit} [{low}, {high}]"
 
 
 def percents(interval: Interval) -> str:
-    """A ratio and its interval in percent: 37 % [31, 44]."""
-    return spread(_times(interval, 100), " %")
+    """A ratio and its interval in percent: 37 % [31, 44]; of 10 % and more never finer than 98.9 % [98.4, 99.3]."""
+    whole = _times(interval, 100)
+    return spread(whole, " %", most=1 if (whole.high or 0) >= 10 else 4)
 
 
 def distance(interval: Interval) -> str:
@@ -91,7 +92,7 @@ def chance(p_value: float | None, permutations: int, alpha: float) -> str:
     if p_value is None:
         return "not tested"
     least = permutations > 0 and p_value <= 1.0001 / (1 + permutations)
-    said = f"p = {number(p_value)}" + (f", the least that {permutations} permutations can give" if least else "")
+    said = f"p = {number(p_value)}" + (f", the least of {permutations} permutations" if least else "")
     if p_value <= alpha:
         return f"beyond chance ({said})"
     return f"cannot be told from real images ({said})"

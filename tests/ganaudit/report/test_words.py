@@ -60,7 +60,7 @@ def test_at_most():
 
 
 def test_chance_says_whether_images_can_be_told_apart():
-    assert words.chance(0.01, 99, 0.05) == "beyond chance (p = 0.010, the least that 99 permutations can give)"
+    assert words.chance(0.01, 99, 0.05) == "beyond chance (p = 0.010, the least of 99 permutations)"
     assert words.chance(0.04, 99, 0.05) == "beyond chance (p = 0.040)"
     assert words.chance(0.34, 99, 0.05) == "cannot be told from real images (p = 0.34)"
     assert words.chance(None, 0, 0.05) == "not tested"
