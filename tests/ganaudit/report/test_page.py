@@ -185,7 +185,7 @@ def test_zero_and_null_ratios(audit):
 def test_no_generator_no_finding_no_picture(audit):
     empty = replace(audit(pictures=0), findings={}, kept=Kept(), sources=(), finished=None)
     page = Checked(render(empty))
-    assert "This audit has no generators." in page.words and "not finished" in page.words
+    assert "No generator has findings." in page.words and "not finished" in page.words
     assert "'g' has no findings: <b>" in Checked(render(replace(empty, notes=["'g' has no findings: <b>"]))).words
 
 
