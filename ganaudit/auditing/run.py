@@ -197,8 +197,8 @@ def report_data(store: Store, run: str) -> ReportData:
     found, older = written(store, run)
     with catalog.of_run(store, run) as connection:
         statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
-        about = connection.sql(statement, params=[run]).to_arrow_table().to_pylist()  # Arrow's times know that they are UTC
-        if not about:
+        row = connection.execute(statement, [run]).fetchone()
+        if row is None:
             raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
         sources = [
             Used(role, name, kind, key, parser, count, _digests(recipe, digests))
@@ -208,13 +208,14 @@ def report_data(store: Store, run: str) -> ReportData:
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
         notes = _notes(connection, run, found)
-    audit_name, spec, started, finished, status, versions, device = about[0].values()
+    audit_name, spec, *times, status, versions, device = row
+    started, finished = (time and time.replace(tzinfo=UTC) for time in times)  # the view's times are UTC
     if not generators(found) and status != SET_ASIDE and not older:
         raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
     if older:
         notes = [
-            f"This run was rolled up by ganaudit {json.loads(versions).get('ganaudit', 'of another version')}, which gave no "
-            "verdicts; `ganaudit run` with its audit file rolls it up again from its records, without parsing an image."
+            "This run was rolled up by an older ganaudit, which gave no verdicts; `ganaudit run` with its audit file rolls it "
+            "up again from its records, without parsing an image."
         ]
     asked = json.loads(spec)
     return ReportData(

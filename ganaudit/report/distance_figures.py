@@ -64,7 +64,7 @@ def parts_figure(points: Sequence[Point], shares: Sequence[Share], generator: st
 
     both = len(points) > 1
     top, bottom = 0.75 if title else 0.42, 0.42
-    name = 0.2 + max((inches(each, 8) for each in ("99 other classes", *(each.name for each in shares[:LISTED]))))
+    name = 0.2 + max(inches(each, 8) for each in ("99 other classes", *(each.name for each in shares[:LISTED])))
     width, height = 9.6, top + bottom + max(0.2 * (min(len(shares), LISTED) + 1), 1.9)
     figure = Figure(figsize=(width, height))
     middle = 4.6 if both else 0.0

@@ -272,7 +272,10 @@ def build(
         ),
         sources=[
             Used("real", "village", "village", "k" + "0a" * 12, "p" + "0b" * 12, n, {}),
-            *(Used("generated", name, "progan", "k" + "1c" * 12, "p" + "0b" * 12, n, {"weights": "5e" * 32}) for name in generators),
+            *(
+                Used("generated", name, "progan", "k" + "1c" * 12, "p" + "0b" * 12, n, {"weights": "5e" * 32})
+                for name in generators
+            ),
         ],
         quarantined=quarantined,
     )  # fmt: skip

@@ -37,7 +37,8 @@ def test_every_figure_is_written_in_every_format(audit, tmp_path):
     files = figures(data, tmp_path / "new")
     names = [file.name for file in files]
     assert [name for name in names if name.endswith(".png")] == [
-        "forest-a-b.png", "classes-a-b.png", "parts-a-b.png", "forest-a-b_.png", "classes-a-b_.png", "parts-a-b_.png", "fsd.png",
+        "forest-a-b.png", "classes-a-b.png", "parts-a-b.png", "forest-a-b_.png", "classes-a-b_.png", "parts-a-b_.png",
+        "fsd.png",
         "samples-village.png", "samples-a-b.png", "samples-a-b_.png",
     ]  # fmt: skip
     assert len(names) == 20 == len({*names}) and all(file.stat().st_size > 2000 for file in files)

@@ -18,7 +18,8 @@ def test_the_worst_comes_first_and_what_says_nothing_is_counted(findings, verdic
         {**NAMES, "slice": "dusk", "class_id": 1, "class": name, "measure": "presence", "real_images": 400,
          "generated_images": 410, **verdict(word, 0.5, 0.4, 0.6, holding=holding)}
         for name, word, holding in (
-            ("sky", "equivalent", (9, 9)), ("car", "reduced", (9, 9)), ("person", "dropped", (9, 0)), ("ghost", "not testable", (0, 0))
+            ("sky", "equivalent", (9, 9)), ("car", "reduced", (9, 9)), ("person", "dropped", (9, 0)),
+            ("ghost", "not testable", (0, 0)),
         )
     ]  # fmt: skip
     pairs = [pair(verdict, "a", "b", "equivalent", 1.1), pair(verdict, "a", "c", "reduced", 0.7),

@@ -77,8 +77,8 @@ def test_what_grew_and_what_was_invented(decided):
 def test_growth_of_one_measure_is_said_beside_the_loss_of_the_other(decided):
     table = decided(fence=((0.3, 1.0), (0.6, 0.3), ("increased", 2.0, 1.9, 2.12), ("reduced", 0.6, 0.5, 0.7)))
     assert said(table) == [
-        ("reduced", "fence, on 60 % [50, 70] of the area, though in 2.00 [1.90, 2.12] times as many images; no fall would surely "
-         "have been found")
+        ("reduced", "fence, on 60 % [50, 70] of the area, though in 2.00 [1.90, 2.12] times as many images; "
+         "no fall would surely have been found")
     ]  # fmt: skip
 
 
@@ -141,8 +141,7 @@ def distance(**changes) -> Distance:
 
 def test_distances():
     assert distance_words(distance(), 0.05) == (
-        "FSD 1.93 [1.71, 2.15], corrected for the number of images; beyond chance (p = 0.010, the least of 99 "
-        "permutations)"
+        "FSD 1.93 [1.71, 2.15], corrected for the number of images; beyond chance (p = 0.010, the least of 99 permutations)"
     )
     assert distance_words(distance(corrected=Interval()), 0.05) == "FSD 2.1, without an interval: too few images"
     assert "More than half of the plain distance of 2.1" in bias_words(distance())

@@ -9,8 +9,8 @@ NAMES = {"run": "r1", "real": "village", "generator": "g"}
 
 
 def parser_row(name, sensitivity, holding=90):
-    ends = {f"{side}{end}": value for side in ("sensitivity", "specificity")
-            for end, value in (("", sensitivity), ("_low", sensitivity - 0.05), ("_high", min(1.0, sensitivity + 0.05)))}  # fmt: skip
+    values = {"": sensitivity, "_low": sensitivity - 0.05, "_high": min(1.0, sensitivity + 0.05)}
+    ends = {f"{side}{end}": value for side in ("sensitivity", "specificity") for end, value in values.items()}
     counts = {"run": "r1", "source": "masks", "class_id": 1, "class": name, "images": 300, "holding": holding}
     return {**counts, **ends, "recall": 0.9, "precision": 0.9, "iou": 0.8}
 
@@ -44,7 +44,8 @@ def table(findings, row, verdict):
 def test_the_tipping_point_is_what_the_parser_would_have_to_miss(table):
     found = table(corrected_row(1, "person", 0.36), parser=[parser_row("person", 0.9)])
     assert tipping_words(found, "g") == [
-        "the verdict on person would flip only if the parser missed 6 of 10 in generated images of those that it finds in real ones"
+        "the verdict on person would flip only if the parser missed 6 of 10 in generated images of those that it finds in "
+        "real ones"
     ]
     near = table(corrected_row(1, "person", 0.81), parser=[parser_row("person", 0.9)])
     assert "would flip if the parser missed 1 of 10" in tipping_words(near, "g")[0]
