@@ -35,7 +35,7 @@ from ganaudit.version import __version__
 
 DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"
 EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
-LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "duckdb", "pillow")
+LIBRARIES = ("torch", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "duckdb", "pillow")
 
 Watch = Callable[[BlockDone], None]
 """Told of each block when its records stand."""

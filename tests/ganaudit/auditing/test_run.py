@@ -146,7 +146,7 @@ def test_the_report_holds_the_findings_the_sources_and_their_digests(done):
     assert [(used.role, used.name, used.key, used.images) for used in data.sources] == [
         (source.role, source.name, source.key, source.count) for source in planned.sources
     ]
-    assert all(used.digests["parser state"] for used in data.sources)
+    assert {used.parser_key for used in data.sources} == {planned.parser_key}
     assert f"ganaudit report {found.run} --store {found.store}" in data.command
 
 
