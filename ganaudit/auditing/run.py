@@ -194,8 +194,8 @@ def report_data(store: Store, run: str) -> ReportData:
 
     from ganaudit.errors import RequestError
 
-    found, older = written(store, run)
     with catalog.of_run(store, run) as connection:
+        found, older = written(store, run)
         statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
         row = connection.execute(statement, [run]).fetchone()
         if row is None:

@@ -72,15 +72,16 @@ def headline(findings: Findings, generator: str) -> str:
     """How many classes got which verdict: "drops 2 and reduces 4 of 15 classes; 5 are equivalent, 4 inconclusive"."""
     classes = [one for one in class_findings(findings, generator) if not one.absent]
     if not classes:
-        return "no class is held by any image"
+        return "holds no class, nor do the real images"
     count = {verdict: len(with_verdict(classes, verdict)) for verdict in MEANS}
     done = {"dropped": "drops", "reduced": "reduces", "invented": "invents", "increased": "increases"}
     said = [f"{verb} {count[verdict]}" for verdict, verb in done.items() if count[verdict]]
     left = [f"{count[verdict]} {verdict}" for verdict in ("equivalent", "inconclusive", "not testable") if count[verdict]]
     of = f"of {words.counted(len(classes), 'class')}"
     if not said:
-        start = f"no verdict of loss or growth on {words.counted(len(classes), 'class')}"
-        return f"{start}: {words.listing(left)}"
+        if count["equivalent"] == len(classes):
+            return f"is equivalent to the real images on {words.counted(len(classes), 'class')}"
+        return f"is not found to lose or add any {of}: {words.listing(left)}"
     return f"{words.listing(said)} {of}" + (f"; {words.listing(left)}" if left else "")
 
 

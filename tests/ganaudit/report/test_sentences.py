@@ -98,7 +98,13 @@ def test_what_is_not_settled_says_what_would_have_been_found(decided):
     assert ("inconclusive", "star, in 120 % [110, 130] as many images") in lines
     assert any("only a total loss would surely have been found" in text for _, text in lines)
     assert lines[-2:] == [("not testable", "half and rare"), ("equivalent", "sky")]
-    assert headline(table, "g") == "no verdict of loss or growth on 7 classes: 1 equivalent, 4 inconclusive and 2 not testable"
+    assert headline(table, "g") == (
+        "is not found to lose or add any of 7 classes: 1 equivalent, 4 inconclusive and 2 not testable"
+    )
+
+
+def test_a_generator_that_holds_all_is_said_to(decided):
+    assert headline(decided(sky=(*SAME, EQUAL, EQUAL)), "g") == "is equivalent to the real images on 1 class"
 
 
 def test_many_classes_are_counted(decided):
@@ -111,9 +117,9 @@ def test_many_classes_are_counted(decided):
 
 
 def test_nothing_at_all(findings, row):
-    assert headline({}, "g") == "no class is held by any image" and verdict_lines({}, "g") == []
+    assert headline({}, "g") == "holds no class, nor do the real images" and verdict_lines({}, "g") == []
     nowhere = findings(class_stats=[row("g", 1, "a", (0.0, 0.0), (0.0, 0.0))])
-    assert headline(nowhere, "g") == "no class is held by any image"
+    assert headline(nowhere, "g") == "holds no class, nor do the real images"
 
 
 def test_area_has_words_of_its_own():
