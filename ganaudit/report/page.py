@@ -90,7 +90,8 @@ def render(data: ReportData) -> str:
         side_by_side = Markup(inline(fsd_figure(found), "fsd")) if found else Markup("")
     taken = sum(len(figure) for each in drawn for figure in each.figures) + 1_400 * sum(len(each.shown.rows) for each in drawn)
     budget = min(MOST, max(LEAST, PAGE - 300_000 - len(data.audit_yaml) - taken - 12_000 * len(drawn)))
-    encoded = encode(data.kept.all, budget)
+    shown = [picture for samples in data.kept.samples for picture in samples.pictures]
+    encoded = encode(shown, budget, data.kept.all)
     counts = Counter(row.source for row in data.quarantined)
     return (
         _environment()
