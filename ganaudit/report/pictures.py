@@ -64,7 +64,9 @@ def encode(pictures: Sequence[Picture], budget: int, bare: Sequence[Picture] = (
     largest = max(max(picture.image.shape[:2]) for picture in unique)
     probe = unique[:: max(1, len(unique) // 16)]
     for encoding in LADDER[0 if largest <= SMALL else 2 :]:
-        if _bytes([_encoded(picture, encoding, id(picture) in mapped) for picture in probe]) * len(unique) > budget * len(probe):
+        if _bytes([_encoded(picture, encoding, id(picture) in mapped) for picture in probe]) * len(unique) > budget * len(
+            probe
+        ):
             continue
         encoded = [_encoded(picture, encoding, id(picture) in mapped) for picture in unique]
         if _bytes(encoded) <= budget:

@@ -96,13 +96,13 @@ def falling(findings: Findings, generator: str) -> list[Corrected]:
 
 
 def _missed(name: str, tipping: float, sensitivity: float) -> str:
-    """ "the verdict on person would flip only if the parser missed 6 of 10 in generated images that it finds in real ones"."""
+    """ "the verdict on person would flip only if the parser missed, in generated images, 6 of 10 of those that …"."""
     missed = min(1.0, max(0.0, 1 - tipping / sensitivity))
     if missed == 0:
         return f"the verdict on {name} flips with the parser's own misses: do not build on it"
     only = "only " if missed >= 0.25 else ""
     return (
-        f"the verdict on {name} would flip {only}if the parser missed {words.of_ten(missed)} in generated images of those "
+        f"the verdict on {name} would flip {only}if the parser missed, in generated images, {words.of_ten(missed)} of those "
         "that it finds in real ones"
     )
 

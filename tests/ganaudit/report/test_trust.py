@@ -44,11 +44,11 @@ def table(findings, row, verdict):
 def test_the_tipping_point_is_what_the_parser_would_have_to_miss(table):
     found = table(corrected_row(1, "person", 0.36), parser=[parser_row("person", 0.9)])
     assert tipping_words(found, "g") == [
-        "the verdict on person would flip only if the parser missed 6 of 10 in generated images of those that it finds in "
+        "the verdict on person would flip only if the parser missed, in generated images, 6 of 10 of those that it finds in "
         "real ones"
     ]
     near = table(corrected_row(1, "person", 0.81), parser=[parser_row("person", 0.9)])
-    assert "would flip if the parser missed 1 of 10" in tipping_words(near, "g")[0]
+    assert "would flip if the parser missed, in generated images, 1 of 10" in tipping_words(near, "g")[0]
     over = table(corrected_row(1, "person", 0.95), parser=[parser_row("person", 0.9)])
     assert tipping_words(over, "g") == ["the verdict on person flips with the parser's own misses: do not build on it"]
 
