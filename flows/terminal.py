@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ganaudit.auditing.run import Audit
 
 
-_NUMBER = re.compile(r"[-+]?[\d,.]+|-")
+_NUMBER = re.compile(r"[-+<−]?[\d,.]+( \[.*\])?|[-–]")
 
 
 class RunProgress:
@@ -73,27 +73,52 @@ class RunProgress:
 
 
 def findings_text(found: Audit, width: int = 0) -> str:
-    """The findings of a run for people: a sentence each (wrapped at `width`), the distances, where the report is."""
-    from ganaudit.report import sentence
+    """The findings of a run for people: verdicts by generator, the distances, where the report is. Wrapped at `width`."""
+    from ganaudit.report.data import generators
 
-    stats, distances, differences = (found.table(name) for name in ("class_stats", "fsd", "comparison"))
-    lines = [sentence(stats, distances, generator) for generator in distances["generator"]]
-    lines += [f"Note: {note}" for note in found.notes]
-    lines = [_wrapped(line, width) for line in lines]
+    parts = [_verdicts(found, generator, width) for generator in generators(found.findings)]
+    parts += [_wrapped(f"Note: {note}", width) + "\n" for note in found.notes]
+    parts.append(_distances(found, width))
+    if found.quarantined:
+        parts.append(f"{found.quarantined:,} images were set aside; the report and the view images say why.\n")
+    parts.append(f"run     {found.run}\nstore   {found.store}\nreport  {found.report}")
+    return "\n".join(parts)
+
+
+def _verdicts(found: Audit, generator: str, width: int) -> str:
+    """One generator: how many classes got which verdict, then a line for each that has something to tell."""
+    from ganaudit.report.sentences import headline, verdict_lines
+
+    lines = [_wrapped(f"{generator} {headline(found.findings, generator)}.", width)]
+    lines += [
+        _wrapped(f"  {line.verdict:<12}  {line.plain}", width, " " * 16) for line in verdict_lines(found.findings, generator)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _distances(found: Audit, width: int) -> str:
+    """The distances as a table, with a word of warning where one is mostly bias, and which generator is nearer."""
+    from ganaudit.report import words
+    from ganaudit.report.distances import distances, pairs
+    from ganaudit.report.sentences import bias_words, pair_words, rank_words
+
+    known = distances(found.findings)
     rows = [
         {
-            "generator": row["generator"], "images": f"{row['generated_images']:,}", "FSD": f"{row['fsd']:.2f}",
-            "mean part": f"{row['mean_part']:.2f}", "covariance part": f"{row['covariance_part']:.2f}",
-            "floor at this N": "-" if row["floor"] is None or math.isnan(row["floor"]) else f"{row['floor']:.2f}",
+            "rank": rank_words(row), "generator": row.generator, "images": f"{row.generated_images:,}",
+            "FSD corrected": words.distance(row.corrected), "plain": words.number(row.plain, 3),
+            "floor at this N": words.number(row.floor), "resolution floor": words.number(row.resolution_floor),
+            "p": words.p(row.p_value),
         }
-        for row in distances.to_dict("records")
+        for row in known
     ]  # fmt: skip
-    text = "\n".join([*lines, "", table_text(rows, "no generator has findings")])
-    for row in differences.to_dict("records"):
-        text += f"FSD of {row['generator_a']} minus {row['generator_b']}: {row['difference']:+.2f}\n"
-    if found.quarantined:
-        text += f"\n{found.quarantined:,} images were set aside; the report and the view images say why.\n"
-    return f"{text}\nrun     {found.run}\nstore   {found.store}\nreport  {found.report}"
+    if len(rows) < 2:
+        rows = [{name: value for name, value in row.items() if name != "rank"} for row in rows]
+    text = table_text(rows, "no generator has findings")
+    for row in known:
+        if row.mostly_bias:
+            text += _wrapped(f"{row.generator}: {bias_words(row)[:1].lower()}{bias_words(row)[1:]}", width) + "\n"
+    return text + "".join(_wrapped(f"{pair_words(pair)}.", width) + "\n" for pair in pairs(found.findings))
 
 
 def as_dict(found: Audit) -> dict[str, Any]:
@@ -140,8 +165,12 @@ def table_text(rows: Sequence[dict[str, Any]], empty: str) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _wrapped(text: str, width: int) -> str:
-    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False) if width else text
+def _wrapped(text: str, width: int, indent: str = "  ") -> str:
+    if not width:
+        return text
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_long_words=False, replace_whitespace=False, drop_whitespace=True
+    )
 
 
 def _cell(value: Any) -> str:

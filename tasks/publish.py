@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from ganaudit.auditing.plan import Plan
 from ganaudit.auditing.run import Audit, finish
 from ganaudit.records.store import Store
-from ganaudit.report.data import Reduced, most_reduced
-from ganaudit.report.words import with_error
+from ganaudit.report import words
+from ganaudit.report.classes import GREW, LOST
+from ganaudit.report.distances import distances
+from ganaudit.report.sentences import verdict_lines
 
 
 @task(name="publish", persist_result=False)
@@ -24,21 +24,14 @@ def publish(planned: Plan, parsed: int) -> Audit:
     return found
 
 
-def findings_table(found: Audit) -> list[dict[str, str | float]]:
-    """One row per generator: its distance, the floor, and the classes it reduces most."""
-    stats = found.table("class_stats")
-    rows: list[dict[str, str | float]] = []
-    for row in found.table("fsd").to_dict("records"):
-        reduced = most_reduced(stats, row["generator"])
-        floor = row["floor"]
+def findings_table(found: Audit) -> list[dict[str, str]]:
+    """One row per generator: its verdicts of loss and growth, its distance with interval and floor, and its p-value."""
+    rows = []
+    for row in distances(found.findings):
+        lines = verdict_lines(found.findings, row.generator)
+        told = {verdict: "; ".join(line.plain for line in lines if line.verdict == verdict) for verdict in (*LOST, *GREW)}
         rows.append({
-            "generator": row["generator"], "FSD": round(row["fsd"], 3),
-            "floor": "" if floor is None or math.isnan(floor) else round(floor, 3),
-            "most reduced": ", ".join(f"{entry.name} ({_ratio(entry)})" for entry in reduced),
+            "generator": row.generator, **told, "FSD": words.distance(row.corrected), "floor": words.number(row.floor),
+            "p": words.p(row.p_value),
         })  # fmt: skip
     return rows
-
-
-def _ratio(entry: Reduced) -> str:
-    ratio = entry.row.presence_ratio if entry.measure == "presence" else entry.row.area_ratio
-    return f"{entry.measure} {with_error(ratio)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,22 +20,22 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from ganaudit import devices, findings
+from ganaudit import devices, findings, sql
 from ganaudit.auditing import pictures
 from ganaudit.auditing.blocks import BlockDone, make_block
 from ganaudit.auditing.plan import BlockTask, Plan, plan
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
-from ganaudit.records import catalog
+from ganaudit.records import catalog, schema
 from ganaudit.records.store import Store
-from ganaudit.report.data import Quarantined, ReportData
-from ganaudit.spec import AuditSpec
+from ganaudit.report.data import Findings, Quarantined, ReportData, Used, generators
+from ganaudit.spec import AuditSpec, Decide
 from ganaudit.version import __version__
 
 DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"
 EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
-LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "duckdb", "pillow")
+LIBRARIES = ("torch", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "duckdb", "pillow")
 
 Watch = Callable[[BlockDone], None]
 """Told of each block when its records stand."""
@@ -149,8 +150,7 @@ def finish(planned: Plan, store: Store, parsed: int) -> Audit:
                 raise AuditError(f"real source {source.name!r} has no usable images: {why}")
     spec = planned.spec
     found = findings.materialise(store, planned.run, spec.decide, spec.groups, spec.slices)
-    samples, holders = pictures.collect(planned, store, found["class_stats"].to_pandas())
-    pictures.save(store, planned.run, samples, holders)
+    pictures.save(store, planned.run, pictures.collect(planned, store, found))
     quarantined = sum(source.count for source in planned.sources) - sum(counts.values())
     status = SET_ASIDE if quarantined else DONE
     store.finish_run(_run_row(planned, status, datetime.now(UTC)))
@@ -176,15 +176,11 @@ def _reason(connection: duckdb.DuckDBPyConnection, run: str, source: str) -> str
     return "it has fewer than two images" if row is None else f"{row[1]:,} images were set aside, most often because {row[0]}"
 
 
-def _notes(connection: duckdb.DuckDBPyConnection, run: str, distances: pd.DataFrame) -> tuple[str, ...]:
+def _notes(connection: duckdb.DuckDBPyConnection, run: str, found: Findings) -> list[str]:
     """What a reader of the findings has to know: generators that have none, and why."""
     statement = "SELECT source FROM run_sources WHERE run = ? AND role = 'generated' ORDER BY source"
-    generators = [row[0] for row in connection.execute(statement, [run]).fetchall()]
-    return tuple(
-        f"{name!r} has no findings: {_reason(connection, run, name)}."
-        for name in generators
-        if name not in set(distances["generator"])
-    )
+    names = [row[0] for row in connection.execute(statement, [run]).fetchall()]
+    return [f"{name!r} has no findings: {_reason(connection, run, name)}." for name in names if name not in generators(found)]
 
 
 def report_path(store: Store, run: str) -> Path:
@@ -199,30 +195,60 @@ def report_data(store: Store, run: str) -> ReportData:
     from ganaudit.errors import RequestError
 
     with catalog.of_run(store, run) as connection:
-        row = connection.execute(
-            "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?", [run]
-        ).fetchone()
+        found, older = written(store, run)
+        statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
+        row = connection.execute(statement, [run]).fetchone()
         if row is None:
             raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
-        tables = {
-            name: connection.execute(f"SELECT * FROM {name} WHERE run = ?", [run]).df()
-            for name in ("class_stats", "fsd", "comparison")
-        }
+        sources = [
+            Used(role, name, kind, key, parser, count, _digests(recipe, digests))
+            for role, name, kind, key, parser, count, recipe, digests in connection.execute(sql.text("used"), [run]).fetchall()
+        ]
         set_aside = connection.execute(
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
-        notes = _notes(connection, run, tables["fsd"])
-    audit_name, spec, started, finished, status, versions, device = row
-    if tables["class_stats"].empty and status != SET_ASIDE:
+        notes = _notes(connection, run, found)
+    audit_name, spec, *times, status, versions, device = row
+    started, finished = (time and time.replace(tzinfo=UTC) for time in times)  # the view's times are UTC
+    if not generators(found) and status != SET_ASIDE and not older:
         raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
-    samples, holders = pictures.load(store, run)
+    if older:
+        notes = [
+            "This run was rolled up by an older ganaudit, which gave no verdicts; `ganaudit run` with its audit file rolls it "
+            "up again from its records, without parsing an image."
+        ]
+    asked = json.loads(spec)
     return ReportData(
         audit=audit_name, run=run, started=started, finished=finished, device=device, versions=json.loads(versions),
-        audit_yaml=yaml.safe_dump(_tidy(json.loads(spec)), sort_keys=False, allow_unicode=True),
-        command="ganaudit run AUDIT.yaml", exit_status=EXIT_CODES.get(status, 1),
-        class_stats=tables["class_stats"], fsd=tables["fsd"], comparison=tables["comparison"], samples=samples,
-        holders=holders, quarantined=[Quarantined(*values) for values in set_aside], notes=notes,
+        audit_yaml=yaml.safe_dump(_tidy(asked), sort_keys=False, allow_unicode=True),
+        command=f"ganaudit run audit.yaml --store {shlex.quote(str(store.path))}   # with the file below\n"
+                f"ganaudit report {run} --store {shlex.quote(str(store.path))}   # this page from its records",
+        exit_status=EXIT_CODES.get(status, 1), findings=found, decide=Decide.model_validate(asked.get("decide", {})),
+        kept=pictures.load(store, run), sources=sources, quarantined=[Quarantined(*values) for values in set_aside],
+        notes=notes,
     )  # fmt: skip
+
+
+def written(store: Store, run: str) -> tuple[dict[str, pa.Table], bool]:
+    """The finding tables of a run, and whether an older ganaudit wrote some: those that lack columns are left out."""
+    found: dict[str, pa.Table] = {}
+    older = False
+    for name, table in schema.FINDINGS.items():
+        path = store.finding(run, name)
+        if not path.exists():
+            continue
+        try:
+            found[name] = store.read(table, path)
+        except AuditError:
+            older = True
+    return found, older or (bool(found) and "dropped_classes" not in found)
+
+
+def _digests(recipe: str, digests: str) -> dict[str, str]:
+    """What says exactly which weights and files a source means: of its own, and of the parser that read it."""
+    found = {str(name): str(value) for name, value in json.loads(digests).items()}
+    parser = json.loads(recipe).get("parser", {})
+    return found | {f"parser {name}": str(parser[name]) for name in ("weights", "state", "precision") if parser.get(name)}
 
 
 def _tidy(value: Any) -> Any:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ganaudit import sql
 from ganaudit.errors import AuditError, RequestError
@@ -94,7 +95,8 @@ def of_run(store: Store, run: str) -> duckdb.DuckDBPyConnection:
     path = store.run_sources(run)
     keys = sorted(set(store.read(schema.RUN_SOURCES, path, ["key"])["key"].to_pylist()))
     files = {name: [shard for key in keys for shard in store.shards(name, key)] for name in ("images", "class_pixels")}
-    return in_memory(store, {**files, "run_sources": [path]})
+    found = {name: [file for file in (store.finding(run, name),) if file.is_file()] for name in schema.FINDINGS}
+    return in_memory(store, {**files, **found, "run_sources": [path]})
 
 
 def query(store: Store, statement: str) -> pa.Table:
@@ -110,11 +112,12 @@ def create_views(
     """Create every view and macro in the connection's current database."""
     for table in _TABLES.values():
         if files and table.name in files:
-            patterns = [_escaped(path) for path in files[table.name]]
+            held = list(files[table.name])
+            patterns = [_escaped(path) for path in held]
         else:
-            pattern = f"{_escaped(store.folder(table.name))}/{FILES[table.name]}"
-            patterns = [pattern] if any(store.files(table.name)) else []
-        connection.execute(_table_view(table, patterns))
+            held = list(store.files(table.name))
+            patterns = [f"{_escaped(store.folder(table.name))}/{FILES[table.name]}"] if held else []
+        connection.execute(_table_view(table, patterns, table.name in schema.FINDINGS and _is_older(table, held)))
     for script in sql.SCRIPTS:
         connection.execute(sql.text(script))
     about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}
@@ -139,14 +142,25 @@ def _comments() -> str:
     return "\n".join(said)
 
 
-def _table_view(table: Table, patterns: Sequence[str]) -> str:
+def _table_view(table: Table, patterns: Sequence[str], older: bool = False) -> str:
     view = "run_files" if table.name == "runs" else table.name
-    if patterns:
-        columns = ", ".join(sql.identifier(name) for name in table.arrow.names)
-        files = "[" + ", ".join(map(sql.literal, patterns)) + "]"
-        return sql.filled("table", view=view, columns=columns, files=files)
-    columns = ", ".join(f"NULL::{_TYPES[c.type]} AS {sql.identifier(c.name)}" for c in table.columns)
-    return sql.filled("no_rows", view=view, columns=columns)
+    columns = ", ".join(sql.identifier(name) for name in table.arrow.names)
+    nothing = ", ".join(f"NULL::{_TYPES[c.type]} AS {sql.identifier(c.name)}" for c in table.columns)
+    files = "[" + ", ".join(map(sql.literal, patterns)) + "]"
+    if not patterns:
+        return sql.filled("no_rows", view=view, columns=nothing)
+    if older:
+        return sql.filled("older", view=view, columns=columns, nothing=nothing, files=files)
+    return sql.filled("table", view=view, columns=columns, files=files)
+
+
+def _is_older(table: Table, files: Sequence[Path]) -> bool:
+    """Whether an older ganaudit wrote a finding with fewer columns: if any, the one that was written first."""
+    dated = [(path.stat().st_mtime_ns, path) for path in files if path.is_file()]
+    try:
+        return bool(dated) and not set(table.arrow.names) <= set(pq.read_schema(min(dated)[1]).names)
+    except (OSError, pa.ArrowException):
+        return False  # a damaged file is told of when it is read
 
 
 def _escaped(path: Path) -> str:

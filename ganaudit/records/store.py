@@ -226,12 +226,16 @@ class Store:
     def _write(self, table: Table, rows: pa.Table, path: Path, footer: Footer | None) -> None:
         writer.write(rows, table, path, self.temporary, footer or {})
 
-    def read(self, table: Table, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of one file. Raises AuditError, naming it, where it is torn, foreign or of a newer schema."""
+    def read(self, table: Table, path: Path, columns: Sequence[str] | None = None, older: bool = False) -> pa.Table:
+        """The rows of one file. Raises AuditError, naming it, where it is torn, foreign or of a newer schema.
+
+        older: columns that the file lacks, because an older ganaudit wrote it, are left out.
+        """
         names = table.arrow.names if columns is None else list(columns)
         try:
             with pq.ParquetFile(path) as file:
-                ours = set(table.arrow.names) <= set(file.schema_arrow.names)
+                names = [name for name in names if not older or name in file.schema_arrow.names]
+                ours = older or set(table.arrow.names) <= set(file.schema_arrow.names)
                 if ours and _version(file.schema_arrow) in range(1, SCHEMA_VERSION + 1):
                     return file.read(columns=names).cast(_part(table, names)).replace_schema_metadata(None)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
@@ -247,9 +251,12 @@ class Store:
         return self.read(table, path, columns)
 
     def check(self, table: Table, whole: bool = False) -> None:
-        """Raises AuditError for the first file of a table that is torn or not ours, by its footer or by all of it."""
+        """Raises AuditError for the first file of a table that is torn or not ours, by its footer or by all of it.
+
+        A finding of an older ganaudit may lack columns.
+        """
         for path in sorted(self.files(table.name)):
-            self.read(table, path, None if whole else [])
+            self.read(table, path, None if whole else [], older=table.name in schema.FINDINGS)
 
 
 def unreadable(path: Path | str) -> str:

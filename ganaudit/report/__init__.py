@@ -1,18 +1,21 @@
 """Figures and the one-file HTML report."""
 
-from ganaudit.report.data import Picture, Quarantined, Reduced, ReportData, Samples, most_reduced
+from ganaudit.report.classes import lost
+from ganaudit.report.data import Findings, Kept, Picture, Quarantined, ReportData, Samples, Used
 from ganaudit.report.figures import figures
 from ganaudit.report.page import render
-from ganaudit.report.words import sentence
+from ganaudit.report.sentences import verdict_lines
 
 __all__ = [
+    "Findings",
+    "Kept",
     "Picture",
     "Quarantined",
-    "Reduced",
     "ReportData",
     "Samples",
+    "Used",
     "figures",
-    "most_reduced",
+    "lost",
     "render",
-    "sentence",
+    "verdict_lines",
 ]

@@ -11,35 +11,31 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ganaudit.report import words
-from ganaudit.report.data import (
-    BEYOND,
-    Estimate,
-    FsdRow,
-    Picture,
-    Reduced,
-    ReportData,
-    Samples,
-    Shown,
-    class_rows,
-    differences,
-    fsd_rows,
-    reduced,
-    shown_classes,
-)
-from ganaudit.report.figures import classes_figure, fsd_figure, inline, style
+from ganaudit.report import sentences, trust, words
+from ganaudit.report.area_figure import area_figure
+from ganaudit.report.classes import Shown, class_findings, largest, lost, telling_first
+from ganaudit.report.data import Picture, ReportData, Samples, rows
+from ganaudit.report.distance_figures import fsd_figure, parts_figure
+from ganaudit.report.distances import Distance, curve, distances, pairs, shares
+from ganaudit.report.drawing import inline, style
+from ganaudit.report.forest import forest_figure
+from ganaudit.report.further import Further, further
 from ganaudit.report.palette import ROLES, class_colour
 from ganaudit.report.pictures import Encoded, encode, outline, thumbnail
 
 HERE = Path(__file__).parent
 PAGE = 4_800_000
 """Bytes that a page may have: mail servers and archives take it."""
-LEAST, MOST = 600_000, 3_000_000
+LEAST, MOST = 500_000, 3_000_000
 """Bytes that the pictures of a page may take: what figures and tables leave, within these bounds."""
 LISTED = 20
 """Images set aside that are listed one by one."""
 STRIP = 6
-"""Pictures in the strip beside a generator's sentence."""
+"""Pictures in the strip beside a generator's verdicts."""
+ROWS = {1: 336, 3: 150, 6: 72}
+"""Up to so many generators, so many classes of each stand in the table; beyond, 48."""
+PLOTTED = 60
+"""Classes in a forest plot: more cannot be taken in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +44,20 @@ class GeneratorView:
 
     name: str
     anchor: str
-    sentence: Sequence[words.Part]
-    fsd: FsdRow | None
+    headline: str
+    lines: Sequence[sentences.Line]
+    fsd: Distance | None
     strip: Sequence[tuple[str, str]]  # data URL, alternative text
-    figure: Markup
+    forest: Markup
+    areas: Markup
+    parts: Markup
     shown: Shown
-    less: Sequence[Reduced]
-    chance: str
-    unknown: int
+    unplotted: int
+    further: Further
+    tipping: Sequence[str]
+    falling: Sequence[trust.Corrected]
+    corrected: Sequence[trust.Corrected]
+    influences: Mapping[str, Sequence["PictureView"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,47 +73,119 @@ class PictureView:
 
 @dataclass(frozen=True, eq=False)
 class HolderView:
-    """The real pictures that hold most of one class, and the generators that draw it least."""
+    """The real pictures that hold most of one class, and the generators that lose it."""
 
     class_id: int
     name: str
-    found: Sequence[tuple[str, str]]  # generator, how much less
+    found: Sequence[tuple[str, str, str]]  # generator, verdict, how much is left
     pictures: Sequence[PictureView]
 
 
 def render(data: ReportData) -> str:
     """The page: self-contained, below 5 MB, in light and dark, for screen and paper."""
     names = _class_names(data)
-    held = [picture for classes in data.holders.values() for pictures in classes.values() for picture in pictures]
-    fsd = fsd_rows(data.fsd)
+    found = distances(data.findings)
     with style():
-        generators = [_generator(data, name, place, fsd) for place, name in enumerate(data.generators)]
-        distances = Markup(inline(fsd_figure(data), "fsd")) if any(row.fsd is not None for row in fsd) else ""
-    taken = sum(len(view.figure) + 12_000 * len(view.strip) // STRIP + 1_000 * len(view.shown.rows) for view in generators)
-    budget = min(MOST, max(LEAST, PAGE - 300_000 - len(data.audit_yaml) - taken))
-    encoded = encode([*(picture for samples in data.samples for picture in samples.pictures), *held], budget)
+        drawn = [_drawn(data, name, place) for place, name in enumerate(data.generators)]
+        side_by_side = Markup(inline(fsd_figure(found), "fsd")) if found else Markup("")
+    taken = sum(len(figure) for each in drawn for figure in each.figures) + 1_400 * sum(len(each.shown.rows) for each in drawn)
+    budget = min(MOST, max(LEAST, PAGE - 300_000 - len(data.audit_yaml) - taken - 12_000 * len(drawn)))
+    shown = [picture for samples in data.kept.samples for picture in samples.pictures]
+    encoded = encode(shown, budget, data.kept.all)
     counts = Counter(row.source for row in data.quarantined)
     return (
         _environment()
         .get_template("template.html.j2")
         .render(
             data=data,
-            generators=generators,
-            fsd=sorted(fsd, key=lambda row: (row.fsd is None, row.fsd)),
-            fsd_figure=distances,
-            differences=differences(data.comparison),
-            samples=[(samples, _views(samples, encoded, names)) for samples in data.samples if samples.pictures],
+            generators=[_generator(data, each, found, encoded, names) for each in drawn],
+            tested="dropped_classes" in data.findings,
+            means={verdict: _filled(text, data) for verdict, text in sentences.MEANS.items()},
+            fsd=found,
+            fsd_figure=side_by_side,
+            pairs=pairs(data.findings),
+            parser_classes=trust.parser_classes(data.findings),
+            samples=[(samples, _views(samples, encoded, names)) for samples in data.kept.samples if samples.pictures],
             legend=_legend(data, names),
             holders=_holders(data, encoded, names),
             quarantined=data.quarantined[:LISTED],
             quarantine_counts=[f"{source}: {words.counted(count, 'image')}" for source, count in counts.items()],
-            threshold=next((row.presence_threshold for view in generators for row in view.shown.rows), None),
+            threshold=next((row["presence_threshold"] for row in rows(data.findings, "class_stats")), None),
             exit_meaning=words.EXIT.get(data.exit_status, "unknown"),
             styles=Markup(_styles()),
             script=Markup((HERE / "sort.js").read_text(encoding="utf-8")),
-            beyond=BEYOND,
         )
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    name: str
+    place: int
+    shown: Shown
+    figures: tuple[Markup, Markup, Markup]
+
+
+def _drawn(data: ReportData, name: str, place: int) -> _Drawn:
+    """The figures of one generator: they are drawn first, since the pictures may take what they leave of the page."""
+    classes = class_findings(data.findings, name)
+    most = next((most for count, most in ROWS.items() if len(data.generators) <= count), 48)
+    shown, areas = telling_first(classes, most), largest(classes)
+    points, parts = curve(data.findings, name), shares(data.findings, name)
+    tested = any(one.word for one in classes)
+    drawn = (
+        forest_figure(telling_first(classes, min(most, PLOTTED)), name, data.decide, data.sigmas)
+        if tested and shown.rows
+        else None,
+        area_figure(areas, name, data.sigmas) if areas.rows else None,
+        parts_figure(points, parts, name) if len(points) > 1 or parts else None,
+    )
+    forest, area, part = (
+        Markup("" if one is None else inline(one, f"{kind}{place}")) for kind, one in zip("fcp", drawn, strict=True)
+    )
+    return _Drawn(name, place, shown, (forest, area, part))
+
+
+def _generator(
+    data: ReportData, drawn: _Drawn, found: Sequence[Distance], encoded: Mapping[int, Encoded], names: Mapping[int, str]
+) -> GeneratorView:
+    name = drawn.name
+    pictures = [picture for samples in data.kept.samples if samples.source == name for picture in samples.pictures]
+    pushed = {(row["role"], row["image"]): row["influence"] for row in _influential(data, name)}
+    influences = {
+        role: [
+            PictureView(
+                picture, encoded[id(picture)], f"{role} image {picture.name}: {_seen(picture, names)}",
+                held=words.number(pushed.get((role, picture.index))),
+            )
+            for picture in shown
+        ]
+        for role, shown in data.kept.influences.get(name, {}).items()
+        if shown
+    }  # fmt: skip
+    forest, areas, parts = drawn.figures
+    return GeneratorView(
+        name=name, anchor=f"generator-{drawn.place + 1}", headline=sentences.headline(data.findings, name),
+        lines=sentences.verdict_lines(data.findings, name, named=5 if len(data.generators) <= 4 else 3, listed=8),
+        fsd=next((one for one in found if one.generator == name), None),
+        strip=[(thumbnail(picture), f"{name}, image {picture.index}") for picture in pictures[:STRIP]],
+        forest=forest, areas=areas, parts=parts, shown=drawn.shown,
+        unplotted=max(0, len(drawn.shown.rows) - PLOTTED) + drawn.shown.left_out, further=further(data.findings, name),
+        tipping=trust.tipping_words(data.findings, name), falling=trust.falling(data.findings, name),
+        corrected=trust.corrected(data.findings, name), influences=influences,
+    )  # fmt: skip
+
+
+def _influential(data: ReportData, name: str) -> list[Any]:
+    """The rows of the influences of the pictures that are shown: the table has one for every image."""
+    import pyarrow.compute as pc
+
+    kept = data.kept.influences.get(name, {})
+    shown = sorted({picture.index for pictures in kept.values() for picture in pictures})
+    if "influences" not in data.findings or not shown:
+        return []
+    table = data.findings["influences"]
+    return list(rows({"influences": table.filter(pc.field("image").isin(shown))}, "influences", name))
 
 
 def _environment() -> Environment:
@@ -119,72 +193,44 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        number=words.number,
-        percent=_kept(words.percent),
-        share=_kept(words.share),
-        with_error=_kept(words.with_error),
-        moment=words.moment,
-        kept=_kept(str),
+        number=words.number, percent=_kept(words.percent), share=_kept(words.share), distance=_kept(words.distance),
+        p=words.p, moment=words.moment, kept=_kept(str), css=_css, slug=_slug,
+        capital=lambda text: text[:1].upper() + text[1:],
         hundredth=lambda value: words.share(value).removesuffix(" %"),
-        css=_css,
-        mark=ratio_mark,
-    )
+        bare=lambda interval: words.percents(interval).replace(" %", ""),
+    )  # fmt: skip
     environment.globals.update(
-        counted=words.counted, duration=words.duration, classes_shown=words.classes_shown, colour=class_colour
-    )
+        counted=words.counted, duration=words.duration, colour=class_colour, listing=words.listing,
+        distance_words=sentences.distance_words, bias_words=sentences.bias_words, rank_words=sentences.rank_words,
+        pair_words=sentences.pair_words, chance=words.chance,
+    )  # fmt: skip
     return environment
 
 
 def _kept(text: Any) -> Any:
-    """A formatter whose spaces before % and around ± do not break."""
+    """A formatter whose spaces before % and within an interval do not break."""
 
     def kept(value: Any) -> str:
-        return re.sub(r" (?=[%±])|(?<=±) ", "\N{NO-BREAK SPACE}", text(value))
+        return re.sub(r" (?=%)|(?<=\d|%) (?=\[)|(?<=\[)([^\] ]*,) ", _unbroken, text(value))
 
     return kept
+
+
+def _unbroken(space: re.Match[str]) -> str:
+    return f"{space[1] or ''}\N{NO-BREAK SPACE}"
+
+
+def _slug(verdict: str) -> str:
+    return verdict.replace(" ", "-")
 
 
 def _css(class_id: int) -> str:
     return "#{:02x}{:02x}{:02x}".format(*class_colour(class_id))
 
 
-def ratio_mark(ratio: Estimate) -> Markup:
-    """A ratio and its two standard errors either way, drawn small on a log scale from 1/8 to 4."""
-    if ratio.value is None or ratio.low is None or ratio.high is None:
-        return Markup("")
-    role = "l" if ratio.high < 1 else "m" if ratio.low > 1 else "s"
-
-    def place(value: float) -> float:
-        return float(np.clip(71 + 22 * np.log2(max(value, 1e-9)), 4, 116))
-
-    at, low, high = place(ratio.value), place(ratio.low), place(ratio.high)
-    mark = f'<circle cx="{at:.1f}" cy="9" r="2.8"/>'
-    if ratio.value < 0.125:
-        mark = '<path class="f" d="M10 4v10l-9-5z"/>'
-    elif ratio.value > 4:
-        mark = '<path class="f" d="M110 4v10l9-5z"/>'
-    one = place(1.0)
-    bar = f'<path class="b" d="M{one:g} 9H{at:.1f}"/>' if abs(at - one) > 0.5 else ""
-    span = f'<path d="M{low:.1f} 9H{high:.1f}"/>' if high - low > 0.5 else ""
-    return Markup(f'<svg class="r {role}" viewBox="0 0 120 18" aria-hidden="true">{bar}{span}{mark}</svg>')
-
-
-def _generator(data: ReportData, name: str, place: int, fsd: Sequence[FsdRow]) -> GeneratorView:
-    rows = class_rows(data.class_stats, name)
-    shown = shown_classes(rows)
-    pictures = [picture for samples in data.samples if samples.source == name for picture in samples.pictures]
-    return GeneratorView(
-        name=name,
-        anchor=f"generator-{place + 1}",
-        sentence=words.sentence_parts(data.class_stats, data.fsd, name),
-        fsd=next((row for row in fsd if row.generator == name), None),
-        strip=[(thumbnail(picture), f"{name}, image {picture.index}") for picture in pictures[:STRIP]],
-        figure=Markup(inline(classes_figure(shown, name), f"c{place + 1}")) if shown.rows else Markup(""),
-        shown=shown,
-        less=reduced(rows),
-        chance=words.chance(rows),
-        unknown=sum(not (row.real_presence.known or row.real_area.known) for row in rows if row.real_area.value),
-    )
+def _filled(text: str, data: ReportData) -> str:
+    lines = {name: words.share(getattr(data.decide, name)) for name in ("dropped", "reduced", "increased")}
+    return text.format(**lines)
 
 
 def _views(samples: Samples, encoded: Mapping[int, Encoded], names: Mapping[int, str]) -> list[PictureView]:
@@ -203,22 +249,23 @@ def _seen(picture: Picture, names: Mapping[int, str], most: int = 4) -> str:
 
 
 def _holders(data: ReportData, encoded: Mapping[int, Encoded], names: Mapping[int, str]) -> list[HolderView]:
-    """By class, the surest reduction first: the real pictures are the same for every generator."""
+    """By class, the plainest loss first: the real pictures are the same for every generator."""
     pictures: dict[int, Sequence[Picture]] = {}
-    less: dict[int, list[tuple[float, str, str]]] = {}
-    for generator, classes in data.holders.items():
-        found = {each.class_id: each for each in reduced(class_rows(data.class_stats, generator))}
+    said: dict[int, list[tuple[int, str, str, str]]] = {}
+    for generator, classes in data.kept.holders.items():
+        losses = lost(data.findings, generator)
         for class_id, held in classes.items():
             pictures.setdefault(class_id, held)
-            each = found.get(class_id)
-            how = words.held_less(each) if each and each.row.generated_area.value else "never" if each else "less"
-            less.setdefault(class_id, []).append((each.ceiling if each else 1.0, generator, how))
-    order = sorted(pictures, key=lambda class_id: (min(less[class_id]), class_id))
+            for place, one in enumerate(losses):
+                if one.class_id == class_id and one.told is not None:
+                    how = f"{sentences.how_much(one.told, one.telling)} ({sentences.against(one, one.telling)})"
+                    said.setdefault(class_id, []).append((place, generator, one.word, how))
+    order = sorted(pictures, key=lambda class_id: (min(said.get(class_id, [(999, "", "", "")])), class_id))
     return [
         HolderView(
             class_id,
             _name(names, class_id),
-            [(generator, how) for _, generator, how in sorted(less[class_id])],
+            [(generator, verdict, how) for _, generator, verdict, how in sorted(said.get(class_id, []))],
             [_holder(picture, encoded[id(picture)], class_id, names) for picture in pictures[class_id]],
         )
         for class_id in order
@@ -236,14 +283,14 @@ def _holder(picture: Picture, encoded: Encoded, class_id: int, names: Mapping[in
 def _legend(data: ReportData, names: Mapping[int, str]) -> list[tuple[int, str]]:
     """Every class that the label maps on the page show."""
     seen: set[int] = set()
-    for samples in data.samples:
+    for samples in data.kept.samples:
         for picture in samples.pictures:
             seen |= {int(each) for each in np.unique(picture.labels)}
     return [(class_id, _name(names, class_id)) for class_id in sorted(seen)]
 
 
 def _class_names(data: ReportData) -> dict[int, str]:
-    return {row.class_id: row.name for name in data.generators for row in class_rows(data.class_stats, name)}
+    return {one.class_id: one.name for name in data.generators for one in class_findings(data.findings, name)}
 
 
 def _name(names: Mapping[int, str], class_id: int) -> str:

@@ -13,16 +13,21 @@ ROLES: Mapping[str, tuple[str, str]] = {
     "real": ("#a9bccd", "#587591"),
     "real_edge": ("#5d7a95", "#9bb7d0"),
     "generated": ("#c2274f", "#ff7d96"),
+    "dropped": ("#9c1f1f", "#ff7f6b"),
     "less": ("#c05a12", "#f09347"),
     "less_pale": ("#f0d3bb", "#674733"),
     "more": ("#2369ab", "#62aeea"),
     "more_pale": ("#c1d8ec", "#2e4b65"),
+    "same": ("#2c7a5c", "#62c29b"),
+    "band": ("#eef3f0", "#212c28"),
+    "paper": ("#fefefe", "#14181d"),
     "mean": ("#3d6287", "#7fa8cf"),
     "covariance": ("#b3c6d8", "#405a74"),
 }
 """What a colour stands for, as (light, dark). Figure files use light; the page follows the reader's setting.
 
-Less is orange and more is blue, which colour-blind readers tell apart; the pale ones lie within two standard errors.
+Less is orange and more is blue, which colour-blind readers tell apart; the pale ones are changes without a verdict.
+No verdict is told by its colour alone: it has a shape and a word as well.
 """
 
 VOID = (30, 32, 36)

@@ -40,7 +40,7 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture and its label map as data URLs, with the size of each in pixels."""
+    """A picture and its label map as data URLs, with the size of each in pixels; no label map where it is not needed."""
 
     photo: str
     labels: str
@@ -52,20 +52,23 @@ class Encoded:
         return max(self.width, self.height) <= SMALL
 
 
-def encode(pictures: Sequence[Picture], budget: int) -> Mapping[int, Encoded]:
+def encode(pictures: Sequence[Picture], budget: int, bare: Sequence[Picture] = ()) -> Mapping[int, Encoded]:
     """Each picture by `id()`, at the best rung of the ladder at which all of them together fit into `budget` bytes.
 
-    Raises ValueError when not even the smallest rung fits.
+    bare: more pictures, of which the label map is not needed. Raises ValueError when not even the smallest rung fits.
     """
-    unique = list({id(picture): picture for picture in pictures}.values())
+    mapped = {id(picture) for picture in pictures}
+    unique = list({id(picture): picture for picture in (*pictures, *bare)}.values())
     if not unique:
         return {}
     largest = max(max(picture.image.shape[:2]) for picture in unique)
     probe = unique[:: max(1, len(unique) // 16)]
     for encoding in LADDER[0 if largest <= SMALL else 2 :]:
-        if _bytes([_encoded(picture, encoding) for picture in probe]) * len(unique) > budget * len(probe):
+        if _bytes([_encoded(picture, encoding, id(picture) in mapped) for picture in probe]) * len(unique) > budget * len(
+            probe
+        ):
             continue
-        encoded = [_encoded(picture, encoding) for picture in unique]
+        encoded = [_encoded(picture, encoding, id(picture) in mapped) for picture in unique]
         if _bytes(encoded) <= budget:
             return {id(picture): each for picture, each in zip(unique, encoded, strict=True)}
     raise ValueError(f"{len(unique)} pictures do not fit into {budget:,} bytes; show fewer")
@@ -105,10 +108,10 @@ def _runs(edges: npt.NDArray[np.bool_]) -> list[tuple[int, int, int]]:
     return [(int(row), int(start), int(end - start)) for row, start, end in zip(rows, starts, ends, strict=True)]
 
 
-def _encoded(picture: Picture, encoding: Encoding) -> Encoded:
+def _encoded(picture: Picture, encoding: Encoding, mapped: bool) -> Encoded:
     photo = _resized(picture.image, encoding.side, Image.Resampling.BOX)
-    labels = Image.fromarray(coloured(_thinned(picture.labels, encoding.side)))
-    return Encoded(_webp(photo, encoding.quality), _webp(labels, None), photo.width, photo.height)
+    labels = _webp(Image.fromarray(coloured(_thinned(picture.labels, encoding.side))), None) if mapped else ""
+    return Encoded(_webp(photo, encoding.quality), labels, photo.width, photo.height)
 
 
 def _thinned(labels: npt.NDArray[np.integer], side: int) -> npt.NDArray[np.integer]:

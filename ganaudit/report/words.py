@@ -1,20 +1,13 @@
-"""Numbers and findings in words: the one place that formats a number for people."""
+"""Numbers, counts and times in words: the one place that formats a number for people."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
-import pandas as pd
-
-from ganaudit.report.data import ClassRow, Estimate, Reduced, Shown, class_rows, fsd_rows, reduced
+from ganaudit.report.classes import Interval
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
-PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
-NAMED = 3
-"""Classes that a sentence names before it counts the others."""
 
 EXIT = {
     0: "done",
@@ -23,14 +16,6 @@ EXIT = {
     3: "finished, with images set aside",
     4: "finished, and a condition to fail on was met",
 }
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stretch of a sentence, and what it names."""
-
-    text: str
-    kind: Literal["", "generator", "class", "invented"] = ""
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -68,15 +53,62 @@ def change(ratio: float | None) -> str:
     return f"{'+' if moved > 0 else MINUS if moved < 0 else ''}{abs(moved):,} %"
 
 
-def with_error(estimate: Estimate) -> str:
-    """A ratio and its standard error, to the error's first digit and at most three decimals: 0.54 ± 0.03."""
-    if estimate.value is None:
+def spread(interval: Interval, unit: str = "", most: int = 4) -> str:
+    """A number and its interval, to the digits that the interval's width allows: 37 % [31, 44], 2.1 [1.9, 2.3]."""
+    if interval.value is None:
         return NOTHING
-    if not estimate.se:
-        return f"{estimate.value:.2f}" if estimate.value else "0"
-    decimals = min(3, max(0, -math.floor(math.log10(estimate.se))))
-    error = f"{estimate.se:,.{decimals}f}" if estimate.se >= 0.0005 else "<0.001"
-    return f"{estimate.value:,.{decimals}f} {PLUS_MINUS} {error}"
+    if interval.low is None or interval.high is None:
+        return f"{number(interval.value)}{unit}"
+    if interval.low == interval.high:
+        return f"{number(interval.value)}{unit}"
+    decimals = min(most, _decimals(interval))
+    value, low, high = (_fixed(end, decimals) for end in (interval.value, interval.low, interval.high))
+    return f"{value}{unit} [{low}, {high}]"
+
+
+def percents(interval: Interval) -> str:
+    """A ratio and its interval in percent: 37 % [31, 44]; of 10 % and more never finer than 98.9 % [98.4, 99.3]."""
+    whole = _times(interval, 100)
+    return spread(whole, " %", most=1 if (whole.high or 0) >= 10 else 4)
+
+
+def distance(interval: Interval) -> str:
+    """The same with a digit more, for a distance, of which the first digits are what is compared: 1.93 [1.71, 2.15]."""
+    if interval.value is None or interval.low is None or interval.high is None or interval.low == interval.high:
+        return number(interval.value, 3)
+    decimals = _decimals(interval) + (interval.high - interval.low < 30)
+    value, low, high = (_fixed(end, decimals) for end in (interval.value, interval.low, interval.high))
+    return f"{value} [{low}, {high}]"
+
+
+def at_most(interval: Interval) -> str:
+    """The upper end of a ratio in percent: 1.2 %."""
+    high = None if interval.high is None else 100 * interval.high
+    return NOTHING if high is None else f"{_fixed(high, 0 if high >= 3 else 1 if high >= 0.3 else 2)} %"
+
+
+def chance(p_value: float | None, permutations: int, alpha: float) -> str:
+    """What the p-value says: whether the images can be told from the real ones at all."""
+    if p_value is None:
+        return "not tested"
+    least = permutations > 0 and p_value <= 1.0001 / (1 + permutations)
+    said = f"p = {number(p_value)}" + (f", the least of {permutations} permutations" if least else "")
+    if p_value <= alpha:
+        return f"beyond chance ({said})"
+    return f"cannot be told from real images ({said})"
+
+
+def p(value: float | None) -> str:
+    """A p- or q-value: 0.034, <0.001."""
+    if value is None:
+        return NOTHING
+    return "<0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def of_ten(share: float) -> str:
+    """A share as so many of ten: 6 of 10; where that says too little, of a hundred: 3.0 of 100, 97 of 100."""
+    tenths = round(10 * share)
+    return f"{tenths} of 10" if share in (0.0, 1.0) or 0 < tenths < 10 else f"{number(100 * share)} of 100"
 
 
 def counted(count: int, noun: str) -> str:
@@ -109,113 +141,20 @@ def duration(started: datetime, finished: datetime | None) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
-def sentence(class_stats: pd.DataFrame, fsd: pd.DataFrame, generator: str) -> str:
-    """What one generator draws less than the real images, what it invents, and its distance, in one sentence."""
-    return "".join(part.text for part in sentence_parts(class_stats, fsd, generator))
+def _times(interval: Interval, factor: float) -> Interval:
+    value, low, high = (None if end is None else factor * end for end in (interval.value, interval.low, interval.high))
+    return Interval(value, low, high)
 
 
-def sentence_parts(class_stats: pd.DataFrame, fsd: pd.DataFrame, generator: str) -> list[Part]:
-    """The `sentence`, with the names in it marked."""
-    rows = class_rows(class_stats, generator)
-    less = reduced(rows)
-    parts = [Part(generator, "generator")]
-    parts += _less(less) if less else _nothing_less(rows)
-    parts += _invented(rows)
-    for row in fsd_rows(fsd):
-        if row.generator == generator and row.fsd is not None:
-            floor = "" if row.floor is None else f" against a floor of {number(row.floor)}"
-            parts.append(Part(f"; FSD {number(row.fsd)}{floor}"))
-    return [*parts, Part(".")]
+def _decimals(interval: Interval) -> int:
+    """Digits behind the point that a width leaves: 0 from 3 up, 1 from 0.3 up, and so on to 4."""
+    assert interval.low is not None and interval.high is not None
+    width = interval.high - interval.low
+    return min(4, max(0, math.ceil(-math.log10(width / 3))))
 
 
-def held_less(each: Reduced, again: bool = False) -> str:
-    """How much less: "in 71 % as many images as the real ones (21 % against 30 %)"; shorter when said again."""
-    real, made, ratio = each.row.measured(each.measure)
-    if each.measure == "presence":
-        if not made.value:
-            return f"in no image in an amount that counts ({share(real.value)} of the real images hold it)"
-        images = "" if again else " images as the real ones"
-        return f"in {share(ratio.value)} as many{images} ({share(made.value)} against {share(real.value)})"
-    whole, pixels = ("", "") if again else (" of the real area", " of pixels")
-    return f"at {share(ratio.value)}{whole} ({percent(made.value)} against {percent(real.value)}{pixels})"
-
-
-def classes_shown(shown: Shown) -> str:
-    """Which classes a figure holds, and where the others are."""
-    groups = []
-    if shown.largest:
-        which = "that cover most of the real images" if shown.left_out or shown.changed else "of the real images"
-        groups.append(f"the {counted(shown.largest, 'class')} {which}")
-    if shown.changed:
-        groups.append(f"{shown.changed} smaller ones that changed most")
-    if shown.invented:
-        groups.append(f"{shown.invented} that no real image holds, at the right")
-    if not groups:
-        return "No class was found in any image."
-    only = "is" if shown.left_out == 1 else "are"
-    rest = f" {counted(shown.left_out, 'smaller class')} {only} in the table class_stats only." if shown.left_out else ""
-    return f"Shown: {listing(groups)}.{rest}"
-
-
-def chance(rows: Sequence[ClassRow]) -> str:
-    """How many of the comparisons lie two standard errors below by chance alone: "about 1 of 30 comparisons"."""
-    compared = sum(row.real_presence.known for row in rows) + sum(row.real_area.known for row in rows)
-    return f"about {max(1, round(0.023 * compared))} of {counted(compared, 'comparison')}"
-
-
-def _less(less: Sequence[Reduced]) -> list[Part]:
-    """ " never draws palm (…) or boat (…), and draws person in 37 % as many images … and fence at 54 % …"."""
-    named = less[:NAMED]
-    never = [each for each in named if not each.row.generated_area.value]
-    rarer = [each for each in named if each not in never and each.measure == "presence"]
-    smaller = [each for each in named if each not in never and each.measure == "area"]
-    parts: list[Part] = []
-    for place, each in enumerate(never):
-        real = each.row.real_presence.value
-        held = f"in {share(real)} of the real images" if real else f"{percent(each.row.real_area.value)} of real pixels"
-        parts += [Part(" or " if place else " never draws "), Part(each.name, "class"), Part(f" ({held})")]
-    drawn = rarer + smaller
-    for place, each in enumerate(drawn):
-        lead = ", " if place < len(drawn) - 1 else " and "
-        if place == 0:
-            lead = ", and draws " if never else " draws "
-        again = each in rarer[1:] or each in smaller[1:]
-        parts += [Part(lead), Part(each.name, "class"), Part(f" {held_less(each, again)}")]
-    if len(less) > NAMED:
-        others = len(less) - NAMED
-        parts.append(Part(f"; {counted(others, 'other class')} {'falls' if others == 1 else 'fall'} short too"))
-    return parts
-
-
-def _nothing_less(rows: Sequence[ClassRow]) -> list[Part]:
-    """ " draws no class clearly less than the real images do: the lowest is fence, at 93 % of the real area"."""
-    known = [
-        (ratio, row.name, measure)
-        for row in rows
-        if row.real_area.known or row.real_presence.known
-        for measure in [row.telling]
-        if (ratio := row.measured(measure)[2].value) is not None
-    ]
-    if not known:
-        return [Part(" cannot be judged: no class is seen in enough real images")]
-    ratio, name, measure = min(known)
-    start = Part(" draws no class clearly less than the real images do")
-    if ratio >= 1:
-        return [start]
-    how = f"in {share(ratio)} as many images" if measure == "presence" else f"at {share(ratio)} of the real area"
-    return [start, Part(": the lowest is "), Part(name, "class"), Part(f", {how}")]
-
-
-def _invented(rows: Sequence[ClassRow]) -> list[Part]:
-    """ "; it adds boat (in 3 % of its images), which no real image holds"."""
-    new = sorted(
-        (row for row in rows if row.invented and (row.generated_presence.low or 0) > 0),
-        key=lambda row: -(row.generated_presence.value or 0),
-    )
-    parts: list[Part] = []
-    for place, row in enumerate(new[:2]):
-        seen = f" (in {share(row.generated_presence.value)} of its images)"
-        parts += [Part(" and " if place else "; it adds "), Part(row.name, "invented"), Part(seen)]
-    if len(new) > 2:
-        parts.append(Part(f" and {counted(len(new) - 2, 'other class')}"))
-    return [*parts, Part(", which no real image holds")] if parts else []
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{abs(value):,.{decimals}f}"
+    if float(text.replace(",", "")) == 0:
+        return "0"
+    return f"{MINUS}{text}" if value < 0 else text

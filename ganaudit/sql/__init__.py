@@ -1,6 +1,7 @@
 """All SQL of ganaudit, one statement or group of statements per .sql file.
 
 table.sql, no_rows.sql   a view over a table's Parquet files, or over none yet (templates)
+older.sql                the same where an older ganaudit wrote some of them (template)
 runs.sql                 one row per run
 macros.sql               the images and class pixels of any run, and of those under any WHERE
 statistics.sql           statistics of classes, at any presence threshold, under any WHERE
@@ -9,6 +10,7 @@ audited.sql              the latest finished run of each audit, by its names
 about.sql, made_by.sql   which store the catalog belongs to (template), and the question
 attach_new.sql, attach.sql, detach.sql   the catalog's file, to write and to read (templates)
 class_stats.sql          a finding (template)
+used.sql                 the sources of one run, with what their keys stand for
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ganaudit.auditing import blocks, pictures
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
 from ganaudit.findings import materialise
-from ganaudit.report.data import Picture, Samples
+from ganaudit.report.data import Kept, Picture, Samples
 
 HERE = Path(__file__).parents[1]
 NOISE = {"name": "g", "kind": "tiny_models:Noise", "options": {"light": -0.8}}
@@ -32,8 +32,8 @@ def worked(store, *generators, **parts):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     planned, store = worked(tmp_path_factory.mktemp("run"))
-    stats = materialise(store, planned.run)["class_stats"].to_pandas()
-    return planned, store, pictures.collect(planned, store, stats)
+    found = materialise(store, planned.run)
+    return planned, store, found, pictures.collect(planned, store, found)
 
 
 def labels(pixels):
@@ -42,8 +42,8 @@ def labels(pixels):
 
 
 def test_samples_are_the_first_readable_images_with_the_labels_that_were_counted(run):
-    planned, _, (samples, _) = run
-    real, generated = samples
+    planned, _, _, kept = run
+    real, generated = kept.samples
     assert (real.source, real.role, generated.source, generated.role) == ("real", "real", "g", "generated")
     assert [picture.index for picture in real.pictures] == list(range(3, 15))
     assert [picture.index for picture in generated.pictures] == list(range(12))
@@ -54,10 +54,12 @@ def test_samples_are_the_first_readable_images_with_the_labels_that_were_counted
         assert (picture.labels == labels(pixels)).all()
 
 
-def test_the_most_reduced_classes_are_shown_by_the_real_images_that_hold_most_of_them(run):
-    _, _, (_, holders) = run
-    shown = holders["g"]
+def test_lost_classes_are_shown_by_the_real_images_that_hold_most_of_them(run):
+    _, _, found, kept = run
+    shown = kept.holders["g"]
     assert 3 in shown  # a dark generator makes no bright pixels
+    verdicts = found["dropped_classes"].to_pylist()
+    assert set(shown) == {row["class_id"] for row in verdicts if row["verdict"] in ("dropped", "reduced")}
     for class_id, found in shown.items():
         held = [int((picture.labels == class_id).sum()) for picture in found]
         assert held == sorted(held, reverse=True) and held[0] > 0 and len(found) <= pictures.HOLDERS
@@ -65,15 +67,27 @@ def test_the_most_reduced_classes_are_shown_by_the_real_images_that_hold_most_of
     assert {picture.index for picture in shown[3]} <= set(range(121, 200))
 
 
+def test_the_images_that_push_the_distance_up_most_are_kept_strongest_first(run):
+    _, _, found, kept = run
+    rows = found["influences"].to_pylist()
+    for role in ("real", "generated"):
+        best = sorted((row for row in rows if row["role"] == role), key=lambda row: (-row["influence"], row["image"]))
+        expected = [row["image"] for row in best[: pictures.INFLUENTIAL] if row["influence"] > 0]
+        assert [picture.index for picture in kept.influences["g"][role]] == expected and expected
+    (real,) = {picture.name for picture in kept.influences["g"]["real"][:1]}
+    assert real == f"image {kept.influences['g']['real'][0].index}"
+    assert pictures.influential({}, "g", "real") == []
+
+
 def test_what_is_saved_is_what_is_loaded_to_the_last_bit(run):
-    planned, store, (samples, holders) = run
-    pictures.save(store, planned.run, samples, holders)
-    again, held = pictures.load(store, planned.run)
-    assert [(group.source, group.role) for group in again] == [(group.source, group.role) for group in samples]
-    pairs = [*zip(again, samples, strict=True)]
-    assert all(same(a, b) for x, y in pairs for a, b in zip(x.pictures, y.pictures, strict=True))
-    assert {g: list(c) for g, c in held.items()} == {g: list(c) for g, c in holders.items()}
-    assert all(same(a, b) for g in holders for c in holders[g] for a, b in zip(held[g][c], holders[g][c], strict=True))
+    planned, store, _, kept = run
+    pictures.save(store, planned.run, kept)
+    again = pictures.load(store, planned.run)
+    assert [(group.source, group.role) for group in again.samples] == [(group.source, group.role) for group in kept.samples]
+    assert {g: list(c) for g, c in again.holders.items()} == {g: list(c) for g, c in kept.holders.items()}
+    assert {g: list(r) for g, r in again.influences.items()} == {g: list(r) for g, r in kept.influences.items()}
+    assert len(again.all) == len(kept.all) > 30
+    assert all(same(a, b) for a, b in zip(again.all, kept.all, strict=True))
 
 
 def same(a: Picture, b: Picture) -> bool:
@@ -81,17 +95,17 @@ def same(a: Picture, b: Picture) -> bool:
 
 
 def test_label_maps_of_many_classes_and_odd_names_survive(run):
-    _, store, _ = run
+    store = run[1]
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     picture = Picture(2**40, "a/b 'ü'.png", image, np.array([[0, 300], [32767, 255]]))
     store.finding("other", "fsd").parent.mkdir(parents=True)
-    pictures.save(store, "other", [Samples("s", "real", [picture])], {})
-    ((group,), holders) = pictures.load(store, "other")
-    assert same(group.pictures[0], picture) and holders == {}
+    pictures.save(store, "other", Kept([Samples("s", "real", [picture])]))
+    found = pictures.load(store, "other")
+    assert same(found.samples[0].pictures[0], picture) and found.holders == found.influences == {}
 
 
 def test_a_run_without_pictures_has_none(run):
-    assert pictures.load(run[1], "never") == ([], {})
+    assert pictures.load(run[1], "never").all == []
 
 
 def test_large_pictures_are_kept_small_and_labels_beside_them_at_their_own_size(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import ganaudit
+from ganaudit import report
 from ganaudit import spec as specs
 from ganaudit.auditing import blocks
 from ganaudit.auditing import run as audit
@@ -88,7 +91,8 @@ def test_an_audit_leaves_findings_a_report_and_a_catalog(done):
     assert set(found.findings) == set(FINDINGS)
     for name, table in FINDINGS.items():
         assert found.findings[name].schema.names == [column.name for column in table.columns]
-        assert not found.table(name).empty
+        if name not in ("dropped_groups", "dropped_in_slices", "dropped_pairs"):  # none are asked for; pairs are too rare
+            assert not found.table(name).empty
     assert "<html" in found.report.read_text()[:500].lower()
     assert found.parsed == 300 + 2048 == sum(block.images for block in watched)
     with catalog.connect(Store(found.store)) as connection:
@@ -129,6 +133,40 @@ def test_class_stats_are_those_of_pandas_over_the_records(done):
             assert row[f"{side}_presence_se"] == pytest.approx(present.std(ddof=1) / np.sqrt(len(own)), rel=0.01, abs=1e-9)
             assert row[f"{side}_size"] == pytest.approx(share[present].mean())
         assert row["area_ratio"] == pytest.approx(row["generated_area"] / row["real_area"])
+
+
+def test_the_report_holds_the_findings_the_sources_and_their_digests(done):
+    found, _ = done
+    data = audit.report_data(Store(found.store), found.run)
+    assert {name: table.num_rows for name, table in data.findings.items()} == {
+        name: table.num_rows for name, table in found.findings.items()
+    }
+    assert data.generators == ("fine", "partly") and data.started.tzinfo is not None
+    planned = plan(spec(found.store, noise("fine"), noise("partly", fault="nan", since=400)))
+    assert [(used.role, used.name, used.key, used.images) for used in data.sources] == [
+        (source.role, source.name, source.key, source.count) for source in planned.sources
+    ]
+    assert {used.parser_key for used in data.sources} == {planned.parser_key}
+    assert f"ganaudit report {found.run} --store {found.store}" in data.command
+
+
+def test_a_run_that_an_older_ganaudit_rolled_up_says_so_and_can_still_be_asked(done, tmp_path):
+    found, _ = done
+    shutil.copytree(found.store, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    fsd = store.finding(found.run, "fsd")
+    kept = ["run", "real", "generator", "real_images", "generated_images", "fsd", "mean_part", "covariance_part", "floor"]
+    pq.write_table(pq.read_table(fsd, columns=kept), fsd)
+    store.finding(found.run, "dropped_classes").unlink()
+    data = audit.report_data(store, found.run)
+    assert "older ganaudit" in data.notes[0] and "`ganaudit run`" in data.notes[0]
+    assert "fsd" not in data.findings and "class_stats" in data.findings
+    assert data.notes[0] in report.render(data).replace("&#34;", '"')
+    rows = catalog.query(store, "SELECT generator, fsd, corrected FROM fsd ORDER BY generator").to_pylist()
+    assert [(row["generator"], row["corrected"]) for row in rows] == [("fine", None), ("partly", None)]
+    assert all(row["fsd"] is not None for row in rows)
+    with pytest.raises(RequestError, match="nope"):
+        catalog.query(store, "SELECT nope FROM fsd")
 
 
 def test_the_same_audit_again_finds_the_same_numbers(done):

@@ -26,7 +26,7 @@ def noise(count: int, side: int) -> list[Picture]:
 
 
 def test_small_pictures_are_kept_to_the_bit(audit):
-    picture = audit().samples[0].pictures[0]
+    picture = audit().kept.samples[0].pictures[0]
     encoded = encode([picture], 100_000)[id(picture)]
     assert np.array_equal(decoded(encoded.photo), picture.image)
     assert np.array_equal(decoded(encoded.labels), coloured(picture.labels))
@@ -47,8 +47,15 @@ def test_what_cannot_fit_says_so():
 
 def test_one_picture_shown_twice_is_encoded_once():
     (picture,) = noise(1, 32)
-    assert len(encode([picture, picture], 100_000)) == 1
+    assert len(encode([picture, picture], 100_000, [picture])) == 1
+    assert encode([picture], 100_000, [picture])[id(picture)].labels
     assert encode([], 10) == {}
+
+
+def test_bare_pictures_have_no_label_map():
+    first, second = noise(2, 32)
+    encoded = encode([first], 100_000, [second])
+    assert encoded[id(first)].labels and encoded[id(second)].photo and encoded[id(second)].labels == ""
 
 
 def test_sizes_keep_their_shape():

@@ -1,0 +1,212 @@
+"""What one generator does to each class: its measurements, its verdicts, and which of them a reader meets first."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from ganaudit.report.data import Findings, Row, rows
+
+Measure = Literal["presence", "area"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+
+LOST = ("dropped", "reduced")
+GREW = ("invented", "increased")
+SEVERITY = ("dropped", "reduced", "invented", "increased", "inconclusive", "not testable", "equivalent")
+"""Verdicts in the order in which a reader needs them. A class is as its worst measure: equivalent only if both are."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number and its interval; None where it does not exist (a ratio over zero)."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided on one measure of one class, group, slice or pair."""
+
+    verdict: str
+    ratio: Interval
+    p_value: float | None = None
+    q_value: float | None = None
+    detectable: float | None = None
+    """The largest true ratio that would have been found reduced; None where none would."""
+    real_holding: int | None = None
+    generated_holding: int | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """One quantity, real and generated, each with its standard error."""
+
+    real: float | None = None
+    real_se: float | None = None
+    generated: float | None = None
+    generated_se: float | None = None
+    ratio: float | None = None
+    ratio_se: float | None = None
+
+    def interval(self, sigmas: float) -> Interval:
+        """The ratio's interval so many standard errors either way, on a log scale: a ratio is never negative."""
+        if not self.ratio or self.ratio_se is None:
+            return Interval(self.ratio)
+        factor = math.exp(min(sigmas * self.ratio_se / self.ratio, 50.0))
+        return Interval(self.ratio, self.ratio / factor, self.ratio * factor)
+
+
+@dataclass(frozen=True)
+class ClassFinding:
+    """One class of one generator. Areas and sizes in percent of pixels, presences as shares of images."""
+
+    class_id: int
+    name: str
+    area: Sides = Sides()
+    presence: Sides = Sides()
+    size: Sides = Sides()
+    real_confidence: float | None = None
+    generated_confidence: float | None = None
+    presence_verdict: Verdict | None = None
+    area_verdict: Verdict | None = None
+
+    def verdict_on(self, measure: Measure) -> Verdict | None:
+        return self.presence_verdict if measure == "presence" else self.area_verdict
+
+    def sides(self, measure: Measure) -> Sides:
+        return self.presence if measure == "presence" else self.area
+
+    def measures(self, verdicts: Iterable[str]) -> list[Measure]:
+        """The measures on which one of these verdicts was given."""
+        return [m for m in MEASURES if (found := self.verdict_on(m)) is not None and found.verdict in verdicts]
+
+    @property
+    def word(self) -> str:
+        """The verdict of its worst measure; empty where none was given (a run of an older ganaudit)."""
+        return next((word for word in SEVERITY if self.measures([word])), "")
+
+    @property
+    def telling(self) -> Measure:
+        """The measure that tells the verdict best.
+
+        Where both have the verdict, presence if it makes at least half of the change of area: area ratio = presence
+        ratio x size ratio, so half on a log scale is the square root.
+        """
+        having = self.measures([self.word])
+        if len(having) == 1:
+            return having[0]
+        presence, area = self.presence.ratio, self.area.ratio
+        if presence is None or area is None or area <= 0 or presence <= 0:
+            return "presence"
+        return "presence" if abs(math.log(presence)) >= abs(math.log(area)) / 2 else "area"
+
+    @property
+    def told(self) -> Verdict | None:
+        """The verdict on the telling measure."""
+        return self.verdict_on(self.telling)
+
+    @property
+    def absent(self) -> bool:
+        """Neither the real images nor the generator's hold a pixel of it."""
+        return not self.area.real and not self.area.generated
+
+    @property
+    def new(self) -> bool:
+        """The generator's images hold it, no real image does."""
+        return not self.area.real and bool(self.area.generated)
+
+    @property
+    def never(self) -> bool:
+        """The real images hold it, no generated image does."""
+        return bool(self.area.real) and not self.area.generated
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The classes that fit into a figure, and how many were left out."""
+
+    rows: tuple[ClassFinding, ...]
+    left_out: int
+
+
+def class_findings(findings: Findings, generator: str) -> list[ClassFinding]:
+    """Every class of one generator, in the order of their ids."""
+    found = {row["class_id"]: _measured(row) for row in rows(findings, "class_stats", generator)}
+    for row in rows(findings, "dropped_classes", generator):
+        one = found.get(row["class_id"], ClassFinding(row["class_id"], row["class"]))
+        decided = verdict_of(row)
+        changed = replace(one, presence_verdict=decided) if row["measure"] == "presence" else replace(one, area_verdict=decided)
+        found[row["class_id"]] = changed
+    return [found[class_id] for class_id in sorted(found) if class_id > 0]
+
+
+def verdict_of(row: Row) -> Verdict:
+    """The verdict in a row of any of the dropped_… tables."""
+    return Verdict(
+        verdict=row["verdict"], ratio=Interval(row["ratio"], row["ratio_low"], row["ratio_high"]), p_value=row["p_value"],
+        q_value=row["q_value"], detectable=row.get("detectable"), real_holding=row.get("real_holding"),
+        generated_holding=row.get("generated_holding"), threshold=row.get("presence_threshold"),
+    )  # fmt: skip
+
+
+def with_verdict(classes: Iterable[ClassFinding], *verdicts: str) -> list[ClassFinding]:
+    """The classes whose worst verdict is one of these, the plainest first.
+
+    Plainest: losses by the upper end of the interval, growth by the lower end, so that a handful of images of a rare
+    class never stands before a common class that is plainly missing; what is inconclusive by how far from 1 it seems; the
+    others by how much the real images hold.
+    """
+    chosen = [one for one in classes if one.word in verdicts]
+    order = (*SEVERITY, "")
+    return sorted(chosen, key=lambda one: (order.index(one.word), *_plain(one), one.class_id))
+
+
+def lost(findings: Findings, generator: str, k: int | None = None) -> list[ClassFinding]:
+    """The classes that a generator drops, then those that it reduces, the plainest first; the first `k` of them."""
+    return with_verdict(class_findings(findings, generator), *LOST)[:k]
+
+
+def largest(classes: Sequence[ClassFinding], most: int = 60, changed: int = 12) -> Shown:
+    """The classes for the figure of areas, by real area, new ones last: the largest, and of the rest the plainest changes."""
+    held = sorted((one for one in classes if one.area.real), key=lambda one: (-(one.area.real or 0), one.name))
+    moved = with_verdict(held[most:], *LOST, "increased")[:changed]
+    new = sorted((one for one in classes if one.new), key=lambda one: (-(one.area.generated or 0), one.name))[:changed]
+    chosen = (*held[:most], *sorted(moved, key=lambda one: -(one.area.real or 0)), *new)
+    return Shown(chosen, sum(not one.absent for one in classes) - len(chosen))
+
+
+def telling_first(classes: Sequence[ClassFinding], most: int = 60) -> Shown:
+    """The classes for the forest plot and the table: by verdict, worst first; those that nobody holds are left out."""
+    ordered = with_verdict((one for one in classes if not one.absent), *SEVERITY, "")
+    return Shown(tuple(ordered[:most]), len(ordered) - min(most, len(ordered)))
+
+
+def _plain(one: ClassFinding) -> tuple[float, ...]:
+    told = one.told
+    if told is None:
+        return (-(one.area.real or 0.0),)
+    if one.word in LOST:
+        return (math.inf if told.ratio.high is None else told.ratio.high,)
+    if one.word == "increased":
+        return (-(told.ratio.low or 0.0),)
+    if one.word == "invented":
+        return (-(one.presence.generated or 0.0),)
+    if one.word == "inconclusive" and told.ratio.value is not None:
+        return (-abs(math.log(max(told.ratio.value, 1e-9))),)
+    return (-(one.area.real or 0.0),)
+
+
+def _measured(row: Row) -> ClassFinding:
+    def sides(name: str) -> Sides:
+        return Sides(
+            real=row[f"real_{name}"], real_se=row[f"real_{name}_se"], generated=row[f"generated_{name}"],
+            generated_se=row[f"generated_{name}_se"], ratio=row[f"{name}_ratio"], ratio_se=row[f"{name}_ratio_se"],
+        )  # fmt: skip
+
+    return ClassFinding(
+        class_id=row["class_id"], name=row["class"], area=sides("area"), presence=sides("presence"), size=sides("size"),
+        real_confidence=row["real_confidence"], generated_confidence=row["generated_confidence"],
+    )  # fmt: skip
