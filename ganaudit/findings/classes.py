@@ -105,7 +105,7 @@ def of_slices(
     store: Store, run: str, real: Counts, generated: Counts, names: Mapping[int, str], slices: Mapping[str, Slice],
     decide: Decide,
 ) -> Iterator[Columns]:  # fmt: skip
-    """Columns of `dropped_in_slices`, slice by slice; one with fewer than two images on a side has none. Raises RequestError."""
+    """Columns of `dropped_in_slices`, slice by slice; fewer than two images on a side have none. Raises RequestError."""
     if not slices:
         return
     ids = [one for one in real.classes if one != 0]
