@@ -15,7 +15,7 @@ from PIL import Image as pillow
 
 from ganaudit import images
 from ganaudit.auditing import blocks
-from ganaudit.auditing.plan import BlockTask, Plan, PlannedSource
+from ganaudit.auditing.plan import Plan, PlannedSource
 from ganaudit.auditing.sources import DatasetSource
 from ganaudit.errors import ImageError
 from ganaudit.records import catalog, writer
@@ -42,20 +42,19 @@ def collect(plan: Plan, store: Store, class_stats: Any) -> tuple[list[Samples], 
     """A few pictures of each source, and for each generator's most reduced classes the real ones that hold most of it."""
     real = plan.sources[0]
     generators = [source for source in plan.sources if source.role == "generated"]
+    shown = [source for source in plan.sources if source.role in ("real", "generated")]
     with catalog.of_run(store, plan.run) as connection:
 
         def indices(statement: str, *values: object) -> list[int]:
             return [row[0] for row in connection.execute(statement, list(values)).fetchall()]
 
-        first = {source.name: indices(READABLE, plan.run, source.name, SAMPLES) for source in plan.sources}
+        first = {source.name: indices(READABLE, plan.run, source.name, SAMPLES) for source in shown}
         most = {
             (generator.name, reduced.class_id): indices(MOST_OF, plan.run, real.name, reduced.name, HOLDERS)
             for generator in generators
             for reduced in most_reduced(class_stats, generator.name)
         }
-    samples = [
-        Samples(source.name, source.role, list(look(plan, source, first[source.name]).values())) for source in plan.sources
-    ]
+    samples = [Samples(source.name, source.role, list(look(plan, source, first[source.name]).values())) for source in shown]
     seen = look(plan, real, sorted({index for wanted in most.values() for index in wanted}))
     holders: dict[str, dict[int, list[Picture]]] = {}
     for (generator_name, class_id), wanted in most.items():
@@ -68,7 +67,7 @@ def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int,
     if not indices:
         return {}
     first, last = source.blocks[0]
-    task = BlockTask(plan.spec, source.place, source.key, plan.parser_key, first, last, plan.device, plan.precision)
+    task = plan.task(source, first, last)
     parser, opened = blocks.opened(task)
     found: dict[int, Picture] = {}
     if plan.spec.parser.kind == "masks" or source.kind == "masks":

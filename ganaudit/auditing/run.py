@@ -23,6 +23,7 @@ from ganaudit import devices, findings
 from ganaudit.auditing import pictures
 from ganaudit.auditing.blocks import BlockDone, make_block
 from ganaudit.auditing.plan import BlockTask, Plan, plan
+from ganaudit.auditing.roles import not_measured
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
@@ -213,6 +214,7 @@ def report_data(store: Store, run: str) -> ReportData:
         ).fetchall()
         notes = _notes(connection, run, tables["fsd"])
     audit_name, spec, started, finished, status, versions, device = row
+    notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))]))
     if tables["class_stats"].empty and status != SET_ASIDE:
         raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
     samples, holders = pictures.load(store, run)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.findings import classes as class_findings
-from ganaudit.findings import distances
+from ganaudit.findings import distances, parser, resolution
 from ganaudit.findings.counts import Counts, read_counts
 from ganaudit.findings.moments import moments_of
 from ganaudit.findings.sources import Source, sources_of
@@ -50,7 +50,8 @@ def materialise(
     why. Raises AuditError where that happens to the real images, RequestError where sources cannot be compared.
     """
     decide = decide or Decide()
-    sources = [source for source in sources_of(store, run) if source.role in ("real", "generated")]
+    listed = sources_of(store, run)
+    sources = [source for source in listed if source.role in ("real", "generated")]
     if not sources:
         raise RequestError(f"the run {run!r} has no sources")
     known = _classes(store, sources[0].parser_key)
@@ -58,20 +59,25 @@ def materialise(
     _check_comparable(sources, counts, known)
     states = {name: moments_of(store, one.source, known.first_head, one) for name, one in counts.items() if len(one) >= 2}
     used = [source for source in sources if source.name in states]
+    floors = resolution.floors(store, listed, counts, known.first_head)
     rows: dict[str, list[Row]] = {name: [] for name in FINDINGS}
     pulls: list[pa.Table] = []
     for real in (source for source in used if source.role == "real"):
         level = noise_level(centred(states[real.name])[0], distances.SEED)
         for generator in (source for source in used if source.role == "generated"):
-            pair = _Pair(store, run, counts[real.name], counts[generator.name], known, decide)
+            pair = _Pair(
+                store, run, counts[real.name], counts[generator.name], known, decide, floors.get((real.name, generator.name))
+            )
             pulls.append(pair.distances(rows, (states[real.name], states[generator.name]), level))
             pair.classes(rows, groups or {}, slices or {})
         generators = [source.name for source in used if source.role == "generated"]
         _compare(rows, run, real.name, generators, states, decide.alpha)
+    stats = class_findings.class_stats(store, run, decide.presence, used)
+    parser.add_rows(rows, store, run, listed, counts, known.first_head, known.names, stats, decide)
     findings = {
         name: FINDINGS[name].from_rows(found) for name, found in rows.items() if name not in ("class_stats", "influences")
     }
-    findings["class_stats"] = class_findings.class_stats(store, run, decide.presence, used)
+    findings["class_stats"] = stats
     findings["influences"] = pa.concat_tables(pulls) if pulls else schema.INFLUENCES.from_rows([])
     for name, table in findings.items():
         store.write_finding(run, name, table)
@@ -88,13 +94,14 @@ class _Pair:
     generated: Counts
     known: Classes
     decide: Decide
+    resolution_floor: float | None
 
     def distances(self, rows: dict[str, list[Row]], states: tuple[GroupMoments, GroupMoments], level: float | None) -> pa.Table:
         """Adds the rows of the distance tables; returns those of `influences`."""
         sides = distances.Sides.of((self.real, self.generated), states, self.known.first_head)
         estimate = jackknife.estimate(*sides.sums, alpha=self.decide.alpha)
         pulls, variance = distances.influence_rows(self.run, sides)
-        row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations)
+        row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations, self.resolution_floor)
         self._add(rows, "fsd", [row])
         self._add(rows, "fsd_by_class", distances.share_rows(sides, self.known.names))
         self._add(rows, "fsd_curve", distances.curve_rows(sides, estimate, self.decide.alpha))
