@@ -125,7 +125,8 @@ def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> 
         count = min(count, CONTROLS)
     recipe = {**source.recipe, "parser": _parser_part(parser, named, asked)}
     return PlannedSource(
-        asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe, digests=source.digests, resolution=source.resolution, training_step=source.training_step,
+        asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
+        digests=source.digests, resolution=source.resolution, training_step=source.training_step,
         count=count, blocks=blocks(count, source.length),
     )  # fmt: skip
 

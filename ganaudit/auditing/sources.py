@@ -204,7 +204,7 @@ class DatasetSource:
         if self._truth:
             truth = np.zeros(pixels.shape[:3], dtype=np.int64)
             for place, image in enumerate(read):
-                if isinstance(image, Image):
+                if isinstance(image, Image) and image.labels is not None:
                     truth[place] = image.labels
         return Batch(
             names=[

@@ -72,9 +72,10 @@ class FolderDataset:
     def resolution(self) -> int | None:
         """Short side of the first image of the listing, in pixels, as it lies there; None where that cannot be read."""
         try:
-            return min(read(self._files[0], images.decode).shape[:2])
+            height, width = read(self._files[0], images.decode).shape[:2]
         except ImageError:
             return None
+        return min(int(height), int(width))
 
     def image(self, index: int) -> Image:
         """Image `index`; ImageError where its file cannot be decoded, or changed after the folder was listed."""

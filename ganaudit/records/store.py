@@ -206,7 +206,8 @@ class Store:
     ) -> None:
         """Write the records of the images first to last of a key; harmless where another writer was first.
 
-        confusion: what became of the true classes, where those are known. `images` must hold each of these images once. The images shard comes last: it marks that the block is done.
+        confusion: what became of the true classes, where those are known. `images` must hold
+        each of these images once. The images shard comes last: it marks that the block is done.
         """
         _check_block(key, first, last, images, class_pixels, *(() if confusion is None else (confusion,)))
         if confusion is not None:

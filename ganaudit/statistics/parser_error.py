@@ -66,7 +66,8 @@ class Seen:
         return len(self.n)
 
     def without(self, group: int | None = None) -> Seen:
-        return Seen(*(_rest(value, group)[None] for value in (self.n, self.present, self.total)), pixels=self.pixels)
+        n, present, total = (_rest(value, group)[None] for value in (self.n, self.present, self.total))
+        return Seen(n, present, total, self.pixels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +112,11 @@ def measured(true: NDArray[Any], parsed: NDArray[Any], confusion: NDArray[Any], 
     """
     number = len(confusion)
     there, given = true >= least, parsed >= least
-    sums = [_summed(csr_array(value.astype(np.float64)), groups, number) for value in (there, given, there & given)]
-    return Measured(np.bincount(groups, minlength=number).astype(np.float64), *sums, confusion.astype(np.float64))
+    held, found, both = (
+        _summed(csr_array(value.astype(np.float64)), groups, number) for value in (there, given, there & given)
+    )
+    n = np.bincount(groups, minlength=number).astype(np.float64)
+    return Measured(n, held, found, both, confusion.astype(np.float64))
 
 
 def seen(counts: Rows, pixels: int, groups: NDArray[Any], least: int) -> Seen:
@@ -134,7 +138,8 @@ def worth(known: Measured, alpha: float = 0.05) -> Worth:
     pixels[0] = 0.0
     hits, there, given = np.diag(pixels), pixels.sum(axis=1), pixels.sum(axis=0)
     return Worth(
-        true.astype(np.int64), _share(both, true), *_exact(both, true, alpha), _share(kept, absent), *_exact(kept, absent, alpha),
+        true.astype(np.int64),
+        _share(both, true), *_exact(both, true, alpha), _share(kept, absent), *_exact(kept, absent, alpha),
         _share(hits, there), _share(hits, given), _share(hits, there + given - hits),
     )  # fmt: skip
 
@@ -176,7 +181,7 @@ def rogan_gladen(seen_in: Floats, sensitivity: Floats, specificity: Floats) -> F
 
 
 def true_areas(confusion: Floats, areas: Floats) -> Floats:
-    """(C,) true area shares that best explain those seen. confusion: (C, C) pixels; a class never measured is taken as it is."""
+    """(C,) true area shares that best explain those seen. confusion: (C, C) pixels; a class without any is taken as it is."""
     there = confusion.sum(axis=1)
     there[0] = 0.0
     rows = np.where(there[:, None] > 0, confusion / np.maximum(there, 1.0)[:, None], np.eye(len(there)))
@@ -239,16 +244,16 @@ def _corrected(
     below, above = shares(whole[0], whole[1]), shares(whole[0], whole[2])
     ratio = _ratio(above, below)
     variance, log_variance, squares, log_squares = (np.zeros(len(ratio)) for _ in range(4))
-    for place, side in enumerate((known, real, generated)):
-        k = side.groups
+    spared: tuple[tuple[int, Callable[[int], tuple[Floats, Floats]]], ...] = (
+        (known.groups, lambda g: (shares(known.without(g), whole[2]), shares(known.without(g), whole[1]))),
+        (real.groups, lambda g: (above, shares(whole[0], real.without(g)))),
+        (generated.groups, lambda g: (shares(whole[0], generated.without(g)), below)),
+    )
+    for k, without in spared:
         if k < 2:
             variance, log_variance = variance + np.nan, log_variance + np.nan
             continue
-        left = np.empty((k, len(ratio)))
-        for group in range(k):
-            a, b, c = (side.without(group) if at == place else one for at, one in enumerate(whole))
-            assert isinstance(a, Measured) and isinstance(b, Seen) and isinstance(c, Seen)
-            left[group] = _ratio(shares(a, c) if place != 1 else above, shares(a, b) if place != 2 else below)
+        left = np.stack([_ratio(*without(group)) for group in range(k)])
         with np.errstate(divide="ignore", invalid="ignore"):
             for values, sums, tops in ((left, variance, squares), (np.log(left), log_variance, log_squares)):
                 part = (k - 1) / k * ((values - values.mean(axis=0)) ** 2).sum(axis=0)
