@@ -151,14 +151,13 @@ def list_kinds(
 ) -> None:
     """What an audit file can name, and the shipped models."""
     from ganaudit.registry import REGISTRY
-    from ganaudit.weights import builtin_names
+    from ganaudit.weights import builtin_names, card, locate
 
     if room not in REGISTRY:
         raise RequestError(f"there is no list of {room!r}; there are {', '.join(REGISTRY)}")
     kinds = {kind: entry.summary for kind, entry in REGISTRY[room].items()}
-    shipped = [
-        f"builtin:{name}" for name in builtin_names() if (name == "village") == (room == "parsers") and room != "datasets"
-    ]
+    names = [f"builtin:{name}" for name in builtin_names() if room != "datasets"]
+    shipped = [name for name in names if (card(locate(name)).get("kind") == "unet") == (room == "parsers")]
     if as_json:
         typer.echo(_json({"kinds": kinds, "weights": shipped}))
         return

@@ -65,6 +65,10 @@ class VillageSource(Source):
     seed: int | None = None
     """Default: 0 for the real side, `sample.seed` for a generator."""
     prevalence: dict[str, Probability] = {}
+    style: Literal["plain", "redrawn"] = "plain"
+    """How it is drawn: redrawn has other colours and textures, in which `builtin:village-redrawn` was trained."""
+    artefact: Literal["smear", "checkerboard", "blur", "colour"] | None = None
+    """A planted fault: the images are altered (smear: the people in them), what stands in them is not."""
 
 
 class FolderSource(Source):

@@ -82,6 +82,27 @@ def _rows(by_row: NDArray[np.int64], by_column: NDArray[np.int64], total: NDArra
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Confusion:
+    """One row per pair of true and parsed class in an image, sorted by image, true class and parsed class."""
+
+    image: NDArray[np.int64]
+    true_class: NDArray[np.int64]
+    class_id: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+
+
+def confused(truth: NDArray[np.int64], maps: NDArray[np.int64], classes: int) -> Confusion:
+    """True (N, H, W) against parsed (N, h, w) class ids below `classes`; true labels are resampled, nearest, to (h, w)."""
+    high, wide = maps.shape[1:]
+    rows, columns = ((2 * np.arange(to) + 1) * have // (2 * to) for to, have in zip((high, wide), truth.shape[1:], strict=True))
+    pairs = truth[:, rows[:, None], columns] * classes + maps
+    found = [np.unique(one, return_counts=True) for one in pairs]
+    names, counts = np.concatenate([one[0] for one in found]), np.concatenate([one[1] for one in found])
+    image = np.repeat(np.arange(len(found)), [len(one[0]) for one in found])
+    return Confusion(image, names // classes, names % classes, counts.astype(np.int64))
+
+
 def _joined(tallies: list[Tally], group: int) -> Tally:
     columns = {name: [getattr(t, name) for t in tallies] for name in Tally.__dataclass_fields__}
     columns["image"] = [images + place * group for place, images in enumerate(columns["image"])]

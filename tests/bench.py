@@ -71,7 +71,7 @@ def parse_stage(store: Path) -> list[Row]:
     torch.set_num_threads(1)
     spec = village(store, SAMPLE)
     planned = plan(spec)
-    task = BlockTask(spec, -1, planned.sources[0].key, planned.parser_key, 0, SAMPLE - 1, planned.device, planned.precision)
+    task = planned.task(planned.sources[0], 0, SAMPLE - 1)
     parser, source = opened(task)
     held: Any = _Held(source, range(SAMPLE), spec.sample.batch)
     pixels = render(Prevalence(), 0, range(SAMPLE))[0]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 
 from ganaudit import devices, images
 from ganaudit.auditing.plan import BlockTask
@@ -21,7 +22,7 @@ from ganaudit.errors import AuditError, RequestError
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records.store import Store
-from ganaudit.tally import Tally, tally
+from ganaudit.tally import Confusion, Tally, confused, tally
 from ganaudit.version import __version__
 
 T = TypeVar("T")
@@ -51,13 +52,16 @@ def make_block(task: BlockTask) -> BlockDone:
     sampling = parsing = 0.0
     image_rows: list[pa.Table] = []
     class_rows: list[pa.Table] = []
+    confusion_rows: list[pa.Table] = []
     quarantined = 0
     for first, batch, seconds in _batches(task, source):
         sampling += seconds
         before = time.perf_counter()
-        counted, size = _counted(batch, parser, task)
+        counted, size, confusion = _counted(batch, parser, task)
         image_rows.append(_image_rows(task.key, first, batch, counted, size))
         class_rows.append(_class_rows(task.key, first, batch, counted))
+        if confusion is not None:
+            confusion_rows.append(_confusion_rows(task.key, first, batch, confusion))
         quarantined += sum(error is not None for error in batch.errors)
         parsing += time.perf_counter() - before
     footer = {
@@ -65,7 +69,10 @@ def make_block(task: BlockTask) -> BlockDone:
         "torch": torch.__version__, "batch": str(task.spec.sample.batch),
     }  # fmt: skip
     store = Store(task.spec.path(task.spec.store))
-    store.write_block(task.key, task.first, task.last, pa.concat_tables(image_rows), pa.concat_tables(class_rows), footer)
+    store.write_block(
+        task.key, task.first, task.last, pa.concat_tables(image_rows), pa.concat_tables(class_rows), footer,
+        pa.concat_tables(confusion_rows) if confusion_rows else None,
+    )  # fmt: skip
     return BlockDone(
         task.source.name, task.key, task.first, task.last, task.last - task.first + 1, quarantined,
         sampling, parsing, time.perf_counter() - started,
@@ -100,10 +107,15 @@ def counted_batches(task: BlockTask, parser: OpenParser, source: OpenSource) -> 
         yield batch, _counted(batch, parser, task)[0]
 
 
-def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, int]:
-    """The batch's classes, and the pixels of one label map."""
+def _first_head(maps: torch.Tensor) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = (maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy().astype(np.int64)
+    return found
+
+
+def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, int, Confusion | None]:
+    """The batch's classes, the pixels of one label map, and what became of the true classes where those are known."""
     if batch.labels is not None:
-        return tally(torch.from_numpy(batch.labels), None, parser.class_count), int(np.prod(batch.labels.shape[1:]))
+        return tally(torch.from_numpy(batch.labels), None, parser.class_count), int(np.prod(batch.labels.shape[1:])), None
     pixels = batch.pixels
     n, size = len(pixels), task.spec.sample.batch
     if n < size:  # every batch has one size: what is parsed beside an image never changes what is counted for it
@@ -115,7 +127,8 @@ def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, 
             labels = parser.parser.parse(images.to_unit(pixels.to(task.device)))
             maps, confidence = _checked(labels.maps, labels.confidence, size, parser)
             counted = tally(maps[:n], confidence[:n], parser.class_count)
-            return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2])
+            confusion = None if batch.truth is None else confused(batch.truth, _first_head(maps[:n]), parser.class_count)
+            return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2]), confusion
     except torch.OutOfMemoryError:
         raise RequestError(
             f"{task.device} has no room for a batch of {size} images; set sample.batch to {max(1, size // 2)}"
@@ -145,6 +158,17 @@ def _declared(counted: Tally, parser: OpenParser) -> Tally:
     if unknown:
         raise AuditError(f"the parser gave the class id {min(unknown)}, which is none of its classes")
     return counted
+
+
+def _confusion_rows(key: str, first: int, batch: Batch, found: Confusion) -> pa.Table:
+    kept = np.array([error is None for error in batch.errors])[found.image]
+    return pa.table({
+        "key": pa.array([key] * int(kept.sum()), pa.string()),
+        "image": pa.array(found.image[kept] + first, pa.int64()),
+        "true_class": pa.array(found.true_class[kept], pa.int16()),
+        "class_id": pa.array(found.class_id[kept], pa.int16()),
+        "pixels": pa.array(found.pixels[kept], pa.int32()),
+    })  # fmt: skip
 
 
 def _image_rows(key: str, first: int, batch: Batch, counted: Tally, size: int) -> pa.Table:
@@ -201,10 +225,10 @@ def _parser(task: BlockTask) -> OpenParser:
 
 
 def _source(task: BlockTask) -> OpenSource:
-    asked = task.source.model_dump(mode="json", exclude={"name", "count"})
-    known = canonical([task.key, task.device, str(task.spec.folder), asked])
+    source = task.source.model_dump(mode="json", exclude={"name", "count"})
+    known = canonical([task.key, task.device, str(task.spec.folder), source])
     parser = _parser(task)
-    return _once(_SOURCES, known, lambda: open_source(task.source, task.spec, parser, task.device, task.place >= 0))
+    return _once(_SOURCES, known, lambda: open_source(task.asked, task.spec, parser, task.device))
 
 
 def _once(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:

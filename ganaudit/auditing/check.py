@@ -13,6 +13,7 @@ import torch
 
 from ganaudit.auditing import blocks
 from ganaudit.auditing.plan import BlockTask, plan
+from ganaudit.auditing.roles import not_measured
 from ganaudit.auditing.sources import Batch, GeneratorSource, OpenSource
 from ganaudit.records.store import Store
 from ganaudit.spec import AuditSpec, VillageSource
@@ -69,7 +70,7 @@ def check(spec: AuditSpec) -> Check:
     found, remarks = [], list[str]()
     for source in planned.sources:
         first, last = source.blocks[0]
-        task = BlockTask(spec, source.place, source.key, planned.parser_key, first, last, planned.device, planned.precision)
+        task = planned.task(source, first, last)
         todo = sum(one.last - one.first + 1 for one in missing if one.key == source.key)
         rate, set_aside, class_rows, remark = _probe(task)
         remarks += [f"{source.name!r}: {remark}"] if remark else []
@@ -87,7 +88,7 @@ def check(spec: AuditSpec) -> Check:
         parser=spec.parser.kind, classes=len(planned.classes), sources=tuple(found), blocks=planned.blocks,
         missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
-        notes=(*_notes(spec, planned.precision, planned.device), *remarks),
+        notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *remarks),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from PIL import Image as pillow
 
 from ganaudit import images
 from ganaudit.auditing import blocks
-from ganaudit.auditing.plan import BlockTask, Plan, PlannedSource
+from ganaudit.auditing.plan import Plan, PlannedSource
 from ganaudit.auditing.sources import DatasetSource
 from ganaudit.errors import ImageError
 from ganaudit.records import catalog, writer
@@ -101,7 +101,7 @@ def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int,
     if not indices:
         return {}
     first, last = source.blocks[0]
-    task = BlockTask(plan.spec, source.place, source.key, plan.parser_key, first, last, plan.device, plan.precision)
+    task = plan.task(source, first, last)
     parser, opened = blocks.opened(task)
     found: dict[int, Picture] = {}
     if plan.spec.parser.kind == "masks" or source.kind == "masks":

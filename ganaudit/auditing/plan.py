@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ganaudit import devices
+from ganaudit.auditing.roles import CONTROL, CONTROLS, GENERATED, TRUTH, Asked, controls, named
 from ganaudit.auditing.sources import OpenSource, open_source
 from ganaudit.errors import RequestError
 from ganaudit.keys import source_key
@@ -27,8 +28,7 @@ class BlockTask:
     """One block of one source: small, picklable, everything that a worker needs."""
 
     spec: AuditSpec
-    place: int
-    """-1 for the real side, else the generator's place in the audit file."""
+    asked: Asked
     key: str
     parser_key: str
     first: int
@@ -38,25 +38,29 @@ class BlockTask:
 
     @property
     def source(self) -> AnySource:
-        return self.spec.real if self.place < 0 else self.spec.generators[self.place]
+        return self.asked.source(self.spec)
 
 
 @dataclass(frozen=True)
 class PlannedSource:
     """One source of a run, with the content key of its records."""
 
-    place: int
-    role: str
+    asked: Asked
     name: str
     kind: str
     key: str
     recipe: Mapping[str, Any]
     digests: Mapping[str, str]
     resolution: int | None
+    """Short side of the images as they are made, in pixels."""
     training_step: int | None
     count: int
     blocks: tuple[tuple[int, int], ...]
     """(first, last) of every block that the run uses."""
+
+    @property
+    def role(self) -> str:
+        return self.asked.role
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,10 @@ class Plan:
     classes: tuple[ClassInfo, ...]
     sources: tuple[PlannedSource, ...]
 
+    def task(self, source: PlannedSource, first: int, last: int) -> BlockTask:
+        """The images first to last of a source."""
+        return BlockTask(self.spec, source.asked, source.key, self.parser_key, first, last, self.device, self.precision)
+
     def missing(self, store: Store) -> list[BlockTask]:
         """Blocks that are not in the store yet, each key once, sources taking turns so that all get on evenly."""
         queues: dict[str, list[BlockTask]] = {}
@@ -81,7 +89,7 @@ class Plan:
             tasks = queues.setdefault(source.key, [])
             known = {(task.first, task.last) for task in tasks}
             tasks += [
-                BlockTask(self.spec, source.place, source.key, self.parser_key, first, last, self.device, self.precision)
+                self.task(source, first, last)
                 for first, last in source.blocks
                 if (first, last) not in done and (first, last) not in known
             ]
@@ -99,30 +107,33 @@ def plan(spec: AuditSpec) -> Plan:
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
     parser = open_parser(spec, device, precision)
-    asked: list[tuple[int, AnySource]] = [(-1, spec.real), *enumerate(spec.generators)]
-    sources = tuple(_planned(spec, place, source, parser, device) for place, source in asked)
+    sources = [_planned(spec, asked, parser, device) for asked in named(spec)]
+    natives = [source.resolution for source in sources if source.role == GENERATED]
+    sources += [_planned(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]
     started = datetime.now(UTC)
     return Plan(
         spec=spec, run=run_name(spec.name, started), started=started, device=device, precision=precision,
         workers=devices.workers(spec.run.workers, device), parser_key=parser.key, classes=parser.parser.classes,
-        sources=sources,
+        sources=tuple(sources),
     )  # fmt: skip
 
 
-def _planned(spec: AuditSpec, place: int, asked: AnySource, parser: OpenParser, device: str) -> PlannedSource:
-    source = open_source(asked, spec, parser, device, generated=place >= 0)
-    count = _count(spec, asked, source, generated=place >= 0)
-    recipe = {**source.recipe, "parser": _parser_part(parser, asked)}
+def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> PlannedSource:
+    named, source = asked.source(spec), open_source(asked, spec, parser, device)
+    count = _count(spec, named, source, generated=asked.role == GENERATED)
+    if asked.role == CONTROL:
+        count = min(count, CONTROLS)
+    recipe = {**source.recipe, "parser": _parser_part(parser, named, asked)}
     return PlannedSource(
-        place=place, role="real" if place < 0 else "generated", name=asked.name, kind=asked.kind, key=source_key(recipe),
-        recipe=recipe, digests=source.digests, resolution=source.resolution, training_step=source.training_step,
+        asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
+        digests=source.digests, resolution=source.resolution, training_step=source.training_step,
         count=count, blocks=blocks(count, source.length),
     )  # fmt: skip
 
 
-def _parser_part(parser: OpenParser, asked: AnySource) -> Mapping[str, Any]:
-    """What the parser contributes to a key: of label maps that were made elsewhere, only the classes."""
-    if isinstance(asked, MasksSource):
+def _parser_part(parser: OpenParser, named: AnySource, asked: Asked) -> Mapping[str, Any]:
+    """What the parser contributes to a key: where label maps are taken as they are, only the classes."""
+    if isinstance(named, MasksSource) and asked.role != TRUTH:
         return {"kind": "masks", "classes": parser.recipe["classes"]}
     return parser.recipe
 

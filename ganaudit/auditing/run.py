@@ -24,6 +24,7 @@ from ganaudit import devices, findings, sql
 from ganaudit.auditing import pictures
 from ganaudit.auditing.blocks import BlockDone, make_block
 from ganaudit.auditing.plan import BlockTask, Plan, plan
+from ganaudit.auditing.roles import not_measured
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
@@ -210,6 +211,7 @@ def report_data(store: Store, run: str) -> ReportData:
         notes = _notes(connection, run, found)
     audit_name, spec, *times, status, versions, device = row
     started, finished = (time and time.replace(tzinfo=UTC) for time in times)  # the view's times are UTC
+    notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))])) if spec != "{}" else ()
     if not generators(found) and status != SET_ASIDE and not older:
         raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
     if older:

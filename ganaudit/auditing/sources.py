@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganaudit import factory, images, weights
+from ganaudit.auditing.roles import GENERATED, TRUTH, Asked
+from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
@@ -20,6 +22,7 @@ from ganaudit.parsers.opening import OpenParser
 from ganaudit.registry import opener
 from ganaudit.spec import AnySource, AuditSpec, FactorySource, FolderSource, MasksSource, VillageSource, WeightsSource
 from ganaudit.state import state_digest
+from ganaudit.village.classes import NAMES as VILLAGE_CLASSES
 
 Fit = images.Fit
 
@@ -29,6 +32,7 @@ class Batch:
     """Consecutive images. errors[i] says why image i cannot be used; its pixels are then black.
 
     pixels: (N, H, W, 3) uint8 at the parser's resolution. labels: one (h, w) label map for each image, for kind masks.
+    truth: (N, h, w) true class ids of what the parser is to parse, for the role truth; 0 where there is none.
     """
 
     names: Sequence[str]
@@ -38,6 +42,7 @@ class Batch:
     clusters: Sequence[str | None]
     tags: Sequence[str | None]
     labels: NDArray[np.int64] | None = None
+    truth: NDArray[np.int64] | None = None
 
 
 class OpenSource(Protocol):
@@ -53,7 +58,9 @@ class OpenSource(Protocol):
     def digests(self) -> Mapping[str, str]: ...
 
     @property
-    def resolution(self) -> int | None: ...
+    def resolution(self) -> int | None:
+        """Short side of its images as they are made, in pixels; None where unknown."""
+        ...
 
     @property
     def training_step(self) -> int | None: ...
@@ -66,8 +73,9 @@ class OpenSource(Protocol):
     def read(self, indices: Sequence[int]) -> Batch: ...
 
 
-def open_source(asked: AnySource, spec: AuditSpec, parser: OpenParser, device: str, generated: bool) -> OpenSource:
-    """Opens one source of the audit file. Raises RequestError."""
+def open_source(role: Asked, spec: AuditSpec, parser: OpenParser, device: str) -> OpenSource:
+    """Opens one source of the audit file, in its role. Raises RequestError."""
+    asked, generated = role.source(spec), role.role == GENERATED
     masks_only = spec.parser.kind == "masks"
     if masks_only and not isinstance(asked, MasksSource):
         raise RequestError(
@@ -76,7 +84,22 @@ def open_source(asked: AnySource, spec: AuditSpec, parser: OpenParser, device: s
     if isinstance(asked, WeightsSource) or (isinstance(asked, FactorySource) and generated):
         return GeneratorSource(open_generator(asked, spec, device), parser, asked)
     dataset = _dataset(asked, spec, parser, generated)
-    return DatasetSource(dataset, asked, parser, _made_by(asked, spec, dataset) if isinstance(asked, FactorySource) else {})
+    made_by = _made_by(asked, spec, dataset) if isinstance(asked, FactorySource) else {}
+    if role.role == TRUTH:
+        _check_truth(asked, parser)
+    return DatasetSource(dataset, asked, parser, made_by, truth=role.role == TRUTH, through=role.through)
+
+
+def _check_truth(asked: AnySource, parser: OpenParser) -> None:
+    """True labels and the parser's are about the same classes, and the images can be given to the parser."""
+    first = [info for info in parser.parser.classes if info.head == parser.heads[0] and info.id]
+    if isinstance(asked, VillageSource) and [(info.id, info.name) for info in first] != list(enumerate(VILLAGE_CLASSES, 1)):
+        raise RequestError(
+            f"truth {asked.name!r} has the classes of the village and the parser has others; "
+            "give truth images whose label maps hold the parser's class ids (kind masks)"
+        )
+    if isinstance(asked, MasksSource) and parser.resolution is None:
+        raise RequestError(f"truth {asked.name!r}: the parser does not say which resolution it wants; give it one")
 
 
 def _made_by(asked: FactorySource, spec: AuditSpec, dataset: Dataset) -> dict[str, Any]:
@@ -96,7 +119,7 @@ def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: b
     opened: Any
     if isinstance(asked, VillageSource):
         seed = asked.seed if asked.seed is not None else spec.sample.seed if generated else 0
-        opened = opener("datasets", "village")(seed, asked.prevalence)
+        opened = opener("datasets", "village")(seed, asked.prevalence, asked.style, asked.artefact)
     elif isinstance(asked, FolderSource):
         size = asked.resize or parser.resolution
         if size is None:
@@ -125,23 +148,37 @@ def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: b
 
 
 class DatasetSource:
-    """A collection: decoded, resized, each image that cannot be read set aside."""
+    """A collection: decoded, resized, each image that cannot be read set aside.
+
+    truth: its label maps are not taken as the parser's, they are what the parser is measured by. through: images go through
+    this resolution (short side, pixels) and back, by the same resizing that a generator's images get.
+    """
 
     training_step = None
 
-    def __init__(self, dataset: Dataset, asked: AnySource, parser: OpenParser, made_by: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        asked: AnySource,
+        parser: OpenParser,
+        made_by: Mapping[str, Any],
+        truth: bool = False,
+        through: int | None = None,
+    ) -> None:
         self.kind = asked.kind
         self._foreign = isinstance(asked, FactorySource)
         self._dataset = dataset
-        self._masks = isinstance(asked, MasksSource)
+        self._truth, self._through = truth, through
+        self._masks = isinstance(asked, MasksSource) and not truth
         self._classes = parser.class_count
         self._names = {info.id for info in parser.parser.classes} | {0}
         self._size = None if self._masks else _size(getattr(asked, "resize", None)) or parser.resolution
         self._how: Fit = getattr(asked, "how", "crop")
         self.length = None if isinstance(asked, VillageSource) else len(dataset)
-        self.resolution: int | None = getattr(dataset, "resolution", None) or (self._size[1] if self._size else None)
+        self.resolution: int | None = through or getattr(dataset, "resolution", None)
         recipe = {**dataset.recipe(), **made_by}
-        self.recipe = {"source": recipe, "size": self._size, "how": self._how}
+        role = {"truth": TRUTH_VERSION} if truth else {"through": through} if through is not None else {}
+        self.recipe = {"source": recipe, "size": self._size, "how": self._how, **role}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
 
     def read(self, indices: Sequence[int]) -> Batch:
@@ -163,6 +200,12 @@ class DatasetSource:
                 if isinstance(image, Image):
                     stacked[place] = image.pixels
             pixels, labels = torch.from_numpy(stacked), None
+        truth = None
+        if self._truth:
+            truth = np.zeros(pixels.shape[:3], dtype=np.int64)
+            for place, image in enumerate(read):
+                if isinstance(image, Image) and image.labels is not None:
+                    truth[place] = image.labels
         return Batch(
             names=[
                 image.name if isinstance(image, Image) else self._name(index)
@@ -172,7 +215,7 @@ class DatasetSource:
             digests=[images.digest(image.pixels) if isinstance(image, Image) else None for image in read],
             clusters=[image.cluster if isinstance(image, Image) else None for image in read],
             tags=[image.label if isinstance(image, Image) else None for image in read],
-            labels=labels,
+            labels=labels, truth=truth,
         )  # fmt: skip
 
     def picture(self, index: int) -> Image:
@@ -196,18 +239,37 @@ class DatasetSource:
     def _one(self, index: int) -> Image | ImageError:
         try:
             image = self._image(index)
-            if self._masks:
+            if self._masks or self._truth:
                 unknown = set(np.unique(image.labels).tolist()) - self._names if image.labels is not None else set()
                 if unknown:
                     raise ImageError(f"{image.name}: its label map holds {sorted(unknown)[:5]}, no class ids of the parser")
+            if self._masks:
                 return image
             if image.pixels.dtype != np.uint8 or image.pixels.ndim != 3 or image.pixels.shape[2] != 3:
                 raise ImageError(f"{image.name} is {image.pixels.dtype} {image.pixels.shape}, not uint8 (H, W, 3)")
             if self._size is not None:
-                return Image(images.resize(image.pixels, self._size, self._how), image.name, None, image.cluster, image.label)
+                pixels = images.resize(image.pixels, self._size, self._how)
+                labels = None
+                if self._truth and image.labels is not None:
+                    labels = fitted(image.labels, image.pixels.shape[:2], self._size, self._how)
+                image = Image(pixels, image.name, labels, image.cluster, image.label)
+            if self._through is not None:
+                image = replace(image, pixels=through(image.pixels, self._through))
         except ImageError as error:
             return error
         return image
+
+
+TRUTH_VERSION = 1
+"""Enters the keys of true label maps: raised when they would be fitted to the images otherwise."""
+
+
+def through(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """An image (H, W, 3) sent through the resolution whose short side is `side` pixels, and back."""
+    height, width = pixels.shape[:2]
+    short = min(height, width)
+    small = images.resize(pixels, (max(1, height * side // short), max(1, width * side // short)), "stretch")
+    return images.resize(small, (height, width), "stretch")
 
 
 class GeneratorSource:

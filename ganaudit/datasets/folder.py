@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -66,6 +67,15 @@ class FolderDataset:
     def name(self, index: int) -> str:
         """Name of image `index`, readable or not."""
         return self._files[place(self._order, index)].shown
+
+    @cached_property
+    def resolution(self) -> int | None:
+        """Short side of the first image of the listing, in pixels, as it lies there; None where that cannot be read."""
+        try:
+            height, width = read(self._files[0], images.decode).shape[:2]
+        except ImageError:
+            return None
+        return min(int(height), int(width))
 
     def image(self, index: int) -> Image:
         """Image `index`; ImageError where its file cannot be decoded, or changed after the folder was listed."""

@@ -175,6 +175,20 @@ def decode_labels(path: str | os.PathLike[str], *, name: str | None = None) -> N
     return labels
 
 
+def fitted(labels: NDArray[np.integer[Any]], photo: Sequence[int], size: tuple[int, int], how: images.Fit) -> NDArray[np.int32]:
+    """A label map that covers a photo of `photo` = (height, width) pixels, as `images.resize` shows the photo in `size`."""
+    (h, w), (height, width) = (photo[0], photo[1]), size
+    if how == "stretch" or (h, w) == (height, width):
+        return resample(labels.astype(np.int32, copy=False), size)
+    scale = max(height / h, width / w)
+    found = labels
+    for axis, (shown, whole) in enumerate(((height, scale * h), (width, scale * w))):
+        share, have = min(1.0, shown / whole), labels.shape[axis]
+        at = ((np.arange(shown) + 0.5) / shown * share + (1.0 - share) / 2.0) * have
+        found = np.take(found, np.minimum(at.astype(np.int64), have - 1), axis=axis)
+    return found.astype(np.int32)
+
+
 def resample(labels: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:
     """Nearest neighbour between pixel centres: (h, w) => (H, W) = size."""
     rows, columns = ((2 * np.arange(to) + 1) * have // (2 * to) for to, have in zip(size, labels.shape, strict=True))

@@ -14,7 +14,7 @@ from ganaudit import sql
 from ganaudit.errors import RequestError
 from ganaudit.findings.counts import Counts
 from ganaudit.findings.sources import Source
-from ganaudit.findings.tables import Columns
+from ganaudit.findings.tables import UNBOUNDED, Columns
 from ganaudit.records import catalog
 from ganaudit.records.schema import CLASS_PIXELS, CLASS_STATS, IMAGES, RUN_SOURCES
 from ganaudit.records.store import Store
@@ -23,9 +23,6 @@ from ganaudit.statistics import pairs, power, verdicts
 from ganaudit.statistics.held import LEAST_PIXELS, Held, held, least_pixels, pooled
 from ganaudit.statistics.proportions import Floats
 from ganaudit.statistics.verdicts import MEASURES, Lines
-
-UNBOUNDED = 1e8
-"""A ratio from here on has no upper bound."""
 
 
 def class_stats(store: Store, run: str, presence: float, sources: Sequence[Source]) -> pa.Table:

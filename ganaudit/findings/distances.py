@@ -17,7 +17,7 @@ from ganaudit.statistics.centred import Centred, centred, spread
 from ganaudit.statistics.frechet import frechet, quick, shares
 from ganaudit.statistics.influence import influences
 from ganaudit.statistics.jackknife import Estimate
-from ganaudit.statistics.moments import GroupMoments, Moments
+from ganaudit.statistics.moments import GroupMoments, Moments, group_moments
 
 SEED = 0
 CURVE = (1, 2, 5, 10, 20)
@@ -48,15 +48,35 @@ class Sides:
         return self.states[0].all(), self.states[1].all()
 
 
-def fsd_row(sides: Sides, level: float | None, estimate: Estimate | None, variance: float, permutations: int) -> Row:
-    """One row of `fsd`, without its names. level: of the noise between real images; variance: by the delta method."""
+def resolution_floor(real: Counts, control: Counts, classes: Sequence[int]) -> float | None:
+    """The plain distance of real images from themselves, sent through a lower resolution and back; None for less than two."""
+    _, here, there = np.intersect1d(real.images, control.images, return_indices=True)
+    if len(here) < 2:
+        return None
+    sides = (
+        group_moments(one.of(classes)[rows], np.zeros(len(rows), np.int64), one.pixels, 1).all()
+        for one, rows in ((real, here), (control, there))
+    )
+    return frechet(*sides).value
+
+
+def fsd_row(
+    sides: Sides,
+    level: float | None,
+    estimate: Estimate | None,
+    variance: float,
+    permutations: int,
+    resolution: float | None = None,
+) -> Row:
+    """One row of `fsd`, without its names. level: of the noise between real images; variance: by the delta method;
+    resolution: the floor that the generator's resolution sets."""
     a, b = sides.moments
     distance = frechet(a, b)
     row: Row = {
         "real_images": a.n, "generated_images": b.n, "live_classes": int(((a.total != 0) | (b.total != 0)).sum()),
         "fsd": distance.value, "mean_part": distance.mean_part, "covariance_part": distance.covariance_part,
         "floor": None if level is None else level * (1 / a.n + 1 / b.n), "delta_se": variance**0.5,
-        "p_value": p_value(sides, permutations), "permutations": permutations,
+        "p_value": p_value(sides, permutations), "permutations": permutations, "resolution_floor": resolution,
     }  # fmt: skip
     if estimate is not None:
         row |= {

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.findings import classes as class_findings
-from ganaudit.findings import distances
+from ganaudit.findings import distances, parser, resolution
 from ganaudit.findings.counts import Counts, read_counts
 from ganaudit.findings.moments import moments_of
 from ganaudit.findings.sources import Source, sources_of
@@ -47,7 +47,8 @@ def materialise(
     why. Raises AuditError where that happens to the real images, RequestError where sources cannot be compared.
     """
     decide = decide or Decide()
-    sources = [source for source in sources_of(store, run) if source.role in ("real", "generated")]
+    listed = sources_of(store, run)
+    sources = [source for source in listed if source.role in ("real", "generated")]
     if not sources:
         raise RequestError(f"the run {run!r} has no sources")
     known = _classes(store, sources[0].parser_key)
@@ -55,17 +56,21 @@ def materialise(
     _check_comparable(sources, counts, known)
     states = {name: moments_of(store, one.source, known.first_head, one) for name, one in counts.items() if len(one) >= 2}
     used = [source for source in sources if source.name in states]
+    floors = resolution.floors(store, listed, counts, known.first_head)
     tables = Tables()
     for real in (source for source in used if source.role == "real"):
         level = noise_level(centred(states[real.name])[0], distances.SEED)
         generators = [source.name for source in used if source.role == "generated"]
         values = []
         for generator in generators:
-            pair = _Pair(store, run, counts[real.name], counts[generator], known, decide)
+            floor = floors.get((real.name, generator))
+            pair = _Pair(store, run, counts[real.name], counts[generator], known, decide, floor)
             values.append(pair.distances(tables, (states[real.name], states[generator]), level))
             pair.classes(tables, groups or {}, slices or {})
         _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, decide.alpha)
-    tables.part("class_stats", class_findings.class_stats(store, run, decide.presence, used))
+    stats = class_findings.class_stats(store, run, decide.presence, used)
+    tables.part("class_stats", stats)
+    parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats, decide)
     findings = tables.finished()
     for name, table in findings.items():
         store.write_finding(run, name, table)
@@ -82,6 +87,7 @@ class _Pair:
     generated: Counts
     known: Classes
     decide: Decide
+    resolution_floor: float | None
 
     @property
     def names(self) -> dict[str, str]:
@@ -93,7 +99,7 @@ class _Pair:
         estimate = jackknife.estimate(*sides.sums, alpha=self.decide.alpha)
         pulls, variance = distances.influence_rows(self.run, sides)
         tables.part("influences", pulls)
-        row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations)
+        row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations, self.resolution_floor)
         found = {
             "fsd": [row], "fsd_by_class": distances.share_rows(sides, self.known.names),
             "fsd_curve": distances.curve_rows(sides, estimate, self.decide.alpha),

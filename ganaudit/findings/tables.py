@@ -14,6 +14,10 @@ Columns = dict[str, Any]
 """Columns of a table by name, all of one length."""
 
 
+UNBOUNDED = 1e8
+"""A ratio from here on has no upper bound."""
+
+
 class Tables:
     """The finding tables of a run, empty at first."""
 
@@ -34,6 +38,16 @@ class Tables:
         """Adds rows that are a table already."""
         self._parts[table].append(FINDINGS[table].conform(part))
 
+    def so_far(self, table: str) -> pa.Table:
+        """The rows of one table that were added already."""
+        return pa.concat_tables(self._parts[table]) if self._parts[table] else FINDINGS[table].from_rows([])
+
     def finished(self) -> dict[str, pa.Table]:
         """Every table, those without rows too."""
-        return {name: pa.concat_tables(parts) if parts else FINDINGS[name].from_rows([]) for name, parts in self._parts.items()}
+        return {name: self.so_far(name) for name in self._parts}
+
+
+def number(value: Any) -> float | None:
+    """A finite number, else None: what cannot be computed, or has no bound, is NULL."""
+    found = float(value)
+    return found if abs(found) < UNBOUNDED else None

@@ -139,6 +139,19 @@ CLASS_PIXELS = Table(
     sort=("image", "class_id"),
 )
 
+PARSER_CONFUSION = Table(
+    "parser_confusion",
+    "pair of true and parsed class in an image whose true labels are known",
+    (
+        _KEY,
+        _IMAGE,
+        Column("true_class", _BYTE2, "Number of the class that is there; 0 where the true labels say nothing."),
+        Column("class_id", _BYTE2, "Number of the class that the parser gave, by its first head."),
+        Column("pixels", _BYTE4, "Pixels of the label map that are both."),
+    ),
+    sort=("image", "true_class", "class_id"),
+)
+
 CLASSES = Table(
     "classes",
     "class of a parser",
@@ -402,6 +415,56 @@ RANKS = Table(
     ),
 )
 
+PARSER_CLASSES = Table(
+    "parser_classes",
+    "source with true label maps, and class of the parser's first head",
+    (
+        _RUN,
+        Column("source", _STRING, "Name of the source with true label maps."),
+        _CLASS_ID,
+        _CLASS,
+        Column("presence_threshold", _FLOAT, "From how many percent of an image's pixels a class counts as present."),
+        Column("images", _BYTE8, "Images that were read."),
+        Column("holding", _BYTE8, "Images that truly hold the class."),
+        *_interval("sensitivity", "Share of the images that hold the class in which the parser finds it"),
+        *_interval("specificity", "Share of the images without the class in which the parser finds none"),
+        Column("recall", _FLOAT, "Share of the class's true pixels that the parser gives it.", True),
+        Column("precision", _FLOAT, "Share of the pixels that the parser gives the class that are truly of it.", True),
+        Column("iou", _FLOAT, "Pixels that are both, divided by pixels that are either.", True),
+    ),
+)
+
+PARSER_CORRECTED = Table(
+    "parser_corrected",
+    "pair of real source and generator, class and measure",
+    (
+        _RUN,
+        _REAL_NAME,
+        _GENERATOR,
+        _CLASS_ID,
+        _CLASS,
+        _MEASURE,
+        *_interval("ratio", "Generated over real, corrected for the parser's error, as if it erred alike on both sides"),
+        Column(
+            "tipping_sensitivity", _FLOAT,
+            "The parser's sensitivity on generated images, given the real side's, below which a verdict reduced or dropped "
+            "no longer holds; NULL for other verdicts.", True,
+        ),
+        Column(
+            "tipping_false_positive", _FLOAT,
+            "The parser's false-positive rate on generated images above which a verdict equivalent or increased no longer "
+            "holds; NULL for other verdicts, and where none would do.", True,
+        ),
+        Column("real_confidence", _FLOAT, "The parser's mean confidence over the class's pixels, real images.", True),
+        Column("generated_confidence", _FLOAT, "The same over the generated images.", True),
+        Column(
+            "confidence_falls", _YES_NO,
+            "Whether the doubt (1 - confidence) on generated images is half as large again as on real ones, and .02 larger.",
+            True,
+        ),
+    ),
+)  # fmt: skip
+
 MOMENTS = Table(
     "moments",
     "group of a source's images, and class or pair of classes",
@@ -420,11 +483,13 @@ MOMENTS = Table(
     sort=("group", "class_a", "class_b"),
 )
 
-RECORDS = {table.name: table for table in (IMAGES, CLASS_PIXELS, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS)}
+RECORDS = {
+    table.name: table for table in (IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS)
+}
 FINDINGS = {
     table.name: table
     for table in (
         CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES,
-        DROPPED_PAIRS, COMPARISON, RANKS,
+        DROPPED_PAIRS, COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED,
     )
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """The folder that holds every record and finding, and the only code that knows where in it each file lies.
 
-records/v1/images/key=k…/shard-<first>-<last>.parquet         and class_pixels alike; last is included
+records/v1/images/key=k…/shard-<first>-<last>.parquet         and class_pixels, parser_confusion alike; last is included
 records/v1/classes/key=p…/classes.parquet
 records/v1/sources/key=k…/source.parquet
 records/v1/runs/run=…/started.parquet, finished.parquet       the second stands for both once it is there
@@ -28,7 +28,17 @@ import pyarrow.parquet as pq
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema, writer
-from ganaudit.records.schema import CLASS_PIXELS, CLASSES, IMAGES, RUN_SOURCES, RUNS, SCHEMA_VERSION, SOURCES, Table
+from ganaudit.records.schema import (
+    CLASS_PIXELS,
+    CLASSES,
+    IMAGES,
+    PARSER_CONFUSION,
+    RUN_SOURCES,
+    RUNS,
+    SCHEMA_VERSION,
+    SOURCES,
+    Table,
+)
 
 Footer = Mapping[str, str]
 
@@ -38,6 +48,7 @@ STALE_SECONDS = 24 * 3600
 FILES = {
     "images": "key=k*/shard-*-*.parquet",
     "class_pixels": "key=k*/shard-*-*.parquet",
+    "parser_confusion": "key=k*/shard-*-*.parquet",
     "classes": "key=p*/classes.parquet",
     "sources": "key=k*/source.parquet",
     "runs": "run=*/*.parquet",
@@ -183,12 +194,24 @@ class Store:
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         return {(int(match[1]), int(match[2])) for match in map(_SHARD.fullmatch, names) if match}
 
-    def write_block(self, key: str, first: int, last: int, images: pa.Table, class_pixels: pa.Table, footer: Footer) -> None:
+    def write_block(
+        self,
+        key: str,
+        first: int,
+        last: int,
+        images: pa.Table,
+        class_pixels: pa.Table,
+        footer: Footer,
+        confusion: pa.Table | None = None,
+    ) -> None:
         """Write the records of the images first to last of a key; harmless where another writer was first.
 
-        `images` must hold each of these images once. The images shard comes last: it marks that the block is done.
+        confusion: what became of the true classes, where those are known. `images` must hold
+        each of these images once. The images shard comes last: it marks that the block is done.
         """
-        _check_block(key, first, last, images, class_pixels)
+        _check_block(key, first, last, images, class_pixels, *(() if confusion is None else (confusion,)))
+        if confusion is not None:
+            self._write(PARSER_CONFUSION, confusion, self.shard("parser_confusion", key, first, last), footer)
         self._write(CLASS_PIXELS, class_pixels, self.shard("class_pixels", key, first, last), footer)
         self._write(IMAGES, images, self.shard("images", key, first, last), footer)
 
@@ -292,14 +315,15 @@ def _footer_version(path: Path) -> int:
         raise AuditError(unreadable(path)) from error
 
 
-def _check_block(key: str, first: int, last: int, images: pa.Table, class_pixels: pa.Table) -> None:
-    """A block is whole, and both tables are of its key and its images."""
+def _check_block(key: str, first: int, last: int, images: pa.Table, *others: pa.Table) -> None:
+    """A block is whole, and all tables are of its key and its images."""
     where = f"the block {first} to {last} of {key}"
     if not np.array_equal(np.sort(images["image"].to_numpy()), np.arange(first, last + 1)):
         raise AuditError(f"{where} must hold each of its images once")
-    inside = class_pixels["image"].to_numpy()
-    if len(inside) and (inside.min() < first or inside.max() > last):
-        raise AuditError(f"{where} holds class pixels of other images")
-    for rows in (images, class_pixels):
+    for rows in others:
+        inside = rows["image"].to_numpy()
+        if len(inside) and (inside.min() < first or inside.max() > last):
+            raise AuditError(f"{where} holds class pixels of other images")
+    for rows in (images, *others):
         if set(rows["key"].unique().to_pylist()) - {key}:
             raise AuditError(f"{where} holds rows of another key")

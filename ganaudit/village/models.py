@@ -58,6 +58,10 @@ MODELS: dict[str, BuiltinModel] = {
         "unet", 10.0, partial(ParserTraining),
         {"widths": WIDTHS, "data_seed": DATA_SEED, "images": IMAGES, "batch": BATCH, "rate": RATE},
     ),
+    "village-redrawn": BuiltinModel(
+        "unet", 10.0, partial(ParserTraining, style="redrawn"),
+        {"widths": WIDTHS, "data_seed": DATA_SEED, "images": IMAGES, "batch": BATCH, "rate": RATE, "style": "redrawn"},
+    ),
     "village-wgan-gp": _generator("dcgan", WASSERSTEIN, 26.0),
     "village-progan": _generator("progan", SATURATING, 42.0),
     "village-no-people": _generator(

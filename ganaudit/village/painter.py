@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganaudit.village.scene import CANVAS, Canvas, Colour, Draws, Prevalence, blend, shade
+from ganaudit.village.style import PLAIN, Style
 
 WALLS: tuple[Colour, ...] = (
     (226, 214, 190),
@@ -259,9 +260,9 @@ def people(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
         canvas.ellipse(head, (x - radius, base - height, x + radius, base - height * 0.75))
 
 
-def paint(draws: dict[str, Draws], prevalence: Prevalence) -> Canvas:
+def paint(draws: dict[str, Draws], prevalence: Prevalence, style: Style = PLAIN) -> Canvas:
     """One scene, back to front. Each kind stands there when its first draw is below its prevalence."""
-    canvas = Canvas()
+    canvas = Canvas(style)
     w, g = weather(draws["weather"]), ground(draws["ground"], draws["road"])
     present = {
         kind: draws[kind].unit() < getattr(prevalence, kind)

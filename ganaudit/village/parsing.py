@@ -14,6 +14,7 @@ from ganaudit.parsers.unet import UNet
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
+from ganaudit.village.style import style as style_of
 from ganaudit.village.training import batch_indices, scenes
 
 WIDTHS = (16, 32, 64, 96)
@@ -26,12 +27,12 @@ RATE = 3e-3
 class ParserTraining:
     """Cross-entropy on exact labels, AdamW, learning rate falling linearly to zero with the budget."""
 
-    def __init__(self, seed: int, device: torch.device) -> None:
+    def __init__(self, seed: int, device: torch.device, style: str = "plain") -> None:
         torch.manual_seed(seed)
-        self.seed, self.device = seed, device
+        self.seed, self.device, self.style = seed, device, style_of(style)
         self.network = UNet(WIDTHS, len(NAMES)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=1e-4)
-        self.pixels, self.labels = scenes(Prevalence(), DATA_SEED, IMAGES)
+        self.pixels, self.labels = scenes(Prevalence(), DATA_SEED, IMAGES, self.style)
 
     def step(self, iteration: int, spent: float) -> dict[str, float]:
         for group in self.optimiser.param_groups:
@@ -65,7 +66,7 @@ class ParserTraining:
     def picture(self, path: Path) -> None:
         from PIL import Image
 
-        images, _ = render(Prevalence(), 0, range(24))
+        images, _ = render(Prevalence(), 0, range(24), self.style)
         x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
         found = self.network.eval()(x).argmax(1).cpu().numpy()
         colours = np.random.default_rng(3).integers(40, 255, (len(NAMES), 3), dtype=np.uint8)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ganaudit.random import bits, uniforms
 from ganaudit.village.painter import paint
 from ganaudit.village.scene import CELLS, DRAWS, RESOLUTION, Canvas, Prevalence, parts
+from ganaudit.village.style import PLAIN, Style
 
 VERSION = 1
 """Enters the content keys: raised whenever a pixel of any scene changes."""
@@ -18,7 +19,7 @@ _ROWS = np.repeat(np.arange(RESOLUTION, dtype=np.int32), CELLS)[:, None]
 
 
 def render(
-    prevalence: Prevalence, seed: int, indices: Sequence[int] | NDArray[np.int64]
+    prevalence: Prevalence, seed: int, indices: Sequence[int] | NDArray[np.int64], style: Style = PLAIN
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Scenes `indices` of `seed`: (N, 64, 64, 3) uint8 RGB and (N, 64, 64) uint8 class ids.
 
@@ -27,7 +28,7 @@ def render(
     images = np.empty((len(indices), RESOLUTION, RESOLUTION, 3), dtype=np.uint8)
     labels = np.empty((len(indices), RESOLUTION, RESOLUTION), dtype=np.uint8)
     for place, index in enumerate(indices):
-        canvas = paint(parts(uniforms(seed, "village scene", [int(index)], DRAWS)[0]), prevalence)
+        canvas = paint(parts(uniforms(seed, "village scene", [int(index)], DRAWS)[0]), prevalence, style)
         grain = bits(seed, "village grain", [int(index)], RESOLUTION * RESOLUTION // 8)
         images[place], labels[place] = _develop(canvas, grain.view(np.uint8).reshape(RESOLUTION, RESOLUTION))
     return images, labels

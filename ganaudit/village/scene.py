@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from ganaudit.errors import RequestError
 from ganaudit.village.classes import IDS
+from ganaudit.village.style import PLAIN, Style
 
 RESOLUTION = 64
 CELLS = 3
@@ -96,14 +97,16 @@ class Instance:
 class Canvas:
     """The map of instance numbers while it is painted. Coordinates are canvas pixels, y downwards, cut to integers."""
 
-    def __init__(self) -> None:
+    def __init__(self, style: Style = PLAIN) -> None:
+        self._style = style
         self._map = Image.new("L", (CANVAS, CANVAS), 0)
         self._pen = ImageDraw.Draw(self._map)
         self.instances: list[Instance] = []
 
     def thing(self, name: str, colour: Colour, bottom: Colour | None = None, texture: float = 0.0) -> int:
         """A new instance; its number is the fill of its shapes."""
-        self.instances.append(Instance(IDS[name], colour, bottom or colour, texture))
+        top, low = (self._style.colour(name, one) for one in (colour, bottom or colour))
+        self.instances.append(Instance(IDS[name], top, low, self._style.texture(name, texture)))
         return len(self.instances) - 1
 
     def rectangle(self, number: int, box: Box) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
+from ganaudit.village.style import PLAIN, Style
 
 CHUNK = 8
 """Scenes rendered at a time while a training set is drawn."""
@@ -43,9 +44,9 @@ class Training(Protocol):
         ...
 
 
-def scenes(prevalence: Prevalence, seed: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def scenes(prevalence: Prevalence, seed: int, count: int, style: Style = PLAIN) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A training set in memory: (count, 64, 64, 3) pixels and (count, 64, 64) class ids."""
-    chunks = [render(prevalence, seed, range(i, min(i + CHUNK, count))) for i in range(0, count, CHUNK)]
+    chunks = [render(prevalence, seed, range(i, min(i + CHUNK, count)), style) for i in range(0, count, CHUNK)]
     return np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks])
 
 

@@ -20,6 +20,7 @@ from ganaudit import spec as specs
 from ganaudit.auditing import blocks
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
+from ganaudit.auditing.roles import GENERATED, Asked
 from ganaudit.auditing.sources import open_source
 from ganaudit.errors import AuditError
 from ganaudit.records import schema
@@ -79,7 +80,8 @@ def three(store):
 def test_every_row_is_what_a_loop_over_the_pixels_counts(tmp_path, reference):
     asked = three(tmp_path)
     planned = plan(asked)
-    source = open_source(asked.generators[1], asked, blocks.opened(planned.missing(Store(tmp_path))[0])[0], "cpu", True)
+    parser = blocks.opened(planned.missing(Store(tmp_path))[0])[0]
+    source = open_source(Asked(GENERATED, 1), asked, parser, "cpu")
     key = planned.sources[2].key
     batch = source.read(range(1100, 1110))
     images = reference["images"].filter(pc.equal(reference["images"]["key"], key)).to_pylist()[1100:1110]
@@ -192,7 +194,7 @@ def test_a_folder_of_a_generator_s_images_has_the_generator_s_records(tmp_path, 
     parser, _ = blocks.opened(planned.missing(Store(tmp_path / "s"))[0])
     full = asked.model_copy(update={"generators": (asked.generators[0].model_copy(update={"resize": side}),)})
     (tmp_path / "pngs").mkdir()
-    for number, pixels in enumerate(open_source(full.generators[0], full, parser, "cpu", True).read(range(1024)).pixels):
+    for number, pixels in enumerate(open_source(Asked(GENERATED), full, parser, "cpu").read(range(1024)).pixels):
         pillow.fromarray(pixels.numpy()).save(tmp_path / "pngs" / f"{number}.png", compress_level=0)
     both = spec(tmp_path / "s", live, {"name": "made", "kind": "folder", "path": str(tmp_path / "pngs")}, count=1024)
     found, keys = worked(both), {source.name: source.key for source in plan(both).sources}

@@ -11,6 +11,7 @@ from PIL import Image as pillow
 
 from ganaudit import images
 from ganaudit import spec as specs
+from ganaudit.auditing.roles import GENERATED, REAL, Asked
 from ganaudit.auditing.sources import open_source
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.parsers.opening import open_parser
@@ -29,7 +30,9 @@ def opened(folder: Path, source, generated=True, parser=None, store="/nonexisten
         data["folder"] = str(HERE)
     spec = specs.parse(data)
     chosen = spec.generators[0] if generated else spec.real
-    return open_source(chosen, spec, open_parser(spec, "cpu", "float32"), "cpu", generated)
+    role = Asked(GENERATED if generated else REAL)
+    assert role.source(spec) is chosen
+    return open_source(role, spec, open_parser(spec, "cpu", "float32"), "cpu")
 
 
 def noise(**options):

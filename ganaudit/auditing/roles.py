@@ -1,0 +1,70 @@
+"""What a source is asked for in a run: real, generated, truth (to measure the parser) or control (real, resized)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ganaudit.spec import AnySource, AuditSpec
+
+REAL, GENERATED, TRUTH, CONTROL = "real", "generated", "truth", "control"
+
+CONTROLS = 4096
+"""Real images at most that are sent through a generator's resolution: enough to tell a floor."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One source of an audit file in one role.
+
+    place: of the generator in the audit file, 0 for the other roles. through: the short side, in pixels, of the resolution
+    that the images of a control are sent through and back.
+    """
+
+    role: str
+    place: int = 0
+    through: int | None = None
+
+    def source(self, spec: AuditSpec) -> AnySource:
+        """What the audit file says about it; a control is made of the real images."""
+        if self.role == GENERATED:
+            return spec.generators[self.place]
+        if self.role == TRUTH:
+            assert spec.truth is not None
+            return spec.truth
+        return spec.real
+
+    def name(self, spec: AuditSpec) -> str:
+        """What people call it: in a run, no two are called the same."""
+        if self.through is None:
+            return self.source(spec).name
+        taken = {source.name for source in (spec.real, *spec.generators, *(() if spec.truth is None else (spec.truth,)))}
+        name = f"{spec.real.name} at {self.through} px"
+        while name in taken:
+            name += " (control)"
+        return name
+
+
+def named(spec: AuditSpec) -> list[Asked]:
+    """The sources that the audit file names, real images first."""
+    found = [Asked(REAL), *(Asked(GENERATED, place) for place in range(len(spec.generators)))]
+    if spec.truth is not None and spec.parser.kind != "masks":
+        found.append(Asked(TRUTH))
+    return found
+
+
+def controls(natives: Sequence[int | None], parsed_at: tuple[int, int] | None) -> list[Asked]:
+    """A control for each resolution of a generator (natives: short sides, None where unknown) below the one parsed at."""
+    if parsed_at is None:
+        return []
+    smaller = {side for side in natives if side is not None and side < min(parsed_at)}
+    return [Asked(CONTROL, through=side) for side in sorted(smaller, reverse=True)]
+
+
+def not_measured(spec: AuditSpec) -> str | None:
+    """Why an audit with a truth measures no parser, in one sentence; None where it does or where it has none."""
+    if spec.truth is None or spec.parser.kind != "masks":
+        return None
+    return (
+        f"{spec.truth.name!r} is not used: parser kind 'masks' takes label maps as true and reads no image, so it has no error"
+    )
