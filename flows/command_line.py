@@ -121,6 +121,30 @@ def report(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[str] | None, typer.Argument(help="The runs; the newest by default.", show_default=False)] = None,
+    baseline: Annotated[str | None, typer.Option(help="An accepted run, to compare with.", show_default=False)] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Exit with 4 for dropped, reduced, increased, invented, farther (commas between): with --baseline, only where "
+            "that is worse than in the baseline; never where the audit file accepts it.",
+            show_default=False,
+        ),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Generators side by side, across runs, or against an accepted run: --baseline RUN --fail-on dropped."""
+    from flows.compare_command import compare_runs, compared_text
+
+    opened = _readable(store)
+    found = compare_runs(opened, runs or [_newest(opened)], baseline, fail_on)
+    typer.echo(_json(found.as_dict()) if as_json else compared_text(found, _width()))
+    raise typer.Exit(found.exit_code)
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="Any DuckDB query over the records' views.", show_default=False)],
     store: StoreOption = None,
@@ -276,7 +300,7 @@ def _newest(store: Any) -> str:
 
 
 def main() -> None:
-    """The console script. Exit codes: 0 done, 1 failed, 2 wrong request, 3 finished with images set aside."""
+    """The console script. Exit codes: 0 done, 1 failed, 2 wrong request, 3 with images set aside, 4 what --fail-on names."""
     try:
         app()
     except RequestError as error:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flows.terminal import table_text
-from ganaudit.findings.compared import Compared, Difference, compared
+from ganaudit.findings.compare import images_of
+from ganaudit.findings.compared import Compared, Difference, ReadMoments, compared
 from ganaudit.findings.finished import finished
+from ganaudit.findings.materialise import classes_of
+from ganaudit.findings.moments import moments_of
 from ganaudit.findings.regressions import FARTHER, Change, Verdict, fail_on
+from ganaudit.findings.sources import Source
 from ganaudit.records.store import Store
 from ganaudit.report.words import number
 from ganaudit.statistics.comparison import A_NEARER, B_NEARER
+from ganaudit.statistics.moments import GroupMoments
 
 PLAIN = ("equivalent", "inconclusive", "not testable")
 """Verdicts that are not worth a row where generators stand side by side."""
 
 NOTHING = "-"
+
+Namer = Callable[[str, str], str]
+"""What a generator of a run is called: (run, generator) → name."""
 
 
 def compare_runs(store: Store, runs: Sequence[str], baseline: str | None, words: str | None) -> Compared:
@@ -96,7 +103,7 @@ def _change(found: Compared, run: str, change: Change) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _verdict_table(found: Compared, name: Any) -> str:
+def _verdict_table(found: Compared, name: Namer) -> str:
     """Classes in rows, generators in columns: the presence ratio and its verdict, where any says something."""
     columns = [name(one.run, one.generator) for one in found.distances]
     cells: dict[tuple[str, str], dict[str, str]] = {}
@@ -110,33 +117,44 @@ def _verdict_table(found: Compared, name: Any) -> str:
     return table_text(rows, "No class is dropped, reduced, increased or invented by any of them, beyond doubt.")
 
 
-def _sentence(one: Difference, name: Any) -> str:
+def _sentence(one: Difference, name: Namer) -> str:
     a, b = name(one.run_a, one.generator_a), name(one.run_b, one.generator_b)
-    said = {A_NEARER: f"{a} is nearer to the real images than {b}", B_NEARER: f"{b} is nearer to the real images than {a}"}
-    words = said.get(one.verdict, f"{a} and {b} cannot be told apart at these numbers of images")
-    if one.difference is None:
-        return f"{words}: there are too few."
-    p = NOTHING if one.p_value is None else number(one.p_value)
-    real = "the same real images" if one.shared_real else "independent real images"
-    return f"{words}: {_interval(one.difference, one.low, one.high)}, p {p} (Holm), {real}."
+    if one.difference is None or one.low is None or one.high is None:
+        return f"{a} and {b} cannot be told apart: there are too few images."
+    p = f"p {number(one.p_value)} (Holm), {'the same' if one.shared_real else 'independent'} real images"
+    if one.verdict == A_NEARER:
+        return f"{a} is nearer to the real images than {b}, by {_interval(-one.difference, -one.high, -one.low)}, {p}."
+    if one.verdict == B_NEARER:
+        return f"{b} is nearer to the real images than {a}, by {_interval(one.difference, one.low, one.high)}, {p}."
+    return f"{a} and {b} cannot be told apart at these numbers of images: {_interval(one.difference, one.low, one.high)}, {p}."
 
 
 def _result(found: Compared) -> str:
     failed = sum(len(judged.regressed) for _, judged in found.judged)
     failed += len(found.farther) if FARTHER in found.fail_on else 0
-    words = ",".join(found.fail_on)
-    return f"--fail-on {words} is met, {failed} time{'s' if failed > 1 else ''}." if found.regressed else f"--fail-on {words}: passed."
+    words = f"--fail-on {','.join(found.fail_on)}"
+    return f"{words} is met: {failed} finding{'s' if failed > 1 else ''}." if found.regressed else f"{words} is not met."
 
 
-def _reader(store: Store, parser_key: str) -> Any:
-    """Reads each set of images once."""
+def _reader(store: Store, parser_key: str) -> ReadMoments:
+    """Reads the moments of each set of images once."""
+    classes = classes_of(store, parser_key).first_head
+    known: dict[tuple[str, int, int], GroupMoments] = {}
+
+    def read(source: Source) -> GroupMoments:
+        images = images_of(source)
+        if images not in known:
+            known[images] = moments_of(store, source, classes)
+        return known[images]
+
+    return read
 
 
 def _corrected(found: Compared, run: str, generator: str) -> float | None:
     return next(one.corrected for one in found.distances if (one.run, one.generator) == (run, generator))
 
 
-def _names(found: Compared) -> Any:
+def _names(found: Compared) -> Namer:
     """How a generator is called: by its name, and by its run where several runs are compared."""
     return (lambda run, generator: generator) if len(found.runs) == 1 else (lambda run, generator: f"{generator} ({run})")
 

@@ -8,7 +8,7 @@ import pytest
 
 from ganaudit.errors import RequestError
 from ganaudit.findings.compare import Entrant, difference, side_by_side
-from ganaudit.findings.finished import Used
+from ganaudit.findings.sources import Source
 from ganaudit.statistics import jackknife
 from ganaudit.statistics.comparison import A_NEARER, NOT_TOLD_APART
 from ganaudit.statistics.moments import group_moments
@@ -24,7 +24,7 @@ def state(seed, n=400, person=0.4, pixels=PIXELS):
 
 
 def used(key, count=400, role="generated", name="gan"):
-    return Used(role, name, key, "p0", 0, count)
+    return Source(role, name, key, "p0", 0, count, ())
 
 
 def entrant(seed, real=1, run="r1", name="gan", person=0.4, real_n=400):
