@@ -60,13 +60,14 @@ def write_run(
     status: str = "done",
     finished: bool = True,
     spec: Mapping[str, Any] | None = None,
+    parser: str = PARSER,
 ) -> None:
     """Write a run with sources (role, name, key, first, count) that starts at an hour and takes ten minutes."""
     started = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
     row = {"run": run, "audit": audit, "spec": json.dumps(spec or {}), "started": started, "versions": "{}", "device": "cpu"}
     names = ("role", "source", "key", "first", "count")
-    used = [{"parser_key": PARSER, **dict(zip(names, source, strict=True))} for source in sources]
-    store.write_classes(PARSER, CLASSES)
+    used = [{"parser_key": parser, **dict(zip(names, source, strict=True))} for source in sources]
+    store.write_classes(parser, CLASSES)
     store.start_run({**row, "status": "running"}, used)
     if finished:
         store.finish_run({**row, "finished": started + timedelta(minutes=10), "status": status})

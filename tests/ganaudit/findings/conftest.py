@@ -39,14 +39,16 @@ def audited(store: Any, pictures: Callable[..., None], run: Callable[..., None])
         return keys[said]
 
     def write(
-        name: str, generators: Mapping[str, Mapping[str, float]], *, real_seed: int = 0, real: int = 600, n: int = 600,
-        seed: int = 1, hour: int = 0, size: int = 100, **spec: Any,
+        name: str, generators: Mapping[str, Mapping[str, float]], *, real_seed: int = 0, real: int = 600,
+        real_used: int | None = None, n: int = 600, seed: int = 1, hour: int = 0, size: int = 100, parser: str = "p0",
+        **spec: Any,
     ) -> str:  # fmt: skip
-        sources = [("real", "photos", key_of(real_seed, real, REAL, size), 0, real)]
+        sources = [("real", "photos", key_of(real_seed, real, REAL, size), 0, real_used or real)]
         for place, (generator, changes) in enumerate(generators.items()):
             sources.append(("generated", generator, key_of(seed + place, n, {**REAL, **changes}, size), 0, n))
-        run(store, name, sources, hour=hour, spec=spec)
-        materialise(store, name, Decide.model_validate(spec.get("decide", {})), spec.get("groups"))
+        run(store, name, sources, hour=hour, spec=spec, parser=parser)
+        decide = Decide.model_validate({"permutations": 0} | spec.get("decide", {}))  # permutations are no part of a verdict
+        materialise(store, name, decide, spec.get("groups"))
         return name
 
     return write
