@@ -71,13 +71,21 @@ def run(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False
 
 
 @app.command()
-def check(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Validate an audit without running it; what it would take."""
+def check(
+    audit: AuditFile,
+    detect: Annotated[
+        float | None,
+        typer.Option(help="Also say how many images would find a class at this ratio, such as 0.5.", show_default=False),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate an audit without running it; what it would take, and what it could find."""
     from ganaudit.auditing.check import check as checked
     from ganaudit.spec import load
 
     with err.status("Opening every source and parsing one batch of each …"):
-        found = checked(load(audit, store))
+        found = checked(load(audit, store), detect)
     typer.echo(_json(found.as_dict()) if as_json else terminal.plan_text(found, _width()))
 
 
