@@ -75,10 +75,10 @@ def test_detectable_is_what_the_verdict_would_find():
     found = module._reach("pilot", drawn(100_000, shares), (images, images), [(1, "person"), (2, "car")], specs.Decide(), None)
     assert found.classes[0].name == "person"
     truth, hits = shares * [found.classes[0].detectable_presence, 1], 0
-    for _ in range(200):
+    for _ in range(100):
         said = decide(drawn(images, shares), drawn(images, truth), Lines())["presence"].verdict[0]
         hits += str(said) in ("reduced", "dropped")
-    assert 0.83 <= hits / 200 <= 0.96
+    assert 0.8 <= hits / 100 <= 0.98
 
 
 def test_more_images_find_smaller_falls_and_what_is_needed_is_enough():
