@@ -80,7 +80,7 @@ def check(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate an audit without running it; what it would take, and what it could find."""
+    """Validate an audit; what it would take and could find."""
     from ganaudit.auditing.check import check as checked
     from ganaudit.spec import load
 
@@ -143,7 +143,7 @@ def compare(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generators side by side, across runs, or against an accepted run: --baseline RUN --fail-on dropped."""
+    """Generators side by side, or against an accepted run."""
     from flows.compare_command import compare_runs, compared_text
 
     opened = _readable(store)
