@@ -71,13 +71,21 @@ def run(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False
 
 
 @app.command()
-def check(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Validate an audit without running it; what it would take."""
+def check(
+    audit: AuditFile,
+    detect: Annotated[
+        float | None,
+        typer.Option(help="Also say how many images would find a class at this ratio, such as 0.5.", show_default=False),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate an audit; what it would take and could find."""
     from ganaudit.auditing.check import check as checked
     from ganaudit.spec import load
 
     with err.status("Opening every source and parsing one batch of each …"):
-        found = checked(load(audit, store))
+        found = checked(load(audit, store), detect)
     typer.echo(_json(found.as_dict()) if as_json else terminal.plan_text(found, _width()))
 
 
@@ -118,6 +126,30 @@ def report(
         return
     for path in (page, *drawn):
         typer.echo(str(path))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str] | None, typer.Argument(help="The runs; the newest by default.", show_default=False)] = None,
+    baseline: Annotated[str | None, typer.Option(help="An accepted run, to compare with.", show_default=False)] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Exit with 4 for dropped, reduced, increased, invented, farther (commas between): with --baseline, only where "
+            "that is worse than in the baseline; never where the audit file accepts it.",
+            show_default=False,
+        ),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Generators side by side, or against an accepted run."""
+    from flows.compare_command import compare_runs, compared_text
+
+    opened = _readable(store)
+    found = compare_runs(opened, runs or [_newest(opened)], baseline, fail_on)
+    typer.echo(_json(found.as_dict()) if as_json else compared_text(found, _width()))
+    raise typer.Exit(found.exit_code)
 
 
 @app.command()
@@ -275,7 +307,7 @@ def _newest(store: Any) -> str:
 
 
 def main() -> None:
-    """The console script. Exit codes: 0 done, 1 failed, 2 wrong request, 3 finished with images set aside."""
+    """The console script. Exit codes: 0 done, 1 failed, 2 wrong request, 3 with images set aside, 4 what --fail-on names."""
     try:
         app()
     except RequestError as error:

@@ -13,6 +13,7 @@ import torch
 
 from ganaudit.auditing import blocks
 from ganaudit.auditing.plan import BlockTask, plan
+from ganaudit.auditing.reach import Reach, check_ratio, reach
 from ganaudit.auditing.roles import not_measured
 from ganaudit.auditing.sources import Batch, GeneratorSource, OpenSource
 from ganaudit.records.store import Store
@@ -56,13 +57,19 @@ class Check:
     megabytes: float
     free_gigabytes: float
     notes: tuple[str, ...]
+    reach: Reach | None
+    """What these numbers of images could find; None where no two real images can be read."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def check(spec: AuditSpec) -> Check:
-    """Opens everything and parses one batch of each source. Writes no records. Raises RequestError for what cannot work."""
+def check(spec: AuditSpec, detect: float | None = None) -> Check:
+    """Opens everything and parses one batch of each source. Writes no records. Raises RequestError for what cannot work.
+
+    detect: a ratio of generated to real; then the check also says how many images would find it.
+    """
+    check_ratio(detect, spec.decide)
     store = Store(spec.path(spec.store))
     store.check_place()
     planned = plan(spec)
@@ -89,6 +96,7 @@ def check(spec: AuditSpec) -> Check:
         missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
         notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *remarks),
+        reach=reach(planned, store, detect),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from ganaudit.errors import RequestError
-from ganaudit.findings.finished import Used
+from ganaudit.findings.sources import Source
 from ganaudit.statistics import comparison, jackknife
 from ganaudit.statistics.comparison import Pair, Place
 from ganaudit.statistics.moments import GroupMoments
@@ -23,8 +23,8 @@ class Entrant:
     """A generator of a run: its images, the run's real images, and the moments of both."""
 
     run: str
-    generator: Used
-    real: Used
+    generator: Source
+    real: Source
     moments: GroupMoments
     real_moments: GroupMoments
     corrected: float | None
@@ -82,7 +82,12 @@ def difference(a: Entrant, b: Entrant) -> Difference:
 
 
 def _shared(a: Entrant, b: Entrant) -> bool:
-    return a.real.images == b.real.images
+    return images_of(a.real) == images_of(b.real)
+
+
+def images_of(source: Source) -> tuple[str, int, int]:
+    """The same for two sources that are the very same images."""
+    return source.key, source.first, source.count
 
 
 def _one_size(entrants: Sequence[Entrant]) -> None:

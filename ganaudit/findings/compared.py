@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ganaudit.errors import RequestError
-from ganaudit.findings.compare import Apart, Entrant, side_by_side
-from ganaudit.findings.finished import FinishedRun, Used, check_comparable
+from ganaudit.findings.compare import Apart, Entrant, images_of, side_by_side
+from ganaudit.findings.finished import FinishedRun, check_comparable
 from ganaudit.findings.regressions import FARTHER, OMISSIONS, Change, Judged, Verdict, judge, needless, verdicts
+from ganaudit.findings.sources import Source
 from ganaudit.statistics.comparison import B_NEARER
 from ganaudit.statistics.moments import GroupMoments
 
-ReadMoments = Callable[[Used], GroupMoments]
+ReadMoments = Callable[[Source], GroupMoments]
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def compared(runs: Sequence[FinishedRun], baseline: FinishedRun | None, words: S
     judged = []
     for run in runs:
         now, before = verdicts(run.tables), verdicts(baseline.tables) if baseline else None
-        judged.append((run.run, judge(now, before, words or OMISSIONS, run.accept)))
+        judged.append((run.run, judge(now, before, words or OMISSIONS, run.accept, run.decide.reduced)))
     return Compared(
         runs=tuple(run.run for run in runs),
         baseline=baseline.run if baseline else None,
@@ -162,7 +163,7 @@ def _notes(runs: Sequence[FinishedRun], baseline: FinishedRun | None) -> Iterabl
         for generator in run.generators:
             if generator not in run.compared:
                 yield f"{generator.name!r} of run {run.run} has no findings: its images were set aside"
-        if run.real.images != first.real.images:
+        if images_of(run.real) != images_of(first.real):
             part = "one set, but not the same number" if run.real.key == first.real.key else "not the same"
             yield (
                 f"the real images of runs {run.run} and {first.run} are {part}: their distances are compared as independent, "

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records.schema import FINDINGS, FINISHED, RUN_SOURCES, RUNS
+from ganaudit.findings.sources import Source, sources_of
+from ganaudit.records.schema import FINDINGS, FINISHED, RUNS
 from ganaudit.records.store import Store
 from ganaudit.spec import Decide
 
@@ -19,30 +20,13 @@ Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Used:
-    """A source as a run used it: the first `count` images of a key from `first` on."""
-
-    role: str
-    name: str
-    key: str
-    parser_key: str
-    first: int
-    count: int
-
-    @property
-    def images(self) -> tuple[str, int, int]:
-        """The same for two runs that used the very same images."""
-        return self.key, self.first, self.count
-
-
-@dataclass(frozen=True)
 class FinishedRun:
     """A run with findings. tables: the rows of those that verdicts and distances are in."""
 
     run: str
     audit: str
     spec: Mapping[str, Any]
-    sources: tuple[Used, ...]
+    sources: tuple[Source, ...]
     tables: Mapping[str, Rows]
 
     @property
@@ -54,15 +38,15 @@ class FinishedRun:
         return dict(self.spec.get("accept") or {})
 
     @property
-    def real(self) -> Used:
+    def real(self) -> Source:
         return next(source for source in self.sources if source.role == "real")
 
     @property
-    def generators(self) -> tuple[Used, ...]:
+    def generators(self) -> tuple[Source, ...]:
         return tuple(source for source in self.sources if source.role == "generated")
 
     @property
-    def compared(self) -> tuple[Used, ...]:
+    def compared(self) -> tuple[Source, ...]:
         """The generators that have findings: the images of the others were set aside."""
         found = {row["generator"] for row in self.tables["fsd"]}
         return tuple(source for source in self.generators if source.name in found)
@@ -78,9 +62,7 @@ def finished(store: Store, run: str) -> FinishedRun:
     row = max(rows, key=lambda one: one["finished"] is not None)
     if row["status"] not in FINISHED:
         raise RequestError(f"run {run!r} is {row['status']}; run its audit again, which goes on where it was stopped")
-    names = ("role", "source", "key", "parser_key", "first", "count")
-    sources = tuple(Used(*(one[name] for name in names)) for one in store.read(RUN_SOURCES, path).to_pylist())
-    return FinishedRun(run, row["audit"], json.loads(row["spec"]), sources, _tables(store, run))
+    return FinishedRun(run, row["audit"], json.loads(row["spec"]), tuple(sources_of(store, run)), _tables(store, run))
 
 
 def check_comparable(runs: Sequence[FinishedRun]) -> None:

@@ -51,7 +51,7 @@ def materialise(
     sources = [source for source in listed if source.role in ("real", "generated")]
     if not sources:
         raise RequestError(f"the run {run!r} has no sources")
-    known = _classes(store, sources[0].parser_key)
+    known = classes_of(store, sources[0].parser_key)
     counts = {source.name: read_counts(store, source, list(known.names)) for source in sources}
     _check_comparable(sources, counts, known)
     states = {name: moments_of(store, one.source, known.first_head, one) for name, one in counts.items() if len(one) >= 2}
@@ -118,7 +118,8 @@ class _Pair:
             tables.columns("dropped_in_slices", columns, self.names)
 
 
-def _classes(store: Store, parser_key: str) -> Classes:
+def classes_of(store: Store, parser_key: str) -> Classes:
+    """The classes of a parser, as they were recorded."""
     rows = store.read(CLASSES, store.classes(parser_key)).to_pylist()
     heads = {row["class_id"]: row["head"] for row in rows}
     head = next((row["head"] for row in rows if row["class_id"] > 0), None)

@@ -93,19 +93,24 @@ def verdicts(tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[Verdict]
 
 
 def judge(
-    now: Sequence[Verdict], before: Sequence[Verdict] | None, words: Sequence[str], accept: Accepted | None = None
+    now: Sequence[Verdict],
+    before: Sequence[Verdict] | None,
+    words: Sequence[str],
+    accept: Accepted | None = None,
+    reduced: float = 0.8,
 ) -> Judged:
     """What the words to fail on say of a run's verdicts.
 
     before: the baseline's verdicts; a verdict counts when it is worse than there (reduced < dropped), or is not there at
     all. None: there is no baseline, and every verdict counts. A generator that the baseline lacks is compared with nothing.
+    reduced: the ratio below which a class is reduced; an omission whose interval now lies above it is gone beyond doubt.
     """
     known = {row.place: row for row in before or ()}
     changes = [Change(row, known.get(row.place)) for row in now]
     counted = [change for change in changes if _meets(change.now, words) and _worse(change)]
     excused = [change for change in counted if change.now.name in (accept or {}).get(change.now.generator, ())]
     eased = [change for change in changes if change not in counted and _eased(change)]
-    better = [change for change in eased if change.now.verdict in SETTLED]
+    better = [one for one in eased if one.now.verdict in SETTLED or (one.now.low is not None and one.now.low >= reduced)]
     return Judged(
         tuple(change for change in counted if change not in excused), tuple(excused), tuple(better),
         tuple(change for change in eased if change not in better),

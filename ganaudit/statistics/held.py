@@ -81,17 +81,23 @@ def held(counts: Rows, pixels: int, presence: float, clusters: NDArray[np.intege
 
 
 def _design(rows: csr_array, clusters: NDArray[np.integer], total: Floats, squares: Floats) -> Floats:
-    """(C,) variance of the mean over clusters, divided by that over as many independent images; at least 1."""
+    """(C,) variance of the mean over clusters, divided by that over as many independent images; at least 1.
+
+    Where nothing varies (a class in every image, or in none) there is no ratio, and each cluster counts as one image; so does
+    a single cluster, which says nothing of any other.
+    """
     n = rows.shape[0]
     _, number = np.unique(clusters, return_inverse=True)
     k = int(number.max()) + 1
     member = csr_array((np.ones(n), (number, np.arange(n))), shape=(k, n))
     sums, sizes = (member @ rows).toarray(), np.bincount(number)
+    if k < 2:
+        return np.full(len(total), float(n))
     mean = total / n
     clustered = ((sums - sizes[:, None] * mean) ** 2).sum(axis=0) * k / max(k - 1, 1)
     independent = np.maximum(squares - n * mean**2, 0.0) * n / max(n - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(independent > 0, clustered / independent, 1.0)
+        ratio = np.where(independent > 0, clustered / independent, n / k)
     found: Floats = np.maximum(ratio, 1.0)
     return found
 

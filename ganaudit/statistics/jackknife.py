@@ -92,7 +92,7 @@ def _slope_and_noise(a: Centred, b: Centred) -> tuple[float, float]:
 def _evened(found: Estimate, slope: float, noise: float, alpha: float) -> Estimate:
     """The estimate with the interval on the scale that evens out its variance."""
     t, se = float(stats.t.ppf(1 - alpha / 2, found.degrees)), found.se
-    below = t * se - slope * t * t / 4 if 2 * se > slope * t else se * se / slope
+    below = t * se - slope * t * t / 4 if 2 * se >= slope * t else se * se / slope
     return replace(found, low=found.value - max(below, t * noise), high=found.value + t * se + slope * t * t / 4)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,13 +59,15 @@ def write_run(
     hour: int = 0,
     status: str = "done",
     finished: bool = True,
+    spec: Mapping[str, Any] | None = None,
+    parser: str = PARSER,
 ) -> None:
     """Write a run with sources (role, name, key, first, count) that starts at an hour and takes ten minutes."""
     started = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
-    row = {"run": run, "audit": audit, "spec": "{}", "started": started, "versions": "{}", "device": "cpu"}
+    row = {"run": run, "audit": audit, "spec": json.dumps(spec or {}), "started": started, "versions": "{}", "device": "cpu"}
     names = ("role", "source", "key", "first", "count")
-    used = [{"parser_key": PARSER, **dict(zip(names, source, strict=True))} for source in sources]
-    store.write_classes(PARSER, CLASSES)
+    used = [{"parser_key": parser, **dict(zip(names, source, strict=True))} for source in sources]
+    store.write_classes(parser, CLASSES)
     store.start_run({**row, "status": "running"}, used)
     if finished:
         store.finish_run({**row, "finished": started + timedelta(minutes=10), "status": status})

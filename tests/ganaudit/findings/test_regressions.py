@@ -12,8 +12,8 @@ from ganaudit.findings.regressions import WORDS, Verdict, fail_on, judge, needle
 ALL = ("dropped", "reduced", "increased", "equivalent", "invented", "inconclusive", "not testable")
 
 
-def row(verdict, name="person", generator="gan", measure="presence", **more):
-    return Verdict(generator, name, measure, verdict, 0.5, 0.4, 0.6, **more)
+def row(verdict, name="person", generator="gan", measure="presence", low=0.4, **more):
+    return Verdict(generator, name, measure, verdict, 0.5, low, 1.6, **more)
 
 
 def regresses(now, before, words):
@@ -97,6 +97,12 @@ def test_what_got_better_is_beyond_doubt_and_the_rest_is_open():
     judged = judge([row(verdict, name=str(number)) for number, verdict in enumerate(after)], before, ["dropped"])
     assert [change.now.verdict for change in judged.better] == ["equivalent", "reduced"]
     assert [change.now.verdict for change in judged.open] == ["inconclusive", "not testable"]
+
+
+@pytest.mark.parametrize(("low", "line", "part"), [(0.81, 0.8, "better"), (0.79, 0.8, "open"), (0.79, 0.7, "better")])
+def test_an_omission_is_gone_when_the_interval_lies_above_the_line(low, line, part):
+    judged = judge([row("inconclusive", low=low)], [row("reduced")], ["dropped"], reduced=line)
+    assert len(getattr(judged, part)) == 1 and len(judged.better) + len(judged.open) == 1
 
 
 def test_what_need_not_be_accepted_any_more():

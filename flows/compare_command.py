@@ -1,0 +1,189 @@
+"""`ganaudit compare`: what it reads, and how it tells it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from flows.terminal import table_text
+from ganaudit.findings.compare import images_of
+from ganaudit.findings.compared import Compared, Difference, ReadMoments, compared
+from ganaudit.findings.finished import finished
+from ganaudit.findings.materialise import classes_of
+from ganaudit.findings.moments import moments_of
+from ganaudit.findings.regressions import FARTHER, Change, Verdict, fail_on
+from ganaudit.findings.sources import Source
+from ganaudit.records.store import Store
+from ganaudit.report.words import number
+from ganaudit.statistics.comparison import A_NEARER, B_NEARER
+from ganaudit.statistics.moments import GroupMoments
+
+PLAIN = ("equivalent", "inconclusive", "not testable")
+"""Verdicts that are not worth a row where generators stand side by side."""
+
+NOTHING = "-"
+
+Namer = Callable[[str, str], str]
+"""What a generator of a run is called: (run, generator) → name."""
+
+
+def compare_runs(store: Store, runs: Sequence[str], baseline: str | None, words: str | None) -> Compared:
+    """The runs of a store, compared. Raises RequestError in one sentence where that cannot be."""
+    failing = fail_on(words)
+    chosen = [finished(store, run) for run in dict.fromkeys(runs)]
+    accepted = None if baseline is None else finished(store, baseline)
+    return compared(chosen, accepted, failing, _reader(store, chosen[0].real.parser_key))
+
+
+def compared_text(found: Compared, width: int = 0) -> str:
+    """The comparison for people; notes are wrapped at `width`."""
+    parts = list(_against_baseline(found) if found.baseline else _side_by_side(found))
+    parts += [_wrapped(f"Note: {note}.", width) for note in found.notes]
+    if found.fail_on:
+        parts.append(_result(found))
+    return "\n\n".join(part.rstrip("\n") for part in parts)
+
+
+def _side_by_side(found: Compared) -> Iterable[str]:
+    name = _names(found)
+    rows = [
+        {
+            "generator": name(one.run, one.generator), "images": f"{one.generated_images:,}",
+            "corrected FSD": _interval(one.corrected, one.corrected_low, one.corrected_high), "FSD": number(one.fsd),
+            "place": _place(one.rank, one.rank_low, one.rank_high),
+        }
+        for one in sorted(found.distances, key=lambda one: (one.rank is None, one.rank))
+    ]  # fmt: skip
+    yield table_text(rows, "no generator has findings")
+    if found.differences:
+        yield "\n".join(_sentence(one, name) for one in found.differences)
+    yield _verdict_table(found, name)
+    if found.fail_on:
+        yield from _judged(found, "")
+
+
+def _against_baseline(found: Compared) -> Iterable[str]:
+    yield f"Against the baseline {found.baseline}:"
+    yield from _judged(found, " than in the baseline")
+    rows = [
+        {
+            **_run_column(found, one.run_a), "generator": one.generator_a,
+            "corrected FSD": number(_corrected(found, one.run_a, one.generator_a)),
+            "in the baseline": number(_corrected(found, one.run_b, one.generator_b)),
+            "difference": _interval(one.difference, one.low, one.high),
+            "verdict": {A_NEARER: "nearer", B_NEARER: "farther"}.get(one.verdict, one.verdict),
+            "real images": "shared" if one.shared_real else "independent",
+        }
+        for one in found.differences
+    ]  # fmt: skip
+    yield table_text(rows, "no generator is in both runs")
+
+
+def _judged(found: Compared, than: str) -> Iterable[str]:
+    titles = {
+        "regressed": f"Worse{than}" if than else f"Found {_list(found.fail_on)}",
+        "accepted": "The same, but accepted in the audit file",
+        "better": f"Better{than}",
+        "open": "Omitted in the baseline, now neither shown nor excluded",
+    }
+    for part, title in titles.items():
+        changes = [(run, change) for run, judged in found.judged for change in getattr(judged, part)]
+        if changes:
+            yield f"{title}:\n" + table_text([_change(found, run, one) for run, one in changes], "")
+        elif part == "regressed":
+            yield f"Nothing is worse{than}." if than else f"Nothing is {_list(found.fail_on)}."
+
+
+def _change(found: Compared, run: str, change: Change) -> dict[str, Any]:
+    was = {} if found.baseline is None else {"was": "not there" if change.before is None else change.before.verdict}
+    return {
+        **_run_column(found, run), "generator": change.now.generator, "class": change.now.what,
+        "measure": change.now.measure, **was, "is": change.now.verdict, "of the real images'": _ratio(change.now),
+    }  # fmt: skip
+
+
+def _verdict_table(found: Compared, name: Namer) -> str:
+    """Classes in rows, generators in columns: the presence ratio and its verdict, where any says something."""
+    columns = [name(one.run, one.generator) for one in found.distances]
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for run, row in found.verdicts:
+        if any(r.verdict not in PLAIN for _, r in found.verdicts if (r.what, r.measure) == (row.what, row.measure)):
+            cells.setdefault((row.what, row.measure), {})[name(run, row.generator)] = f"{_ratio(row)} {row.verdict}"
+    rows = [
+        {"class": what, "measure": measure, **{column: row.get(column, NOTHING) for column in columns}}
+        for (what, measure), row in cells.items()
+    ]
+    return table_text(rows, "No class is dropped, reduced, increased or invented by any of them, beyond doubt.")
+
+
+def _sentence(one: Difference, name: Namer) -> str:
+    a, b = name(one.run_a, one.generator_a), name(one.run_b, one.generator_b)
+    if one.difference is None or one.low is None or one.high is None:
+        return f"{a} and {b} cannot be told apart: there are too few images."
+    p = f"p {number(one.p_value)} (Holm), {'the same' if one.shared_real else 'independent'} real images"
+    if one.verdict == A_NEARER:
+        return f"{a} is nearer to the real images than {b}, by {_interval(-one.difference, -one.high, -one.low)}, {p}."
+    if one.verdict == B_NEARER:
+        return f"{b} is nearer to the real images than {a}, by {_interval(one.difference, one.low, one.high)}, {p}."
+    return f"{a} and {b} cannot be told apart at these numbers of images: {_interval(one.difference, one.low, one.high)}, {p}."
+
+
+def _result(found: Compared) -> str:
+    failed = sum(len(judged.regressed) for _, judged in found.judged)
+    failed += len(found.farther) if FARTHER in found.fail_on else 0
+    words = f"--fail-on {','.join(found.fail_on)}"
+    return f"{words} is met: {failed} finding{'s' if failed > 1 else ''}." if found.regressed else f"{words} is not met."
+
+
+def _reader(store: Store, parser_key: str) -> ReadMoments:
+    """Reads the moments of each set of images once."""
+    classes = classes_of(store, parser_key).first_head
+    known: dict[tuple[str, int, int], GroupMoments] = {}
+
+    def read(source: Source) -> GroupMoments:
+        images = images_of(source)
+        if images not in known:
+            known[images] = moments_of(store, source, classes)
+        return known[images]
+
+    return read
+
+
+def _corrected(found: Compared, run: str, generator: str) -> float | None:
+    return next(one.corrected for one in found.distances if (one.run, one.generator) == (run, generator))
+
+
+def _names(found: Compared) -> Namer:
+    """How a generator is called: by its name, and by its run where several runs are compared."""
+    return (lambda run, generator: generator) if len(found.runs) == 1 else (lambda run, generator: f"{generator} ({run})")
+
+
+def _run_column(found: Compared, run: str) -> dict[str, str]:
+    return {} if len(found.runs) == 1 else {"run": run}
+
+
+def _place(rank: int | None, low: int | None, high: int | None) -> str:
+    if rank is None:
+        return NOTHING
+    return str(rank) if low == high else f"{rank} ({low}-{high})"
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    return NOTHING if value is None else f"{number(value)} [{number(low)}, {number(high)}]"
+
+
+def _ratio(row: Verdict) -> str:
+    """A ratio as percent: 37 % [31, 44]."""
+    if row.ratio is None:
+        return NOTHING
+    low, high = (NOTHING if end is None else number(100 * end) for end in (row.low, row.high))
+    return f"{number(100 * row.ratio)} % [{low}, {high}]"
+
+
+def _list(words: Sequence[str]) -> str:
+    return " or ".join(words)
+
+
+def _wrapped(text: str, width: int) -> str:
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False) if width else text
