@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -58,6 +59,9 @@ def materialise(
     used = [source for source in sources if source.name in states]
     floors = resolution.floors(store, listed, counts, known.first_head)
     tables = Tables()
+    beside = ThreadPoolExecutor(1, "ganaudit-sql")  # DuckDB works on its own threads while this one has the distances
+    stats = beside.submit(class_findings.class_stats, store, run, decide.presence, used)
+    beside.shutdown(wait=False)
     for real in (source for source in used if source.role == "real"):
         level = noise_level(centred(states[real.name])[0], distances.SEED)
         generators = [source.name for source in used if source.role == "generated"]
@@ -68,9 +72,8 @@ def materialise(
             values.append(pair.distances(tables, (states[real.name], states[generator]), level))
             pair.classes(tables, groups or {}, slices or {})
         _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, decide.alpha)
-    stats = class_findings.class_stats(store, run, decide.presence, used)
-    tables.part("class_stats", stats)
-    parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats, decide)
+    tables.part("class_stats", stats.result())
+    parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
     findings = tables.finished()
     for name, table in findings.items():
         store.write_finding(run, name, table)
