@@ -410,7 +410,7 @@ RANKS = Table(
         _REAL_NAME,
         _GENERATOR,
         Column("rank", _BYTE4, "Place by corrected fsd, 1 is nearest to the real images."),
-        Column("rank_low", _BYTE4, "1 + the generators that are nearer beyond doubt."),
+        Column("rank_low", _BYTE4, "One more than the generators that are nearer beyond doubt."),
         Column("rank_high", _BYTE4, "The generators less those that are farther beyond doubt."),
     ),
 )
