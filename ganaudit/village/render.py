@@ -34,6 +34,20 @@ def render(
     return images, labels
 
 
+def label_maps(prevalence: Prevalence, seed: int, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The (N, 64, 64) class ids of the same scenes alone: about four times as fast, for who needs no colours."""
+    maps = np.empty((len(indices), RESOLUTION, RESOLUTION), dtype=np.uint8)
+    for place, index in enumerate(indices):
+        maps[place] = _classes(paint(parts(uniforms(seed, "village scene", [int(index)], DRAWS)[0]), prevalence))
+    return maps
+
+
+def _classes(canvas: Canvas) -> NDArray[np.uint8]:
+    middle = canvas.array()[CELLS // 2 :: CELLS, CELLS // 2 :: CELLS]
+    classes: NDArray[np.uint8] = np.array([thing.class_id for thing in canvas.instances], dtype=np.uint8)[middle]
+    return classes
+
+
 def _develop(canvas: Canvas, grain: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     numbers = canvas.array()
     things = canvas.instances
@@ -49,5 +63,4 @@ def _develop(canvas: Canvas, grain: NDArray[np.uint8]) -> tuple[NDArray[np.uint8
     # Nine canvas pixels a cell; grain is centred and scaled to +-texture/2 grey levels.
     speckle = (texture * (2 * grain.astype(np.int32) - 255) * CELLS * CELLS) // (4 * 2 * 255)
     pixels = (cells + speckle[..., None] + (CELLS * CELLS) // 2) // (CELLS * CELLS)
-    classes = np.array([thing.class_id for thing in things], dtype=np.uint8)
-    return np.clip(pixels, 0, 255).astype(np.uint8), classes[middle]
+    return np.clip(pixels, 0, 255).astype(np.uint8), _classes(canvas)
