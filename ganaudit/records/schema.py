@@ -483,8 +483,63 @@ MOMENTS = Table(
     sort=("group", "class_a", "class_b"),
 )
 
+POOL_PIXELS = Table(
+    "pool_pixels",
+    "class present in a scene that calibrations draw from",
+    (
+        Column("key", _STRING, "Content key of the pool: 'k' and hexadecimal digits; `sources` holds its recipe."),
+        Column("image", _BYTE8, "Index of the scene."),
+        _CLASS_ID,
+        Column("pixels", _BYTE4, "Pixels of the class in the scene's true label map; absent classes have no row."),
+    ),
+    sort=("image", "class_id"),
+)
+
+CALIBRATIONS = Table(
+    "calibrations",
+    "statistic of a replicate of a calibration",
+    (
+        Column("key", _STRING, "Content key of the case: pool, what is planted, and the code that is measured."),
+        Column("pool", _STRING, "Content key of the pool that images are drawn from."),
+        Column("scenario", _STRING, "What is measured."),
+        Column("case", _STRING, "Under which circumstances."),
+        Column("real_images", _BYTE8, "Images drawn for the real side."),
+        Column("generated_images", _BYTE8, "Images drawn for the generated side."),
+        Column("replicate", _BYTE8, "Number of the replicate, from 0."),
+        Column("statistic", _STRING, "Name of the statistic."),
+        Column("class", _STRING, "Name of the class, or of both of a pair; NULL for a statistic of all.", True),
+        Column("truth", _FLOAT, "The true value, from the pool.", True),
+        *_interval("estimate", "What the audit would have said"),
+        Column("p_value", _FLOAT, "The p-value that it would have given.", True),
+        Column("verdict", _STRING, "The word that it would have given.", True),
+        Column("wrong", _YES_NO, "Whether the truth gainsays the verdict; NULL where there is none.", True),
+    ),
+    sort=("replicate", "statistic", "class"),
+)
+
+CALIBRATION = Table(
+    "calibration",
+    "measured property of a scenario",
+    (
+        Column("scenario", _STRING, "What is measured."),
+        Column("case", _STRING, "Under which circumstances."),
+        Column("statistic", _STRING, "Of which statistic."),
+        Column("property", _STRING, "Coverage, bias, a share of wrong verdicts, and so on."),
+        Column("real_images", _BYTE8, "Images of the real side."),
+        Column("generated_images", _BYTE8, "Images of the generated side."),
+        Column("replicates", _BYTE8, "Replicates that it was measured over."),
+        Column("truth", _FLOAT, "True value of the statistic, from the pool, where there is one.", True),
+        Column("measured", _FLOAT, "The measured property; NULL where nothing was to be measured.", True),
+        Column("measured_se", _FLOAT, "Its standard error over replicates.", True),
+        Column("wanted_low", _FLOAT, "Least value that is wanted.", True),
+        Column("wanted_high", _FLOAT, "Greatest value that is wanted.", True),
+        Column("verdict", _STRING, "One of met, not met, said (nothing particular is wanted)."),
+    ),
+)
+
 RECORDS = {
-    table.name: table for table in (IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS)
+    table.name: table
+    for table in (IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS, POOL_PIXELS, CALIBRATIONS)
 }
 FINDINGS = {
     table.name: table

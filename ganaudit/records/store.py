@@ -6,6 +6,8 @@ records/v1/sources/key=k…/source.parquet
 records/v1/runs/run=…/started.parquet, finished.parquet       the second stands for both once it is there
 records/v1/run_sources/run=…/sources.parquet
 records/v1/moments/key=k…/moments-<first>-<count>.parquet     sums over the records of a key, kept so that none is read again
+records/v1/pool_pixels/key=k…/shard-<first>-<last>.parquet    scenes that `ganaudit calibrate` draws from
+records/v1/calibrations/key=k…/chunk-<number>.parquet         its replicates
 findings/v1/run=…/<finding>.parquet
 tmp/                                                          files being written
 catalog.duckdb, ganaudit.json                                 views over all this; the schema version
@@ -54,6 +56,8 @@ FILES = {
     "runs": "run=*/*.parquet",
     "run_sources": "run=*/sources.parquet",
     "moments": "key=k*/moments-*-*.parquet",
+    "pool_pixels": "key=k*/shard-*-*.parquet",
+    "calibrations": "key=k*/chunk-*.parquet",
     **{finding: f"run=*/{finding}.parquet" for finding in schema.FINDINGS},
 }
 """Where a table's files lie in its folder, as a glob pattern."""
@@ -241,6 +245,18 @@ class Store:
         """Write a finding of a run. It follows from the records, so a newer computation takes the file's place."""
         path = self.finding(run, name)
         writer.write(rows, schema.FINDINGS[name], path, self.temporary, footer or {}, replace=True)
+
+    def calibration(self, key: str, chunk: int) -> Path:
+        """The file of one chunk of replicates of a calibration's case."""
+        return self._of_key("calibrations", key) / f"chunk-{chunk:06d}.parquet"
+
+    def write_pool(self, key: str, first: int, last: int, rows: pa.Table) -> None:
+        """Write the scenes first to last of a pool; harmless where another writer was first."""
+        self._write(schema.POOL_PIXELS, rows, self.shard("pool_pixels", key, first, last), None)
+
+    def write_calibration(self, key: str, chunk: int, rows: pa.Table, footer: Footer | None = None) -> None:
+        """Write the replicates of one chunk; harmless where another writer was first."""
+        self._write(schema.CALIBRATIONS, rows, self.calibration(key, chunk), footer)
 
     def write_moments(self, path: Path, rows: pa.Table, footer: Footer | None = None) -> None:
         """Write sums that follow from the records; newer ones take the file's place."""
