@@ -121,7 +121,9 @@ def _of_village(store: Store, source: PoolSource) -> Pool:
     key = source.key(store)
     counts = np.zeros((source.scenes, len(NAMES) + 1), np.int32)
     for first in range(0, source.scenes, BLOCK):
-        rows = store.read(POOL_PIXELS, store.shard("pool_pixels", key, *_bounds(source, first)), ["image", "class_id", "pixels"])
+        rows = store.read(
+            POOL_PIXELS, store.shard("pool_pixels", key, *_bounds(source, first)), ["image", "class_id", "pixels"]
+        )
         counts[rows["image"].to_numpy(), rows["class_id"].to_numpy()] = rows["pixels"].to_numpy()
     return Pool(key, counts, ("void", *NAMES), RESOLUTION**2)
 

@@ -1,0 +1,48 @@
+"""Every scenario of a calibration, by name: the cases that it has for a pool, and what one replicate of a case is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ganaudit.calibration import distances, pairs, verdicts
+from ganaudit.calibration.cases import Case, Opened, Row
+from ganaudit.calibration.pool import Pool
+from ganaudit.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is measured, in a sentence; its cases for a pool; the rows of one replicate."""
+
+    question: str
+    cases: Callable[[Pool], list[Case]]
+    replicate: Callable[[Opened, int], list[Row]]
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "distance": Scenario(
+        "Does the interval of the corrected distance hold the truth?", distances.interval_cases, distances.interval
+    ),
+    "ratios": Scenario("Do the intervals of presence and area ratios hold the truth?", verdicts.ratio_cases, verdicts.ratios),
+    "permutation": Scenario(
+        "How often does the permutation test see a difference?", distances.permutation_cases, distances.permute
+    ),
+    "boundary": Scenario(
+        "How often is any verdict false where every class is at the line?", verdicts.boundary_cases, verdicts.boundary
+    ),
+    "half reduced": Scenario("Which share of the found omissions is false?", verdicts.half_cases, verdicts.half),
+    "planner": Scenario("Is a drop found that the planner says would be?", verdicts.planner_cases, verdicts.planner),
+    "village": Scenario("Are known omissions called by the right word?", verdicts.village_cases, verdicts.village),
+    "comparison": Scenario(
+        "Does the interval of a difference hold the truth, and is `nearer` true?", distances.comparison_cases, distances.compare
+    ),
+    "pairs": Scenario("Are verdicts on pairs of classes right?", pairs.pair_cases, pairs.pairs),
+}
+
+
+def cases_of(pool: Pool, only: str | None = None) -> list[Case]:
+    """The cases of every scenario, or of one. Raises RequestError for a scenario that does not exist."""
+    if only is not None and only not in SCENARIOS:
+        raise RequestError(f"--only {only!r}: there is no such scenario; there are {', '.join(SCENARIOS)}")
+    return [case for name, scenario in SCENARIOS.items() if only in (None, name) for case in scenario.cases(pool)]
