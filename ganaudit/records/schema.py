@@ -521,7 +521,8 @@ CALIBRATION = Table(
     "calibration",
     "measured property of a scenario",
     (
-        Column("scenario", _STRING, "What is measured."),
+        Column("pool", _STRING, "Content key of the pool that images were drawn from."),
+        Column("scenario", _STRING, "What is tried out."),
         Column("case", _STRING, "Under which circumstances."),
         Column("statistic", _STRING, "Of which statistic."),
         Column("property", _STRING, "Coverage, bias, a share of wrong verdicts, and so on."),
@@ -539,8 +540,11 @@ CALIBRATION = Table(
 
 RECORDS = {
     table.name: table
-    for table in (IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS, POOL_PIXELS, CALIBRATIONS)
-}
+    for table in (
+        IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS, POOL_PIXELS, CALIBRATIONS,
+        CALIBRATION,
+    )
+}  # fmt: skip
 FINDINGS = {
     table.name: table
     for table in (

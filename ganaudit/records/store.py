@@ -8,6 +8,7 @@ records/v1/run_sources/run=…/sources.parquet
 records/v1/moments/key=k…/moments-<first>-<count>.parquet     sums over the records of a key, kept so that none is read again
 records/v1/pool_pixels/key=k…/shard-<first>-<last>.parquet    scenes that `ganaudit calibrate` draws from
 records/v1/calibrations/key=k…/chunk-<number>.parquet         its replicates
+records/v1/calibration/key=k…/calibration.parquet             what they come to
 findings/v1/run=…/<finding>.parquet
 tmp/                                                          files being written
 catalog.duckdb, ganaudit.json                                 views over all this; the schema version
@@ -58,6 +59,7 @@ FILES = {
     "moments": "key=k*/moments-*-*.parquet",
     "pool_pixels": "key=k*/shard-*-*.parquet",
     "calibrations": "key=k*/chunk-*.parquet",
+    "calibration": "key=k*/calibration.parquet",
     **{finding: f"run=*/{finding}.parquet" for finding in schema.FINDINGS},
 }
 """Where a table's files lie in its folder, as a glob pattern."""
@@ -257,6 +259,11 @@ class Store:
     def write_calibration(self, key: str, chunk: int, rows: pa.Table, footer: Footer | None = None) -> None:
         """Write the replicates of one chunk; harmless where another writer was first."""
         self._write(schema.CALIBRATIONS, rows, self.calibration(key, chunk), footer)
+
+    def write_calibration_table(self, pool: str, rows: pa.Table) -> None:
+        """Write what the replicates drawn from a pool come to; a newer table takes the file's place."""
+        path = self._of_key("calibration", pool) / "calibration.parquet"
+        writer.write(rows, schema.CALIBRATION, path, self.temporary, {}, replace=True)
 
     def write_moments(self, path: Path, rows: pa.Table, footer: Footer | None = None) -> None:
         """Write sums that follow from the records; newer ones take the file's place."""
