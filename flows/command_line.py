@@ -17,11 +17,11 @@ import typer
 import typer.core
 from rich.console import Console
 
-from flows import server, settings, terminal
+from flows import calibrate_command, server, settings, terminal
 from ganaudit import __version__
 from ganaudit.errors import AuditError, GanauditError, RequestError
 
-RESUMING = ("demo", "run", "train")
+RESUMING = ("demo", "run", "train", "calibrate")
 """Commands that go on where they were stopped."""
 
 
@@ -218,6 +218,9 @@ def train(
     made = train_builtin(model, out or Path(f"training-{model}"), minutes, seed, device, err)
     card = made.with_name(f"{made.stem}.card.json")
     typer.echo(_json({"weights": str(made), "card": str(card)}) if as_json else str(made))
+
+
+app.command("calibrate")(calibrate_command.calibrate)
 
 
 RUNS = """

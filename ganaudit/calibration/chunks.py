@@ -15,7 +15,7 @@ from pathlib import Path
 from ganaudit import calibration, keys, statistics
 from ganaudit.calibration.cases import LINES, PERMUTATIONS, PRESENCE, Case, Opened
 from ganaudit.calibration.pool import Pool, PoolSource, load
-from ganaudit.calibration.scenarios import SCENARIOS
+from ganaudit.calibration.scenarios import SCENARIOS, cases_of
 from ganaudit.random import VERSION as DRAWS_VERSION
 from ganaudit.records.schema import CALIBRATIONS
 from ganaudit.records.store import Store
@@ -65,6 +65,13 @@ def make_chunk(chunk: Chunk) -> None:
     rows = replicates_of(opened, range(first, first + CHUNK))
     table = CALIBRATIONS.from_rows({"key": chunk.key, "pool": opened.pool.key, **row} for row in rows)
     store.write_calibration(chunk.key, chunk.number, table, {"version": __version__})
+
+
+def make_cases(store: Store, source: PoolSource, only: str | None = None) -> list[tuple[Case, str]]:
+    """The cases of a pool, each with its key. Raises RequestError for a scenario that does not exist."""
+    pool = load(store.path, source)
+    opened = [open_case(store.path, source, case) for case in cases_of(pool, source, only)]
+    return [(one.case, case_key(one.pool, one.other, one.case)) for one in opened]
 
 
 def open_case(store: Path, source: PoolSource, case: Case) -> Opened:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from ganaudit.calibration.picture import draw
 from ganaudit.calibration.scenarios import SCENARIOS
 from ganaudit.calibration.summary import MET, NOT_MET
 from ganaudit.version import __version__
@@ -26,6 +28,26 @@ are not in it.
 
 {summary}
 """
+
+
+def write(rows: Sequence[Row], folder: Path, command: str, run: str | None, images: int, classes: int) -> list[Path]:
+    """Write calibration.md and calibration.png into a folder; the paths of what was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text, drawn = folder / "calibration.md", folder / "calibration.png"
+    pool = f"The pool holds {images:,} scenes of the village with their true label maps, {classes} classes."
+    if run is not None:
+        pool = f"The pool holds the {images:,} real images of the run {run}, {classes} classes as the parser read them."
+    text.write_text(page(rows, command, pool, drawn.name), encoding="utf-8")
+    return [text, drawn] if draw(rows, drawn) else [text]
+
+
+def table_row(row: Row) -> dict[str, str]:
+    """One measured property for a terminal."""
+    return {
+        "scenario": row["scenario"], "case": row["case"], "images": f"{row['real_images']:,} v {row['generated_images']:,}",
+        "of": row["statistic"], "property": row["property"], "truth": number(row["truth"]), "measured": number(row["measured"]),
+        "±": number(row["measured_se"]), "wanted": wanted_text(row), "": row["verdict"],
+    }  # fmt: skip
 
 
 def page(rows: Sequence[Row], command: str, pool: str, picture: str) -> str:

@@ -18,8 +18,8 @@ STEP = 0.19
 """Inches of a line."""
 
 
-def draw(rows: Sequence[Row], path: Path) -> None:
-    """Write the picture of rows of `calibration` as PNG. Panels of which nothing was measured are left out."""
+def draw(rows: Sequence[Row], path: Path) -> bool:
+    """Write the picture of rows of `calibration` as PNG, panels with nothing in them left out; False where all would be."""
     from matplotlib.figure import Figure
 
     coverage = [row for row in rows if row["property"].startswith("coverage") and "lowest" not in row["property"]]
@@ -31,7 +31,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         (bias, _bias, "Bias of the distance, (percent of pixels)²"),
     ) if one]  # fmt: skip
     if not panels:
-        return
+        return False
     lines = [len(_bias_names(part)) if paint is _bias else len(part) for part, paint, _ in panels]
     with style():
         figure = Figure(figsize=(8.6, STEP * sum(lines) + 0.95 * len(panels)), layout="constrained")
@@ -42,10 +42,11 @@ def draw(rows: Sequence[Row], path: Path) -> None:
             ax.grid(axis="x")
             ax.spines["left"].set_visible(False)
         save(Drawn(figure, "Calibration"), path, "png")
+    return True
 
 
 def _is_error(row: Row) -> bool:
-    return row["property"].startswith(("any false", "false", "size"))
+    return str(row["property"]).startswith(("any false", "false", "size"))
 
 
 def _coverage(axes: Axes, rows: Sequence[Row]) -> None:

@@ -65,13 +65,29 @@ class PoolSource:
         real = _real(store, self.run)
         return keys.source_key({"pool": "run", "key": real.key, "first": real.first, "count": real.count})
 
-    def blocks(self, store: Store) -> list[int]:
-        """First scenes of the blocks that are not in the store yet."""
-        if self.run is not None:
-            return []
-        key = self.key(store)
-        firsts = range(0, self.scenes, BLOCK)
-        return [first for first in firsts if not store.shard("pool_pixels", key, *_bounds(self, first)).exists()]
+
+@dataclass(frozen=True)
+class PoolBlock:
+    """One block of a village's scenes, from `first` on."""
+
+    store: Path
+    source: PoolSource
+    first: int
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return f"scenes {self.first:,} …"
+
+
+def missing_blocks(store: Store, source: PoolSource) -> list[PoolBlock]:
+    """The blocks of a pool that are not in the store yet; a run's images are all there."""
+    if source.run is not None:
+        return []
+    key = source.key(store)
+    firsts = range(0, source.scenes, BLOCK)
+    missing = [first for first in firsts if not store.shard("pool_pixels", key, *_bounds(source, first)).exists()]
+    return [PoolBlock(store.path, source, first) for first in missing]
 
 
 def open_pool(store: Store, source: PoolSource) -> None:
@@ -82,8 +98,9 @@ def open_pool(store: Store, source: PoolSource) -> None:
         store.write_source({**row, "resolution": RESOLUTION})
 
 
-def render_block(store: Store, source: PoolSource, first: int) -> None:
+def make_block(block: PoolBlock) -> None:
     """Render the scenes of one block of the village and write their counts."""
+    store, source, first = Store(block.store), block.source, block.first
     key, (_, last) = source.key(store), _bounds(source, first)
     if store.shard("pool_pixels", key, first, last).exists():
         return

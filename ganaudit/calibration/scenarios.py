@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ganaudit.calibration import distances, pairs, verdicts
 from ganaudit.calibration.cases import Case, Opened, Row
-from ganaudit.calibration.pool import Pool
+from ganaudit.calibration.pool import Pool, PoolSource
 from ganaudit.errors import RequestError
 
 
@@ -41,8 +41,20 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-def cases_of(pool: Pool, only: str | None = None) -> list[Case]:
-    """The cases of every scenario, or of one. Raises RequestError for a scenario that does not exist."""
+def check_scenario(only: str | None) -> None:
+    """Raises RequestError for a scenario that does not exist."""
     if only is not None and only not in SCENARIOS:
         raise RequestError(f"--only {only!r}: there is no such scenario; there are {', '.join(SCENARIOS)}")
-    return [case for name, scenario in SCENARIOS.items() if only in (None, name) for case in scenario.cases(pool)]
+
+
+def variants_of(source: PoolSource, only: str | None = None) -> list[PoolSource]:
+    """The pools that scenarios need beside the main one: villages with omissions, where the main one is the village."""
+    return verdicts.variants() if source.run is None and only in (None, "village") else []
+
+
+def cases_of(pool: Pool, source: PoolSource, only: str | None = None) -> list[Case]:
+    """The cases of every scenario, or of one."""
+    check_scenario(only)
+    cases = [case for name, scenario in SCENARIOS.items() if only in (None, name) for case in scenario.cases(pool)]
+    known = variants_of(source, only)
+    return [case for case in cases if case.source is None or case.source in known]

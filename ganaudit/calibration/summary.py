@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ganaudit.calibration.cases import LINES, Case
 from ganaudit.calibration.pool import Pool
 from ganaudit.records.schema import CALIBRATION, CALIBRATIONS
+from ganaudit.records.store import Store
 from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED
 
 Floats = NDArray[np.float64]
@@ -60,12 +60,11 @@ class Property:
         }  # fmt: skip
 
 
-def summarise(pool: Pool, cases: Sequence[tuple[Case, Sequence[Path]]]) -> pa.Table:
+def summarise(store: Store, pool: Pool, cases: Sequence[tuple[Case, Sequence[Path]]]) -> pa.Table:
     """The table `calibration` of cases and the files of their replicates."""
     rows = []
     for case, paths in cases:
-        tables = [pq.ParquetFile(path).read() for path in paths]
-        found = pa.concat_tables([CALIBRATIONS.conform(table) for table in tables]).to_pandas()
+        found = pa.concat_tables([store.read(CALIBRATIONS, path) for path in paths]).to_pandas()
         rows += [one.row(pool.key, case) for one in properties(case, found)]
     return CALIBRATION.from_rows(rows)
 
@@ -131,8 +130,8 @@ def _boundary(case: Case, found: pd.DataFrame) -> Iterator[Property]:
 def _half(case: Case, found: pd.DataFrame) -> Iterator[Property]:
     claimed = found["verdict"].isin(OMITTED)
     false = claimed & found["wrong"].astype(bool)
-    number, wrong = (column.groupby(found["replicate"]).sum() for column in (claimed, false))
-    yield Property("verdicts", "false discovery proportion", _values(wrong / number.clip(lower=1)), (None, LINES.alpha))
+    number, wrong = (_values(column.groupby(found["replicate"]).sum()) for column in (claimed, false))
+    yield Property("verdicts", "false discovery proportion", wrong / np.maximum(number, 1), (None, LINES.alpha))
     true = found[found["truth"] < LINES.reduced - 1e-9]
     yield Property(
         "verdicts", "true omissions found", _per_replicate(true.assign(found=true["verdict"].isin(OMITTED)), "found")
@@ -155,10 +154,10 @@ def _village(case: Case, found: pd.DataFrame) -> Iterator[Property]:
 def _comparison(case: Case, found: pd.DataFrame) -> Iterator[Property]:
     truth = _first(found["truth"])
     yield Property("difference", "coverage", covered(found), (COVERAGE[0], None), truth)
-    yield _rate("difference", "false `nearer`", found, found["wrong"].astype(bool), truth)
+    yield _rate("difference", "false nearer", found, found["wrong"].astype(bool), truth)
     if truth:
         yield Property(
-            "difference", "true `nearer`", _values(found["verdict"].str.endswith("nearer") & ~found["wrong"].astype(bool))
+            "difference", "true nearer", _values(found["verdict"].str.endswith("nearer") & ~found["wrong"].astype(bool))
         )
 
 

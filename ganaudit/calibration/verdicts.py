@@ -115,14 +115,20 @@ def planner(opened: Opened, replicate: int) -> list[Row]:
 def village_cases(pool: Pool) -> list[Case]:
     """Villages that miss some kinds and hold a quarter of others; only where the pool is the village."""
     cases = []
-    for name, removed, quartered in VARIANTS:
-        if not set((*removed, *quartered)) <= set(pool.classes):
-            continue
-        prevalence = {kind: 0.0 for kind in removed} | {kind: getattr(Prevalence(), kind) / 4 for kind in quartered}
-        columns = tuple(pool.classes.index(kind) for kind in (*removed, *quartered))
-        source = PoolSource(VARIANT_SCENES, tuple(sorted(prevalence.items())))
-        cases.append(Case("village", f"without {name}", 4_000, 4_000, columns=columns, source=source))
+    for (name, removed, quartered), source in zip(VARIANTS, variants(), strict=True):
+        if set((*removed, *quartered)) <= set(pool.classes):
+            columns = tuple(pool.classes.index(kind) for kind in (*removed, *quartered))
+            cases.append(Case("village", f"without {name}", 4_000, 4_000, columns=columns, source=source))
     return cases
+
+
+def variants() -> list[PoolSource]:
+    """The villages of VARIANTS."""
+    found = []
+    for _, removed, quartered in VARIANTS:
+        prevalence = {kind: 0.0 for kind in removed} | {kind: getattr(Prevalence(), kind) / 4 for kind in quartered}
+        found.append(PoolSource(VARIANT_SCENES, tuple(sorted(prevalence.items()))))
+    return found
 
 
 def village(opened: Opened, replicate: int) -> list[Row]:

@@ -1,0 +1,103 @@
+"""`ganaudit calibrate`: what the verdicts, intervals and tests are worth, measured."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flows import server, settings, terminal
+from ganaudit.errors import RequestError
+
+QUICK_REPLICATES = 250
+QUICK_SCENES = 65_536
+
+
+def calibrate(
+    store: Annotated[
+        Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Draw from this run's real images; from half a million scenes by default.", show_default=False),
+    ] = None,
+    replicates: Annotated[int, typer.Option(help="Audits of each case, rounded up to a multiple of 250.", min=1)] = 2000,
+    quick: Annotated[bool, typer.Option("--quick", help="250 replicates from fewer scenes: minutes.")] = False,
+    only: Annotated[str | None, typer.Option(help="One scenario, such as distance or boundary.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write calibration.md and its picture into this folder.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """What the verdicts are worth: coverage, false verdicts, power, measured."""
+    from flows import command_line
+    from ganaudit.calibration.scenarios import check_scenario
+    from ganaudit.records.store import Store
+
+    check_scenario(only)
+    place = store or command_line.DEFAULT_STORE
+    if run is not None:
+        Store(place).open_for_reading()
+    Store(place).check_place()
+    settings.prepare()
+    with server.connected(lambda note: command_line.err.print(note, style="dim", markup=False), _imported):
+        from flows.calibrate import run as run_flow
+
+        with _Bars(command_line.err) as bars:
+            count, scenes = (QUICK_REPLICATES, QUICK_SCENES) if quick else (replicates, None)
+            found = run_flow(place, run, count, scenes if run is None else None, only, bars)
+    rows = found.table.to_pylist()
+    written = []
+    if out is not None:
+        from ganaudit.calibration.page import write
+
+        said = {"--run": run, "--only": only, "--replicates": None if quick or replicates == 2000 else replicates}
+        options = [f"{name} {shlex.quote(str(value))}" for name, value in said.items() if value is not None]
+        command = " ".join(["ganaudit calibrate", *options, *(["--quick"] if quick else []), f"--out {shlex.quote(str(out))}"])
+        try:
+            written = write(rows, out, command, run, found.images, found.classes)
+        except OSError as error:
+            raise RequestError(f"{error.filename or out} cannot be written: {error.strerror}") from None
+    if as_json:
+        answer = {"pool": found.pool, "images": found.images, "files": [str(path) for path in written], "calibration": rows}
+        typer.echo(command_line._json(answer))
+        return
+    from ganaudit.calibration.page import table_row
+
+    typer.echo(terminal.table_text([table_row(row) for row in rows], "nothing was measured"), nl=False)
+    missed = sum(row["verdict"] == "not met" for row in rows)
+    wanted = sum(row["verdict"] != "said" for row in rows)
+    typer.echo(f"\n{wanted - missed} of {wanted} properties are as wanted.")
+    for path in written:
+        typer.echo(str(path))
+
+
+def _imported() -> None:
+    import flows.calibrate  # noqa: F401  # seconds, while the server starts
+
+
+class _Bars:
+    """One bar for each stage that has something to do."""
+
+    def __init__(self, console: object) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bars = Progress(*columns, console=console)  # type: ignore[arg-type]
+        self._bar: dict[str, object] = {}
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bars.live.is_started:
+            self._bars.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if not total:
+            return
+        if stage not in self._bar:
+            self._bars.start()
+            self._bar[stage] = self._bars.add_task(stage, total=total)
+        self._bars.update(self._bar[stage], completed=done)  # type: ignore[arg-type]
