@@ -12,7 +12,7 @@ from ganaudit.datasets.village import SCENES, VillageDataset
 from ganaudit.errors import RequestError
 from ganaudit.random import uniforms
 from ganaudit.village.classes import IDS, NAMES
-from ganaudit.village.render import render
+from ganaudit.village.render import label_maps, render
 from ganaudit.village.scene import DRAWS, SLOTS, Prevalence
 
 KINDS = [field.name for field in fields(Prevalence)]
@@ -224,3 +224,7 @@ def test_the_recipe_says_everything_that_decides_the_scenes():
 
     assert recipe() == recipe(0, {}) == recipe(0, {"sun": 0.30})
     assert recipe() != recipe(1) and recipe() != recipe(0, {"sun": 0.31})
+
+
+def test_label_maps_alone_are_those_of_the_pictures(scenes):
+    assert (label_maps(Prevalence(), 0, range(50)) == scenes[1][:50]).all()

@@ -1,0 +1,39 @@
+"""`ganaudit calibrate` from the command line: resumed, repeated, refused."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet as pq
+
+from flows import calibrate_command
+
+
+def test_a_calibration_is_made_once_and_made_whole(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(calibrate_command, "QUICK_SCENES", 2_048)
+    store, out = tmp_path / "store", tmp_path / "docs"
+    command = ("calibrate", "--quick", "--only", "pairs", "--store", store)
+    first = cli(*command, "--json", "--out", out)
+    assert first.code == 0, first.err
+    answer = json.loads(first.out)
+    assert answer["images"] == 2_048
+    assert [row["property"] for row in answer["calibration"]][-1] == "called dropped"
+    assert {row["replicates"] for row in answer["calibration"]} == {250}
+    assert "ganaudit calibrate --only pairs --quick" in (out / "calibration.md").read_text()
+    files = sorted((store / "records/v1/calibrations").rglob("*.parquet"))
+    assert len(files) == 2
+    lost = pq.read_table(files[0])
+    kept = files[1].stat().st_mtime_ns
+    files[0].unlink()
+    second = cli(*command)
+    assert second.code == 0 and "properties are as wanted" in second.out
+    assert pq.read_table(files[0]) == lost and files[1].stat().st_mtime_ns == kept
+    rows = cli("sql", "SELECT count(DISTINCT replicate) AS n FROM calibrations", "--store", store, "--json")
+    assert json.loads(rows.out) == [{"n": 250}]
+
+
+def test_wrong_requests_are_told_at_once(cli, tmp_path):
+    wrong = cli("calibrate", "--only", "everything", "--store", tmp_path / "store")
+    assert wrong.code == 2 and "no such scenario; there are distance, ratios" in wrong.err
+    missing = cli("calibrate", "--run", "r1", "--store", tmp_path / "store")
+    assert missing.code == 2 and "there is no store" in missing.err
