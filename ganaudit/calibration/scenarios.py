@@ -53,8 +53,14 @@ def variants_of(source: PoolSource, only: str | None = None) -> list[PoolSource]
 
 
 def cases_of(pool: Pool, source: PoolSource, only: str | None = None) -> list[Case]:
-    """The cases of every scenario, or of one."""
+    """The cases of every scenario, or of one. Raises RequestError for a pool in which nothing can be planted."""
     check_scenario(only)
+    share = (pool.counts[:, 1:] > 0).mean(axis=0)
+    if not ((share > 0) & (share <= distances.COMMON)).any():
+        raise RequestError(
+            f"every class of the pool is in more than {100 * distances.COMMON:g} % of its {len(pool):,} images, or in none: "
+            "no difference can be planted by thinning; use a run with more kinds of images"
+        )
     cases = [case for name, scenario in SCENARIOS.items() if only in (None, name) for case in scenario.cases(pool)]
     known = variants_of(source, only)
     return [case for case in cases if case.source is None or case.source in known]

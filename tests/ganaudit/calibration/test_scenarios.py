@@ -18,6 +18,7 @@ from ganaudit.calibration.chunks import replicates_of
 from ganaudit.calibration.pool import BLOCK, PoolSource, village_counts
 from ganaudit.calibration.scenarios import cases_of
 from ganaudit.calibration.summary import properties
+from ganaudit.errors import RequestError
 from ganaudit.statistics import jackknife
 
 R = 60
@@ -99,6 +100,12 @@ def test_two_generators_alike_are_not_told_apart(village):
 def test_pairs_are_right(village):
     assert measured(village, "pairs", "no difference", 3_000)["pairs", "any false verdict"] <= 0.05 + within(0.05)
     assert measured(village, "pairs", "never together", 3_000)["pairs", "called dropped"] == 1
+
+
+def test_a_pool_of_ever_the_same_classes_is_refused(tiny):
+    pool = replace(tiny, counts=tiny.counts[:1])
+    with pytest.raises(RequestError, match="no difference can be planted"):
+        cases_of(pool, PoolSource(run="r1"))
 
 
 def test_a_pool_of_other_classes_has_its_own_pair_and_no_village(tiny):
