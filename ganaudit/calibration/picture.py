@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganaudit.calibration.summary import NOT_MET
-from ganaudit.report.figures import LIGHT, Drawn, save, style
+from ganaudit.report.drawing import LIGHT, Drawn, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
