@@ -541,19 +541,10 @@ CALIBRATION = Table(
 RECORDS = {
     table.name: table
     for table in (
-        IMAGES,
-        CLASS_PIXELS,
-        PARSER_CONFUSION,
-        CLASSES,
-        SOURCES,
-        RUNS,
-        RUN_SOURCES,
-        MOMENTS,
-        POOL_PIXELS,
-        CALIBRATIONS,
+        IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS, POOL_PIXELS, CALIBRATIONS,
         CALIBRATION,
     )
-}
+}  # fmt: skip
 FINDINGS = {
     table.name: table
     for table in (
