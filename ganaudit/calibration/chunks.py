@@ -98,11 +98,7 @@ def code_digest() -> str:
     return hashlib.sha256("\n".join(f"{path.stem} {_tree(path)}" for path in files).encode()).hexdigest()[:24]
 
 
-<<<<<<< HEAD
-_NOT_MEASURED = {"chunks", "summary", "picture", "page", "pool", "processes", "scenarios", "influence"}
-=======
 _NOT_MEASURED = {"chunks", "summary", "picture", "page", "pool", "processes", "scenarios", "influence", "parser_error"}
->>>>>>> calibration
 """Files that decide no replicate, and the pool's, whose key says enough."""
 
 
