@@ -6,13 +6,14 @@ Area: the areas seen are m = Mᵀa, M being the pixel confusion with rows adding
 squares (as Lipton, Wang and Smola, 2018, correct label shift). Both take it that the parser errs alike on the images that
 it was measured on, on real and on generated ones. The tipping points say how far that has to be wrong to matter.
 
-The doubt of all three sets of images is carried through by leaving out one of the groups of each in turn.
+The doubt of all three sets of images is carried through by leaving out one of the groups of each in turn; for presence,
+whose counts may be too small for that, by an interval made for them (`excesses`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 from scipy.sparse import csr_array
 
+from ganaudit.statistics import excesses
 from ganaudit.statistics.moments import Rows
-from ganaudit.statistics.proportions import Floats, interval
+from ganaudit.statistics.proportions import Floats
 from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED, Lines
 
 LEAST_WORTH = 0.05
@@ -146,17 +148,18 @@ def worth(known: Measured, alpha: float = 0.05) -> Worth:
 
 def presence(known: Measured, real: Seen, generated: Seen, alpha: float = 0.05) -> Corrected:
     """Ratios of presences, corrected after Rogan and Gladen."""
-    se, fp = _rates(known.without())
-    p, q = (side.present.sum(axis=0) / side.n.sum() for side in (real, generated))
 
     def shares(part: Measured, side: Seen) -> Floats:
         true, false = _rates(part)
         return rogan_gladen(side.present[0] / side.n[0], true, 1.0 - false)
 
-    bound = interval(real.present.sum(0), real.n.sum(), generated.present.sum(0), generated.n.sum(), alpha)[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bound = bound * p / np.maximum(p - fp, 0.0)  # (q - fp) / (p - fp) is never more than q / (p - fp)
-    return _corrected(known, real, generated, shares, np.where(q > 0, np.inf, bound), (se, fp), alpha)
+    found = _corrected(known, real, generated, shares, _rates(known.without()), alpha)
+    false = _independent(known.found - known.both, known.n[:, None] - known.true)
+    before, after = (_independent(side.present, side.n[:, None]) for side in (real, generated))
+    low, high = excesses.interval(*false, *before, *after, alpha)
+    some = np.isfinite(found.ratio)
+    low, high = np.minimum(low, found.ratio), np.maximum(high, found.ratio)  # a share kept below 1 may lie outside
+    return replace(found, low=np.where(some, low, np.nan), high=np.where(some, high, np.nan))
 
 
 def area(known: Measured, real: Seen, generated: Seen, alpha: float = 0.05) -> Corrected:
@@ -169,7 +172,7 @@ def area(known: Measured, real: Seen, generated: Seen, alpha: float = 0.05) -> C
     pixels[0] = 0.0
     hits, there, given = np.diag(pixels), pixels.sum(axis=1), pixels.sum(axis=0)
     rates = _share(hits, there), _share(given - hits, pixels.sum() - there)
-    return _corrected(known, real, generated, shares, np.full(len(hits), np.inf), rates, alpha)
+    return _corrected(known, real, generated, shares, rates, alpha)
 
 
 def rogan_gladen(seen_in: Floats, sensitivity: Floats, specificity: Floats) -> Floats:
@@ -232,13 +235,12 @@ def _corrected(
     real: Seen,
     generated: Seen,
     shares: Callable[[Measured, Seen], Floats],
-    most: Floats,
     rates: tuple[Floats, Floats],
     alpha: float,
 ) -> Corrected:
     """The ratio and its interval: on the log scale where every group can be spared, else on the plain one, from 0 on.
 
-    most: (C,) what the upper end is at least where no generated image shows a class, and the jackknife sees no doubt.
+    Where no generated image shows a class the jackknife sees no doubt, and nothing bounds the ratio above.
     """
     whole = known.without(), real.without(), generated.without()
     below, above = shares(whole[0], whole[1]), shares(whole[0], whole[2])
@@ -268,8 +270,14 @@ def _corrected(
     low = np.where(logs, ratio / wide, np.maximum(ratio - plain, 0.0))
     high = np.where(logs, ratio * wide, ratio + plain)
     none = generated.present.sum(axis=0) == 0
-    high = np.where(none, np.maximum(high, most), high)
+    high = np.where(none & np.isfinite(high), np.inf, high)
     return Corrected(ratio, low, high, np.where(logs, np.sqrt(log_variance), np.nan), degrees, *rates, below)
+
+
+def _independent(held: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """(C,) images that hold, and of how many, as if all were independent."""
+    by = excesses.design(held, n)
+    return held.sum(axis=0) / by, n.sum(axis=0) / by
 
 
 def _rates(known: Measured) -> tuple[Floats, Floats]:

@@ -198,8 +198,10 @@ def test_confidence_falls_when_doubt_grows_by_half_and_by_two_points():
     assert parser_error.confidence_falls(None, 0.9) is None and parser_error.confidence_falls(0.9, None) is None
 
 
-def test_one_group_gives_ratios_and_no_interval():
+def test_one_group_gives_ratios_and_only_presence_has_an_interval():
     side = Seen(np.array([10.0]), np.array([[0.0, 10.0, 5.0]]), np.array([[0.0, 950.0, 50.0]]), PIXELS)
     truth = Measured(np.array([10.0]), *(np.array([[0.0, 10.0, 5.0]]),) * 3, np.diag([0.0, 950.0, 50.0])[None])
     found = parser_error.presence(truth, side, side)
+    assert found.ratio[2] == 1 and found.low[2] < 1 < found.high[2] and np.isnan(found.log_se[2])
+    found = parser_error.area(truth, side, side)
     assert found.ratio[2] == 1 and np.isnan(found.low[2]) and np.isnan(found.high[2])
