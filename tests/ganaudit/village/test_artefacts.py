@@ -59,5 +59,5 @@ def test_plain_villages_keep_their_recipe_and_others_have_their_own():
 
 @pytest.mark.parametrize("changes", [{"style": "baroque"}, {"artefact": "fog"}])
 def test_what_does_not_exist_is_refused_by_name(changes):
-    with pytest.raises(RequestError, match="baroque|fog"):
+    with pytest.raises(RequestError, match=r"baroque|fog"):
         VillageDataset(0, **changes)
