@@ -11,7 +11,7 @@ import pyarrow as pa
 from ganaudit.findings.counts import Counts, read_counts
 from ganaudit.findings.sources import Source
 from ganaudit.findings.tables import Row, Tables, number
-from ganaudit.records.schema import PARSER_CONFUSION
+from ganaudit.records.schema import PARSER_CONFUSION, SOURCES
 from ganaudit.records.store import Store
 from ganaudit.spec import Decide
 from ganaudit.statistics import grouping, parser_error
@@ -64,7 +64,12 @@ def add(
     said = {(row["real"], row["generator"], row["measure"], row["class_id"]): row["verdict"] for row in verdicts_so_far}
     lines = Lines(decide.alpha, decide.dropped, decide.reduced, decide.increased)
     corrected: list[Row] = []
+    parsed = {
+        source.name for source in sources if _kind(store, source) != "masks"
+    }  # label maps taken as they are have no error
     for real, generator in dict.fromkeys(pair[:2] for pair in said):
+        if not {real, generator} <= parsed:
+            continue
         verdicts = {
             measure: np.array([said.get((real, generator, measure, one), "") for one in classes])
             for measure in ("presence", "area")
@@ -77,6 +82,11 @@ def add(
             sides = {"real_confidence": before, "generated_confidence": after, "confidence_falls": falls}
             corrected.append({**ids, **row, **sides})
     tables.rows("parser_corrected", corrected)
+
+
+def _kind(store: Store, source: Source) -> str:
+    rows = store.read(SOURCES, store.source(source.key), ["kind"]) if store.source(source.key).is_file() else None
+    return "" if rows is None else str(rows["kind"][0].as_py())
 
 
 def known_of(store: Store, truth: Source, read: Counts, classes: Sequence[int], least: int) -> Measured:

@@ -172,7 +172,7 @@ SOURCES = Table(
         Column("kind", _STRING, "Kind of the dataset or generator."),
         Column("recipe", _STRING, "Everything that decides the records, as JSON."),
         Column("digests", _STRING, "Digests of weights or files, as JSON."),
-        Column("resolution", _BYTE4, "Width of the images in pixels, where they have one size.", True),
+        Column("resolution", _BYTE4, "Short side of the images as they are made, in pixels, where they have one size.", True),
         Column("truncation", _FLOAT, "Truncation of the latents, where there is one.", True),
         Column("noise", _STRING, "How the generator's noise inputs were drawn, where it has some.", True),
         Column("training_step", _BYTE8, "Training step of the weights, where known.", True),
