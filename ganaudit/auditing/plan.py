@@ -17,8 +17,7 @@ from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records.store import Store
-from ganaudit.spec import AnySource, AuditSpec, FolderSource, MasksSource, VillageSource
-from ganaudit.village.classes import IDS
+from ganaudit.spec import AnySource, AuditSpec, FolderSource, MasksSource
 
 BLOCK = 1024
 """Images of one block: consecutive indices, always done whole."""
@@ -121,8 +120,6 @@ def plan(spec: AuditSpec) -> Plan:
 
 def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> PlannedSource:
     named, source = asked.source(spec), open_source(asked, spec, parser, device)
-    if asked.role == TRUTH and isinstance(named, VillageSource):
-        _knows_the_village(named, parser)
     count = _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == CONTROL:
         count = min(count, CONTROLS)
@@ -132,17 +129,6 @@ def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> 
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
         count=count, blocks=blocks(count, source.length),
     )  # fmt: skip
-
-
-def _knows_the_village(truth: VillageSource, parser: OpenParser) -> None:
-    """Raises RequestError where the parser's classes are not the village's: its true labels would mean something else."""
-    names = {info.id: info.name for info in parser.parser.classes}
-    for name, number in IDS.items():
-        if names.get(number) != name:
-            raise RequestError(
-                f"truth {truth.name!r}: class {number} of the village is {name!r}, of this parser {names.get(number)!r}; "
-                "give it a folder of masks with the parser's own classes instead"
-            )
 
 
 def _parser_part(parser: OpenParser, named: AnySource, asked: Asked) -> Mapping[str, Any]:
