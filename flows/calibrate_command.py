@@ -32,7 +32,7 @@ def calibrate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """What the verdicts are worth: coverage, false verdicts, power, measured."""
+    """What the verdicts are worth, measured."""
     from flows import command_line
     from ganaudit.calibration.scenarios import check_scenario
     from ganaudit.records.store import Store
