@@ -63,7 +63,7 @@ class VillageSource(Source):
 
     kind: Literal["village"]
     seed: int | None = None
-    """Default: 0 for the real side, `sample.seed` for a generator."""
+    """Default: 0 for the real side, 5 for a truth, `sample.seed` for a generator."""
     prevalence: dict[str, Probability] = {}
     style: Literal["plain", "redrawn"] = "plain"
     """How it is drawn: redrawn has other colours and textures, in which `builtin:village-redrawn` was trained."""

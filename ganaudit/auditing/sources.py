@@ -83,6 +83,8 @@ def open_source(role: Asked, spec: AuditSpec, parser: OpenParser, device: str) -
         )
     if isinstance(asked, WeightsSource) or (isinstance(asked, FactorySource) and generated):
         return GeneratorSource(open_generator(asked, spec, device), parser, asked)
+    if role.role == TRUTH and isinstance(asked, VillageSource) and asked.seed is None:
+        asked = asked.model_copy(update={"seed": TRUTH_SEED})
     dataset = _dataset(asked, spec, parser, generated)
     made_by = _made_by(asked, spec, dataset) if isinstance(asked, FactorySource) else {}
     if role.role == TRUTH:
@@ -260,6 +262,8 @@ class DatasetSource:
         return image
 
 
+TRUTH_SEED = 5
+"""Of village scenes with their labels, where the audit file names none: not those of the real side."""
 TRUTH_VERSION = 1
 """Enters the keys of true label maps: raised when they would be fitted to the images otherwise."""
 
