@@ -6,6 +6,7 @@ Every backbone is known by the digest of its weights, which enters the content k
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -142,7 +143,8 @@ def _lpips(net: str, weights: str | None, folder: Path, device: str) -> Perceptu
     import lpips
 
     backbone = _torchvision(BACKBONES[net], weights, folder)
-    with redirect_stdout(io.StringIO()):
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the package asks torchvision in its old way
         model: Any = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
     places = {f"slice{number}.{key}": key for number in range(1, 8) for key in backbone.features.state_dict()}
     known = backbone.features.state_dict()
