@@ -54,7 +54,7 @@ REGISTRY: dict[Room, dict[str, Entry]] = {
         "layered": Entry("ganaudit.inversion.inverters:layered", "the layered encoder: image to r, then layer by layer to z"),
         "encoder+latent": Entry("ganaudit.inversion.inverters:encoder_latent", "search on z from the network's guess"),
         "layered+latent": Entry("ganaudit.inversion.inverters:layered_latent", "search on z from the layered encoder's guess"),
-        "layerwise": Entry("ganaudit.inversion.inverters:layerwise", "the layered encoder's z, then residuals on the early layers"),
+        "layerwise": Entry("ganaudit.inversion.inverters:layerwise", "the layered encoder's z, then residuals on early layers"),
         "feature": Entry("ganaudit.inversion.inverters:feature", "r itself is free: an upper bound, no evidence"),
     },
 }

@@ -37,7 +37,8 @@ def save_inverter(
 
     method = "layered" if isinstance(encoder, LayeredEncoder) else "encoder"
     metadata = {
-        "inverter": method, "shape": canonical(asdict(encoder.shape)), "generator": generator, "recipe": canonical(dict(recipe)),
+        "inverter": method, "shape": canonical(asdict(encoder.shape)), "generator": generator,
+        "recipe": canonical(dict(recipe)),
     }  # fmt: skip
     tensors = {name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in weights.items()}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -33,7 +34,7 @@ class TinyProGAN(nn.Module):
         draws = np.random.RandomState(7)
         channels = [SIZES[0], *(SIZES[(number + 3) // 2 - 1] for number in range(1, len(LAYERS) + 1))]
         self.kernels, self.biases = [], []
-        for number, (before, after) in enumerate(zip(channels, channels[1:], strict=False), start=1):
+        for number, (before, after) in enumerate(pairwise(channels), start=1):
             side = 4 if number == 1 else 3
             self._fill(draws, (after, before, side, side))
         self._fill(draws, (3, channels[-1], 1, 1))

@@ -104,13 +104,13 @@ def test_random_starts_follow_from_the_images_index_and_the_best_is_kept(task):
 
 
 def test_a_method_without_its_inverter_says_how_to_get_one(task):
-    with pytest.raises(RequestError, match="needs a trained inverter of kind 'layered'.*ganaudit train inverter"):
+    with pytest.raises(RequestError, match=r"needs a trained inverter of kind 'layered'.*ganaudit train inverter"):
         run(replace(task, encoders={}), "layerwise")
 
 
 def test_a_generator_whose_first_layer_is_too_large_is_told(task):
     nothing = choose_layers(task.shape, "layer1")
-    with pytest.raises(RequestError, match="no layer of this generator is small enough.*layered\\+latent"):
+    with pytest.raises(RequestError, match=r"no layer of this generator is small enough.*layered\+latent"):
         run(replace(task, choice=nothing), "layerwise")
 
 
@@ -128,10 +128,22 @@ def test_the_penalty_makes_the_95th_percentile_cost_what_it_saves(task):
 def test_presets_are_the_references_settings():
     bau = preset("bau-2019")
     assert (bau.method, bau.search.steps, bau.search.optimiser, bau.search.rate) == ("layerwise", 3000, "adam", 0.01)
-    assert [bau.search.rate_at(step) for step in (0, 799, 800, 1200, 1800, 2999)] == [0.01, 0.01, 0.005, 0.0025, 0.00125, 0.00125]
+    assert [bau.search.rate_at(step) for step in (0, 799, 800, 1200, 1800, 2999)] == [
+        0.01,
+        0.01,
+        0.005,
+        0.0025,
+        0.00125,
+        0.00125,
+    ]
     assert (bau.pixel, bau.perceptual, bau.perceptual_weight, bau.penalty) == ("l1", "vgg16-raw", 1.0, 1.0)
     creswell = preset("creswell-2018")
-    assert (creswell.method, creswell.search.optimiser, creswell.search.rate, creswell.prior) == ("latent", "rmsprop", 0.01, 0.01)
+    assert (creswell.method, creswell.search.optimiser, creswell.search.rate, creswell.prior) == (
+        "latent",
+        "rmsprop",
+        0.01,
+        0.01,
+    )
     assert {one.method for one in PRESETS.values()} <= set(NEEDS)
     with pytest.raises(RequestError, match="no preset 'bau'; there are bau-2019"):
         preset("bau")

@@ -81,7 +81,7 @@ def test_unknown_terms_and_weights_that_are_no_weights_are_refused():
     with pytest.raises(RequestError, match="no pixel loss 'mae'; there are mse, l1, bce"):
         Objective("mae")
     for value in (-1.0, math.nan, math.inf):
-        with pytest.raises(RequestError, match="penalty is .*; it is a number from 0 on"):
+        with pytest.raises(RequestError, match=r"penalty is .*; it is a number from 0 on"):
             Objective(penalty=value)
 
 

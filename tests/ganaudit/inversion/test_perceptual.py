@@ -91,7 +91,9 @@ def test_weights_that_cannot_be_had_name_the_file_and_the_alternatives(monkeypat
         raise URLError("no network")
 
     monkeypatch.setattr(torchvision.models, "alexnet", refuse)
-    message = r"weights alexnet-owt-\w+\.pth of alexnet cannot be downloaded .*no network.*; give a local file .* pyramid or none"
+    message = (
+        r"weights alexnet-owt-\w+\.pth of alexnet cannot be downloaded .*no network.*; give a local file .* pyramid or none"
+    )
     with pytest.raises(RequestError, match=message):
         open_perceptual("lpips-alex")
 
@@ -107,7 +109,7 @@ def test_files_of_another_network_are_refused(backbone, tmp_path):
 def test_unknown_kinds_and_weights_for_what_has_none_are_refused():
     with pytest.raises(RequestError, match="no perceptual distance 'clip'; there are none, pyramid, lpips-alex"):
         open_perceptual("clip")
-    with pytest.raises(RequestError, match="'pyramid' has no weights; leave out x.pth"):
+    with pytest.raises(RequestError, match=r"'pyramid' has no weights; leave out x.pth"):
         open_perceptual("pyramid", "x.pth")
 
 
