@@ -223,7 +223,7 @@ def train(
     kind: KindOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a built-in model again, or an inverter of any generator; go on with either."""
+    """Make a built-in model again, or a generator's inverter."""
     from flows.train import train_builtin, train_inverter
 
     if model == "inverter":
