@@ -47,6 +47,10 @@ err = Console(stderr=True, highlight=False)
 DEMO = Path(str(resources.files("ganaudit.village") / "demo.yaml"))
 DEFAULT_STORE = Path("audits")
 StoreOption = Annotated[Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
+KindOption = Annotated[
+    str | None, typer.Option("--kind", help="Family of a weights file that does not say it.", show_default=False)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 AuditFile = Annotated[Path, typer.Argument(help="The audit file (YAML).", show_default=False)]
 
@@ -178,7 +182,7 @@ def sql(
 
 @app.command("list")
 def list_kinds(
-    room: Annotated[str, typer.Argument(help="generators, parsers or datasets.", show_default=False)],
+    room: Annotated[str, typer.Argument(help="generators, parsers, datasets or inverters.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
     """What an audit file can name, and the shipped models."""
@@ -188,7 +192,7 @@ def list_kinds(
     if room not in REGISTRY:
         raise RequestError(f"there is no list of {room!r}; there are {', '.join(REGISTRY)}")
     kinds = {kind: entry.summary for kind, entry in REGISTRY[room].items()}
-    names = [f"builtin:{name}" for name in builtin_names() if room != "datasets"]
+    names = [f"builtin:{name}" for name in builtin_names() if room in ("generators", "parsers")]
     shipped = [name for name in names if (card(locate(name)).get("kind") == "unet") == (room == "parsers")]
     if as_json:
         typer.echo(_json({"kinds": kinds, "weights": shipped}))
@@ -200,7 +204,11 @@ def list_kinds(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="A built-in model, such as village-progan.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="A built-in model, such as village-progan, or inverter.", show_default=False)],
+    generator: Annotated[
+        str | None,
+        typer.Argument(help="Of an inverter: builtin:NAME, a weights file, or module:factory.", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of checkpoint and weights; training-NAME by default.", show_default=False),
@@ -209,15 +217,67 @@ def train(
         float | None, typer.Option(help="CPU minutes; the shipped model's by default.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    device: DeviceOption = "auto",
+    method: Annotated[str, typer.Option(help="Of an inverter: layered or encoder.")] = "layered",
+    layer: Annotated[str, typer.Option(help="Of a layered inverter: r; by default, as invert chooses it.")] = "auto",
+    kind: KindOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a built-in model again, or go on with it."""
-    from flows.train import train_builtin
+    """Make a built-in model again, or a generator's inverter."""
+    from flows.train import train_builtin, train_inverter
 
-    made = train_builtin(model, out or Path(f"training-{model}"), minutes, seed, device, err)
+    if model == "inverter":
+        if generator is None:
+            raise RequestError("name the generator: ganaudit train inverter builtin:village-progan")
+        made = train_inverter(generator, method, layer, kind, out, minutes, seed, device, err)
+    elif generator is not None:
+        raise RequestError(f"train {model} takes no second name ({generator!r}); ganaudit train inverter {generator} does")
+    else:
+        made = train_builtin(model, out or Path(f"training-{model}"), minutes, seed, device, err)
     card = made.with_name(f"{made.stem}.card.json")
     typer.echo(_json({"weights": str(made), "card": str(card)}) if as_json else str(made))
+
+
+@app.command()
+def invert(
+    generator: Annotated[str, typer.Argument(help="builtin:NAME, a weights file, or module:factory.", show_default=False)],
+    photos: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the pictures and inversions.json.")] = Path("inverted"),
+    method: Annotated[str, typer.Option(help="One of ganaudit list inverters.")] = "layerwise",
+    layer: Annotated[str, typer.Option(help="r; auto frees the first layers, up to a quarter of the pixel values.")] = "auto",
+    steps: Annotated[int, typer.Option(help="Of the search.")] = 300,
+    perceptual: Annotated[
+        str, typer.Option(help="pyramid, none, lpips-alex, lpips-vgg, lpips-squeeze, vgg16 or efficientnet-lite0.")
+    ] = "pyramid",
+    perceptual_weights: Annotated[
+        str | None, typer.Option(help="A local file of its weights; by default, the usual download.", show_default=False)
+    ] = None,
+    penalty: Annotated[
+        float | None, typer.Option(help="Of residuals; by default, set from own samples.", show_default=False)
+    ] = None,
+    inverter: Annotated[
+        Path | None, typer.Option(help="A trained inverter; by default, the one that ships.", show_default=False)
+    ] = None,
+    parser: Annotated[
+        str | None, typer.Option(help="A UNet's weights, such as builtin:village, for label maps.", show_default=False)
+    ] = None,
+    outlined: Annotated[
+        str | None, typer.Option("--class", help="Outline this class of the parser.", show_default=False)
+    ] = None,
+    kind: KindOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Photos beside the nearest thing a generator can make."""
+    from flows.invert import invert as inverted
+
+    found = inverted(
+        generator, photos, out, kind=kind, method=method, layer=layer, steps=steps, perceptual=perceptual,
+        perceptual_weights=perceptual_weights, penalty=penalty, inverter=inverter, parser=parser, outlined=outlined,
+        device=device, console=err,
+    )  # fmt: skip
+    typer.echo(_json(found) if as_json else terminal.inversions_text(found, out, _width()), nl=as_json)
+    raise typer.Exit(3 if any(row["status"] != "ok" for row in found["photos"]) else 0)
 
 
 app.command("calibrate")(calibrate_command.calibrate)

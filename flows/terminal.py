@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -202,6 +203,28 @@ def table_text(rows: Sequence[dict[str, Any]], empty: str) -> str:
     out = io.StringIO()
     Console(file=out, width=10_000, highlight=False, markup=False, emoji=False).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def inversions_text(found: dict[str, Any], folder: Path, width: int) -> str:
+    """Inverted photos as a table, the control below it, and what the evidence is worth."""
+    rows = [
+        {
+            "photo": row["name"], "psnr": row.get("psnr"), "ssim": row.get("ssim"), "loss": row.get("loss_best"),
+            "residual": row.get("residual"), "steps": row.get("steps"), "note": row.get("error") or "",
+        }
+        for row in found["photos"]
+    ]  # fmt: skip
+    lines = [f"The generator's own samples come back at {found['own_samples_psnr']:.1f} dB by the same search."]
+    first = next((row for row in found["photos"] if row["status"] == "ok"), None)
+    if first is not None and not first["evidence"]:
+        lines.append(
+            f"{first['free_per_pixel']:.2f} free numbers a pixel value: an upper bound. What comes back this way is no "
+            "evidence that the generator can make it."
+        )
+    if found["note"]:
+        lines.append(found["note"])
+    lines.append(f"pictures and inversions.json  {folder}")
+    return table_text(rows, "") + "".join(f"{_wrapped(line, width)}\n" for line in lines)
 
 
 def _wrapped(text: str, width: int, indent: str = "  ") -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ganaudit.errors import RequestError
 
-Room = Literal["generators", "parsers", "datasets"]
+Room = Literal["generators", "parsers", "datasets", "inverters"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,15 @@ REGISTRY: dict[Room, dict[str, Entry]] = {
         "folder": Entry("ganaudit.datasets.folder:FolderDataset", "image files below a folder"),
         "masks": Entry("ganaudit.datasets.masks:MasksDataset", "images with a label PNG beside each"),
         "module:factory": Entry("ganaudit.factory:call", "your own collection, from a Python file beside the audit file"),
+    },
+    "inverters": {
+        "latent": Entry("ganaudit.inversion.inverters:latent", "gradient descent on z from random starts"),
+        "encoder": Entry("ganaudit.inversion.inverters:encoder", "one trained network: image to z"),
+        "layered": Entry("ganaudit.inversion.inverters:layered", "the layered encoder: image to r, then layer by layer to z"),
+        "encoder+latent": Entry("ganaudit.inversion.inverters:encoder_latent", "search on z from the network's guess"),
+        "layered+latent": Entry("ganaudit.inversion.inverters:layered_latent", "search on z from the layered encoder's guess"),
+        "layerwise": Entry("ganaudit.inversion.inverters:layerwise", "the layered encoder's z, then residuals on early layers"),
+        "feature": Entry("ganaudit.inversion.inverters:feature", "r itself is free: an upper bound, no evidence"),
     },
 }
 

@@ -159,7 +159,7 @@ def test_answers_of_sql_in_every_format(toy, cli, tmp_path):
         (["runs", "--store", "empty"], "there is no store at"),
         (["sql", "SELECT 1"], "there is no store at"),
         (["report"], "there is no store at"),
-        (["list", "inverters"], "there is no list of 'inverters'; there are generators, parsers, datasets"),
+        (["list", "encoders"], "there is no list of 'encoders'; there are generators, parsers, datasets, inverters"),
         (["train", "vilage"], "there is no built-in model 'vilage'"),
         (["train", "village", "--minutes", "-1"], "--minutes is -1"),
         (["train", "village", "--minutes", "nan"], "--minutes is nan"),

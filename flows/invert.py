@@ -1,0 +1,64 @@
+"""Photos beside the nearest thing a generator can make."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ganaudit.errors import RequestError
+
+
+def invert(
+    generator: str, paths: Sequence[Path], folder: Path, *, kind: str | None, method: str, layer: str, steps: int,
+    perceptual: str, perceptual_weights: str | None, penalty: float | None, inverter: Path | None, parser: str | None,
+    outlined: str | None, device: str, console: Console,
+) -> dict[str, Any]:  # fmt: skip
+    """Inverts `paths` and writes `folder`/inversions.json and a picture of each; returns what inversions.json holds."""
+    import torch
+
+    from ganaudit import devices, weights
+    from ganaudit.generators.named import open_named
+    from ganaudit.inversion import photos as room
+    from ganaudit.inversion.objective import Objective
+    from ganaudit.inversion.perceptual import open_perceptual
+    from ganaudit.inversion.search import Search
+    from ganaudit.inversion.shapes import choose_layers, read_shape
+    from ganaudit.parsers.segmentation import unet_parser
+
+    place = devices.pick(device)
+    if place == "cpu":
+        torch.set_num_threads(1)
+    opened = open_named(generator, kind, Path(), place)
+    shape = read_shape(opened)
+    choose_layers(shape, layer)
+    encoders = room.encoders_for(opened, shape, method, inverter)
+    precision = devices.precision("auto", place)
+    reader = unet_parser(weights.load(parser), place, precision) if parser else None
+    if outlined is not None and reader is None:
+        raise RequestError("--class outlines a class that a parser finds; give one with --parser, such as builtin:village")
+    names = [info.name for info in reader.classes] if reader else []
+    if outlined is not None and outlined not in names:
+        raise RequestError(f"the parser has no class {outlined!r}; it has {', '.join(names)}")
+    objective = Objective("mse", open_perceptual(perceptual, perceptual_weights, Path(), place))
+    milestones = (steps * 6 // 10, steps * 8 // 10)
+    search = Search(steps, "adam", 0.05, milestones, patience=max(20, steps // 5), precision=precision)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"the folder {folder} cannot be made ({error.strerror}); choose another one with --out") from None
+    read = room.read_photos(paths, shape.resolution)
+    with console.status(f"Inverting {len(read)} photos, and own samples as control …"):
+        outcome = room.invert_photos(opened, read, method, objective, search, layer, penalty, encoders)
+    room.write_pictures(outcome, read, folder, reader, outlined)
+    found = {
+        "generator": generator, "method": method, "objective": outcome.objective.recipe(), "search": search.recipe(),
+        "own_samples_psnr": round(outcome.own_psnr, 2), "penalty": asdict(outcome.penalty) if outcome.penalty else None,
+        "note": outcome.note, "photos": outcome.rows,
+    }  # fmt: skip
+    (folder / "inversions.json").write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return found

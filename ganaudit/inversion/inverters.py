@@ -1,0 +1,196 @@
+"""The registered inverters: every method of Bau et al. (ICCV 2019) and of Creswell and Bharath (2018), over one search.
+
+`latent` is (a) of Bau's Fig. 6, `encoder` (b), `encoder+latent` (c), `layered` (d), `layered+latent` (e), `layerwise` (f);
+`feature` frees r itself, a bound on what any search before r can reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ganaudit.errors import RequestError
+from ganaudit.generators.protocol import Generator, State
+from ganaudit.inversion.encoders import Encoder
+from ganaudit.inversion.objective import Objective, Targets
+from ganaudit.inversion.search import Found, Search, search_all
+from ganaudit.inversion.shapes import GeneratorShape, LayerChoice
+from ganaudit.inversion.span import Span
+from ganaudit.random import normals
+
+NEEDS = {
+    "latent": None, "encoder": "encoder", "layered": "layered", "encoder+latent": "encoder", "layered+latent": "layered",
+    "layerwise": "layered", "feature": "layered",
+}  # fmt: skip
+"""The trained inverter that each method starts from."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be inverted, in what, and how.
+
+    targets: made by `objective.targets`. indices: each image's index, which its random starts follow from. encoders: trained
+    inverters by kind (`encoder`, `layered`), in eval mode. restarts: random starts of each image, for `latent`.
+    """
+
+    generator: Generator
+    shape: GeneratorShape
+    choice: LayerChoice
+    targets: Targets
+    indices: Sequence[int]
+    objective: Objective
+    search: Search
+    seed: int = 0
+    restarts: int = 1
+    encoders: dict[str, Encoder] | None = None
+    floors: frozenset[str] = frozenset()
+
+    def encoder(self, kind: str) -> Encoder:
+        """The trained inverter of that kind. Raises RequestError saying how to get one."""
+        if not self.encoders or kind not in self.encoders:
+            raise RequestError(
+                f"this method needs a trained inverter of kind {kind!r} for this generator; "
+                f"make one with ganaudit train inverter GENERATOR --method {kind}"
+            )
+        return self.encoders[kind]
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """The outcome of one method. found: for each image, its best restart. layer: `z`, or r.
+
+    restart: which restart it was. spread: (worst - best) / best over restarts' losses, (N,), zero for one. every: all restarts.
+    ratio: free numbers per pixel value. evidential: whether what is missing says something about the generator.
+    """
+
+    method: str
+    layer: str
+    start: str
+    ratio: float
+    evidential: bool
+    found: Found
+    restart: Tensor
+    spread: Tensor
+    every: tuple[Found, ...]
+    note: str | None = None
+
+
+Inverter = Callable[[Task], Inverted]
+
+
+@torch.no_grad()
+def _state(task: Task) -> State:
+    """Latents with everything that is not z (a class, noise), which stays as it is."""
+    return task.generator.latents(task.seed, torch.tensor(list(task.indices), dtype=torch.int64))
+
+
+def _outcome(
+    task: Task, method: str, layer: str, start: str, ratio: float, evidential: bool, spans: Sequence[Span]
+) -> Inverted:
+    every, notes = [], []
+    for span in spans:
+        found, note = search_all(span, task.objective, task.targets, task.search)
+        every.append(found)
+        notes += [note] if note else []
+    losses = torch.stack([torch.nan_to_num(found.loss_best, nan=torch.inf) for found in every])
+    best, chosen = losses.min(dim=0)
+    finite = torch.where(losses.isfinite(), losses, -torch.inf).amax(dim=0)
+    spread = torch.where(best > 0, (finite - best) / best, torch.zeros_like(best))
+    return Inverted(
+        method, layer, start, ratio, evidential, picked(every, chosen), chosen, torch.nan_to_num(spread, nan=0.0, neginf=0.0),
+        tuple(every), notes[0] if notes else None,
+    )  # fmt: skip
+
+
+def picked(every: Sequence[Found], chosen: Tensor) -> Found:
+    """Row by row, the restart that was chosen."""
+    if len(every) == 1:
+        return every[0]
+    rows = torch.arange(len(chosen), device=chosen.device)
+
+    def pick(values: Sequence[Tensor]) -> Tensor:
+        return torch.stack(list(values))[chosen, rows]
+
+    names = ("image", "loss_first", "loss_best", "best_step", "steps", "gradient_norm", "residual")
+    places = chosen.tolist()
+    together = {name: pick([getattr(found, name) for found in every]) for name in names}
+    return replace(
+        every[0], **together,
+        free={name: pick([found.free[name] for found in every]) for name in every[0].free},
+        terms={name: pick([found.terms[name] for found in every]) for name in every[0].terms},
+        errors=tuple(every[place].errors[row] for row, place in enumerate(places)),
+        curves=tuple(every[place].curves[row] for row, place in enumerate(places)),
+        seconds=sum(found.seconds for found in every),
+    )  # fmt: skip
+
+
+def latent(task: Task) -> Inverted:
+    """Gradient descent on z from random starts (Creswell and Bharath): image i's start k is the same in any batch."""
+    state, spans = _state(task), []
+    for restart in range(max(1, task.restarts)):
+        z = torch.from_numpy(normals(task.seed, f"inversion start {restart}", list(task.indices), task.shape.latent))
+        spans.append(Span(task.generator, {**state, "z": z.to(state["z"].device)}, latent=True))
+    return _outcome(task, "latent", "z", "random", task.shape.latent / task.shape.pixel_values, True, spans)
+
+
+def _encoded(task: Task, kind: str) -> State:
+    encoder = task.encoder(kind)
+    with torch.no_grad():
+        return {**_state(task), **encoder(task.targets.images)}
+
+
+def _from_encoder(task: Task, kind: str, method: str, searched: bool) -> Inverted:
+    state = _encoded(task, kind)
+    span = Span(task.generator, {**_state(task), "z": state["z"]}, latent=True)
+    todo = task if searched else replace(task, search=replace(task.search, steps=0))
+    return _outcome(todo, method, "z", kind, task.shape.latent / task.shape.pixel_values, True, [span])
+
+
+def encoder(task: Task) -> Inverted:
+    """One network's z, as it is."""
+    return _from_encoder(task, "encoder", "encoder", searched=False)
+
+
+def layered(task: Task) -> Inverted:
+    """The layered encoder's z, as it is."""
+    return _from_encoder(task, "layered", "layered", searched=False)
+
+
+def encoder_latent(task: Task) -> Inverted:
+    """Search on z from one network's guess."""
+    return _from_encoder(task, "encoder", "encoder+latent", searched=True)
+
+
+def layered_latent(task: Task) -> Inverted:
+    """Search on z from the layered encoder's guess."""
+    return _from_encoder(task, "layered", "layered+latent", searched=True)
+
+
+def layerwise(task: Task) -> Inverted:
+    """The full method: z₀ = E(x) stays, residuals on the early layers are free, the layers from r on are frozen.
+
+    Raises RequestError where no layer before r is small enough to be freed.
+    """
+    if not task.choice.residuals:
+        raise RequestError(
+            f"no layer of this generator is small enough to be freed before {task.choice.feature!r}; "
+            "use layered+latent, or name a later layer, which gives an upper bound"
+        )
+    z = _encoded(task, "layered")["z"]
+    span = Span(task.generator, {**_state(task), "z": z}, residuals=task.choice.residuals, floors=task.floors)
+    return _outcome(task, "layerwise", task.choice.feature, "layered", task.choice.ratio, task.choice.evidential, [span])
+
+
+def feature(task: Task) -> Inverted:
+    """r itself is free, from the feature inverter's guess where there is one of that layer: an upper bound, no evidence."""
+    name = task.choice.feature
+    state = _encoded(task, "layered")
+    if name not in state:
+        with torch.no_grad():
+            state = task.generator.run({**_state(task), "z": state["z"]}, upto=name)
+    span = Span(task.generator, {**_state(task), "z": state["z"], name: state[name]}, feature=name, floors=task.floors)
+    size = next(layer.size for layer in task.shape.layers if layer.name == name)
+    return _outcome(task, "feature", name, "layered", size / task.shape.pixel_values, False, [span])

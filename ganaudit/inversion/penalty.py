@@ -1,0 +1,41 @@
+"""How much a residual costs: set from the generator's own samples alone, never from what a photo loses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from ganaudit.errors import AuditError
+from ganaudit.inversion.inverters import Task, layerwise
+
+QUANTILE = 0.95
+FACTORS = (0.1, 1.0, 10.0)
+"""Every verdict is given at these multiples of the penalty."""
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """weight: of the sum over layers of mean d². size: the 95th percentile of that sum on own samples. gain: the median loss
+    that free residuals saved there. images: own samples that were looked at."""
+
+    weight: float
+    size: float
+    gain: float
+    images: int
+
+
+def calibrate(own: Task) -> Penalty:
+    """The penalty under which a residual as large as the 95th percentile on own samples costs what it typically saves there.
+
+    Own samples are within reach of z, so their residuals only mend what the encoder got wrong; a photo that needs larger ones
+    leaves the generator's range, and pays for it. Raises AuditError where no own sample could be inverted.
+    """
+    free = replace(own, objective=replace(own.objective, penalty=0.0))
+    found = layerwise(free).found
+    size, gain = found.terms["residual"], found.loss_first - found.loss_best
+    good = size.isfinite() & gain.isfinite()
+    if not bool(good.any()) or float(torch.quantile(size[good], QUANTILE)) <= 0.0:
+        raise AuditError("the residuals' penalty cannot be set: no own sample of the generator could be inverted")
+    edge, saved = float(torch.quantile(size[good], QUANTILE)), float(gain[good].median())
+    return Penalty(saved / edge, edge, saved, int(good.sum()))

@@ -1,0 +1,241 @@
+"""The batched search: many images at once, each with its own loss, best step, early stop and fate."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganaudit.errors import RequestError
+from ganaudit.inversion.objective import Objective, Targets
+from ganaudit.inversion.optimisers import OPTIMISERS, Evaluation
+from ganaudit.inversion.span import Span
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to search. A step is one move of the optimiser; losses are looked at before the first and after each."""
+
+    steps: int = 300
+    optimiser: str = "adam"
+    rate: float = 0.05
+    halve_at: tuple[int, ...] = ()
+    """Steps after which the rate is halved."""
+    patience: int = 0
+    """An image stops when its best loss fell by less than `tolerance` of itself in so many steps; 0: never."""
+    tolerance: float = 1e-3
+    precision: str = "float32"
+    batch: int = 32
+    log_every: int = 10
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in OPTIMISERS:
+            raise RequestError(f"there is no optimiser {self.optimiser!r}; there are {', '.join(OPTIMISERS)}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise RequestError(f"a search runs in float32 or bfloat16, not in {self.precision!r}")
+        if self.steps < 0 or self.batch < 1 or self.patience < 0 or self.log_every < 1 or not self.rate > 0:
+            raise RequestError("a search has steps and patience from 0 on, batch and log_every from 1 on, a rate above 0")
+
+    def recipe(self) -> dict[str, Any]:
+        """What enters a content key."""
+        return {
+            "steps": self.steps, "optimiser": self.optimiser, "rate": self.rate, "halve_at": list(self.halve_at),
+            "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
+        }  # fmt: skip
+
+    def rate_at(self, step: int) -> float:
+        """The rate of the step that follows `step` steps."""
+        return self.rate * 0.5 ** sum(step >= milestone for milestone in self.halve_at)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Losses of one image along its search: steps and, by term, values."""
+
+    steps: tuple[int, ...]
+    terms: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search found for N images, at each one's best step.
+
+    free: the variables. image: (N, 3, S, S), in float32. loss_first, loss_best, gradient_norm: (N,), the last two measured
+    anew in float32 at the best step. residual: (N,), root mean square over all residuals. terms: parts of loss_best.
+    errors: why an image was set aside, None elsewhere; its numbers are those of its best step, NaN where there is none.
+    """
+
+    free: Mapping[str, Tensor]
+    image: Tensor
+    loss_first: Tensor
+    loss_best: Tensor
+    best_step: Tensor
+    steps: Tensor
+    gradient_norm: Tensor
+    residual: Tensor
+    terms: Mapping[str, Tensor]
+    errors: tuple[str | None, ...]
+    curves: tuple[Curve, ...]
+    seconds: float
+
+
+@dataclass
+class _Log:
+    """Curves while they grow."""
+
+    steps: list[list[int]]
+    terms: list[dict[str, list[float]]] = field(default_factory=list)
+
+    def add(self, rows: Tensor, step: int, terms: Mapping[str, Tensor]) -> None:
+        values = {name: value.tolist() for name, value in terms.items()}
+        for place, row in enumerate(rows.tolist()):
+            self.steps[row].append(step)
+            for name, column in values.items():
+                self.terms[row].setdefault(name, []).append(column[place])
+
+
+class _Flat:
+    """Free variables as one matrix (N, D)."""
+
+    def __init__(self, free: Mapping[str, Tensor]) -> None:
+        self.shapes = {name: value.shape[1:] for name, value in free.items()}
+        self.sizes = [math.prod(shape) for shape in self.shapes.values()]
+
+    def pack(self, free: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat([free[name].flatten(1) for name in self.shapes], dim=1)
+
+    def unpack(self, x: Tensor) -> dict[str, Tensor]:
+        parts = torch.split(x, self.sizes, dim=1)
+        return {name: part.reshape(-1, *shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+
+def evaluation(span: Span, objective: Objective, targets: Targets, flat: _Flat, x: Tensor, precision: str) -> Evaluation:
+    """Losses and gradients at `x`. Losses are summed over images: each gradient is as if its image were alone."""
+    x = x.detach().requires_grad_(True)
+    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+        free = flat.unpack(x)
+        image = span.image(free)
+    terms = objective.terms(image, targets, free.get("z"), span.residual_parts(free))
+    (gradient,) = torch.autograd.grad(terms["loss"].sum(), x)
+    return Evaluation(terms["loss"].detach(), gradient, {name: value.detach() for name, value in terms.items()})
+
+
+def search(span: Span, objective: Objective, targets: Targets, how: Search) -> Found:
+    """Searches for all targets in one batch, from the start of `span`."""
+    began = time.perf_counter()
+    free = span.start()
+    flat = _Flat(free)
+    n = len(targets)
+    x = flat.pack(free)
+    best, loss_best = x.clone(), x.new_full((n,), torch.inf)
+    loss_first, best_step = x.new_full((n,), torch.nan), torch.zeros(n, dtype=torch.int64, device=x.device)
+    taken = torch.zeros(n, dtype=torch.int64, device=x.device)
+    errors: list[str | None] = [None] * n
+    log = _Log([[] for _ in range(n)], [{} for _ in range(n)])
+    rows = torch.arange(n, device=x.device)
+    near, stalled = x.new_full((n,), torch.inf), torch.zeros(n, dtype=torch.int64, device=x.device)
+    part, wanted = span, targets
+    optimiser = OPTIMISERS[how.optimiser](x)
+
+    def evaluate(point: Tensor) -> Evaluation:
+        return evaluation(part, objective, wanted, flat, point, how.precision)
+
+    here = evaluate(x) if how.steps else None
+    for step in range(how.steps + 1):
+        if here is None:
+            break
+        fine = here.loss.isfinite() & here.gradient.isfinite().all(dim=1)
+        for place in (~fine).nonzero().flatten().tolist():
+            errors[int(rows[place])] = f"the loss is no longer finite at step {step}"
+        if step == 0:
+            loss_first[rows] = here.loss
+        taken[rows] = step
+        better = fine & (here.loss < loss_best[rows])
+        moved = rows[better]
+        best[moved], loss_best[moved], best_step[moved] = x[better], here.loss[better], step
+        if step % how.log_every == 0 or step == how.steps:
+            log.add(rows[fine], step, {name: value[fine] for name, value in here.terms.items()})
+        fell = loss_best[rows] < near[rows] * (1.0 - how.tolerance)
+        near[rows[fell]], stalled[rows[fell]] = loss_best[rows[fell]], step
+        going = fine & (step - stalled[rows] < how.patience) if how.patience else fine
+        if step == how.steps or not bool(going.any()):
+            break
+        if not bool(going.all()):
+            kept = going.nonzero().flatten()
+            x, rows, here = x[kept], rows[kept], here.take(kept)
+            part, wanted = part.take(kept), wanted.take(kept)
+            optimiser.take(kept)
+        x, here = optimiser.step(x, here, how.rate_at(step), evaluate)
+    final, image = _final(span, objective, targets, flat, best)
+    lost = ~loss_best.isfinite() if how.steps else ~final.loss.isfinite()
+    if not how.steps:
+        loss_first = final.loss
+        errors = ["the loss is not finite at the start" if bad else None for bad in lost.tolist()]
+    found = flat.unpack(best)
+    parts = span.residual_parts(found)
+    residual = flat_norm(parts) if parts else torch.zeros_like(final.loss)
+    seconds = time.perf_counter() - began
+    return Found(
+        found, image, loss_first, _without(final.loss, lost), best_step, taken, _without(final.gradient.norm(dim=1), lost),
+        residual, {name: _without(value, lost) for name, value in final.terms.items()}, tuple(errors),
+        tuple(
+            Curve(tuple(steps), {name: tuple(values) for name, values in terms.items()})
+            for steps, terms in zip(log.steps, log.terms, strict=True)
+        ),
+        seconds,
+    )  # fmt: skip
+
+
+def flat_norm(parts: Mapping[str, Tensor]) -> Tensor:
+    """Root mean square of all residuals of each image together, (N,)."""
+    return torch.cat([part.flatten(1) for part in parts.values()], dim=1).square().mean(dim=1).sqrt()
+
+
+def _without(values: Tensor, lost: Tensor) -> Tensor:
+    return torch.where(lost, torch.nan, values)
+
+
+def _final(span: Span, objective: Objective, targets: Targets, flat: _Flat, best: Tensor) -> tuple[Evaluation, Tensor]:
+    last = evaluation(span, objective, targets, flat, best, "float32")
+    with torch.no_grad():
+        image = span.image(flat.unpack(best)).float()
+    return last, image
+
+
+def search_all(span: Span, objective: Objective, targets: Targets, how: Search) -> tuple[Found, str | None]:
+    """`search` in batches of `how.batch`, in order. Out of memory halves the batch, and says so once in the note it returns."""
+    parts: list[Found] = []
+    first, size, note = 0, how.batch, None
+    while first < len(targets):
+        rows = torch.arange(first, min(first + size, len(targets)), device=targets.images.device)
+        try:
+            parts.append(search(span.take(rows), objective, targets.take(rows), how))
+        except (torch.OutOfMemoryError, MemoryError):
+            if size == 1:
+                raise
+            size //= 2
+            note = f"the search ran out of memory at a batch of {how.batch}; it went on with {size}"
+            continue
+        first += size
+    return joined(parts), note
+
+
+def joined(parts: list[Found]) -> Found:
+    """Several batches as one."""
+    if len(parts) == 1:
+        return parts[0]
+    tensors = ("image", "loss_first", "loss_best", "best_step", "steps", "gradient_norm", "residual")
+    together = {name: torch.cat([getattr(part, name) for part in parts]) for name in tensors}
+    return replace(
+        parts[0], **together,
+        free={name: torch.cat([part.free[name] for part in parts]) for name in parts[0].free},
+        terms={name: torch.cat([part.terms[name] for part in parts]) for name in parts[0].terms},
+        errors=tuple(error for part in parts for error in part.errors),
+        curves=tuple(curve for part in parts for curve in part.curves),
+        seconds=sum(part.seconds for part in parts),
+    )  # fmt: skip

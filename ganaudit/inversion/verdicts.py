@@ -1,0 +1,216 @@
+"""What an inversion says: about one class in one photo, and about one class of a generator.
+
+Not finding is never proof. A class is `not made` only where its presence in samples is dropped, its photos are omitted even
+by a search that is paid for them, and the same search finds the class in the generator's own samples, or a stand-in for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RECOVERED = "recovered"
+DISTORTED = "distorted"
+OMITTED = "omitted"
+SEARCH_INCONCLUSIVE = "search inconclusive"
+NOT_TESTABLE = "not testable"
+
+MADE = "made"
+NOT_MADE = "not made"
+INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Where the verdicts' borders are. Shares are of a photo's pixels of the class, or of photos."""
+
+    least_pixels: int = 12
+    """A class with fewer pixels in a photo is not testable there."""
+    recovered: float = 0.5
+    """Recall from which a class counts as recovered."""
+    found: float = 0.25
+    """Pixels of the class anywhere in the reconstruction, per pixel in the photo, from which it is distorted, not omitted."""
+    control: float = 0.8
+    """Share of control cases that the search has to recover before a photo's loss counts against the generator."""
+    cases: int = 20
+    """Photos, and control cases, that a verdict needs."""
+    made: float = 0.05
+    """The class is made where more photos than this are recovered beyond doubt, not made where fewer might be than `rest`."""
+    rest: float = 0.2
+
+
+def confusion(target: NDArray[np.int64], reconstruction: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """(target class, reconstruction class, pixels) of each pair of classes that occurs in two label maps (h, w)."""
+    if target.shape != reconstruction.shape:
+        raise ValueError(f"two label maps of one image have one shape, not {target.shape} and {reconstruction.shape}")
+    pairs, pixels = np.unique(np.stack([target.ravel(), reconstruction.ravel()]), axis=1, return_counts=True)
+    return [(int(a), int(b), int(n)) for (a, b), n in zip(pairs.T, pixels, strict=True)]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One class in one inverted photo: its pixels there, how many of them the reconstruction shows as the class, and how
+    many pixels of the class the reconstruction has anywhere."""
+
+    target: int
+    kept: int
+    found: int
+
+    @property
+    def recall(self) -> float:
+        return self.kept / self.target if self.target else math.nan
+
+
+def seen(rows: Sequence[tuple[int, int, int]]) -> dict[int, Seen]:
+    """By class of the photo, from the rows of its confusion."""
+    classes = {target for target, _, _ in rows}
+    return {
+        class_id: Seen(
+            sum(n for target, _, n in rows if target == class_id),
+            sum(n for target, other, n in rows if target == class_id == other),
+            sum(n for _, other, n in rows if other == class_id),
+        )
+        for class_id in sorted(classes)
+    }
+
+
+def photo_verdict(one: Seen, control_passes: bool | None, failed: bool = False, rules: Rules = Rules()) -> str:
+    """The verdict on a class in a photo.
+
+    control_passes: whether the same search recovers the class where it is known to be within reach; None: nobody knows.
+    failed: the search of this photo was set aside. A recovered class is recovered whatever the control says.
+    """
+    if one.target < rules.least_pixels:
+        return NOT_TESTABLE
+    if failed:
+        return SEARCH_INCONCLUSIVE
+    if one.recall >= rules.recovered:
+        return RECOVERED
+    if control_passes is None:
+        return NOT_TESTABLE
+    if not control_passes:
+        return SEARCH_INCONCLUSIVE
+    return DISTORTED if one.found >= rules.found * one.target else OMITTED
+
+
+@dataclass(frozen=True)
+class Share:
+    """An estimated share or mean with its 95 % interval, and how many images it rests on."""
+
+    value: float
+    low: float
+    high: float
+    images: int
+
+
+def proportion(hits: int, cases: int) -> Share:
+    """A share of independent cases with Wilson's interval; NaN where there are no cases."""
+    if cases == 0:
+        return Share(math.nan, math.nan, math.nan, 0)
+    z, p = 1.959963984540054, hits / cases
+    middle = (p + z * z / (2 * cases)) / (1 + z * z / cases)
+    half = z * math.sqrt(p * (1 - p) / cases + z * z / (4 * cases * cases)) / (1 + z * z / cases)
+    return Share(p, max(0.0, middle - half), min(1.0, middle + half), cases)
+
+
+def weighted_mean(
+    values: NDArray[np.float64], weights: NDArray[np.float64], seed: int = 0, resamples: int = 2000
+) -> Share:  # fmt: skip
+    """A weighted mean over images; its interval resamples images, never pixels. NaN where there are none."""
+    good = np.isfinite(values)
+    values, weights = values[good], weights[good]
+    if len(values) == 0:
+        return Share(math.nan, math.nan, math.nan, 0)
+    draws = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
+    means = (values[draws] * weights[draws]).sum(axis=1) / weights[draws].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Share(float((values * weights).sum() / weights.sum()), float(low), float(high), len(values))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A class where it is known to be within reach: in an own sample. contrast: how far its colours are from what is around
+    it, on any one scale."""
+
+    pixels: int
+    contrast: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the search can find. kind: `own samples`, or `other classes` (alike in area and contrast) as a stand-in."""
+
+    kind: str
+    recovered: Share
+    recall: float
+
+    def passes(self, rules: Rules = Rules()) -> bool | None:
+        """None where it rests on too few cases."""
+        return None if self.recovered.images < rules.cases else self.recovered.value >= rules.control
+
+
+def alike(cases: Sequence[Case], pixels: float, contrast: float, factor: float = 2.0) -> list[Case]:
+    """The cases whose area and contrast are both within a factor of those asked for."""
+    return [
+        case
+        for case in cases
+        if pixels / factor <= case.pixels <= pixels * factor and contrast / factor <= case.contrast <= contrast * factor
+    ]
+
+
+def control(
+    own: Sequence[Case], others: Sequence[Case], pixels: float, contrast: float, rules: Rules = Rules()
+) -> Control:  # fmt: skip
+    """The best control there is for a class of this typical area and contrast: own samples that hold it, else own samples'
+    other classes alike in area and contrast, named so."""
+    chosen, kind = alike(own, pixels, contrast), "own samples"
+    if len(chosen) < rules.cases:
+        stand_in = alike(others, pixels, contrast)
+        if len(stand_in) >= rules.cases or len(stand_in) > len(chosen):
+            chosen, kind = stand_in, "other classes"
+    recovered = sum(case.recall >= rules.recovered for case in chosen)
+    recall = float(np.mean([case.recall for case in chosen])) if chosen else math.nan
+    return Control(kind, proportion(recovered, len(chosen)), recall)
+
+
+def contrast_of(image: NDArray[np.float64], mask: NDArray[np.bool_]) -> float:
+    """Distance of a mask's mean colour from that of a ring of two pixels around it; image (h, w, 3), mask (h, w).
+
+    NaN for an empty mask, and one that has no ring.
+    """
+    ring = mask.copy()
+    for _ in range(2):
+        padded = np.pad(ring, 1)
+        ring = ring | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    ring &= ~mask
+    if not mask.any() or not ring.any():
+        return math.nan
+    return float(np.linalg.norm(image[mask].mean(axis=0) - image[ring].mean(axis=0)))
+
+
+def class_verdict(
+    recalls: Sequence[float], dropped: bool, paid: Sequence[float], evidential: bool, passes: bool | None,
+    rules: Rules = Rules(),
+) -> str:  # fmt: skip
+    """The verdict on a class of a generator.
+
+    recalls: of the class in each photo that can be tested, by the plain search; paid: by the search whose loss counts ten
+    times inside the true mask. dropped: whether the class's presence in samples is dropped. evidential: whether what the
+    search may free is evidence. passes: what the control says.
+    """
+    if len(recalls) < rules.cases or not evidential:
+        return NOT_TESTABLE
+    plain = proportion(sum(recall >= rules.recovered for recall in recalls), len(recalls))
+    if plain.low > rules.made:
+        return MADE
+    if passes is None:
+        return NOT_TESTABLE
+    last = proportion(sum(recall >= rules.recovered for recall in paid), len(paid))
+    if dropped and passes and last.images >= rules.cases and last.high < rules.rest:
+        return NOT_MADE
+    return INCONCLUSIVE

@@ -1,0 +1,81 @@
+"""Inverters trained and photos inverted from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import save_file
+
+from ganaudit.generators.progan import progan
+from ganaudit.village.render import render
+from ganaudit.village.scene import Prevalence
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with a small generator of 16 pixels and two photos, one of them torn."""
+    monkeypatch.chdir(tmp_path)
+    save_file(progan(8, 12, ((12,), (8,))).state_dict(), "mine.safetensors", {"kind": "progan"})
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)).save("photo.png")
+    Path("torn.png").write_bytes(b"x")
+    return tmp_path
+
+
+def test_an_inverter_is_trained_and_photos_are_inverted_with_it(cli, place):
+    made = cli("train", "inverter", "mine.safetensors", "--layer", "layer2", "--minutes", "0.01")
+    assert (made.code, made.out) == (0, "training-mine-layered/mine-layered.safetensors\n")
+    card = json.loads(Path("training-mine-layered/mine-layered.card.json").read_text())
+    assert card["command"] == "ganaudit train inverter mine.safetensors --method layered --layer layer2 --minutes 0.01"
+    asked = ("invert", "mine.safetensors", "photo.png", "torn.png", "--inverter", made.out.strip(), "--layer", "layer2")
+    found = cli(*asked, "--steps", "4")
+    assert found.code == 3  # one photo was set aside
+    assert "own samples come back at" in found.out and "torn.png is not an image" in found.out
+    told = json.loads(Path("inverted/inversions.json").read_text())
+    assert [row["status"] for row in told["photos"]] == ["ok", "quarantined"] and told["objective"]["penalty"] > 0
+    assert Image.open("inverted/photo.png.webp").size == (2 * 192 + 4, 192)
+    asked = ("invert", "mine.safetensors", "photo.png", "--method", "latent", "--steps", "2", "--out", "z", "--json")
+    found = cli(*asked)
+    assert found.code == 0 and json.loads(found.out)["photos"][0]["layer"] == "z"
+
+
+def test_a_shipped_inverter_is_found_and_a_bound_is_called_one(cli, place):
+    Image.fromarray(render(Prevalence(), 5, [0])[0][0]).save("scene.png")
+    asked = ("invert", "village-progan", "scene.png", "--steps", "2", "--penalty", "0.2")
+    found = cli(*asked, "--parser", "builtin:village", "--class", "sky", "--json")
+    assert found.code == 0
+    row = json.loads(found.out)["photos"][0]
+    assert row["evidence"] and row["free_per_pixel"] == 0.25 and row["classes"]["sky"]["recall"] > 0.5
+    assert "upper bound" in cli(*asked, "--method", "feature").out
+    assert "upper bound" in cli(*asked, "--layer", "layer3").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "inverter"], "name the generator: ganaudit train inverter builtin:village-progan"),
+        (["train", "village", "village-progan"], "takes no second name ('village-progan')"),
+        (["train", "inverter", "nobody"], "nobody do not exist"),
+        (["train", "inverter", "builtin:village"], "is a parser, no generator"),
+        (["train", "inverter", "mine.safetensors", "--method", "latent"], "there is no inverter 'latent' to train"),
+        (["train", "inverter", "mine.safetensors", "--layer", "layer9"], "layer 'layer9' does not exist"),
+        (["train", "inverter", "mine.safetensors", "--minutes", "0"], "--minutes is 0"),
+        (["invert", "village-progan"], "Missing argument"),
+        (["invert", "village-progan", "photo.png", "--method", "layrwise"], "did you mean 'layerwise'?"),
+        (["invert", "mine.safetensors", "photo.png"], "ganaudit train inverter GENERATOR --method layered"),
+        (["invert", "village-progan", "photo.png", "--layer", "r"], "layer 'r' does not exist; this generator has layer1,"),
+        (["invert", "village-progan", "photo.png", "--perceptual", "clip"], "no perceptual distance 'clip'"),
+        (["invert", "village-progan", "photo.png", "--class", "tree"], "give one with --parser, such as builtin:village"),
+        (["invert", "village-progan", "photo.png", "--parser", "builtin:village", "--class", "palm"], "no class 'palm'"),
+        (["invert", "village-progan", "photo.png", "--out", "torn.png"], "the folder torn.png cannot be made"),
+        (["invert", "village-progan", "photo.png", "--steps", "-3"], "steps and patience from 0 on"),
+    ],
+)  # fmt: skip
+def test_a_careless_request_is_exit_code_2_and_one_sentence(cli, place, arguments, sentence):
+    said = cli(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert sentence in " ".join(said.err.split())
+    assert not Path("inverted").exists()

@@ -1,0 +1,149 @@
+"""Every registered method: where it starts, what it frees, what it keeps, and that more freedom never costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ganaudit.errors import RequestError
+from ganaudit.generators.progan import progan
+from ganaudit.inversion.encoders import DirectEncoder, DirectShape, LayeredEncoder, LayeredShape
+from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.objective import Objective
+from ganaudit.inversion.penalty import calibrate
+from ganaudit.inversion.presets import PRESETS, preset
+from ganaudit.inversion.search import Search
+from ganaudit.inversion.shapes import choose_layers, read_shape
+from ganaudit.registry import REGISTRY, opener
+
+COUNT = 5
+
+
+@pytest.fixture(scope="module")
+def generator():
+    torch.manual_seed(1)
+    return progan(8, 12, ((12,), (8,), (8,))).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def task(generator):
+    shape = read_shape(generator)
+    choice = choose_layers(shape)
+    torch.manual_seed(2)
+    encoders = {
+        "layered": LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval(),
+        "encoder": DirectEncoder(DirectShape.of(shape, 4, 4)).eval(),
+    }
+    objective = Objective("mse")
+    target = generator.run(generator.latents(1, torch.arange(COUNT)))["image"]
+    how = Search(15, "adam", 0.05)
+    return Task(generator, shape, choice, objective.targets(target), range(COUNT), objective, how, encoders=encoders)
+
+
+def run(task, method):
+    return opener("inverters", method)(task)
+
+
+def error(task, found):
+    return (found.image - task.targets.images).square().mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("method", list(NEEDS))
+def test_every_method_reports_what_it_reached(task, method):
+    made = run(task, method)
+    assert made.method == method and made.found.errors == (None,) * COUNT
+    assert torch.allclose(made.found.loss_best, error(task, made.found), rtol=1e-4)
+    assert bool((made.found.loss_best <= made.found.loss_first + 1e-7).all())
+    searched = method not in ("encoder", "layered")
+    assert made.found.steps.tolist() == [15 if searched else 0] * COUNT
+    assert bool((made.found.loss_best < made.found.loss_first).all()) == searched
+
+
+def test_the_registry_has_every_method_and_no_other():
+    assert set(REGISTRY["inverters"]) == set(NEEDS)
+
+
+def test_layers_and_ratios_are_what_is_freed(task):
+    made = {method: run(task, method) for method in ("latent", "layerwise", "feature")}
+    values = 3 * 32 * 32
+    assert (made["latent"].layer, made["latent"].ratio, made["latent"].evidential) == ("z", 8 / values, True)
+    assert task.choice.residuals == ("layer1",)  # 192, and 768 more would be a quarter and above
+    assert (made["layerwise"].layer, made["layerwise"].ratio) == ("layer2", 192 / values) and made["layerwise"].evidential
+    assert (made["feature"].layer, made["feature"].ratio, made["feature"].evidential) == ("layer2", 768 / values, False)
+    assert set(made["layerwise"].found.free) == {"layer1"} and set(made["feature"].found.free) == {"layer2"}
+
+
+def test_layerwise_starts_at_the_encoders_image_and_keeps_its_z(task, generator):
+    start = run(task, "layered").found
+    made = run(task, "layerwise")
+    assert torch.allclose(made.found.loss_first, start.loss_best, rtol=1e-5)
+    z = task.encoder("layered")(task.targets.images)["z"]
+    state = generator.run({"z": z}, upto="layer1")
+    moved = state["layer1"] + made.found.free["layer1"]
+    image = generator.run({"layer1": moved}, after="layer1")["image"]
+    assert torch.allclose(image, made.found.image, atol=1e-5)
+
+
+def test_searches_on_z_start_at_the_inverters_estimates(task):
+    for kind in ("encoder", "layered"):
+        assert torch.allclose(run(task, f"{kind}+latent").found.loss_first, run(task, kind).found.loss_best, rtol=1e-5)
+
+
+def test_random_starts_follow_from_the_images_index_and_the_best_is_kept(task):
+    several = run(replace(task, restarts=3), "latent")
+    losses = torch.stack([one.loss_best for one in several.every])
+    assert torch.equal(several.found.loss_best, losses.amin(dim=0)) and torch.equal(several.restart, losses.argmin(dim=0))
+    assert torch.allclose(several.spread, (losses.amax(dim=0) - losses.amin(dim=0)) / losses.amin(dim=0))
+    rows = torch.tensor([3, 1])
+    part = run(replace(task, restarts=3, targets=task.targets.take(rows), indices=[3, 1]), "latent")
+    assert torch.allclose(part.found.loss_first, several.found.loss_first[rows], rtol=1e-5)
+    assert torch.allclose(part.found.loss_best, several.found.loss_best[rows], rtol=1e-3)
+    assert part.restart.tolist() == several.restart[rows].tolist()
+
+
+def test_a_method_without_its_inverter_says_how_to_get_one(task):
+    with pytest.raises(RequestError, match=r"needs a trained inverter of kind 'layered'.*ganaudit train inverter"):
+        run(replace(task, encoders={}), "layerwise")
+
+
+def test_a_generator_whose_first_layer_is_too_large_is_told(task):
+    nothing = choose_layers(task.shape, "layer1")
+    with pytest.raises(RequestError, match=r"no layer of this generator is small enough.*layered\+latent"):
+        run(replace(task, choice=nothing), "layerwise")
+
+
+def test_the_penalty_makes_the_95th_percentile_cost_what_it_saves(task):
+    found = calibrate(task)
+    free = run(task, "layerwise").found
+    sizes = torch.stack([d.square().mean() for d in free.free["layer1"]])
+    assert found.size == pytest.approx(float(torch.quantile(sizes, 0.95)), rel=1e-4)
+    gains = (free.loss_first - free.loss_best).median()
+    assert found.weight * found.size == pytest.approx(float(gains), rel=1e-4) and found.images == COUNT
+    priced = replace(task, objective=Objective("mse", penalty=100.0 * found.weight))
+    assert bool((run(priced, "layerwise").found.residual < free.residual).all())
+
+
+def test_presets_are_the_references_settings():
+    bau = preset("bau-2019")
+    assert (bau.method, bau.search.steps, bau.search.optimiser, bau.search.rate) == ("layerwise", 3000, "adam", 0.01)
+    assert [bau.search.rate_at(step) for step in (0, 799, 800, 1200, 1800, 2999)] == [
+        0.01,
+        0.01,
+        0.005,
+        0.0025,
+        0.00125,
+        0.00125,
+    ]
+    assert (bau.pixel, bau.perceptual, bau.perceptual_weight, bau.penalty) == ("l1", "vgg16-raw", 1.0, 1.0)
+    creswell = preset("creswell-2018")
+    assert (creswell.method, creswell.search.optimiser, creswell.search.rate, creswell.prior) == (
+        "latent",
+        "rmsprop",
+        0.01,
+        0.01,
+    )
+    assert {one.method for one in PRESETS.values()} <= set(NEEDS)
+    with pytest.raises(RequestError, match="no preset 'bau'; there are bau-2019"):
+        preset("bau")
