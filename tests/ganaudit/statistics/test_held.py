@@ -1,11 +1,14 @@
 """What images hold, against plain loops; presence by the rule that the tables use."""
 
+from pathlib import Path
+
 import duckdb
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from ganaudit.statistics import held as module
 from ganaudit.statistics.held import held, least_pixels, pooled
 
 light = settings(max_examples=40, deadline=None, database=None)
@@ -39,10 +42,7 @@ def test_the_threshold_is_the_first_count_that_is_present_by_the_rule(pixels, pr
 
 
 def test_the_threshold_is_that_of_the_tables():
-    from ganaudit.statistics import held as module  # its file tells where the macros are
-
-    path = module.__file__.replace("statistics/held.py", "sql/macros.sql")
-    text = open(path).read()
+    text = (Path(module.__file__).parents[1] / "sql" / "macros.sql").read_text()
     start = text.index("CREATE MACRO is_present")
     with duckdb.connect() as connection:
         connection.execute(text[start : text.index(";", start) + 1])

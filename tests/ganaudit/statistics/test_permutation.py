@@ -70,8 +70,11 @@ def test_noise_is_what_two_samples_of_one_population_give():
     population = rows_of(np.random.default_rng(7), 8000)
     pairs = [(population[s : s + 400], population[s + 400 : s + 800]) for s in range(0, 8000, 800)]
     seen = np.mean([frechet(moments(a, 900), moments(b, 900)).value for a, b in pairs])
-    (state,) = centred(blocks(population[:400], 20))
-    assert noise_level(state, seed=1) * (2 / 400) == pytest.approx(seen, rel=0.35)
+    samples = [centred(blocks(population[s : s + 400], 20))[0] for s in range(0, 8000, 400)]
+    told = np.mean([noise_level(state, seed) for seed, state in enumerate(samples)]) * (2 / 400)
+    # ten pairs: the mean of a squared distance in two free directions has a tenth of its square as variance
+    assert told == pytest.approx(seen, rel=0.6)
+    state = samples[0]
     assert noise_level(state, seed=1) == noise_level(state, seed=1) != noise_level(state, seed=2)
 
 
