@@ -7,14 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from ganaudit.statistics.proportions import interval, limit, p_above, p_below, score
+from ganaudit.statistics.proportions import LARGEST, interval, limit, p_above, p_below, score
 
 light = settings(max_examples=40, deadline=None, database=None)
 
 
-@pytest.mark.parametrize(
-    "counts", [(40_000, 100_000, 30_000, 90_000), (52_000, 100_000, 61_000, 100_000), (9_000, 80_000, 9_500, 80_000)]
-)
+@pytest.mark.parametrize("counts", LARGE)
 def test_the_interval_is_the_score_interval_of_statsmodels_where_nothing_is_skewed(counts):
     x, n, y, m = counts
     expected = confint_proportions_2indep(y, m, x, n, method="score", compare="ratio", correction=True)
@@ -34,8 +32,12 @@ def test_the_score_falls_with_the_ratio_and_both_tails_add_up(x, y, n, m):
 @light
 @given(st.integers(1, 60), st.integers(1, 90), st.integers(100, 3000), st.integers(100, 3000), st.floats(-4, 4))
 def test_a_limit_is_the_ratio_with_that_score(x, y, n, m, deviate):
-    theta = limit(x, n, y, m, deviate)
-    assert score(x, n, y, m, theta) == pytest.approx(-deviate, abs=2e-2)
+    theta = float(limit(x, n, y, m, deviate))
+    if 1.01 / LARGEST < theta < LARGEST / 1.01:
+        assert score(x, n, y, m, theta) == pytest.approx(-deviate, abs=2e-2)
+    else:  # so few images that no ratio is as far as that
+        end = float(score(x, n, y, m, theta))
+        assert abs(end) <= abs(deviate) and end * deviate < 0
 
 
 @light
