@@ -12,6 +12,9 @@ from ganaudit.statistics.proportions import LARGEST, interval, limit, p_above, p
 light = settings(max_examples=40, deadline=None, database=None)
 
 
+LARGE = [(40_000, 100_000, 30_000, 90_000), (52_000, 100_000, 61_000, 100_000), (9_000, 80_000, 9_500, 80_000)]
+
+
 @pytest.mark.parametrize("counts", LARGE)
 def test_the_interval_is_the_score_interval_of_statsmodels_where_nothing_is_skewed(counts):
     x, n, y, m = counts
