@@ -101,9 +101,9 @@ def _reach(
 ) -> Reach:
     lines, expected = lines_of(decide), seen.scaled(images[0])
     losses = verdicts.loss_p_values(expected, images[1], lines)
-    _, level = verdicts.testable(np.stack([losses[measure] for measure in MEASURES]), lines.alpha)
+    chosen, level = verdicts.testable(np.stack([losses[measure] for measure in MEASURES]), lines.alpha)
     found = power.detectable(expected, images[1], lines, level)
-    found = {measure: np.where(losses[measure] <= level, found[measure], np.nan) for measure in MEASURES}
+    found = {measure: np.where(among, found[measure], np.nan) for measure, among in zip(MEASURES, chosen, strict=True)}
     needed = {measure: np.full(len(named), np.inf) for measure in MEASURES}
     if ratio is not None:
         # With more images more classes are testable, at worst all that there are: that level is the one to plan for.

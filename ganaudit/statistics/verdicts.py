@@ -107,12 +107,17 @@ def loss_p_values(real: Held, n_generated: float, lines: Lines) -> dict[str, Flo
 
 
 def testable(losses: Floats, alpha: float) -> tuple[NDArray[np.bool_], float]:
-    """The largest set of rows each of which would be rejected at alpha over their number, and that level; any shape."""
+    """The largest set of rows each of which would be rejected at alpha over their number, and that level; any shape.
+
+    Rows with equal losses are in it together or not at all.
+    """
     ordered = np.sort(losses, axis=None)
-    enough = np.flatnonzero(ordered <= alpha / np.arange(1, len(ordered) + 1))
-    number = int(enough[-1]) + 1 if len(enough) else 0
-    level = alpha / max(number, 1)
-    return (losses <= level if number else np.zeros(losses.shape, bool)), level
+    numbers = np.searchsorted(ordered, ordered, side="right")  # of rows with this loss or less
+    enough = np.flatnonzero(ordered <= alpha / np.maximum(numbers, 1))
+    if not len(enough):
+        return np.zeros(losses.shape, bool), alpha
+    last = enough[-1]
+    return losses <= ordered[last], alpha / int(numbers[last])
 
 
 def adjusted(p: Floats, chosen: NDArray[np.bool_], alpha: float) -> tuple[Floats, NDArray[np.bool_], float]:

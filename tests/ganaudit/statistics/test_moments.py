@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from ganaudit.statistics import moments as module
-from ganaudit.statistics.moments import empty, merge, moments, without
+from ganaudit.statistics.moments import empty, group_moments, merge, moments, without
 
 light = settings(max_examples=40, deadline=None, database=None)
 
@@ -91,3 +92,44 @@ def test_the_tally_of_one_label_map():
 def test_the_step_never_reaches_zero():
     assert module._FLOAT64 // (2**27) ** 2 == 0
     assert moments(np.full((2, 1), 2**27, np.int64), 2**27).product.tolist() == [[2 * 2**54]]
+
+
+@light
+@given(st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 6), st.sampled_from([9, 4096, 2**26]))
+def test_groups_are_a_plain_loop_over_their_images_dense_or_sparse(seed, n, number, largest):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, largest + 1, (n, 3)) * rng.integers(0, 2, (n, 3))
+    groups = rng.integers(0, number, n)
+    found = group_moments(rows, groups, 2**26, number)
+    assert found == group_moments(csr_array(rows), groups, 2**26, number)
+    assert len(found) == number
+    for g in range(number):
+        total, product = by_hand(rows[groups == g])
+        assert (found.n[g], found.total[g].tolist(), found.product[g].tolist()) == ((groups == g).sum(), total, product)
+        assert found.group(g) == moments(rows[groups == g], 2**26)
+        assert found.leave_out(g) == moments(rows[groups != g], 2**26)
+    assert found.all() == moments(rows, 2**26)
+
+
+@light
+@given(st.integers(0, 2**32), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_some_classes_of_groups_by_number_or_by_yes_and_no(seed, chosen):
+    rng = np.random.default_rng(seed)
+    rows, groups = rng.integers(0, 50, (12, 4)), rng.integers(0, 3, 12)
+    kept = np.array(chosen)
+    of_all = group_moments(rows, groups, 200, 3)
+    expected = group_moments(rows[:, kept], groups, 200, 3)
+    assert of_all.columns(kept) == expected
+    assert of_all.columns(np.flatnonzero(kept)) == expected
+
+
+def test_groups_beyond_64_bits_stay_exact():
+    """Each group fits in 64 bits, their sum does not; and groups that do not fit themselves."""
+    for largest in (2**31 - 1, 2**32 - 1):
+        rows = np.array([[largest, 1], [largest - 2, 5]] * 4, np.int64)
+        found = group_moments(rows, np.arange(8) % 4, 2**32, 4)
+        exact = rows.astype(object)
+        assert found.all().product.tolist() == (exact.T @ exact).tolist()
+        assert found.all().product.dtype == object
+        kept = exact[np.arange(8) % 4 != 1]
+        assert found.leave_out(1).product.tolist() == (kept.T @ kept).tolist()

@@ -1,0 +1,65 @@
+"""Ratios of mean areas: a limit and its reverse, the case of Welch, nothing generated, and how often an interval is right."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from ganaudit.statistics.areas import Areas, deviate, interval, limit, p_above, p_below, ratio
+
+light = settings(max_examples=30, deadline=None, database=None)
+
+
+def areas_of(rows: np.ndarray) -> Areas:
+    """Of (N, C) pixel counts."""
+    one = np.ones(rows.shape[1])
+    sums = ((rows > 0).sum(0), rows.sum(0), (rows**2).sum(0))
+    return Areas(len(rows), *(np.asarray(values, float) for values in sums), one)
+
+
+def drawn(rng: np.random.Generator, n: int, classes: int, share: float, size: float) -> np.ndarray:
+    return rng.binomial(1, share, (n, classes)) * rng.lognormal(np.log(size), 0.7, (n, classes))
+
+
+@light
+@given(st.integers(0, 2**32), st.floats(0.3, 3.5), st.sampled_from([-1, 1]))
+def test_the_deviate_of_a_limit_is_the_deviate(seed, distance, sign):
+    rng = np.random.default_rng(seed)
+    a, b = areas_of(drawn(rng, 400, 3, 0.1, 90)), areas_of(drawn(rng, 300, 3, 0.15, 60))
+    edge = limit(a, b, sign * distance)
+    np.testing.assert_allclose(deviate(a, b, edge), -sign * distance, atol=0.02)
+    np.testing.assert_allclose(p_below(a, b, 1.0) + p_above(a, b, 1.0), 1)
+
+
+def test_where_every_image_holds_a_class_the_interval_is_welchs_of_the_logarithm():
+    rng = np.random.default_rng(3)
+    rows = rng.lognormal(4, 0.3, (60, 1)), rng.lognormal(4.2, 0.4, (50, 1))
+    low, high = interval(*map(areas_of, rows))
+    means, parts = [r.mean() for r in rows], [r.var(ddof=1) / len(r) / r.mean() ** 2 for r in rows]
+    degrees = sum(parts) ** 2 / (parts[0] ** 2 / 59 + parts[1] ** 2 / 49)
+    half = stats.t.ppf(0.975, degrees) * sum(parts) ** 0.5
+    # that a share is 1 is itself known from 50 and 60 images only, which widens the interval
+    centre = np.log(means[1] / means[0])
+    for end, sign in ((low, -1), (high, 1)):
+        assert half <= sign * (np.log(end[0]) - centre) <= half * 1.6
+
+
+def test_nothing_generated_and_nothing_real():
+    rows = drawn(np.random.default_rng(0), 500, 1, 0.3, 80)
+    some, none = areas_of(rows), areas_of(rows * 0)
+    low, high = interval(some, none)
+    assert ratio(some, none)[0] == low[0] == 0 < high[0] < 0.1
+    assert deviate(some, none, 0.8)[0] < -4
+    assert np.isnan(ratio(none, some)[0])
+    assert (interval(none, some)[1], deviate(none, some, 1.0)) == (np.inf, 0)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4])
+def test_an_interval_holds_the_true_ratio_as_often_as_it_says(share):
+    rng, classes = np.random.default_rng(8), 1500
+    a, b = drawn(rng, 800, classes, share, 90), drawn(rng, 1000, classes, share * 0.8, 60)
+    low, high = interval(areas_of(a), areas_of(b))
+    truth = 0.8 * 60 / 90
+    inside = ((low <= truth) & (truth <= high)).mean()
+    assert 0.93 <= inside <= 0.985

@@ -1,0 +1,91 @@
+"""Groups have equal sizes, clusters stay whole, and nothing hangs on the order in which images are listed."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganaudit.statistics.grouping import blocks_of, by_rank, cluster_numbers, digest_rank, number
+
+light = settings(max_examples=60, deadline=None, database=None)
+names = st.lists(st.one_of(st.none(), st.sampled_from("abcdef")), min_size=1, max_size=60)
+
+
+@light
+@given(st.lists(st.text("0123456789abcdef", min_size=1, max_size=3), max_size=30))
+def test_the_rank_of_digests_is_that_of_a_stable_sort(digests):
+    expected = {image: place for place, image in enumerate(sorted(range(len(digests)), key=digests.__getitem__))}
+    for column in (digests, pa.array(digests, pa.string()), pa.chunked_array([digests[:4], digests[4:]], pa.string())):
+        assert digest_rank(column).tolist() == [expected[image] for image in range(len(digests))]
+
+
+@light
+@given(st.lists(st.text("0123456789abcdef", min_size=4), min_size=2, max_size=30, unique=True), st.randoms())
+def test_the_group_of_an_image_does_not_hang_on_the_order_of_the_files(digests, random):
+    shuffled = random.sample(digests, len(digests))
+    groups = (dict(zip(some, by_rank(digest_rank(some)).tolist(), strict=True)) for some in (digests, shuffled))
+    assert next(groups) == next(groups)
+
+
+@light
+@given(st.integers(2, 300), st.integers(1, 25), st.randoms())
+def test_groups_are_equal_to_one_image_and_hold_two_at_least(n, groups, random):
+    rank = np.array(random.sample(range(n), n))
+    sizes = np.bincount(by_rank(rank, groups=groups))
+    assert len(sizes) == number(n, groups) <= groups
+    assert sizes.min() >= 2
+    assert sizes.max() - sizes.min() <= 1
+
+
+@light
+@given(names, st.integers(1, 20), st.randoms())
+def test_clusters_stay_whole_and_groups_differ_by_no_more_than_the_largest(found, groups, random):
+    clusters = cluster_numbers(found)
+    group = by_rank(np.array(random.sample(range(len(found)), len(found))), clusters, groups)
+    for cluster in set(clusters.tolist()):
+        assert len(set(group[clusters == cluster].tolist())) == 1
+    count = number(int(clusters.max()) + 1, groups)
+    sizes = np.bincount(group, minlength=count)
+    assert len(sizes) == count
+    assert sizes.max() - sizes.min() <= np.bincount(clusters).max()
+
+
+@light
+@given(st.integers(1, 100), st.integers(1, 20), st.randoms())
+def test_clusters_of_one_image_are_as_balanced_as_none(n, groups, random):
+    rank = np.array(random.sample(range(n), n))
+    singles = by_rank(rank, np.arange(n), groups)
+    assert np.array_equal(singles, by_rank(rank, groups=groups))
+
+
+@light
+@given(names)
+def test_clusters_are_numbered_from_zero_and_none_stands_alone(found):
+    numbers = cluster_numbers(found)
+    sizes = Counter(numbers.tolist())
+    assert sorted(sizes) == list(range(len(sizes)))
+    for (one, name), (other, same) in ((a, b) for a in zip(numbers, found) for b in zip(numbers, found)):  # noqa: B905
+        if name is not None:
+            assert (one == other) == (name == same)
+    assert all(sizes[int(one)] == 1 for one, name in zip(numbers, found, strict=True) if name is None)
+
+
+def test_how_many_groups_there_are():
+    assert [number(n) for n in (0, 1, 2, 3, 4, 39, 40, 41, 10_000)] == [1, 1, 1, 1, 2, 19, 20, 20, 20]
+
+
+@light
+@given(st.integers(1, 30), st.integers(2, 3000), st.integers(2, 3000))
+def test_blocks_fit_into_both_sides_and_the_smaller_side_is_used_up_to_a_block(groups, n_a, n_b):
+    size, of_a, of_b = blocks_of(groups, n_a, n_b)
+    assert size >= 1
+    assert size * of_a <= n_a
+    assert size * of_b <= n_b
+    assert blocks_of(groups, n_b, n_a) == (size, of_b, of_a)
+    small, few, many = min(n_a, n_b), min(of_a, of_b), max(of_a, of_b)
+    assert small - size * few < size
+    assert few >= min(groups, small)
+    assert many <= 10 * few
+    assert many == 10 * few or size * (many + 1) > max(n_a, n_b)

@@ -1,0 +1,98 @@
+"""The permutation test against every regrouping of tiny data, and what it says where nothing differs."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ganaudit.errors import RequestError
+from ganaudit.statistics.centred import centred
+from ganaudit.statistics.frechet import frechet
+from ganaudit.statistics.moments import group_moments, moments
+from ganaudit.statistics.permutation import SPLITS, noise_level, p_value
+
+
+def rows_of(rng: np.random.Generator, n: int, weight: float = 0.8) -> np.ndarray:
+    return np.stack([rng.multinomial(900, p) for p in rng.dirichlet([0.8, weight, 0.8], n)])
+
+
+def blocks(rows: np.ndarray, number: int):
+    return group_moments(rows, np.arange(len(rows)) % number, 900, number)
+
+
+@pytest.mark.parametrize("weight", [0.8, 1.3])
+def test_the_p_value_is_the_share_of_all_regroupings_at_or_above(weight):
+    rng = np.random.default_rng(4)
+    a, b = rows_of(rng, 12), rows_of(rng, 12, weight)
+    both = [rows[g::4] for rows in (a, b) for g in range(4)]
+    distances = []
+    for chosen in combinations(range(8), 4):
+        sides = ([both[g] for g in range(8) if (g in chosen) == inside] for inside in (False, True))
+        distances.append(frechet(*(moments(np.concatenate(side), 900) for side in sides)).value)
+    exact = np.mean(np.array(distances) >= frechet(moments(a, 900), moments(b, 900)).value - 1e-6)
+    found = p_value(blocks(a, 4), blocks(b, 4), 3999, seed=1)
+    assert found == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 3999) ** 0.5 + 1 / 4000)
+
+
+def test_blocks_of_unequal_size_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(RequestError, match="equally many images"):
+        p_value(blocks(rows_of(rng, 12), 4), blocks(rows_of(rng, 16), 4), 9, seed=1)
+
+
+def test_nothing_to_exchange_has_no_p_value():
+    rng = np.random.default_rng(0)
+    a, b = blocks(rows_of(rng, 12), 4), blocks(rows_of(rng, 3), 1)
+    assert p_value(a, b, 9, seed=1) is None
+    assert p_value(a, a, 0, seed=1) is None
+
+
+def test_p_values_are_multiples_and_even_where_nothing_differs():
+    rng, found = np.random.default_rng(11), []
+    for seed in range(300):
+        found.append(p_value(blocks(rows_of(rng, 20), 5), blocks(rows_of(rng, 20), 5), 19, seed))
+    p = np.array(found)
+    np.testing.assert_allclose(p * 20, np.rint(p * 20), atol=1e-12)
+    assert p.min() >= 1 / 20
+    for level in (0.05, 0.2, 0.5):
+        assert (p <= level + 1e-9).sum() <= stats.binom.ppf(0.999, 300, level)
+        assert (p <= level + 1e-9).sum() >= stats.binom.ppf(0.001, 300, level)
+
+
+def test_a_plain_difference_has_the_least_p_value_whatever_the_seed():
+    rng = np.random.default_rng(2)
+    a, b = blocks(rows_of(rng, 60), 20), blocks(rows_of(rng, 60, 6.0), 20)
+    assert {p_value(a, b, 99, seed) for seed in range(3)} == {0.01}
+
+
+def test_noise_is_what_two_samples_of_one_population_give():
+    population = rows_of(np.random.default_rng(7), 8000)
+    pairs = [(population[s : s + 400], population[s + 400 : s + 800]) for s in range(0, 8000, 800)]
+    seen = np.mean([frechet(moments(a, 900), moments(b, 900)).value for a, b in pairs])
+    samples = [centred(blocks(population[s : s + 400], 20))[0] for s in range(0, 8000, 400)]
+    told = np.mean([noise_level(state, seed) for seed, state in enumerate(samples)]) * (2 / 400)
+    # ten pairs: the mean of a squared distance in two free directions has a tenth of its square as variance
+    assert told == pytest.approx(seen, rel=0.6)
+    state = samples[0]
+    assert noise_level(state, seed=1) == noise_level(state, seed=1) != noise_level(state, seed=2)
+
+
+def test_noise_by_a_plain_loop_over_the_same_halvings():
+    rows, rng, found = rows_of(np.random.default_rng(5), 35), np.random.default_rng(9), []
+    group = np.arange(35) % 7
+    for _ in range(SPLITS):
+        half = np.isin(group, rng.permutation(7)[:3])
+        value = frechet(moments(rows[half], 900), moments(rows[~half], 900)).value
+        found.append(value / (1 / half.sum() + 1 / (~half).sum()))
+    (state,) = centred(blocks(rows, 7))
+    assert noise_level(state, seed=9) == pytest.approx(np.mean(found), rel=1e-5)
+
+
+def test_fewer_than_four_images_have_no_noise():
+    rows = rows_of(np.random.default_rng(0), 4)
+    for n, groups in ((3, 3), (4, 1)):
+        (state,) = centred(blocks(rows[:n], groups))
+        assert noise_level(state, seed=1) is None
+    (state,) = centred(blocks(rows, 2))
+    assert noise_level(state, seed=1) > 0
