@@ -81,9 +81,10 @@ def _state(rows: pa.Table, classes: Sequence[int]) -> GroupMoments:
     images[group] = n
     total = np.zeros((number, size), values.dtype)
     product = np.zeros((number, size, size), values.dtype)
-    one = (a >= 0) & (b < 0)
+    asked_a, asked_b = column_of[a] >= 0, column_of[b] >= 0  # the file may know more classes
+    one = (a >= 0) & (b < 0) & asked_a
     total[group[one], column_of[a[one]]] = values[one]
-    two = b >= 0
+    two = (b >= 0) & asked_a & asked_b
     for left, right in ((a, b), (b, a)):
         product[group[two], column_of[left[two]], column_of[right[two]]] = values[two]
     return GroupMoments(images, total, product, rows["label_pixels"][0].as_py())

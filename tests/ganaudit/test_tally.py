@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganaudit import tally as module
-from ganaudit.tally import Tally, tally
+from ganaudit.tally import Tally, confused, tally
 
 COLUMNS = list(Tally.__dataclass_fields__)
 STEPS = 65_535
@@ -135,3 +135,18 @@ def test_confidences_of_any_precision_stay_within_0_and_1(dtype):
 
 def test_no_image_is_no_row():
     assert rows(tally(torch.zeros(0, 4, 4, dtype=torch.long), None, 3)) == []
+
+
+@pytest.mark.parametrize("truth_side", [(6, 8), (12, 4), (3, 5)])
+def test_a_confusion_is_that_of_a_loop_over_the_parsed_pixels(truth_side):
+    """The true label of a parsed pixel is that of the true pixel that holds its centre."""
+    rng = np.random.default_rng(0)
+    truth, maps = rng.integers(0, 5, (3, *truth_side)), rng.integers(0, 5, (3, 6, 4))
+    expected: dict[tuple[int, int, int], int] = {}
+    for image, y, x in np.ndindex(maps.shape):
+        row, column = int((y + 0.5) / 6 * truth_side[0]), int((x + 0.5) / 4 * truth_side[1])
+        pair = image, int(truth[image, row, column]), int(maps[image, y, x])
+        expected[pair] = expected.get(pair, 0) + 1
+    found = confused(truth, maps, 5)
+    rows = list(zip(found.image.tolist(), found.true_class.tolist(), found.class_id.tolist(), strict=True))
+    assert rows == sorted(expected) and found.pixels.tolist() == [expected[row] for row in rows]

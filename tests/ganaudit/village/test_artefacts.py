@@ -10,7 +10,9 @@ from ganaudit.errors import RequestError
 from ganaudit.keys import canonical
 from ganaudit.village.artefacts import ARTEFACTS, box_mean
 from ganaudit.village.classes import IDS, NAMES
-from ganaudit.village.style import REDRAWN
+from ganaudit.village.render import render
+from ganaudit.village.scene import Prevalence
+from ganaudit.village.style import REDRAWN, Style
 
 SCENES = range(12)
 
@@ -44,6 +46,12 @@ def test_smearing_touches_people_and_one_pixel_around_them_alone():
             near[y : y + 3, x : x + 3] = True
         changed = (a.pixels != b.pixels).any(axis=2)
         assert not (changed & ~near[1:-1, 1:-1]).any()
+
+
+def test_a_style_that_names_every_class_and_changes_none_is_the_plain_one():
+    same = Style({name: (1.0, 1.0, 1.0) for name in NAMES}, dict.fromkeys(NAMES, 1.0))
+    for plain, styled in zip(render(Prevalence(), 3, SCENES), render(Prevalence(), 3, SCENES, same), strict=True):
+        assert (plain == styled).all()
 
 
 def test_the_redrawn_village_changes_every_class():

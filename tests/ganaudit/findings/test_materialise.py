@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ganaudit import findings
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.findings import materialise
 from ganaudit.records import catalog, schema
 from ganaudit.records.store import Store
-from ganaudit.statistics.frechet import floor, frechet_from_rows
+from ganaudit.spec import Decide
+from ganaudit.statistics.frechet import frechet_from_rows
 
 OBJECTS = range(5)
 """The classes of the first head, with void; class 5 is of another head."""
@@ -61,20 +61,21 @@ def test_distances_are_those_of_the_rows(filled, used):
         assert row["mean_part"] == pytest.approx(expected.mean_part, rel=1e-9)
         assert row["covariance_part"] == pytest.approx(expected.covariance_part, rel=1e-9)
         assert (row["real_images"], row["generated_images"]) == (21, len(used[row["generator"]]))
-        counts = areas(used["photos"]).astype(int)
-        assert row["floor"] == pytest.approx(floor(counts, 100, 21, row["generated_images"], findings.FLOOR_SEED))
 
 
-def test_comparison_is_the_plain_difference_in_the_order_of_the_audit_file(filled):
+def test_comparison_is_of_the_corrected_distances_in_the_order_of_the_audit_file(filled):
     found = materialise(filled, "r1")
-    zeta, alpha = found["fsd"]["fsd"].to_pylist()
-    assert found["comparison"].to_pylist() == [
-        {"run": "r1", "real": "photos", "generator_a": "zeta", "generator_b": "alpha", "difference": zeta - alpha}
-    ]
+    (row,) = found["comparison"].to_pylist()
+    assert (row["run"], row["real"], row["generator_a"], row["generator_b"]) == ("r1", "photos", "zeta", "alpha")
+    zeta, alpha = found["fsd"]["corrected"].to_pylist()
+    assert row["difference"] == pytest.approx(zeta - alpha, rel=1e-6)
+    assert row["difference_low"] < row["difference"] < row["difference_high"]
+    ranks = {one["generator"]: one["rank"] for one in found["ranks"].to_pylist()}
+    assert ranks == ({"zeta": 1, "alpha": 2} if zeta < alpha else {"zeta": 2, "alpha": 1})
 
 
 def test_class_stats_are_the_macros_and_those_of_a_plain_mean(filled, used):
-    found = materialise(filled, "r1", presence=6)["class_stats"]
+    found = materialise(filled, "r1", Decide(presence=6))["class_stats"]
     assert found.to_pylist() == catalog.query(filled, "FROM class_statistics('r1', 6)").to_pylist()
     assert set(found["class"].to_pylist()) == {"sky", "tree", "person", "ghost", "brick"}
     for row in found.to_pylist():
@@ -96,8 +97,8 @@ def test_findings_are_files_and_views(filled):
 
 
 def test_findings_made_again_take_the_place_of_the_old(filled):
-    materialise(filled, "r1", presence=5)
-    materialise(filled, "r1", presence=50)
+    materialise(filled, "r1", Decide(presence=5))
+    materialise(filled, "r1", Decide(presence=50))
     assert set(catalog.query(filled, "FROM class_stats")["presence_threshold"].to_pylist()) == {50.0}
 
 
@@ -123,11 +124,15 @@ def test_no_number_in_a_finding_is_nan_or_infinite(store, pictures, run):
     assert found["fsd"].to_pylist()[0]["floor"] is None
 
 
-def test_the_floor_looks_at_a_bounded_number_of_images(filled, monkeypatch):
-    whole = materialise(filled, "r1")["fsd"]["floor"].to_pylist()
-    monkeypatch.setattr(findings, "FLOOR_IMAGES", 12)
-    part = materialise(filled, "r1")["fsd"]["floor"].to_pylist()
-    assert part != whole and part == pytest.approx(whole, rel=0.8)
+def test_the_floor_is_about_what_another_sample_of_the_same_images_is_away(store, pictures, run):
+    """The mean plain distance of fresh pairs of samples, drawn as the real images were."""
+    pictures(store, "ka", scenes(1, 400), block=1024)
+    pictures(store, "kb", scenes(2, 200), block=1024)
+    run(store, "r1", [("real", "photos", "ka", 0, 400), ("generated", "gan", "kb", 0, 200)])
+    fresh = [frechet_from_rows(areas(scenes(10 + i, 400)), areas(scenes(100 + i, 200))).value for i in range(20)]
+    assert materialise(store, "r1", Decide(permutations=0))["fsd"]["floor"].to_pylist() == pytest.approx(
+        [np.mean(fresh)], rel=0.5
+    )
 
 
 # what cannot be compared
@@ -149,12 +154,11 @@ def test_a_generator_whose_images_were_set_aside_is_in_no_finding(store, picture
     broken = ("generated", "broken", "ka", 0, 2 + len(readable))
     run(store, "r1", [("real", "photos", "kb", 0, 2), broken, ("generated", "whole", "kb", 0, 2)])
     run(store, "r2", [("real", "photos", "kb", 0, 2), broken])
-    for name, rows in materialise(store, "r1").items():
-        if name == "comparison":
-            assert rows.num_rows == 0
-        else:
-            assert set(rows["generator"].to_pylist()) == {"whole"}
-    assert [rows.num_rows for rows in materialise(store, "r2").values()] == [0, 0, 0]
+    found = materialise(store, "r1")
+    for name in ("class_stats", "fsd", "fsd_by_class", "dropped_classes", "influences"):
+        assert set(found[name]["generator"].to_pylist()) == {"whole"}
+    assert found["comparison"].num_rows == 0
+    assert not any(rows.num_rows for rows in materialise(store, "r2").values())
 
 
 def test_a_source_without_records(store, pictures, run):
@@ -198,9 +202,3 @@ def test_different_parsers(store, pictures, run):
 def test_a_run_that_is_not_there(store):
     with pytest.raises(RequestError, match="there is no run 'r9' in"):
         materialise(store, "r9")
-
-
-@pytest.mark.parametrize("presence", [-0.1, 100, math.nan])
-def test_a_threshold_that_is_no_percentage(filled, presence):
-    with pytest.raises(RequestError, match="the presence threshold is"):
-        materialise(filled, "r1", presence)
