@@ -158,8 +158,12 @@ def _invented(real: Held, generated: Held, measure: str, among: NDArray[np.bool_
     Exact bounds of Clopper and Pearson (1934), each at half of alpha over the number of rows asked.
     """
     tail = alpha / 2 / max(int(among.sum()), 1)
-    x, y = (real.present, generated.present) if measure == "presence" else (real.touched, generated.touched)
-    most = np.where(x < real.n, stats.beta.isf(tail, x + 1, np.maximum(real.n - x, 1e-9)), 1.0)
-    least = np.where(y > 0, stats.beta.ppf(tail, np.maximum(y, 1e-9), generated.n - y + 1), 0.0)
+    if measure == "presence":
+        x, n, y, m = effective(real, generated)
+    else:
+        x, n = real.touched / real.area_design, real.n / real.area_design
+        y, m = generated.touched / generated.area_design, generated.n / generated.area_design
+    most = np.where(x < n, stats.beta.isf(tail, x + 1, np.maximum(n - x, 1e-9)), 1.0)
+    least = np.where(y > 0, stats.beta.ppf(tail, np.maximum(y, 1e-9), m - y + 1), 0.0)
     found: NDArray[np.bool_] = least > most
     return found
