@@ -35,6 +35,10 @@ class Classes:
     first_head: tuple[int, ...]
 
 
+WRITERS = 2
+"""Files made and written at once: compression and the disk release Python's lock."""
+
+
 def materialise(
     store: Store,
     run: str,
@@ -55,7 +59,10 @@ def materialise(
     known = classes_of(store, sources[0].parser_key)
     counts = {source.name: read_counts(store, source, list(known.names)) for source in sources}
     _check_comparable(sources, counts, known)
-    states = {name: moments_of(store, one.source, known.first_head, one) for name, one in counts.items() if len(one) >= 2}
+    some = [one for one in counts.values() if len(one) >= 2]
+    with ThreadPoolExecutor(WRITERS, "ganaudit-moments") as pool:
+        made = pool.map(lambda one: moments_of(store, one.source, known.first_head, one), some)
+        states = dict(zip((one.source.name for one in some), made, strict=True))
     used = [source for source in sources if source.name in states]
     floors = resolution.floors(store, listed, counts, known.first_head)
     tables = Tables()
@@ -75,8 +82,8 @@ def materialise(
     tables.part("class_stats", stats.result())
     parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
     findings = tables.finished()
-    for name, table in findings.items():
-        store.write_finding(run, name, table)
+    with ThreadPoolExecutor(WRITERS, "ganaudit-findings") as pool:
+        list(pool.map(lambda name: store.write_finding(run, name, findings[name]), findings))
     return findings
 
 
