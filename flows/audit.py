@@ -17,11 +17,13 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from ganaudit import devices
 from ganaudit.auditing.blocks import BlockDone
+from ganaudit.auditing.inversions import inversion_tasks
 from ganaudit.auditing.plan import BlockTask, Plan
 from ganaudit.auditing.run import Audit, failing, open_store
 from ganaudit.errors import AuditError
 from ganaudit.spec import AuditSpec, load
 from tasks.block import block
+from tasks.invert import invert
 from tasks.prepare import prepare
 from tasks.publish import publish
 
@@ -80,7 +82,9 @@ def _run(spec: AuditSpec, watch: Watch | None) -> Audit:
         progress.finish()
         if first_error is not None:
             raise first_error
-        return publish(planned, parsed)
+        to_invert, notes = inversion_tasks(planned)
+        inverted = [one.result() for one in [invert.submit(one, one.name) for one in to_invert]]
+        return publish(planned, parsed, inverted, notes)
 
 
 def label(todo: BlockTask) -> str:

@@ -56,6 +56,8 @@ class Source(Part):
     """What people call it. Names live in the run, never in the records."""
     count: Count | None = None
     """Images to audit; a collection's default is all of them, a generator's is `sample.count`."""
+    heldout: Annotated[int, Field(gt=0)] | None = None
+    """Of the real side alone: so many images after those counted, which no generator was trained on, are inverted."""
 
 
 class VillageSource(Source):
@@ -233,6 +235,30 @@ def _both_sides(value: Any) -> Any:
     return {"real": value, "generated": value} if isinstance(value, str) else value
 
 
+Method = Literal["latent", "encoder", "layered", "encoder+latent", "layered+latent", "layerwise", "feature"]
+
+
+class Invert(Part):
+    """How held-out photos are inverted in each generator."""
+
+    images: Annotated[int, Field(gt=0)] = 200
+    """About how many; more where a class would be in too few, fewer where there are not as many."""
+    own: Annotated[int, Field(ge=8)] = 64
+    """Own samples of each generator: they set the residuals' penalty, and show what the search can find."""
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("layerwise",)
+    layer: str = "auto"
+    """r. auto: the first layers get residuals as long as together they are a quarter of the pixel values or less."""
+    steps: Annotated[int, Field(gt=0)] = 300
+    restarts: Annotated[int, Field(gt=0)] = 1
+    """Random starts of `latent`."""
+    perceptual: str = "pyramid"
+    perceptual_weights: str | None = None
+    """A local file of the perceptual network's weights; default: the usual download."""
+    batch: Annotated[int, Field(gt=0)] = 32
+    inverter: Literal["shipped", "auto"] = "shipped"
+    """auto: where none ships for a generator, a small one is trained first, in the store."""
+
+
 class Run(Part):
     """Where the work is done."""
 
@@ -263,17 +289,34 @@ class AuditSpec(Part):
     """Parts of the images that get verdicts of their own: a WHERE over the columns of `images`."""
     accept: dict[Name, tuple[Name, ...]] = {}
     """Generator → classes whose omission is known and accepted: they are no regression."""
+    heldout: RealSpec | None = None
+    """Images that no generator was trained on, as a source of their own; or `heldout: N` on the real side."""
+    invert: Invert | None = None
+    """Held-out photos beside the nearest thing each generator can make; default: none are inverted."""
     run: Run = Run()
     folder: Path = Path()
     """Where relative paths and modules start from; an audit file's own folder by default."""
 
     @model_validator(mode="after")
     def _one_name_each(self) -> AuditSpec:
-        truth = () if self.truth is None else (self.truth,)
-        names = [source.name for source in (self.real, *self.generators, *truth)]
+        further = [source for source in (self.truth, self.heldout) if source is not None]
+        names = [source.name for source in (self.real, *self.generators, *further)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two sources have one name: {', '.join(map(repr, twice))}; give each its own")
+        return self
+
+    @model_validator(mode="after")
+    def _held_out(self) -> AuditSpec:
+        for source in (*self.generators, *(one for one in (self.truth, self.heldout) if one is not None)):
+            if source.heldout is not None:
+                raise ValueError(f"source {source.name!r}: heldout stands on the real side alone")
+        if self.real.heldout is not None and self.heldout is not None:
+            raise ValueError("heldout is given twice: as a source of its own and on the real side; keep one")
+        if self.invert is not None and self.real.heldout is None and self.heldout is None:
+            raise ValueError(
+                "invert needs photos that no generator was trained on: a source heldout, or heldout: N on the real side"
+            )
         return self
 
     @model_validator(mode="after")
@@ -346,7 +389,9 @@ def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
 def _mistake(detail: dict[str, Any]) -> tuple[str, str]:
     """Key path, and what is wrong with the nearest valid name."""
     loc = detail["loc"]
-    tag = {"real": 1, "parser": 1, "truth": 1, "generators": 2}.get(str(loc[0]) if loc else "")  # where pydantic puts the kind
+    tag = {"real": 1, "parser": 1, "truth": 1, "heldout": 1, "generators": 2}.get(
+        str(loc[0]) if loc else ""
+    )  # where pydantic puts the kind
     keys = [key for place, key in enumerate(loc) if not (place == tag and key in TAGS) and not _BRANCH.match(str(key))]
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
     kind, message = detail["type"], detail["msg"]
@@ -369,7 +414,7 @@ _BRANCH = re.compile(r"constrained-|literal\[|tuple\[|list\[|dict\[|int$|float$|
 
 def _siblings(loc: tuple[int | str, ...]) -> list[str]:
     """The valid keys at the place of an unknown one."""
-    places: dict[str, type[BaseModel]] = {"sample": Sample, "decide": Decide, "run": Run, "slices": Slice}
+    places: dict[str, type[BaseModel]] = {"sample": Sample, "decide": Decide, "run": Run, "slices": Slice, "invert": Invert}
     kinds: dict[str, type[BaseModel]] = {
         "village": VillageSource, "folder": FolderSource, "masks": MasksSource, "dcgan": WeightsSource,
         "progan": WeightsSource, "module:factory": FactorySource, "unet": UnetParser,

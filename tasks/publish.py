@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from ganaudit.auditing.plan import Plan
 from ganaudit.auditing.run import Audit, finish
+from ganaudit.inversion.settings import InversionsDone
 from ganaudit.records.store import Store
 from ganaudit.report import words
 from ganaudit.report.classes import GREW, LOST
@@ -15,10 +18,10 @@ from ganaudit.report.sentences import verdict_lines
 
 
 @task(name="publish", persist_result=False)
-def publish(planned: Plan, parsed: int) -> Audit:
+def publish(planned: Plan, parsed: int, inverted: Sequence[InversionsDone] = (), notes: Sequence[str] = ()) -> Audit:
     """Findings, report and catalog of a run, and their artifacts."""
     store = Store(planned.spec.path(planned.spec.store))
-    found = finish(planned, store, parsed)
+    found = finish(planned, store, parsed, inverted, notes)
     create_table_artifact(key="findings", table=findings_table(found), description=f"Findings of {found.run}")
     create_link_artifact(key="report", link=found.report.as_uri(), link_text=f"Report of {found.run}")
     return found

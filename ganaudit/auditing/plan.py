@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ganaudit import devices
-from ganaudit.auditing.roles import CONTROL, CONTROLS, GENERATED, TRUTH, Asked, controls, named
+from ganaudit.auditing.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
 from ganaudit.auditing.sources import OpenSource, open_source
 from ganaudit.errors import RequestError
 from ganaudit.keys import source_key
@@ -57,6 +57,8 @@ class PlannedSource:
     count: int
     blocks: tuple[tuple[int, int], ...]
     """(first, last) of every block that the run uses."""
+    first: int = 0
+    """Index of the first image that the run uses."""
 
     @property
     def role(self) -> str:
@@ -123,12 +125,31 @@ def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> 
     count = _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == CONTROL:
         count = min(count, CONTROLS)
+    first = 0
+    if named.heldout is not None:
+        count = _without_held_out(named, count, source.length)
+        if asked.role == HELDOUT:
+            first, count = count, named.heldout
+    used = tuple(block for block in blocks(first + count, source.length) if block[1] >= first)
     recipe = {**source.recipe, "parser": _parser_part(parser, named, asked)}
     return PlannedSource(
         asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
-        count=count, blocks=blocks(count, source.length),
+        count=count, blocks=used, first=first,
     )  # fmt: skip
+
+
+def _without_held_out(asked: AnySource, count: int, length: int | None) -> int:
+    """Images of the real side that are audited, before those held out. Raises RequestError where there are too few."""
+    if length is None:
+        return count
+    held = asked.heldout or 0
+    left = length - held if asked.count is None else count
+    if left < 2 or left + held > length:
+        raise RequestError(
+            f"source {asked.name!r} has {length:,} images: too few for {left:,} and {held:,} held out beside them"
+        )
+    return left
 
 
 def _parser_part(parser: OpenParser, named: AnySource, asked: Asked) -> Mapping[str, Any]:

@@ -1,4 +1,5 @@
-"""What a source is asked for in a run: real, generated, truth (to measure the parser) or control (real, resized)."""
+"""What a source is asked for in a run: real, generated, truth (to measure the parser), control (real, resized), or held out
+(to be inverted)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 
 from ganaudit.spec import AnySource, AuditSpec
 
-REAL, GENERATED, TRUTH, CONTROL = "real", "generated", "truth", "control"
+REAL, GENERATED, TRUTH, CONTROL, HELDOUT = "real", "generated", "truth", "control", "heldout"
 
 CONTROLS = 4096
 """Real images at most that are sent through a generator's resolution: enough to tell a floor."""
@@ -26,22 +27,26 @@ class Asked:
     through: int | None = None
 
     def source(self, spec: AuditSpec) -> AnySource:
-        """What the audit file says about it; a control is made of the real images."""
+        """What the audit file says about it; a control is made of the real images, and so may held-out ones be."""
         if self.role == GENERATED:
             return spec.generators[self.place]
         if self.role == TRUTH:
             assert spec.truth is not None
             return spec.truth
+        if self.role == HELDOUT and spec.heldout is not None:
+            return spec.heldout
         return spec.real
 
     def name(self, spec: AuditSpec) -> str:
         """What people call it: in a run, no two are called the same."""
-        if self.through is None:
+        parted = self.role == HELDOUT and spec.heldout is None
+        if self.through is None and not parted:
             return self.source(spec).name
-        taken = {source.name for source in (spec.real, *spec.generators, *(() if spec.truth is None else (spec.truth,)))}
-        name = f"{spec.real.name} at {self.through} px"
+        further = [source for source in (spec.truth, spec.heldout) if source is not None]
+        taken = {source.name for source in (spec.real, *spec.generators, *further)}
+        name = f"{spec.real.name}, held out" if parted else f"{spec.real.name} at {self.through} px"
         while name in taken:
-            name += " (control)"
+            name += " (held out)" if parted else " (control)"
         return name
 
 
@@ -50,6 +55,8 @@ def named(spec: AuditSpec) -> list[Asked]:
     found = [Asked(REAL), *(Asked(GENERATED, place) for place in range(len(spec.generators)))]
     if spec.truth is not None and spec.parser.kind != "masks":
         found.append(Asked(TRUTH))
+    if spec.heldout is not None or spec.real.heldout is not None:
+        found.append(Asked(HELDOUT))
     return found
 
 

@@ -23,9 +23,12 @@ import torch
 from ganaudit import devices, findings, sql
 from ganaudit.auditing import pictures
 from ganaudit.auditing.blocks import BlockDone, make_block
+from ganaudit.auditing.inversions import inversion_tasks, make_inversions
 from ganaudit.auditing.plan import BlockTask, Plan, plan
 from ganaudit.auditing.roles import not_measured
 from ganaudit.errors import AuditError, GanauditError
+from ganaudit.findings.inversions import materialise_inversions
+from ganaudit.inversion.settings import InversionsDone
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records import catalog, schema
@@ -74,7 +77,9 @@ def audit(spec: AuditSpec, watch: Watch | None = None) -> Audit:
     tasks = begin(planned, store)
     with failing(planned, store):
         done = list(work(tasks, planned.workers, watch))
-        return finish(planned, store, sum(block.images for block in done))
+        tasks_to_invert, notes = inversion_tasks(planned)
+        inverted = [make_inversions(one) for one in tasks_to_invert]
+        return finish(planned, store, sum(block.images for block in done), inverted, notes)
 
 
 def open_store(spec: AuditSpec) -> Store:
@@ -94,8 +99,8 @@ def begin(planned: Plan, store: Store) -> list[BlockTask]:
         })  # fmt: skip
     used = [
         {
-            "role": source.role, "source": source.name, "key": source.key, "parser_key": planned.parser_key, "first": 0,
-            "count": source.count,
+            "role": source.role, "source": source.name, "key": source.key, "parser_key": planned.parser_key,
+            "first": source.first, "count": source.count,
         }
         for source in planned.sources
     ]  # fmt: skip
@@ -139,8 +144,10 @@ def failing(planned: Plan, store: Store) -> Iterator[None]:
         raise
 
 
-def finish(planned: Plan, store: Store, parsed: int) -> Audit:
-    """Findings, pictures, report and catalog of a run whose blocks all stand."""
+def finish(
+    planned: Plan, store: Store, parsed: int, inverted: Sequence[InversionsDone] = (), notes: Sequence[str] = ()
+) -> Audit:
+    """Findings, pictures, report and catalog of a run whose blocks and inversions all stand."""
     from ganaudit import report
 
     with catalog.of_run(store, planned.run) as connection:
@@ -151,6 +158,8 @@ def finish(planned: Plan, store: Store, parsed: int) -> Audit:
                 raise AuditError(f"real source {source.name!r} has no usable images: {why}")
     spec = planned.spec
     found = findings.materialise(store, planned.run, spec.decide, spec.groups, spec.slices)
+    if spec.invert is not None:
+        found |= _inversions(planned, store, inverted, found["dropped_classes"])
     pictures.save(store, planned.run, pictures.collect(planned, store, found))
     quarantined = sum(source.count for source in planned.sources) - sum(counts.values())
     status = SET_ASIDE if quarantined else DONE
@@ -159,7 +168,23 @@ def finish(planned: Plan, store: Store, parsed: int) -> Audit:
     page = report_path(store, planned.run)
     data = report_data(store, planned.run)
     page.write_text(report.render(data), encoding="utf-8")
-    return Audit(planned.run, status, store.path, page, found, parsed, quarantined, tuple(data.notes))
+    further = (*notes, *(note for one in inverted for note in one.notes))
+    return Audit(planned.run, status, store.path, page, found, parsed, quarantined, (*data.notes, *further))
+
+
+def _inversions(planned: Plan, store: Store, inverted: Sequence[InversionsDone], verdicts: pa.Table) -> dict[str, pa.Table]:
+    """The findings of the inversions."""
+    assert planned.spec.invert is not None
+    dropped = {
+        (row["generator"], row["class_id"])
+        for row in verdicts.to_pylist()
+        if row["measure"] == "presence" and row["verdict"] == "dropped"
+    }
+    with catalog.of_run(store, planned.run) as connection:
+        statement = "SELECT image, name FROM run_images(?) WHERE role = 'heldout'"
+        names = dict(connection.execute(statement, [planned.run]).fetchall())
+    classes = {info.id: info.name for info in planned.classes}
+    return materialise_inversions(store, planned.run, inverted, classes, names, dropped, planned.spec.invert.batch)
 
 
 def readable(connection: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:

@@ -30,6 +30,7 @@ STORAGE_VERSION = "v1.4.0"
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.bool_(): "BOOLEAN",
+    pa.binary(): "BLOB",
     pa.decimal128(38): "DECIMAL(38, 0)",
     pa.int16(): "SMALLINT",
     pa.int32(): "INTEGER",

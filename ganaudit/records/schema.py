@@ -538,17 +538,155 @@ CALIBRATION = Table(
     ),
 )
 
+_FACTOR = Column(
+    "penalty_factor", _FLOAT, "The residuals' penalty as a multiple of that set from own samples; NULL without residuals.", True
+)
+_SAMPLE = Column("sample", _STRING, "One of heldout, own (the generator's own samples, the control).")
+_METHOD = Column("method", _STRING, "The registered inverter.")
+_LAYER = Column("layer", _STRING, "Where the search was free: z, or r, the first layer that is frozen whole.")
+_SETTING = (
+    _KEY,
+    _SAMPLE,
+    _METHOD,
+    _FACTOR,
+    Column("paid_class", _BYTE2, "Class whose pixels the loss counts ten times (the paid search); NULL in a plain one.", True),
+    _IMAGE,
+)
+
+INVERSIONS = Table(
+    "inversions",
+    "image, generator, method and setting",
+    (
+        *_SETTING,
+        Column("generator_key", _STRING, "Content key of the generator's samples."),
+        _PARSER_KEY,
+        Column("inverter", _STRING, "Digest of the trained inverter's file; NULL where none was used.", True),
+        Column("weight", _FLOAT, "One over the chance that the image was chosen."),
+        _LAYER,
+        Column("ratio", _FLOAT, "Free numbers per pixel value; above a quarter, what is found is an upper bound."),
+        Column("evidential", _YES_NO, "Whether what is lost says something about the generator."),
+        Column("start", _STRING, "Where the search started: random, encoder or layered."),
+        Column("restart", _BYTE4, "Which of the random starts was best, from 0."),
+        Column("spread", _FLOAT, "Worst less best over best final loss of the random starts.", True),
+        Column("seed", _BYTE8, "Seed of the random starts."),
+        Column("penalty", _FLOAT, "Weight of the sum over layers of mean squared residuals."),
+        Column("perceptual", _STRING, "The perceptual term of the loss."),
+        Column("steps", _BYTE4, "Steps that were taken."),
+        Column("seconds", _FLOAT, "Wall time of the image's batch, divided by its images."),
+        Column("loss_first", _FLOAT, "Loss at the start.", True),
+        Column("loss_best", _FLOAT, "Loss at the best step, in float32.", True),
+        Column("best_step", _BYTE4, "The step that was kept."),
+        Column("residual", _FLOAT, "Root mean square of all residuals; NULL where none are free.", True),
+        Column("gradient_norm", _FLOAT, "Norm of the gradient at the best step.", True),
+        Column("mse", _FLOAT, "Mean squared difference on [-1, 1].", True),
+        Column("psnr", _FLOAT, "In dB, with a peak of 2; NULL where the two are equal.", True),
+        Column("ssim", _FLOAT, "Structural similarity.", True),
+        Column("lpips", _FLOAT, "LPIPS, where it was the perceptual term: then it was also optimised.", True),
+        Column("status", _STRING, "Either ok, or quarantined if the search was set aside."),
+        Column("error", _STRING, "Why, with the step.", True),
+        Column("picture", pa.binary(), "WebP: image, reconstruction and both label maps, side by side.", True),
+    ),
+    sort=("image",),
+)
+
+INVERSION_CONFUSION = Table(
+    "inversion_confusion",
+    "pair of classes in an inverted image",
+    (
+        *_SETTING,
+        Column("target_class", _BYTE2, "Class of the pixels in the image."),
+        Column("reconstruction_class", _BYTE2, "Class of the same pixels in the reconstruction."),
+        Column("pixels", _BYTE4, "How many pixels; pairs that do not occur have no row."),
+    ),
+    sort=("image", "target_class", "reconstruction_class"),
+)
+
+INVERSION_CURVES = Table(
+    "inversion_curves",
+    "logged step of an image's search",
+    (
+        *_SETTING,
+        Column("step", _BYTE4, "The step that these are the losses of."),
+        Column("loss", _FLOAT, "The whole loss."),
+        Column("pixel", _FLOAT, "Its pixel term."),
+        Column("perceptual_term", _FLOAT, "Its perceptual term, before its weight.", True),
+        Column("prior", _FLOAT, "Its prior on z, before its weight.", True),
+        Column("residual_term", _FLOAT, "Sum over layers of mean squared residuals.", True),
+    ),
+    sort=("image", "step"),
+)
+
+INVERSION_SUMMARY = Table(
+    "inversion_summary",
+    "generator, method, setting and kind of image",
+    (
+        _RUN,
+        _GENERATOR,
+        _METHOD,
+        _LAYER,
+        _FACTOR,
+        _SAMPLE,
+        Column("images", _BYTE8, "Images that were inverted."),
+        Column("failed", _BYTE8, "Images whose search was set aside."),
+        *_interval("mse", "Weighted mean squared difference on [-1, 1]"),
+        *_interval("psnr", "Weighted mean in dB"),
+        *_interval("ssim", "Weighted mean structural similarity"),
+        *_interval("lpips", "Weighted mean LPIPS, where it was the perceptual term"),
+    ),
+)
+
+PHOTO_VERDICTS = Table(
+    "photo_verdicts",
+    "class of an inverted photo, method and setting",
+    (
+        _RUN,
+        _GENERATOR,
+        _METHOD,
+        _LAYER,
+        _FACTOR,
+        _KEY,
+        _IMAGE,
+        Column("name", _STRING, "Name of the photo."),
+        _CLASS_ID,
+        _CLASS,
+        Column("target_pixels", _BYTE4, "The class's pixels in the photo."),
+        Column("recall", _FLOAT, "Share of them that the reconstruction shows as the class."),
+        Column("verdict", _STRING, "One of omitted, distorted, recovered, search inconclusive, not testable."),
+    ),
+)
+
+OMISSIONS = Table(
+    "omissions",
+    "generator, method, setting and class",
+    (
+        _RUN,
+        _GENERATOR,
+        _METHOD,
+        _LAYER,
+        _FACTOR,
+        _CLASS_ID,
+        _CLASS,
+        Column("images", _BYTE8, "Photos that hold enough of the class to be tested."),
+        *_interval("recall", "Weighted mean recall over those photos"),
+        Column("control", _STRING, "What shows what the search can find: own samples, or other classes.", True),
+        Column("control_images", _BYTE8, "Cases of the control."),
+        Column("control_recall", _FLOAT, "Mean recall of the control.", True),
+        Column("paid_recall", _FLOAT, "Mean recall of the paid search; NULL where nobody paid.", True),
+        Column("verdict", _STRING, "One of not made, made, inconclusive, not testable."),
+    ),
+)
+
 RECORDS = {
     table.name: table
     for table in (
         IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS, POOL_PIXELS, CALIBRATIONS,
-        CALIBRATION,
+        CALIBRATION, INVERSIONS, INVERSION_CONFUSION, INVERSION_CURVES,
     )
 }  # fmt: skip
 FINDINGS = {
     table.name: table
     for table in (
         CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES,
-        DROPPED_PAIRS, COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED,
+        DROPPED_PAIRS, COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED, INVERSION_SUMMARY, PHOTO_VERDICTS, OMISSIONS,
     )
 }  # fmt: skip

@@ -60,6 +60,7 @@ FILES = {
     "pool_pixels": "key=k*/shard-*-*.parquet",
     "calibrations": "key=k*/chunk-*.parquet",
     "calibration": "key=k*/calibration.parquet",
+    **{table: "key=k*/shard-*-*.parquet" for table in ("inversions", "inversion_confusion", "inversion_curves")},
     **{finding: f"run=*/{finding}.parquet" for finding in schema.FINDINGS},
 }
 """Where a table's files lie in its folder, as a glob pattern."""
@@ -220,6 +221,14 @@ class Store:
             self._write(PARSER_CONFUSION, confusion, self.shard("parser_confusion", key, first, last), footer)
         self._write(CLASS_PIXELS, class_pixels, self.shard("class_pixels", key, first, last), footer)
         self._write(IMAGES, images, self.shard("images", key, first, last), footer)
+
+    def write_inversions(self, key: str, first: int, last: int, tables: Mapping[str, pa.Table], footer: Footer) -> None:
+        """Write the inversions of the images in places first to last of a key's list, with their confusion and curves.
+
+        The shard of `inversions` comes last: it marks that they are done.
+        """
+        for name in ("inversion_curves", "inversion_confusion", "inversions"):
+            self._write(schema.RECORDS[name], tables[name], self.shard(name, key, first, last), footer)
 
     def write_classes(self, parser_key: str, classes: Iterable[Mapping[str, Any]], footer: Footer | None = None) -> None:
         """Write the classes of a parser: rows of class_id, name, head."""
