@@ -7,8 +7,9 @@ Busing, Meijer and van der Leeden, 1999). Only sums over groups are needed, no i
 Near zero the distance is skewed: a sample that comes out low also looks surer than it is. Its variance rises with the
 distance by about κ = 4 ΔᵀV²Δ / ΔᵀVΔ (Δ the difference of means, V the covariance of that difference: the slope along the
 distance's own uncertainty), and an interval on the scale that evens this out, ∫ dF/σ(F), is F - (tσ - κt²/4) to
-F + (tσ + κt²/4), its lower half never below four fifths of what noise alone would give, t √(2 tr V²): with all of it the
-interval of a distance of 0 holds it in 98.5 % of audits, with none in 96.5 %. `ganaudit calibrate` measures it.
+F + (tσ + κt²/4), its lower half never below four fifths of what noise alone would give, t √(2 tr V²): the share was
+chosen on the village, where the interval of a distance of 0 held it in 98.1 and 98.5 % of audits (2,000 and 10,000 images a
+side) with all of it, in 96.4 and 97.0 % with none. `ganaudit calibrate` measures it.
 """
 
 from __future__ import annotations
