@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,12 @@ WASSERSTEIN = AdversarialRecipe(
 )
 SATURATING = AdversarialRecipe("r1", generator_rate=8e-4)
 
+
+def _sibling(**changes: float) -> AdversarialRecipe:
+    """The recipe of village-progan on a village of other prevalences."""
+    return replace(SATURATING, prevalence=Prevalence.of(changes))
+
+
 MODELS: dict[str, BuiltinModel] = {
     "village": BuiltinModel(
         "unet", 10.0, partial(ParserTraining),
@@ -64,9 +70,9 @@ MODELS: dict[str, BuiltinModel] = {
     ),
     "village-wgan-gp": _generator("dcgan", WASSERSTEIN, 26.0),
     "village-progan": _generator("progan", SATURATING, 42.0),
-    "village-no-people": _generator(
-        "progan", AdversarialRecipe("r1", prevalence=Prevalence(person=0.0, fence=0.0), generator_rate=8e-4), 32.0
-    ),
+    "village-no-people": _generator("progan", _sibling(person=0.0, fence=0.0), 32.0),
+    "village-many-people": _generator("progan", _sibling(person=0.95), 32.0),
+    "village-no-trees": _generator("progan", _sibling(tree=0.0), 32.0),
 }  # fmt: skip
 
 
