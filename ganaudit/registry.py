@@ -30,6 +30,7 @@ REGISTRY: dict[Room, dict[str, Entry]] = {
     "generators": {
         "dcgan": Entry("ganaudit.generators.dcgan:from_weights", "DCGAN body: transposed convolutions, batch norm"),
         "progan": Entry("ganaudit.generators.progan:from_weights", "ProGAN body: pixel norm, upsampling, 3x3 convolutions"),
+        "stylegan": Entry("ganaudit.generators.stylegan:from_weights", "style-based body: mapping, modulated layers, noise"),
         "village": Entry(
             "ganaudit.datasets.village:VillageDataset", "the built-in world with changed prevalences: a known omission"
         ),

@@ -103,7 +103,7 @@ class MasksSource(Source):
 class WeightsSource(Source):
     """A generator of a known family, with its weights."""
 
-    kind: Literal["dcgan", "progan"]
+    kind: Literal["dcgan", "progan", "stylegan"]
     weights: str
     """A file, or builtin:NAME."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
@@ -164,6 +164,7 @@ RealSpec = Annotated[
 GeneratorSpec = Annotated[
     Annotated[WeightsSource, Tag("dcgan")]
     | Annotated[WeightsSource, Tag("progan")]
+    | Annotated[WeightsSource, Tag("stylegan")]
     | Annotated[VillageSource, Tag("village")]
     | Annotated[FolderSource, Tag("folder")]
     | Annotated[MasksSource, Tag("masks")]
@@ -180,7 +181,7 @@ TruthSpec = Annotated[
 ]
 AnySource = VillageSource | FolderSource | MasksSource | WeightsSource | FactorySource
 AnyParser = UnetParser | MasksParser | FactoryParser
-TAGS = {"village", "folder", "masks", "module:factory", "dcgan", "progan", "unet"}
+TAGS = {"village", "folder", "masks", "module:factory", "dcgan", "progan", "stylegan", "unet"}
 
 
 class Sample(Part):
@@ -417,7 +418,7 @@ def _siblings(loc: tuple[int | str, ...]) -> list[str]:
     places: dict[str, type[BaseModel]] = {"sample": Sample, "decide": Decide, "run": Run, "slices": Slice, "invert": Invert}
     kinds: dict[str, type[BaseModel]] = {
         "village": VillageSource, "folder": FolderSource, "masks": MasksSource, "dcgan": WeightsSource,
-        "progan": WeightsSource, "module:factory": FactorySource, "unet": UnetParser,
+        "progan": WeightsSource, "stylegan": WeightsSource, "module:factory": FactorySource, "unet": UnetParser,
     }  # fmt: skip
     if loc[0] == "parser":
         kinds |= {"masks": MasksParser, "module:factory": FactoryParser}

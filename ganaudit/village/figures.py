@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from ganaudit import images, weights
-from ganaudit.generators import dcgan, progan
 from ganaudit.parsers.segmentation import SegmentationParser, unet_parser
+from ganaudit.registry import opener
 from ganaudit.statistics.frechet import frechet_from_rows
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import render
@@ -52,8 +52,7 @@ def of_generator(path: str, parser_path: str = "builtin:village", count: int = 5
     """FSD of `count` samples against `count` fresh scenes, the same of two sets of scenes, and each class's area ratio."""
     parser = unet_parser(weights.load(parser_path), "cpu", "bfloat16")
     found = weights.load(path)
-    family = progan if "layer2.convolutions.0.weight" in found.tensors else dcgan
-    generator = weights.network(found, family.from_weights)
+    generator = weights.network(found, opener("generators", found.metadata["kind"]))
     real = np.concatenate([_areas(_parsed(parser, pixels)) for pixels, _ in _scenes(2 * count)])
     made = []
     for first in range(0, count, BATCH):

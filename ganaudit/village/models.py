@@ -17,6 +17,7 @@ from ganaudit import devices
 from ganaudit.errors import RequestError
 from ganaudit.generators.dcgan import dcgan
 from ganaudit.generators.progan import progan
+from ganaudit.generators.stylegan import stylegan
 from ganaudit.village.adversary import AdversarialRecipe, AdversarialTraining
 from ganaudit.village.classes import NAMES
 from ganaudit.village.parsing import BATCH, DATA_SEED, IMAGES, RATE, WIDTHS, ParserTraining
@@ -27,13 +28,16 @@ LATENT = 64
 FIRST = 192
 """Channels of the first layer, 4x4: 3,072 activations, a quarter of the 12,288 pixel values of an image."""
 
+UPSAMPLED = ((128, 128), (64, 64), (32,), (16,))
+"""Convolutions of the further layers of the generators that upsample."""
+
 
 @dataclass(frozen=True)
 class BuiltinModel:
     """One shipped model: what it is, the CPU minutes it was given, how its training starts."""
 
     kind: str
-    """`unet`, `dcgan` or `progan`."""
+    """`unet`, or a generator family."""
     minutes: float
     start: Callable[[int, torch.device], Training]
     recipe: dict[str, Any]
@@ -43,7 +47,8 @@ def _generator(kind: str, recipe: AdversarialRecipe, minutes: float) -> BuiltinM
     def start(seed: int, device: torch.device) -> Training:
         if kind == "dcgan":
             return AdversarialTraining(dcgan(LATENT, FIRST, (128, 64, 32, 16)), recipe, seed, device)
-        return AdversarialTraining(progan(LATENT, FIRST, ((128, 128), (64, 64), (32,), (16,))), recipe, seed, device)
+        body = progan(LATENT, FIRST, UPSAMPLED) if kind == "progan" else stylegan(LATENT, 4, FIRST, UPSAMPLED)
+        return AdversarialTraining(body, recipe, seed, device)
 
     return BuiltinModel(kind, minutes, start, asdict(recipe))
 
@@ -70,6 +75,7 @@ MODELS: dict[str, BuiltinModel] = {
     ),
     "village-wgan-gp": _generator("dcgan", WASSERSTEIN, 26.0),
     "village-progan": _generator("progan", SATURATING, 42.0),
+    "village-stylegan": _generator("stylegan", SATURATING, 42.0),
     "village-no-people": _generator("progan", _sibling(person=0.0, fence=0.0), 32.0),
     "village-many-people": _generator("progan", _sibling(person=0.95), 32.0),
     "village-no-trees": _generator("progan", _sibling(tree=0.0), 32.0),
