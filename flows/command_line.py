@@ -45,6 +45,7 @@ app = typer.Typer(
 err = Console(stderr=True, highlight=False)
 
 DEMO = Path(str(resources.files("ganaudit.village") / "demo.yaml"))
+DEMO_ALL = DEMO.with_name("demo-all.yaml")
 DEFAULT_STORE = Path("audits")
 StoreOption = Annotated[Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
@@ -63,9 +64,13 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 @app.command()
-def demo(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def demo(
+    every: Annotated[bool, typer.Option("--all", help="Four generators: a style-based one too.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """The built-in audit: which classes three generators drop."""
-    raise typer.Exit(_run(DEMO, store or DEFAULT_STORE, as_json, ready_to_try=True))
+    raise typer.Exit(_run(DEMO_ALL if every else DEMO, store or DEFAULT_STORE, as_json, ready_to_try=True))
 
 
 @app.command()

@@ -100,6 +100,18 @@ def test_the_shipped_demo_names_three_generators():
     assert len(data["generators"]) == 3 and data["sample"]["count"] == data["real"]["count"] == 2000
 
 
+def test_the_longer_demo_is_the_same_audit_of_one_generator_more():
+    short, long = (
+        yaml.safe_load(path.read_text(encoding="utf-8")) for path in (flows.command_line.DEMO, flows.command_line.DEMO_ALL)
+    )
+    more = [one for one in long["generators"] if one not in short["generators"]]
+    assert [one["weights"] for one in more] == ["builtin:village-stylegan"]
+    assert [one for one in long["generators"] if one not in more] == short["generators"]
+    assert {key: value for key, value in long.items() if key not in ("name", "generators")} == {
+        key: value for key, value in short.items() if key not in ("name", "generators")
+    }
+
+
 def test_the_version_and_the_lists(cli):
     assert cli("--version").out == f"ganaudit {__version__}\n"
     for room in ("generators", "parsers", "datasets"):
