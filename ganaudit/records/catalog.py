@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ganaudit import sql
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records import schema, writer
+from ganaudit.records import leases, schema, writer
 from ganaudit.records.schema import SCHEMA_VERSION, Table
 from ganaudit.records.store import FILES, Store, unreadable
 
@@ -68,6 +68,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     Where the store cannot be written to, the same views are made in memory. Raises RequestError if there is no store.
     """
     store.open_for_reading()
+    leases.settle(store)
     connection = _attached(store) if _is_current(store) else None
     if connection is None:
         try:

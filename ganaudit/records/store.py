@@ -3,13 +3,15 @@
 records/v1/images/key=k…/shard-<first>-<last>.parquet         and class_pixels, parser_confusion alike; last is included
 records/v1/classes/key=p…/classes.parquet
 records/v1/sources/key=k…/source.parquet
-records/v1/runs/run=…/started.parquet, finished.parquet       the second stands for both once it is there
+records/v1/runs/run=…/started.parquet, finished.parquet       the second stands for both once it is there; interrupted.parquet
+                                                              for a run that was killed
 records/v1/run_sources/run=…/sources.parquet
 records/v1/moments/key=k…/moments-<first>-<count>.parquet     sums over the records of a key, kept so that none is read again
 records/v1/pool_pixels/key=k…/shard-<first>-<last>.parquet    scenes that `ganaudit calibrate` draws from
 records/v1/calibrations/key=k…/chunk-<number>.parquet         its replicates
 records/v1/calibration/key=k…/calibration.parquet             what they come to
 findings/v1/run=…/<finding>.parquet
+leases/                                                       who is at work: runs, prune, compact
 tmp/                                                          files being written
 catalog.duckdb, ganaudit.json                                 views over all this; the schema version
 """
@@ -35,6 +37,7 @@ from ganaudit.records.schema import (
     CLASS_PIXELS,
     CLASSES,
     IMAGES,
+    INTERRUPTED,
     PARSER_CONFUSION,
     RUN_SOURCES,
     RUNS,
@@ -54,7 +57,7 @@ FILES = {
     "parser_confusion": "key=k*/shard-*-*.parquet",
     "classes": "key=p*/classes.parquet",
     "sources": "key=k*/source.parquet",
-    "runs": "run=*/*.parquet",
+    "runs": "run=*/[fis]*ed.parquet",
     "run_sources": "run=*/sources.parquet",
     "moments": "key=k*/moments-*-*.parquet",
     "pool_pixels": "key=k*/shard-*-*.parquet",
@@ -79,6 +82,7 @@ class Store:
         if "\\" in self.path.as_posix():
             raise RequestError(f"the store's path {self.path} holds a backslash, which SQL cannot read from; rename it")
         self.temporary = self.path / "tmp"
+        self.leases = self.path / "leases"
         self.catalog = self.path / "catalog.duckdb"
         self.marker = self.path / "ganaudit.json"
 
@@ -240,9 +244,13 @@ class Store:
         self._write(SOURCES, SOURCES.from_rows([row]), self.source(row["key"]), footer)
 
     def start_run(self, row: Mapping[str, Any], sources: Sequence[Mapping[str, Any]], footer: Footer | None = None) -> None:
-        """Write the row of a run that starts, and its sources in the order of the audit file (without `run`)."""
+        """Write the row of a run that starts, and its sources in the order of the audit file (without `run`).
+
+        The row that it would have if it were killed is written beforehand: even on a full disk a file can be renamed.
+        """
         run = row["run"]
         used = RUN_SOURCES.from_rows({"run": run, **source} for source in sources)
+        self._write(RUNS, RUNS.from_rows([{**row, "status": INTERRUPTED}]), self._waiting(run), footer)
         self._write(RUN_SOURCES, used, self.run_sources(run), footer)
         self._write(RUNS, RUNS.from_rows([row]), self._of_run("runs", run) / "started.parquet", footer)
 
@@ -250,7 +258,28 @@ class Store:
         """Write the whole row of a run again, with its status and when it finished."""
         if row.get("finished") is None:
             raise AuditError(f"the run {row['run']} cannot be finished without the time when it finished")
-        self._write(RUNS, RUNS.from_rows([row]), self._of_run("runs", row["run"]) / "finished.parquet", footer)
+        path = self._of_run("runs", row["run"]) / "finished.parquet"
+        writer.write(RUNS.from_rows([row]), RUNS, path, self.temporary, footer or {}, replace=True)
+        self._waiting(row["run"]).unlink(missing_ok=True)
+
+    def interrupt_run(self, run: str) -> bool:
+        """Give a run that was stopped without a word the row that waited for it. Whether it has that row now."""
+        folder = self._of_run("runs", run)
+        try:
+            os.replace(self._waiting(run), folder / "interrupted.parquet")
+            return True
+        except FileNotFoundError:  # an older ganaudit started it, or another process was faster
+            pass
+        started = folder / "started.parquet"
+        if not started.is_file() or (folder / "interrupted.parquet").exists():
+            return False
+        (row,) = self.read(RUNS, started).to_pylist()
+        self._write(RUNS, RUNS.from_rows([{**row, "status": INTERRUPTED}]), folder / "interrupted.parquet", None)
+        return True
+
+    def _waiting(self, run: str) -> Path:
+        """Where the row of an interrupted run waits while the run is at work."""
+        return self.leases / f"{_checked(_RUN, run, 'run')}.interrupted"
 
     def write_finding(self, run: str, name: str, rows: pa.Table, footer: Footer | None = None) -> None:
         """Write a finding of a run. It follows from the records, so a newer computation takes the file's place."""
