@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import NoReturn
 
 from ganaudit.errors import RequestError
 from ganaudit.records import writer
@@ -101,7 +102,7 @@ def alone(store: Store, name: str) -> Iterator[None]:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         except FileExistsError:
             if is_live(store, name):
-                raise RequestError(f"{holder(store, name)} is at work in {store.path} ({name}); try again when it is done") from None
+                busy(store, name)
             with contextlib.suppress(FileNotFoundError):  # its holder is dead; only one of two that see it moves it away
                 dead = store.temporary / f"lease-{uuid.uuid4().hex}.tmp"
                 os.replace(path, dead)
@@ -110,6 +111,13 @@ def alone(store: Store, name: str) -> Iterator[None]:
             break
     with held(store, name):
         yield
+
+
+def busy(store: Store, name: str) -> NoReturn:
+    """Raises RequestError that names the holder of a lease."""
+    said = _said(_path(store, name))
+    who = f"process {said.get('pid', '?')} on {said.get('host', 'another machine')}"
+    raise RequestError(f"`ganaudit {name}` is at work in {store.path} ({who}); try again when it is done") from None
 
 
 def is_live(store: Store, name: str) -> bool:
@@ -122,12 +130,6 @@ def is_live(store: Store, name: str) -> bool:
         return now(store) - path.stat().st_mtime < EXPIRES
     except FileNotFoundError:
         return False
-
-
-def holder(store: Store, name: str) -> str:
-    """Who holds a lease, for people."""
-    said = _said(_path(store, name))
-    return f"process {said.get('pid', '?')} on {said.get('host', 'another machine')}"
 
 
 def open_runs(store: Store) -> list[str]:
@@ -146,9 +148,9 @@ def settle(store: Store) -> list[str]:
         for folder in store.folder("runs").glob("run=*"):
             run = folder.name.removeprefix("run=")
             there = {path.name for path in folder.iterdir()}
-            if "started.parquet" in there and not there & {"finished.parquet", "interrupted.parquet"}:
-                if not is_live(store, of_run(run)) and store.interrupt_run(run):
-                    settled.append(run)
+            unsettled = "started.parquet" in there and not there & {"finished.parquet", "interrupted.parquet"}
+            if unsettled and not is_live(store, of_run(run)) and store.interrupt_run(run):
+                settled.append(run)
     return settled
 
 

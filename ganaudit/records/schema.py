@@ -191,7 +191,9 @@ RUNS = Table(
         Column("spec", _STRING, "The audit file with every default filled in, as JSON."),
         Column("started", _TIME, "When the run started, UTC."),
         Column("finished", _TIME, "When the run finished or was stopped, UTC; NULL while it runs or if it was killed.", True),
-        Column("status", _STRING, "One of running, done, set aside (done, with images or shards set aside), failed, interrupted."),
+        Column(
+            "status", _STRING, "One of running, done, set aside (done, with images or shards set aside), failed, interrupted."
+        ),
         Column("versions", _STRING, "Versions of ganaudit and of the libraries that decide numbers, as JSON."),
         Column("device", _STRING, "The device that parsed."),
         Column("git_commit", _STRING, "Commit of the code, where it runs from a repository.", True),
