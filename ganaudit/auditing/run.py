@@ -297,8 +297,8 @@ def _run_row(planned: Plan, store: Store, status: str, finished: datetime | None
     versions = {"ganaudit": __version__, "python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
     return {
         "run": planned.run, "audit": planned.spec.name, "spec": canonical(planned.spec.model_dump(mode="json")),
-        "started": planned.started + leases.skew(store), "finished": finished, "status": status, "versions": canonical(versions),
-        "device": devices.describe(planned.device), "git_commit": _commit(),
+        "started": planned.started + leases.skew(store), "finished": finished, "status": status,
+        "versions": canonical(versions), "device": devices.describe(planned.device), "git_commit": _commit(),
     }  # fmt: skip
 
 

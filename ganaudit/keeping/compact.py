@@ -105,16 +105,16 @@ def _has(store: Store, table: str, key: str, block: Block) -> bool:
 def _write_file(store: Store, name: str, key: str, part: Part) -> tuple[int, ...]:
     """The rows of each block, one row group each, in the order of the blocks; returns how many rows each has."""
     table, path = schema.RECORDS[name], store.part(name, key, part)
+    columns = table.arrow.with_metadata(footers(store, name, key, part.blocks))
     rows: list[int] = []
     with writer.writing(path), writer.temporary_file(store.temporary, path.stem) as unfinished:
         store.temporary.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(unfinished, table.arrow, compression="zstd") as sink:
+        with pq.ParquetWriter(unfinished, columns, compression="zstd") as sink:
             for block in part.blocks:
                 held = store.read_block(table, key, block, table.arrow.names)
                 if held.num_rows:
                     sink.write_table(held, row_group_size=held.num_rows)
                 rows.append(held.num_rows)
-            sink.add_key_value_metadata(footers(store, name, key, part.blocks))
         _check_written(unfinished, table.arrow, rows)
         with open(unfinished, "rb") as file:
             os.fsync(file.fileno())
@@ -160,12 +160,13 @@ def remove_replaced(store: Store, key: str, grace: float) -> tuple[int, int]:
     if not manifest.exists():
         return 0, 0
     limit = leases.now(store) - grace
-    removed = waiting = 0
-    for path in list(replaced_files(store, key)):
-        if max(path.stat().st_mtime, manifest.stat().st_mtime) > limit:
-            waiting += 1
-            continue
+    replaced = list(replaced_files(store, key))
+    old = [path for path in replaced if max(path.stat().st_mtime, manifest.stat().st_mtime) <= limit]
+    if old:
+        for table in TABLES:
+            if store.folder(table).is_dir():
+                store.begin_epoch(table)
+    for path in old:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-        removed += 1
-    return removed, waiting
+    return len(old), len(replaced) - len(old)

@@ -9,6 +9,7 @@ from ganaudit.errors import GanauditError
 from ganaudit.keeping.compact import replaced_files
 from ganaudit.keeping.problems import Problem, problem
 from ganaudit.records import leases, schema
+from ganaudit.records.compacted import TABLES
 from ganaudit.records.store import FILES, Store
 
 YOUNG = 600.0
@@ -29,9 +30,7 @@ def left(store: Store) -> Iterator[Problem]:
 def _patterns(table: str) -> tuple[str, ...]:
     if table == "manifests":
         return ("key=k*/manifest.json",)
-    return (
-        (FILES[table], "key=k*/part-*.parquet") if table in ("images", "class_pixels", "parser_confusion") else (FILES[table],)
-    )
+    return (FILES[table], "key=k*/part-*.parquet", "epoch-*.parquet") if table in TABLES else (FILES[table],)
 
 
 def _temporary(store: Store) -> Iterator[Problem]:

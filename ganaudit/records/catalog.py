@@ -48,6 +48,9 @@ def build(store: Store) -> Path:
     """Write the store's catalog anew and return its path. Raises RequestError where the store cannot be written to."""
     with writer.writing(store.catalog), writer.temporary_file(store.temporary, "catalog") as unfinished:
         store.temporary.mkdir(parents=True, exist_ok=True)
+        for table in COMPACTED:
+            if store.epoch(table) is None and store.folder(table).is_dir():
+                store.begin_epoch(table)
         unfinished.touch()
         now = unfinished.stat().st_mtime_ns  # by the store's own clock, before any file is looked for
         with tempfile.TemporaryDirectory() as elsewhere:  # DuckDB cannot write below a folder with '?' in its name
@@ -144,8 +147,14 @@ def _patterns(store: Store, table: str) -> list[str]:
     """Where a table's files are looked for by every query: shards by a glob, so that new ones are found. The files of a key
     that was compacted are named one by one: its old shards may still be there."""
     folder = store.folder(table)
-    if table not in COMPACTED or not (compacted := set(store.compacted_keys())):
-        return [f"{_escaped(folder)}/{FILES[table]}"] if any(True for _ in store.files(table)) else []
+    there = any(True for _ in store.files(table))
+    if table not in COMPACTED or not there:
+        return [f"{_escaped(folder)}/{FILES[table]}"] if there else []
+    epoch = store.epoch(table)
+    last = [] if epoch is None else [_escaped(epoch)]  # after the globs: while it has its name, no shard of theirs has gone
+    compacted = set(store.compacted_keys())
+    if not compacted:
+        return [f"{_escaped(folder)}/{FILES[table]}", *last]
     patterns = []
     for one in sorted(folder.glob("key=k*")):
         key = one.name.removeprefix("key=")
@@ -153,7 +162,7 @@ def _patterns(store: Store, table: str) -> list[str]:
             patterns += [_escaped(path) for path in store.loose_and_parts(table, key)]
         elif any(True for _ in one.glob("shard-*-*.parquet")):
             patterns.append(f"{_escaped(one)}/shard-*-*.parquet")
-    return patterns
+    return [*patterns, *last]
 
 
 def _made_by() -> str:

@@ -2,6 +2,7 @@
 
 records/v1/images/key=k…/shard-<first>-<last>.parquet         and class_pixels, parser_confusion alike; last is included
 records/v1/<the same>/key=k…/part-<first>-<last>-<n>.parquet  what `ganaudit compact` made of many shards
+records/v1/<the same>/epoch-<n>.parquet                       no rows; changes its name when replaced shards are removed
 records/v1/manifests/key=k…/manifest.json                     and which parts count
 records/v1/classes/key=p…/classes.parquet
 records/v1/sources/key=k…/source.parquet
@@ -150,6 +151,20 @@ class Store:
             for folder in folders
             for key in (folder.name.removeprefix("key="),)
         )
+
+    def epoch(self, table: str) -> Path | None:
+        """An empty file that every view over a table's shards also reads. It gets another name before shards are removed that a
+        part replaced: a view made before that fails, and does not take the rest for all."""
+        return max(self.folder(table).glob("epoch-*.parquet"), default=None)
+
+    def begin_epoch(self, table: str) -> None:
+        """Make all views over the shards of a table that were opened so far fail."""
+        old = sorted(self.folder(table).glob("epoch-*.parquet"))
+        number = int(old[-1].stem.removeprefix("epoch-")) + 1 if old else 1
+        rows = schema.RECORDS[table].arrow.empty_table()
+        self._write(schema.RECORDS[table], rows, self.folder(table) / f"epoch-{number:06d}.parquet", None)
+        for path in old:
+            path.unlink(missing_ok=True)
 
     def loose_and_parts(self, table: str, key: str) -> list[Path]:
         """The parts of a key that was compacted, and its shards that no part holds."""
