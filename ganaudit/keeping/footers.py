@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ganaudit.errors import AuditError
 from ganaudit.records import writer
 from ganaudit.records.compacted import Block
 from ganaudit.records.schema import SCHEMA_VERSION
-from ganaudit.records.store import Store
+from ganaudit.records.store import Store, unreadable
 
 BLOCKS = "ganaudit.blocks"
 """JSON: a list of {first, last} with the entries of the block's own footer."""
 
 
-def entries(path: object) -> dict[str, str]:
-    """The project's entries in a file's footer."""
-    metadata = pq.read_metadata(path).metadata or {}
+def entries(path: Path) -> dict[str, str]:
+    """The project's entries in a file's footer. Raises AuditError where it has none that can be read."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise AuditError(unreadable(path)) from error
     return {name.decode(): value.decode() for name, value in metadata.items() if name.startswith(b"ganaudit.")}
 
 

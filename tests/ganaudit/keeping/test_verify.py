@@ -48,6 +48,12 @@ def test_a_sound_store_has_no_problem_and_every_file_is_looked_at(filled, compac
 
 SHARD = ("images", "ka", 4, 7)
 PIXELS = ("class_pixels", "ka", 4, 7)
+ONE, SURE = pa.scalar(1, pa.int32()), pa.scalar(1, pa.float32())
+OF_ANOTHER = {"ganaudit.schema_version": "1", "ganaudit.recipe": "kb"}
+
+
+def rewrite(change, metadata=None):
+    return lambda path: rewritten(path, change, metadata)
 
 
 @pytest.mark.parametrize(
@@ -56,19 +62,19 @@ PIXELS = ("class_pixels", "ka", 4, 7)
         (SHARD, lambda path: path.write_bytes(path.read_bytes()[:-20]), "torn", False),
         (SHARD, lambda path: path.write_bytes(b""), "torn", False),
         (SHARD, lambda path: pq.write_table(pa.table({"a": [1]}), path), "foreign", False),
-        (SHARD, lambda path: rewritten(path, lambda t: t, {"ganaudit.schema_version": "2"}), "schema", False),
-        (SHARD, lambda path: rewritten(path, lambda t: t.drop_columns(["digest"])), "schema", False),
-        (SHARD, lambda path: rewritten(path, lambda t: t, {"ganaudit.schema_version": "1", "ganaudit.recipe": "kb"}), "digest", False),
-        (SHARD, lambda path: rewritten(path, lambda t: t.slice(1)), "inconsistent", False),
-        (SHARD, lambda path: rewritten(path, column("image", lambda c: pc.add(c, 4))), "misplaced", False),
-        (SHARD, lambda path: rewritten(path, column("key", lambda c: pa.array(["kb"] * len(c)))), "misplaced", False),
-        (SHARD, lambda path: rewritten(path, column("confidence", lambda c: pc.add(c, pa.scalar(1, pa.float32())))), "range", False),
+        (SHARD, rewrite(lambda t: t, {"ganaudit.schema_version": "2"}), "schema", False),
+        (SHARD, rewrite(lambda t: t.drop_columns(["digest"])), "schema", False),
+        (SHARD, rewrite(lambda t: t, OF_ANOTHER), "digest", False),
+        (SHARD, rewrite(lambda t: t.slice(1)), "inconsistent", False),
+        (SHARD, rewrite(column("image", lambda c: pc.add(c, 4))), "misplaced", False),
+        (SHARD, rewrite(column("key", lambda c: pa.array(["kb"] * len(c)))), "misplaced", False),
+        (SHARD, rewrite(column("confidence", lambda c: pc.add(c, SURE))), "range", False),
         (PIXELS, lambda path: path.unlink(), "missing", False),
         (SHARD, lambda path: path.unlink(), "missing", False),
-        (PIXELS, lambda path: rewritten(path, column("pixels", pc.negate)), "range", False),
-        (PIXELS, lambda path: rewritten(path, lambda t: t.take(list(range(len(t)))[::-1])), "unsorted", True),
-        (PIXELS, lambda path: rewritten(path, column("pixels", lambda c: pc.add(c, pa.scalar(1, pa.int32())))), "inconsistent", True),
-        (PIXELS, lambda path: rewritten(path, column("image", lambda c: pa.array([4] * len(c)))), "inconsistent", True),
+        (PIXELS, rewrite(column("pixels", pc.negate)), "range", False),
+        (PIXELS, rewrite(lambda t: t.take(list(range(len(t)))[::-1])), "unsorted", True),
+        (PIXELS, rewrite(column("pixels", lambda c: pc.add(c, ONE))), "inconsistent", True),
+        (PIXELS, rewrite(column("image", lambda c: pa.array([4] * len(c)))), "inconsistent", True),
     ],
 )  # fmt: skip
 def test_a_wrong_shard(filled, where, change, kind, deep):
