@@ -17,7 +17,7 @@ import typer
 import typer.core
 from rich.console import Console
 
-from flows import calibrate_command, server, settings, terminal
+from flows import calibrate_command, server, settings, store_commands, terminal
 from ganaudit import __version__
 from ganaudit.errors import AuditError, GanauditError, RequestError
 
@@ -286,6 +286,9 @@ def invert(
 
 
 app.command("calibrate")(calibrate_command.calibrate)
+app.command("verify")(store_commands.verify)
+app.command("compact")(store_commands.compact)
+app.command("prune")(store_commands.prune)
 
 
 RUNS = """

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -31,7 +31,8 @@ from ganaudit.findings.inversions import materialise_inversions
 from ganaudit.inversion.settings import InversionsDone
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
-from ganaudit.records import catalog, schema
+from ganaudit.records import catalog, leases, schema
+from ganaudit.records.schema import INTERRUPTED
 from ganaudit.records.store import Store
 from ganaudit.report.data import Findings, Quarantined, ReportData, Used, generators
 from ganaudit.spec import AuditSpec, Decide
@@ -88,7 +89,11 @@ def open_store(spec: AuditSpec) -> Store:
 
 
 def begin(planned: Plan, store: Store) -> list[BlockTask]:
-    """Records that the run started, and what it is about; returns the blocks that are missing."""
+    """Records that the run started, and what it is about; returns the blocks that are missing.
+
+    Raises RequestError while the store is being pruned.
+    """
+    leases.announce(store, planned.run)
     void = ClassInfo(0, "void", planned.classes[0].head)
     classes = planned.classes if any(c.id == 0 for c in planned.classes) else (void, *planned.classes)
     store.write_classes(planned.parser_key, [{"class_id": c.id, "name": c.name, "head": c.head} for c in classes])
@@ -104,7 +109,7 @@ def begin(planned: Plan, store: Store) -> list[BlockTask]:
         }
         for source in planned.sources
     ]  # fmt: skip
-    store.start_run(_run_row(planned, "running", None), used)
+    store.start_run(_run_row(planned, store, "running"), used)
     return planned.missing(store)
 
 
@@ -132,16 +137,19 @@ def work(tasks: Sequence[BlockTask], workers: int, watch: Watch | None = None) -
 
 @contextmanager
 def failing(planned: Plan, store: Store) -> Iterator[None]:
-    """Records that the run failed when what is inside raises."""
-    try:
-        yield
-    except BaseException:
+    """Holds the run's lease, and records that it failed, or was interrupted, when what is inside raises."""
+    with leases.held(store, leases.of_run(planned.run)):
         try:
-            store.finish_run(_run_row(planned, FAILED, datetime.now(UTC)))
-            catalog.build(store)
-        except (GanauditError, OSError):
-            pass  # the first error is the one to report
-        raise
+            yield
+        except BaseException as error:
+            try:
+                status = FAILED if isinstance(error, Exception) else INTERRUPTED
+                store.finish_run(_run_row(planned, store, status, leases.utc(store)))
+                catalog.build(store)
+            except (GanauditError, OSError):
+                with suppress(GanauditError, OSError):
+                    store.interrupt_run(planned.run)  # the first error is the one to report
+            raise
 
 
 def finish(
@@ -163,7 +171,7 @@ def finish(
     pictures.save(store, planned.run, pictures.collect(planned, store, found))
     quarantined = sum(source.count for source in planned.sources) - sum(counts.values())
     status = SET_ASIDE if quarantined else DONE
-    store.finish_run(_run_row(planned, status, datetime.now(UTC)))
+    store.finish_run(_run_row(planned, store, status, leases.utc(store)))
     catalog.build(store)
     page = report_path(store, planned.run)
     data = report_data(store, planned.run)
@@ -285,12 +293,12 @@ def _tidy(value: Any) -> Any:
     return [_tidy(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _run_row(planned: Plan, status: str, finished: datetime | None) -> dict[str, Any]:
+def _run_row(planned: Plan, store: Store, status: str, finished: datetime | None = None) -> dict[str, Any]:
     versions = {"ganaudit": __version__, "python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
     return {
         "run": planned.run, "audit": planned.spec.name, "spec": canonical(planned.spec.model_dump(mode="json")),
-        "started": planned.started, "finished": finished, "status": status, "versions": canonical(versions),
-        "device": devices.describe(planned.device), "git_commit": _commit(),
+        "started": planned.started + leases.skew(store), "finished": finished, "status": status,
+        "versions": canonical(versions), "device": devices.describe(planned.device), "git_commit": _commit(),
     }  # fmt: skip
 
 

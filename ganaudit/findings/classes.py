@@ -27,10 +27,10 @@ from ganaudit.statistics.verdicts import MEASURES, Lines
 
 def class_stats(store: Store, run: str, presence: float, sources: Sequence[Source]) -> pa.Table:
     """The macro's answer, over the run's own files: it takes no longer in a store of many runs."""
-    shards = [(source.key, *block) for source in sources for block in source.blocks]
-    files = {name: sorted({store.shard(name, *shard) for shard in shards}) for name in (IMAGES.name, CLASS_PIXELS.name)} | {
-        RUN_SOURCES.name: [store.run_sources(run)]
-    }
+    files = {
+        name: sorted({file for source in sources for file in store.files_of(name, source.key, source.blocks)})
+        for name in (IMAGES.name, CLASS_PIXELS.name)
+    } | {RUN_SOURCES.name: [store.run_sources(run)]}
     with contextlib.closing(catalog.in_memory(store, files)) as connection:
         statement = sql.filled("class_stats", run=sql.literal(run), presence=repr(float(presence)))
         rows = connection.sql(statement).to_arrow_table()

@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 
 from ganaudit import sql
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records import schema, writer
+from ganaudit.records import leases, schema, writer
+from ganaudit.records.compacted import TABLES as COMPACTED
 from ganaudit.records.schema import SCHEMA_VERSION, Table
 from ganaudit.records.store import FILES, Store, unreadable
 
@@ -47,6 +48,9 @@ def build(store: Store) -> Path:
     """Write the store's catalog anew and return its path. Raises RequestError where the store cannot be written to."""
     with writer.writing(store.catalog), writer.temporary_file(store.temporary, "catalog") as unfinished:
         store.temporary.mkdir(parents=True, exist_ok=True)
+        for table in COMPACTED:
+            if store.epoch(table) is None and store.folder(table).is_dir():
+                store.begin_epoch(table)
         unfinished.touch()
         now = unfinished.stat().st_mtime_ns  # by the store's own clock, before any file is looked for
         with tempfile.TemporaryDirectory() as elsewhere:  # DuckDB cannot write below a folder with '?' in its name
@@ -68,6 +72,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     Where the store cannot be written to, the same views are made in memory. Raises RequestError if there is no store.
     """
     store.open_for_reading()
+    leases.settle(store)
     connection = _attached(store) if _is_current(store) else None
     if connection is None:
         try:
@@ -95,16 +100,29 @@ def of_run(store: Store, run: str) -> duckdb.DuckDBPyConnection:
         raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
     path = store.run_sources(run)
     keys = sorted(set(store.read(schema.RUN_SOURCES, path, ["key"])["key"].to_pylist()))
-    files = {name: [shard for key in keys for shard in store.shards(name, key)] for name in ("images", "class_pixels")}
+    files = {name: [file for key in keys for file in store.files_of(name, key)] for name in ("images", "class_pixels")}
     found = {name: [file for file in (store.finding(run, name),) if file.is_file()] for name in schema.FINDINGS}
     return in_memory(store, {**files, **found, "run_sources": [path]})
 
 
 def query(store: Store, statement: str) -> pa.Table:
     """The rows that a statement over the store's views gives. Raises RequestError, with the reason, where it fails."""
-    with contextlib.closing(connect(store)) as connection, _sentences(store):
-        rows = connection.sql(statement)
-        return pa.table({}) if rows is None else rows.to_arrow_table()
+    for again in (True, True, False):
+        try:
+            with contextlib.closing(connect(store)) as connection, _sentences(store):
+                rows = connection.sql(statement)
+                return pa.table({}) if rows is None else rows.to_arrow_table()
+        except RequestError as error:
+            if not again or not _is_gone(store, error):
+                raise
+            build(store)  # files went to `compact` or `prune` after the catalog was opened
+    raise AssertionError
+
+
+def _is_gone(store: Store, error: RequestError) -> bool:
+    """Whether a query failed because a file of the store went meanwhile."""
+    missing = re.search(r"No files found|No such file", str(error)) is not None
+    return isinstance(error.__cause__, duckdb.IOException) and missing and str(store.path) in str(error)
 
 
 def create_views(
@@ -116,13 +134,35 @@ def create_views(
             held = list(files[table.name])
             patterns = [_escaped(path) for path in held]
         else:
-            held = list(store.files(table.name))
-            patterns = [f"{_escaped(store.folder(table.name))}/{FILES[table.name]}"] if held else []
+            held = list(store.files(table.name)) if table.name in schema.FINDINGS else []
+            patterns = _patterns(store, table.name)
         connection.execute(_table_view(table, patterns, table.name in schema.FINDINGS and _is_older(table, held)))
     for script in sql.SCRIPTS:
         connection.execute(sql.text(script))
     about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}
     connection.execute(sql.filled("about", schema_version=str(SCHEMA_VERSION), **about))
+
+
+def _patterns(store: Store, table: str) -> list[str]:
+    """Where a table's files are looked for by every query: shards by a glob, so that new ones are found. The files of a key
+    that was compacted are named one by one: its old shards may still be there."""
+    folder = store.folder(table)
+    there = any(True for _ in store.files(table))
+    if table not in COMPACTED or not there:
+        return [f"{_escaped(folder)}/{FILES[table]}"] if there else []
+    epoch = store.epoch(table)
+    last = [] if epoch is None else [_escaped(epoch)]  # after the globs: while it has its name, no shard of theirs has gone
+    compacted = set(store.compacted_keys())
+    if not compacted:
+        return [f"{_escaped(folder)}/{FILES[table]}", *last]
+    patterns = []
+    for one in sorted(folder.glob("key=k*")):
+        key = one.name.removeprefix("key=")
+        if key in compacted:
+            patterns += [_escaped(path) for path in store.loose_and_parts(table, key)]
+        elif any(True for _ in one.glob("shard-*-*.parquet")):
+            patterns.append(f"{_escaped(one)}/shard-*-*.parquet")
+    return [*patterns, *last]
 
 
 def _made_by() -> str:
@@ -198,6 +238,11 @@ def _signs_of_news(store: Store) -> Iterator[Path]:
     for table in _TABLES:
         if store.folder(table).is_dir():
             yield store.folder(table)
+    for key in store.compacted_keys():
+        yield store.manifest_file(key)
+        yield from (folder for table in COMPACTED if (folder := store.folder(table) / f"key={key}").is_dir())
+    if store.folder("manifests").is_dir():
+        yield store.folder("manifests")
     yield from store.files("runs")
     for finding in schema.FINDINGS:
         yield from store.files(finding)

@@ -21,6 +21,9 @@ SCHEMA_VERSION = 1
 OK = "ok"
 QUARANTINED = "quarantined"
 
+INTERRUPTED = "interrupted"
+"""The status of a run that was killed or stopped: the same command goes on from its records."""
+
 FINISHED = ("done", "set aside")
 """The statuses of a run whose records are complete, apart from what was set aside."""
 
@@ -187,8 +190,10 @@ RUNS = Table(
         Column("audit", _STRING, "Name of the audit."),
         Column("spec", _STRING, "The audit file with every default filled in, as JSON."),
         Column("started", _TIME, "When the run started, UTC."),
-        Column("finished", _TIME, "When the run finished, UTC; NULL while it runs or if it was killed.", True),
-        Column("status", _STRING, "One of running, done, set aside (done, with images or shards set aside), failed."),
+        Column("finished", _TIME, "When the run finished or was stopped, UTC; NULL while it runs or if it was killed.", True),
+        Column(
+            "status", _STRING, "One of running, done, set aside (done, with images or shards set aside), failed, interrupted."
+        ),
         Column("versions", _STRING, "Versions of ganaudit and of the libraries that decide numbers, as JSON."),
         Column("device", _STRING, "The device that parsed."),
         Column("git_commit", _STRING, "Commit of the code, where it runs from a repository.", True),

@@ -1,27 +1,34 @@
 """The folder that holds every record and finding, and the only code that knows where in it each file lies.
 
 records/v1/images/key=k…/shard-<first>-<last>.parquet         and class_pixels, parser_confusion alike; last is included
+records/v1/<the same>/key=k…/part-<first>-<last>-<n>.parquet  what `ganaudit compact` made of many shards
+records/v1/<the same>/epoch-<n>.parquet                       no rows; changes its name when replaced shards are removed
+records/v1/manifests/key=k…/manifest.json                     and which parts count
 records/v1/classes/key=p…/classes.parquet
 records/v1/sources/key=k…/source.parquet
-records/v1/runs/run=…/started.parquet, finished.parquet       the second stands for both once it is there
+records/v1/runs/run=…/started.parquet, finished.parquet       the second stands for both once it is there; interrupted.parquet
+                                                              for a run that was killed
 records/v1/run_sources/run=…/sources.parquet
 records/v1/moments/key=k…/moments-<first>-<count>.parquet     sums over the records of a key, kept so that none is read again
 records/v1/pool_pixels/key=k…/shard-<first>-<last>.parquet    scenes that `ganaudit calibrate` draws from
 records/v1/calibrations/key=k…/chunk-<number>.parquet         its replicates
 records/v1/calibration/key=k…/calibration.parquet             what they come to
 findings/v1/run=…/<finding>.parquet
+leases/                                                       who is at work: runs, prune, compact
 tmp/                                                          files being written
 catalog.duckdb, ganaudit.json                                 views over all this; the schema version
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +38,13 @@ import pyarrow.parquet as pq
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema, writer
+from ganaudit.records.compacted import TABLES as COMPACTED
+from ganaudit.records.compacted import Manifest, Part, read_manifest, read_row_group
 from ganaudit.records.schema import (
     CLASS_PIXELS,
     CLASSES,
     IMAGES,
+    INTERRUPTED,
     PARSER_CONFUSION,
     RUN_SOURCES,
     RUNS,
@@ -54,7 +64,7 @@ FILES = {
     "parser_confusion": "key=k*/shard-*-*.parquet",
     "classes": "key=p*/classes.parquet",
     "sources": "key=k*/source.parquet",
-    "runs": "run=*/*.parquet",
+    "runs": "run=*/[fis]*ed.parquet",
     "run_sources": "run=*/sources.parquet",
     "moments": "key=k*/moments-*-*.parquet",
     "pool_pixels": "key=k*/shard-*-*.parquet",
@@ -79,6 +89,7 @@ class Store:
         if "\\" in self.path.as_posix():
             raise RequestError(f"the store's path {self.path} holds a backslash, which SQL cannot read from; rename it")
         self.temporary = self.path / "tmp"
+        self.leases = self.path / "leases"
         self.catalog = self.path / "catalog.duckdb"
         self.marker = self.path / "ganaudit.json"
 
@@ -86,7 +97,7 @@ class Store:
 
     def folder(self, table: str) -> Path:
         """The folder of all files of a record or finding table."""
-        if table in schema.RECORDS:
+        if table in schema.RECORDS or table == "manifests":
             return self.path / "records" / f"v{SCHEMA_VERSION}" / table
         return self.path / "findings" / f"v{SCHEMA_VERSION}"
 
@@ -110,13 +121,67 @@ class Store:
     def finding(self, run: str, name: str) -> Path:
         return self._of_run(name, run) / f"{name}.parquet"
 
-    def files(self, table: str) -> Iterable[Path]:
-        """Every file of a table that is there now."""
-        return self.folder(table).glob(FILES[table])
+    def manifest_file(self, key: str) -> Path:
+        return self._of_key("manifests", key) / "manifest.json"
 
-    def shards(self, table: str, key: str) -> list[Path]:
-        """The files of every finished block of a key."""
-        return [self.shard(table, key, first, last) for first, last in sorted(self.finished_blocks(key))]
+    def part(self, table: str, key: str, part: Part) -> Path:
+        """The file of a part of a key that was compacted."""
+        return self._of_key(table, key) / part.file
+
+    def manifest(self, key: str) -> Manifest | None:
+        """The parts of a key whose files are all there; None where it has none."""
+        found = read_manifest(self.manifest_file(key))
+        if found is None or found.key != key:
+            return None
+        parts = tuple(part for part in found.parts if all(self.part(table, key, part).exists() for table in part.rows))
+        return found if parts == found.parts else replace(found, parts=parts)
+
+    def compacted_keys(self) -> list[str]:
+        """Keys that have a manifest."""
+        return sorted(path.parent.name.removeprefix("key=") for path in self.folder("manifests").glob("key=k*/manifest.json"))
+
+    def files(self, table: str) -> Iterable[Path]:
+        """Every file of a table that counts now."""
+        compacted = self.compacted_keys() if table in COMPACTED else []
+        if not compacted:
+            return self.folder(table).glob(FILES[table])
+        folders = sorted(self.folder(table).glob("key=k*"))
+        return itertools.chain.from_iterable(
+            self.loose_and_parts(table, key) if key in compacted else folder.glob("shard-*-*.parquet")
+            for folder in folders
+            for key in (folder.name.removeprefix("key="),)
+        )
+
+    def epoch(self, table: str) -> Path | None:
+        """An empty file that every view over a table's shards also reads. It gets another name before shards are removed that a
+        part replaced: a view made before that fails, and does not take the rest for all."""
+        return max(self.folder(table).glob("epoch-*.parquet"), default=None)
+
+    def begin_epoch(self, table: str) -> None:
+        """Make all views over the shards of a table that were opened so far fail."""
+        old = sorted(self.folder(table).glob("epoch-*.parquet"))
+        number = int(old[-1].stem.removeprefix("epoch-")) + 1 if old else 1
+        rows = schema.RECORDS[table].arrow.empty_table()
+        self._write(schema.RECORDS[table], rows, self.folder(table) / f"epoch-{number:06d}.parquet", None)
+        for path in old:
+            path.unlink(missing_ok=True)
+
+    def loose_and_parts(self, table: str, key: str) -> list[Path]:
+        """The parts of a key that was compacted, and its shards that no part holds."""
+        manifest = self.manifest(key)
+        parts = manifest.parts if manifest else ()
+        held = manifest.places if manifest else {}
+        loose = sorted(block for block in self.loose_blocks(table, key) if block not in held)
+        return [*(self.part(table, key, part) for part in parts if table in part.rows),
+                *(self.shard(table, key, *block) for block in loose)]  # fmt: skip
+
+    def files_of(self, table: str, key: str, blocks: Iterable[tuple[int, int]] | None = None) -> list[Path]:
+        """The files that hold these finished blocks of a key, by default all; a part may hold further ones."""
+        manifest = self.manifest(key)
+        held = manifest.places if manifest else {}
+        wanted = sorted(self.finished_blocks(key) if blocks is None else blocks)
+        found = (self.part(table, key, held[b]) if b in held else self.shard(table, key, *b) for b in wanted)
+        return list(dict.fromkeys(found))
 
     def _of_key(self, table: str, key: str) -> Path:
         return self.folder(table) / f"key={_checked(_KEY, key, 'key')}"
@@ -196,8 +261,13 @@ class Store:
     # records
 
     def finished_blocks(self, key: str) -> set[tuple[int, int]]:
-        """(first, last) of the blocks of a key that are done; found by listing, without reading a file."""
-        folder = self._of_key("images", key)
+        """(first, last) of the blocks of a key that are done; found by listing, without reading a record."""
+        manifest = self.manifest(key)
+        return self.loose_blocks("images", key) | (set(manifest.places) if manifest else set())
+
+    def loose_blocks(self, table: str, key: str) -> set[tuple[int, int]]:
+        """(first, last) of the blocks of a key that have a shard of their own."""
+        folder = self._of_key(table, key)
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         return {(int(match[1]), int(match[2])) for match in map(_SHARD.fullmatch, names) if match}
 
@@ -240,9 +310,13 @@ class Store:
         self._write(SOURCES, SOURCES.from_rows([row]), self.source(row["key"]), footer)
 
     def start_run(self, row: Mapping[str, Any], sources: Sequence[Mapping[str, Any]], footer: Footer | None = None) -> None:
-        """Write the row of a run that starts, and its sources in the order of the audit file (without `run`)."""
+        """Write the row of a run that starts, and its sources in the order of the audit file (without `run`).
+
+        The row that it would have if it were killed is written beforehand: even on a full disk a file can be renamed.
+        """
         run = row["run"]
         used = RUN_SOURCES.from_rows({"run": run, **source} for source in sources)
+        self._write(RUNS, RUNS.from_rows([{**row, "status": INTERRUPTED}]), self._waiting(run), footer)
         self._write(RUN_SOURCES, used, self.run_sources(run), footer)
         self._write(RUNS, RUNS.from_rows([row]), self._of_run("runs", run) / "started.parquet", footer)
 
@@ -250,7 +324,28 @@ class Store:
         """Write the whole row of a run again, with its status and when it finished."""
         if row.get("finished") is None:
             raise AuditError(f"the run {row['run']} cannot be finished without the time when it finished")
-        self._write(RUNS, RUNS.from_rows([row]), self._of_run("runs", row["run"]) / "finished.parquet", footer)
+        path = self._of_run("runs", row["run"]) / "finished.parquet"
+        writer.write(RUNS.from_rows([row]), RUNS, path, self.temporary, footer or {}, replace=True)
+        self._waiting(row["run"]).unlink(missing_ok=True)
+
+    def interrupt_run(self, run: str) -> bool:
+        """Give a run that was stopped without a word the row that waited for it. Whether it has that row now."""
+        folder = self._of_run("runs", run)
+        try:
+            os.replace(self._waiting(run), folder / "interrupted.parquet")
+            return True
+        except FileNotFoundError:  # an older ganaudit started it, or another process was faster
+            pass
+        started = folder / "started.parquet"
+        if not started.is_file() or (folder / "interrupted.parquet").exists():
+            return False
+        (row,) = self.read(RUNS, started).to_pylist()
+        self._write(RUNS, RUNS.from_rows([{**row, "status": INTERRUPTED}]), folder / "interrupted.parquet", None)
+        return True
+
+    def _waiting(self, run: str) -> Path:
+        """Where the row of an interrupted run waits while the run is at work."""
+        return self.leases / f"{_checked(_RUN, run, 'run')}.interrupted"
 
     def write_finding(self, run: str, name: str, rows: pa.Table, footer: Footer | None = None) -> None:
         """Write a finding of a run. It follows from the records, so a newer computation takes the file's place."""
@@ -299,11 +394,26 @@ class Store:
 
     def read_block(self, table: Table, key: str, block: tuple[int, int], columns: Sequence[str]) -> pa.Table:
         """These columns of a finished block's shard of `images` or `class_pixels`; raises AuditError like `read`."""
+        manifest = self.manifest(key)
+        if manifest and block in manifest.places:
+            return self._read_part(table, key, manifest.places[block], block, columns)
         path = self.shard(table.name, key, *block)
         if not path.exists():
             mark = self.shard("images", key, *block)
             raise AuditError(f"{path} is missing although {mark} says that it is there; delete that and run the audit again")
         return self.read(table, path, columns)
+
+    def _read_part(self, table: Table, key: str, part: Part, block: tuple[int, int], columns: Sequence[str]) -> pa.Table:
+        path, wanted = self.part(table.name, key, part), _part(table, columns)
+        if table.name not in part.rows:
+            raise AuditError(f"{path.parent} has no rows of the images {block[0]} to {block[1]}; run `ganaudit verify`")
+        group = part.row_group(table.name, block)
+        if group is None:
+            return wanted.empty_table()
+        try:
+            return read_row_group(path, group, columns, wanted)
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise AuditError(unreadable(path)) from error
 
     def check(self, table: Table, whole: bool = False) -> None:
         """Raises AuditError for the first file of a table that is torn or not ours, by its footer or by all of it.

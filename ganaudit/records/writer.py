@@ -41,13 +41,13 @@ def write(
     with writing(path), temporary_file(temporary, path.stem) as unfinished:
         for folder in (temporary, path.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        _write_bytes(unfinished, sink.getvalue())
+        write_bytes(unfinished, sink.getvalue())
         if replace:
             os.replace(unfinished, path)
             stands = True
         else:
             stands = _publish(unfinished, path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     return stands
 
 
@@ -88,7 +88,8 @@ def _with_footer(rows: pa.Table, footer: Mapping[str, str]) -> pa.Table:
     return rows.replace_schema_metadata({**entries, VERSION_ENTRY: str(SCHEMA_VERSION)})
 
 
-def _write_bytes(path: Path, content: pa.Buffer) -> None:
+def write_bytes(path: Path, content: pa.Buffer | bytes) -> None:
+    """Write a new file and flush it to the disk."""
     with open(path, "xb") as file:
         file.write(content)
         file.flush()
@@ -110,7 +111,7 @@ def _publish(unfinished: Path, path: Path) -> bool:
     return True
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the new name itself survive a power cut, where the file system lets a folder be flushed."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

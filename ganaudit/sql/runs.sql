@@ -1,4 +1,5 @@
--- One row per run: a run that has finished has written its row twice, and the finished one counts. Times are UTC.
+-- One row per run: a run that has finished has written its row twice, and the finished one counts; after that, the one that
+-- says that it was interrupted. Times are UTC.
 CREATE VIEW runs AS
 SELECT
     run,
@@ -11,4 +12,4 @@ SELECT
     device,
     git_commit
 FROM run_files
-QUALIFY row_number() OVER (PARTITION BY run ORDER BY run_files.finished DESC NULLS LAST) = 1;
+QUALIFY row_number() OVER (PARTITION BY run ORDER BY run_files.finished DESC NULLS LAST, run_files.status = 'running') = 1;

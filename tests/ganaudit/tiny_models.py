@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,18 @@ class Brightness:
         if self.fault == "raises":
             raise ValueError("no such luck")
         return Labels(*faults.get(self.fault, lambda: (maps, confidence))())
+
+
+class Slow(Brightness):
+    """Takes its time over every batch."""
+
+    def __init__(self, pause: float = 0.0) -> None:
+        super().__init__()
+        self.pause = pause
+
+    def parse(self, images: Tensor) -> Labels:
+        time.sleep(self.pause)
+        return super().parse(images)
 
 
 class Gaps(Brightness):

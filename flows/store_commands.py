@@ -1,0 +1,126 @@
+"""`ganaudit verify`, `ganaudit compact`, `ganaudit prune`: looking after a store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows import terminal
+from ganaudit.errors import RequestError
+
+StoreOption = Annotated[Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def verify(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every value, not only footers and statistics.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whether every record is there and whole; exits with 3 if not."""
+    from ganaudit.keeping.verify import verify as verified
+
+    with _status("Looking at every file …"):
+        found = verified(_readable(store), deep)
+    if as_json:
+        _print_json({
+            "sound": found.sound, "files": found.files, "bytes": found.bytes, "problems": [asdict(p) for p in found.problems],
+        })  # fmt: skip
+    else:
+        for one in found.problems:
+            typer.echo(f"{one.kind}: {one.path}: {one.sentence}")
+        word = "sound" if found.sound else "not sound"
+        typer.echo(f"{found.files:,} files, {size(found.bytes)}: {word}")
+    raise typer.Exit(0 if found.sound else 3)
+
+
+def compact(
+    grace: Annotated[float, typer.Option(help="Minutes that replaced files stay, for queries at work.", min=0)] = 60.0,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Few large files in place of many; the same rows."""
+    from ganaudit.keeping.compact import compact as compacted
+
+    opened = _readable(store).open_for_writing()
+    with _status("Writing large files …"):
+        found = compacted(opened, 60.0 * grace)
+    if as_json:
+        _print_json([asdict(one) for one in found])
+        return
+    rows = [
+        {
+            "key": one.key, "blocks compacted": f"{one.blocks:,}", "files now": f"{one.files:,}", "size": size(one.bytes),
+            "old files removed": f"{one.removed:,}", "old files kept": f"{one.waiting:,}",
+        }
+        for one in found
+    ]  # fmt: skip
+    typer.echo(terminal.table_text(rows, "nothing to compact"), nl=False)
+
+
+def prune(
+    keep: Annotated[
+        int | None, typer.Option(help="Of each audit, keep the newest so many finished runs.", min=0, show_default=False)
+    ] = None,
+    keep_days: Annotated[
+        float | None, typer.Option(help="Keep runs that started in the last so many days.", min=0, show_default=False)
+    ] = None,
+    run: Annotated[list[str] | None, typer.Option(help="Remove this run; may be repeated.", show_default=False)] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would go.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove runs, and records that no kept run uses; says first what."""
+    from ganaudit.keeping.prune import prunable
+    from ganaudit.keeping.prune import prune as pruned
+
+    if run and (keep is not None or keep_days is not None):
+        raise RequestError("--run names the runs that go and --keep those that stay: give one of them")
+    opened = _readable(store)
+    found = (
+        pruned(opened.open_for_writing(), keep, keep_days, run or ()) if yes else prunable(opened, keep, keep_days, run or ())
+    )
+    if as_json:
+        _print_json({
+            "removed": yes, "runs": found.runs, "keys": found.keys, "kept": found.kept, "bytes": found.bytes,
+            "folders": [str(path) for path in found.folders],
+        })  # fmt: skip
+        return
+    for name in found.runs:
+        typer.echo(f"run {name}")
+    for key in found.keys:
+        typer.echo(f"records of {key}, which no kept run uses")
+    what = f"{len(found.runs):,} runs, {len(found.keys):,} keys, {size(found.bytes)}; {len(found.kept):,} runs stay"
+    typer.echo(f"Removed {what}." if yes else f"Would remove {what}. With --yes it is done.")
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    value = float(count)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def _readable(store: Path | None) -> Any:
+    from flows import command_line
+    from ganaudit.records.store import Store
+
+    return Store(store or command_line.DEFAULT_STORE).open_for_reading()
+
+
+def _status(words: str) -> Any:
+    from flows import command_line
+
+    return command_line.err.status(words)
+
+
+def _print_json(value: Any) -> None:
+    from flows import command_line
+
+    typer.echo(command_line._json(value))

@@ -1,0 +1,215 @@
+"""Compaction changes files and nothing else: rows, findings and what is done are the same, also killed at any instant."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.findings import counts, moments
+from ganaudit.findings.sources import sources_of
+from ganaudit.keeping import compact as room
+from ganaudit.keeping.compact import compact
+from ganaudit.keeping.footers import of_part
+from ganaudit.keeping.verify import verify
+from ganaudit.records import catalog, compacted, leases, schema, writer
+from ganaudit.records.schema import CLASS_PIXELS, FINDINGS, IMAGES
+from ganaudit.records.store import Store
+
+
+@pytest.fixture(autouse=True)
+def short_parts(monkeypatch):
+    monkeypatch.setattr(compacted, "PART_IMAGES", 8)  # two blocks of four
+
+
+def everything(store: Store) -> dict[str, pa.Table]:
+    """The rows of a store by SQL and block by block."""
+    found = {name: catalog.query(store, f"FROM {name} ORDER BY ALL") for name in ("images", "class_pixels")}
+    for key in ("ka", "kb", "kc"):
+        for block in sorted(store.finished_blocks(key)):
+            for table in (IMAGES, CLASS_PIXELS):
+                found[f"{table.name} {key} {block}"] = store.read_block(table, key, block, table.arrow.names)
+    return found
+
+
+def findings(store: Store) -> dict[str, pa.Table]:
+    return {name: catalog.query(store, f"FROM {name} ORDER BY ALL") for name in FINDINGS}
+
+
+def test_rows_blocks_and_findings_are_the_same_to_the_bit(filled, roll_up):
+    rows, found = everything(filled), findings(filled)
+    assert found["fsd"].num_rows == 2
+    before = {key: filled.finished_blocks(key) for key in ("ka", "kb", "kc")}
+    done = compact(filled, grace=0.0)
+    assert [(one.key, one.blocks, one.files, one.removed, one.waiting) for one in done] == [
+        (key, 4, 6, 8, 0) for key in ("ka", "kb", "kc")
+    ]  # two parts of two blocks, and the fifth block's shard alone, of two tables
+    assert everything(filled) == rows
+    assert {key: filled.finished_blocks(key) for key in before} == before
+    shutil.rmtree(filled.folder("moments"))
+    for run in ("r1", "r2"):
+        roll_up(filled, run)
+    assert findings(filled) == found
+
+
+def test_again_it_does_nothing_and_new_blocks_join_their_part(filled, pictures, pictures_of):
+    compact(filled, grace=0.0)
+    assert not any(one.blocks or one.removed for one in compact(filled, grace=0.0))
+    pictures(filled, "ka", pictures_of(24, 3))  # the block 16 to 17 stays, 16 to 19 and 20 to 23 come
+    filled.shard("images", "ka", 16, 17).unlink()
+    filled.shard("class_pixels", "ka", 16, 17).unlink()
+    expected = {key: value for key, value in everything(filled).items() if key.endswith(")")}
+    assert catalog.query(filled, "SELECT count(*) FROM images WHERE key = 'ka'").column(0).to_pylist() == [24]
+    assert {one.key: one.blocks for one in compact(filled, grace=0.0)} == {"ka": 2, "kb": 0, "kc": 0}
+    assert {key: value for key, value in everything(filled).items() if key.endswith(")")} == expected
+    assert catalog.query(filled, "SELECT count(*) FROM images WHERE key = 'ka'").column(0).to_pylist() == [24]
+
+
+def test_a_reader_that_opened_the_old_list_reads_on_and_one_that_comes_later_follows_the_manifest(filled):
+    catalog.build(filled)
+    with duckdb.connect(str(filled.catalog), read_only=True) as old:
+        compact(filled)
+        assert old.execute("SELECT count(*) FROM images").fetchall() == [(54,)]
+        assert catalog.query(filled, "SELECT count(*), sum(image) FROM images").num_rows == 1
+        assert catalog.query(filled, "SELECT count(*) FROM images").column(0).to_pylist() == [54]
+    assert filled.shard("images", "ka", 0, 3).exists()
+    hour = time.time() - 2 * room.GRACE
+    for path in [*filled.folder("images").rglob("*"), *filled.folder("class_pixels").rglob("*"),
+                 *filled.folder("manifests").rglob("*.json")]:  # fmt: skip
+        os.utime(path, (hour, hour))
+    assert sum(one.removed for one in compact(filled)) == 24
+    assert not filled.shard("images", "ka", 0, 3).exists()
+
+
+def test_a_query_whose_files_go_before_it_reads_them_is_asked_again(filled, monkeypatch):
+    connect = catalog.connect
+    calls = []
+
+    def late(store):
+        connection = connect(store)
+        if not calls:
+            calls.append(compact(store, grace=0.0))
+        return connection
+
+    monkeypatch.setattr(catalog, "connect", late)
+    assert catalog.query(filled, "SELECT count(*) FROM images").column(0).to_pylist() == [54]
+    assert calls
+
+
+class Killed(BaseException):
+    """A SIGKILL, as far as the files are concerned: nothing after it is written."""
+
+
+def steps(monkeypatch, at: int) -> list[str]:
+    """Dies at the `at`-th of the operations that change the disk; those that were reached."""
+    reached: list[str] = []
+
+    def dying(name, real):
+        def call(*args, **kwargs):
+            reached.append(name)
+            if len(reached) == at:
+                raise Killed
+            return real(*args, **kwargs)
+
+        return call
+
+    for where, name in ((os, "replace"), (os, "fsync"), (writer, "flush_folder"), (catalog, "build")):
+        monkeypatch.setattr(where, name, dying(name, getattr(where, name)))
+    unlink = type(Path("x")).unlink
+
+    def dying_unlink(path, missing_ok=False):
+        if path.suffix == ".parquet":
+            reached.append("unlink")
+            if len(reached) == at:
+                raise Killed
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(type(Path("x")), "unlink", dying_unlink)
+    return reached
+
+
+def test_killed_at_any_step_it_holds_the_same_rows_and_goes_on(filled, tmp_path, monkeypatch):
+    rows = everything(filled)
+    names = set()
+    for at in range(1, 400, 4):
+        copy = Store(tmp_path / f"copy{at}")
+        shutil.copytree(filled.path, copy.path)
+        with monkeypatch.context() as patch:
+            reached = steps(patch, at)
+            try:
+                compact(copy, grace=0.0)
+                killed = False
+            except Killed:
+                killed = True
+        names |= set(reached)
+        assert everything(copy) == rows, (at, reached[-1])
+        if at % 3 == 0 or not killed:
+            compact(copy, grace=0.0)
+            assert everything(copy) == rows
+            assert verify(copy, deep=True).sound
+            assert len(list(copy.files("images"))) == 9
+        shutil.rmtree(copy.path)
+        if not killed:
+            break
+    assert not killed
+    assert names == {"replace", "fsync", "flush_folder", "build", "unlink"}
+
+
+def test_what_made_each_block_is_kept(filled):
+    compact(filled, grace=0.0)
+    path = next(path for path in filled.files("images") if path.name.startswith("part-"))
+    metadata = {name.decode(): value.decode() for name, value in pq.read_metadata(path).metadata.items()}
+    assert metadata["ganaudit.schema_version"] == "1"
+    assert metadata["ganaudit.device"] == "cpu"
+    assert list(of_part(metadata)) == [(0, 3), (4, 7)]
+
+
+def test_a_damaged_shard_is_named_and_its_key_left_as_it_was(filled):
+    victim = filled.shard("class_pixels", "kb", 4, 7)
+    victim.write_bytes(victim.read_bytes()[:-9])
+    with pytest.raises(AuditError, match=f"{victim} is damaged"):
+        compact(filled)
+    assert filled.manifest("kb") is None
+    assert len(filled.finished_blocks("kb")) == 5
+
+
+def test_a_part_that_was_deleted_is_not_done_and_a_run_makes_its_blocks_again(filled, pictures, pictures_of):
+    compact(filled, grace=0.0)
+    rows = everything(filled)
+    (first, *_) = (path for path in filled.files("class_pixels") if path.name.startswith("part-") and "key=ka" in str(path))
+    first.unlink()
+    assert filled.finished_blocks("ka") == {(8, 11), (12, 15), (16, 17)}
+    pictures(filled, "ka", pictures_of(8, 3))
+    assert everything(filled) == rows
+    compact(filled, grace=0.0)
+    assert everything(filled) == rows
+    assert verify(filled, deep=True).sound
+
+
+def test_two_at_once_are_refused(filled):
+    with leases.alone(filled, leases.COMPACT), pytest.raises(RequestError, match="`ganaudit compact` is at work"):
+        compact(filled)
+    assert compact(filled, grace=0.0)
+
+
+def test_a_lease_of_a_dead_compaction_does_not_stand_in_the_way(filled):
+    filled.leases.mkdir(exist_ok=True)
+    (filled.leases / "compact.lease").write_text(leases._holder(locked=True))
+    assert compact(filled, grace=0.0)
+
+
+def test_counts_and_moments_are_read_from_parts(filled):
+    (real, _) = sources_of(filled, "r1")
+    before = counts.read_counts(filled, real, range(6)).matrix.toarray()
+    compact(filled, grace=0.0)
+    (real, _) = sources_of(filled, "r1")
+    assert (counts.read_counts(filled, real, range(6)).matrix.toarray() == before).all()
+    assert moments.moments_of(filled, real, range(6)).n.sum() == 16
+    assert set(schema.RECORDS) >= set(compacted.TABLES)

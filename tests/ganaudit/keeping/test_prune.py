@@ -1,0 +1,152 @@
+"""What no kept run uses goes, nothing else, never while a run is open, and whoever is killed in between has done no harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import pytest
+
+from ganaudit.errors import RequestError
+from ganaudit.keeping import prune as room
+from ganaudit.keeping.compact import compact
+from ganaudit.keeping.prune import prunable, prune
+from ganaudit.keeping.verify import verify
+from ganaudit.records import catalog, leases
+from ganaudit.records.store import Store
+
+
+def keys(store: Store) -> set[str]:
+    return {folder.name.removeprefix("key=") for folder in store.folder("images").glob("key=*")}
+
+
+def runs(store: Store) -> list[str]:
+    return catalog.query(store, "SELECT run FROM runs ORDER BY started").column(0).to_pylist()
+
+
+def test_without_a_rule_only_keys_that_no_run_uses_go(filled, pictures):
+    pictures(filled, "kd", [{1: 100}] * 4)
+    found = prunable(filled)
+    assert (found.runs, found.keys, found.kept) == ((), ("kd",), ("r1", "r2"))
+    assert found.bytes == sum(
+        path.stat().st_size for path in filled.path.rglob("*") if path.is_file() and "key=kd" in str(path)
+    )
+    assert keys(filled) == {"ka", "kb", "kc", "kd"}
+    prune(filled)
+    assert keys(filled) == {"ka", "kb", "kc"}
+    assert verify(filled, deep=True).sound
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_the_newest_run_of_an_audit_stays_with_all_that_it_uses(filled, run, compacted):
+    run(filled, "other", [("real", "photos", "ka", 0, 4), ("generated", "gan", "kb", 0, 4)], audit="second", hour=-5)
+    if compacted:
+        compact(filled, grace=0.0)
+    before = catalog.query(filled, "FROM class_statistics('r2', 0.1) ORDER BY ALL")
+    assert prunable(filled, keep=1).runs == ("r1",)
+    assert prunable(filled, keep=1).keys == ()  # kb is the other audit's, too
+    prune(filled, keep=1)
+    assert runs(filled) == ["other", "r2"]
+    assert prune(filled, runs=["other"]).keys == ("kb",)
+    assert (runs(filled), keys(filled)) == (["r2"], {"ka", "kc"})
+    assert catalog.query(filled, "FROM class_statistics('r2', 0.1) ORDER BY ALL") == before
+    assert catalog.query(filled, "SELECT DISTINCT run FROM fsd").column(0).to_pylist() == ["r2"]
+    assert filled.finished_blocks("kb") == set()
+    assert list(filled.temporary.iterdir()) == []
+
+
+def test_what_was_started_after_the_newest_finished_run_stays_and_what_failed_before_goes(filled, run):
+    used = [("real", "photos", "ka", 0, 4)]
+    run(filled, "old-failure", used, hour=-1, status="failed")
+    run(filled, "new-failure", used, hour=2, status="failed")
+    assert prunable(filled, keep=1).kept == ("new-failure", "r2")
+    assert prunable(filled, keep=0).kept == ()
+
+
+def test_days_are_counted_by_the_stores_clock(filled, monkeypatch):
+    monkeypatch.setattr(leases, "utc", lambda store: room.run_rows(store)["r2"]["started"] + room.timedelta(days=3))
+    assert prunable(filled, keep_days=3).runs == ("r1",)
+    assert prunable(filled, keep_days=4).runs == ()
+    assert prunable(filled, keep=1, keep_days=4).runs == ()
+
+
+def test_an_unknown_run_is_a_sentence(filled):
+    with pytest.raises(RequestError, match="there is no run 'r9'"):
+        prunable(filled, runs=["r9"])
+
+
+def test_never_while_a_run_is_open_also_of_another_machine(filled):
+    with leases.held(filled, leases.of_run("r3")):
+        with pytest.raises(RequestError, match="is in use by the run r3; nothing was removed"):
+            prune(filled, keep=0)
+        assert prunable(filled, keep=0).runs == ("r1", "r2")  # to look is allowed
+    (filled.leases / "run-r4.lease").write_text(json.dumps({"host": "elsewhere", "pid": 1, "boot": "another"}))
+    with pytest.raises(RequestError, match="is in use by the run r4"):
+        prune(filled, keep=0)
+    old = (filled.leases / "run-r4.lease").stat().st_mtime - leases.EXPIRES - 1
+    os.utime(filled.leases / "run-r4.lease", (old, old))
+    prune(filled, keep=0)
+    assert runs(filled) == []
+
+
+def test_no_run_begins_while_it_prunes(filled):
+    with leases.alone(filled, leases.PRUNE), pytest.raises(RequestError, match="is being pruned; run the audit again"):
+        leases.announce(filled, "r5")
+    assert leases.open_runs(filled) == []
+    leases.announce(filled, "r5")
+    assert leases.open_runs(filled) == ["r5"]
+
+
+def test_a_compaction_at_work_stands_in_its_way(filled):
+    with leases.alone(filled, leases.COMPACT), pytest.raises(RequestError, match="`ganaudit compact` is at work"):
+        prune(filled, keep=0)
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_killed_at_any_step_the_kept_run_is_whole_and_the_next_prune_does_the_rest(filled, tmp_path, monkeypatch):
+
+    compact(filled, grace=0.0)
+    kept = catalog.query(filled, "FROM class_statistics('r2', 0.1) ORDER BY ALL")
+    replace, steps = os.replace, 0
+    for at in range(1, 100, 2):
+        copy = Store(tmp_path / f"copy{at}")
+        shutil.copytree(filled.path, copy.path)
+        steps = 0
+
+        def dying(source, target, at=at):
+            nonlocal steps
+            steps += 1
+            if steps == at:
+                raise Killed
+            replace(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", dying)
+            try:
+                prune(copy, keep=1)
+                killed = False
+            except Killed:
+                killed = True
+        assert catalog.query(copy, "FROM class_statistics('r2', 0.1) ORDER BY ALL") == kept
+        assert copy.finished_blocks("kb") in (set(), filled.finished_blocks("kb"))
+        prune(copy, keep=1)
+        assert (runs(copy), keys(copy)) == (["r2"], {"ka", "kc"})
+        assert not list(copy.temporary.glob("pruned-*"))
+        assert verify(copy).sound
+        if not killed:
+            break
+    assert not killed and at > 8
+
+
+def test_calibrations_stay(filled):
+    from ganaudit.records.schema import POOL_PIXELS
+
+    rows = POOL_PIXELS.from_rows([{"key": "kf", "image": 0, "class_id": 1, "pixels": 5}])
+    filled.write_pool("kf", 0, 0, rows)
+    filled.write_source({"key": "kf", "kind": "village", "recipe": "{}", "digests": "{}"})
+    prune(filled, keep=0)
+    assert filled.shard("pool_pixels", "kf", 0, 0).is_file() and filled.source("kf").is_file()
