@@ -94,12 +94,27 @@ def check(
 
 
 @app.command()
-def runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def runs(
+    audit: Annotated[str | None, typer.Option(help="Of this audit alone.", show_default=False)] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only those that are running, done, set aside or failed.", show_default=False)
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Started since: 2026-11-01, 2026-11-01T06:00 (UTC), 36h or 7d.", show_default=False)
+    ] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="Only those with this generator or training.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many at most.", show_default=False)] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """The runs in a store, newest first."""
-    from ganaudit.records import catalog
+    from flows.runs_command import Filters, runs_text, some_runs
 
-    rows = catalog.query(_readable(store), RUNS).to_pylist()
-    typer.echo(_json(rows) if as_json else terminal.table_text(rows, "no runs yet"), nl=as_json)
+    asked = Filters(audit, status, since, generator, limit)
+    rows = some_runs(_readable(store), asked)
+    typer.echo(_json(rows) if as_json else runs_text(rows, asked), nl=as_json)
 
 
 @app.command()
@@ -283,14 +298,6 @@ def invert(
 app.command("calibrate")(calibrate_command.calibrate)
 
 
-RUNS = """
-    SELECT run, audit, status, started, round(epoch(finished - started), 1) AS seconds,
-           (SELECT string_agg(source, ', ' ORDER BY role DESC, source)
-            FROM run_sources WHERE run_sources.run = runs.run) AS sources
-    FROM runs ORDER BY started DESC
-"""
-
-
 def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = False) -> int:
     from ganaudit.spec import load
 
@@ -306,7 +313,8 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
         option = "" if found.store == DEFAULT_STORE.resolve() else f" --store {shlex.quote(str(found.store))}"
         typer.echo(
             f"\nTry:  {_program()} sql"
-            + ' "SELECT generator, class, area_ratio, presence_ratio FROM class_stats ORDER BY presence_ratio LIMIT 6"'
+            + ' "SELECT generator, class, measure, verdict, ratio, ratio_low, ratio_high FROM dropped_classes'
+            + " WHERE verdict IN ('dropped', 'reduced') ORDER BY ratio LIMIT 8\""
             + option
         )
     return found.exit_code

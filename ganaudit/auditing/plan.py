@@ -13,6 +13,7 @@ from ganaudit import devices
 from ganaudit.auditing.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
 from ganaudit.auditing.sources import OpenSource, open_source
 from ganaudit.errors import RequestError
+from ganaudit.findings.classes import check_groups, check_slices
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.parsers.protocol import ClassInfo
@@ -109,6 +110,8 @@ def plan(spec: AuditSpec) -> Plan:
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
     parser = open_parser(spec, device, precision)
+    check_groups(spec.groups, {info.id: info.name for info in parser.parser.classes})
+    check_slices(spec.slices, Store(spec.path(spec.store)))
     sources = [_planned(spec, asked, parser, device) for asked in named(spec)]
     natives = [source.resolution for source in sources if source.role == GENERATED]
     sources += [_planned(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]
