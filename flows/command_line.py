@@ -149,8 +149,20 @@ def report(
 
 @app.command()
 def compare(
-    runs: Annotated[list[str] | None, typer.Argument(help="The runs; the newest by default.", show_default=False)] = None,
-    baseline: Annotated[str | None, typer.Option(help="An accepted run, to compare with.", show_default=False)] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="RUN, AUDIT (its newest run), or RUN:NAME, a generator or training of it; the newest run by default.",
+            show_default=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="An accepted run, to compare with, likewise; or best: of each training, the last checkpoint against the best.",
+            show_default=False,
+        ),
+    ] = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -162,7 +174,7 @@ def compare(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generators side by side, or against an accepted run."""
+    """Generators or checkpoints, or against an accepted run."""
     from flows.compare_command import compare_runs, compared_text
 
     opened = _readable(store)

@@ -42,7 +42,7 @@ def some_runs(store: Store, asked: Filters, now: datetime | None = None) -> list
         "generator": asked.generator, "most": 2**62 if asked.limit is None else asked.limit,
     }  # fmt: skip
     with contextlib.closing(catalog.connect(store)) as connection:
-        found: list[dict[str, Any]] = connection.execute(sql.text("runs_where"), values).to_arrow_table().to_pylist()
+        found: list[dict[str, Any]] = connection.sql(sql.text("runs_where"), params=values).to_arrow_table().to_pylist()
         known = connection.table("run_generators").select("audit, generator, training").fetchall() if not found else []
     audits = sorted({row[0] for row in known})
     generators = sorted({name for row in known for name in row[1:]})

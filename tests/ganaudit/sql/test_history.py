@@ -28,10 +28,8 @@ def filled(store, pictures, run):
     for key in ("ka", "kb", "kc"):
         pictures(store, key, [{1: 60, 2: 40}])
     many = [{"name": f"ours@{n}", "training": "ours", "step": n} for n in (1000, 200)]
-    run(
-        store, "r1", [("real", "photos", "ka", 0, 1), ("generated", "ours@1000", "kb", 0, 1), ("generated", "ours@200", "kc", 0, 1)],
-        spec={"generators": many},
-    )  # fmt: skip
+    used = [("real", "photos", "ka", 0, 1), ("generated", "ours@1000", "kb", 0, 1), ("generated", "ours@200", "kc", 0, 1)]
+    run(store, "r1", used, spec={"generators": many})
     run(
         store, "r2", [("real", "photos", "ka", 0, 1), ("generated", "ours@1000", "kb", 0, 1), ("generated", "gan", "kd", 0, 1)],
         hour=24, spec={"generators": [many[0], {"name": "gan", "kind": "progan", "step": None}]},
