@@ -33,14 +33,14 @@ def chosen(store: Store, text: str) -> FinishedRun:
     An audit is its newest finished run. With a generator or training, the run holds nothing else, and is called RUN:NAME.
     Raises RequestError where nothing finished is called so.
     """
-    if store.run_sources(text).is_file():
+    if _is_run(store, text):
         return finished(store, text)
     newest = _newest(store)
     if text in newest:
         return finished(store, newest[text])
     for place in (found.start() for found in re.finditer(":", text)):
         owner, name = text[:place], text[place + 1 :]
-        if store.run_sources(owner).is_file() or owner in newest:
+        if _is_run(store, owner) or owner in newest:
             return only(finished(store, newest.get(owner, owner)), name)
     audits = f", nor an audit; audits there are: {', '.join(sorted(newest))}" if newest else ""
     raise RequestError(f"there is no run {text!r} in {store.path}{audits}; `ganaudit runs` lists the runs")
@@ -123,6 +123,13 @@ def checkpoints(run: FinishedRun) -> list[Checkpoint]:
 def trainings_of(run: FinishedRun) -> Mapping[str, str]:
     """Generator → training, of those that are checkpoints."""
     return {one.generator: one.training for one in checkpoints(run)}
+
+
+def _is_run(store: Store, text: str) -> bool:
+    try:
+        return store.run_sources(text).is_file()
+    except RequestError:  # an audit's name may hold what a run's cannot
+        return False
 
 
 def _newest(store: Store) -> dict[str, str]:
