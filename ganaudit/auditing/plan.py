@@ -36,6 +36,8 @@ class BlockTask:
     last: int
     device: str
     precision: str
+    run: str = ""
+    """The run that asked for it, for logs: it is in no key."""
 
     @property
     def source(self) -> AnySource:
@@ -82,7 +84,9 @@ class Plan:
 
     def task(self, source: PlannedSource, first: int, last: int) -> BlockTask:
         """The images first to last of a source."""
-        return BlockTask(self.spec, source.asked, source.key, self.parser_key, first, last, self.device, self.precision)
+        return BlockTask(
+            self.spec, source.asked, source.key, self.parser_key, first, last, self.device, self.precision, self.run
+        )
 
     def missing(self, store: Store) -> list[BlockTask]:
         """Blocks that are not in the store yet, each key once, sources taking turns so that all get on evenly."""
