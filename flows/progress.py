@@ -11,6 +11,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from ganaudit.auditing.blocks import BlockDone
 from ganaudit.auditing.plan import BlockTask, Plan, needs
+from ganaudit.report.words import about
 
 ARTIFACT_SECONDS = 5.0
 """Least time between two updates of the artifact: each is a request to the server."""
@@ -134,12 +135,13 @@ class SoFar:
 def line(so_far: SoFar) -> str:
     """One line: images, rate, time left, and what is at work."""
     if so_far.stage == INVERTING:
-        return f"{so_far.inversions_done} of {so_far.inversions} generators inverted; at work: {', '.join(so_far.inverting)}"
+        said = f"{so_far.inversions_done} of {so_far.inversions} generators inverted"
+        return said + (f"; at work: {', '.join(so_far.inverting)}" if so_far.inverting else ".")
     parts = f"{so_far.images_done:,} of {so_far.images:,} images in {so_far.blocks_done} of {so_far.blocks} blocks"
     if so_far.rate is not None:
         parts += f", {so_far.rate:,.0f} a second"
     if so_far.seconds_left:
-        parts += f", about {duration(so_far.seconds_left)} left"
+        parts += f", about {about(so_far.seconds_left)} left"
     return parts + (f"; {so_far.failed} blocks failed" if so_far.failed else "")
 
 
@@ -149,13 +151,6 @@ def source_lines(so_far: SoFar) -> list[str]:
         f"{one.name}: {one.images_done:,} of {one.images:,} images, {one.blocks_done} of {one.blocks} blocks"
         for one in so_far.sources.values()
     ]
-
-
-def duration(seconds: float) -> str:
-    """About how long: 40 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Artifact:

@@ -13,6 +13,7 @@ from ganaudit import sql
 from ganaudit.errors import RequestError
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
+from ganaudit.report.words import about
 
 STATUSES = ("running", "done", "set aside", "failed")
 SOURCES = 4
@@ -59,7 +60,7 @@ def runs_text(rows: list[dict[str, Any]], asked: Filters) -> str:
         {
             "run": row["run"], "audit": row["audit"], "status": row["status"],
             "started (UTC)": f"{row['started']:%Y-%m-%d %H:%M}",
-            "took": "" if row["seconds"] is None else _took(row["seconds"]), "images": f"{row['images']:,}",
+            "took": "" if row["seconds"] is None else about(row["seconds"]), "images": f"{row['images']:,}",
             "sources": _few((row["sources"] or "").split(", "), SOURCES),
         }
         for row in rows
@@ -77,12 +78,6 @@ def _since(text: str | None, now: datetime) -> str | None:
     except (ValueError, OverflowError):
         raise RequestError(f"--since {text!r} is no time; write 2026-11-01, 2026-11-01T06:00 (UTC), 36h, 7d or 2w") from None
     return (when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when).isoformat(" ")
-
-
-def _took(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _few(names: list[str], most: int = 8) -> str:

@@ -65,7 +65,7 @@ class RunProgress:
             self._begin(so_far)
         if so_far.stage == INVERTING != self._stage:
             names = ", ".join(so_far.inverting)
-            self._say(f"Inverting photos in {so_far.inversions} generators, one after the other or side by side: {names}.")
+            self._say(f"Inverting photos in {so_far.inversions} generators: {names}.")
         elif so_far.stage == INVERTING:
             self._say(line(so_far))
         if so_far.stage == PUBLISHING != self._stage:
@@ -90,13 +90,14 @@ class RunProgress:
             self._bars.start()
 
     def _update(self, so_far: SoFar) -> None:
-        from flows.progress import duration, line
+        from flows.progress import line
+        from ganaudit.report.words import about
 
         for key, source in so_far.sources.items():
             counted = f"{source.images_done:,} of {source.images:,} images, {source.blocks_done} of {source.blocks} blocks"
             self._bars.update(self._bar[key], completed=source.images_done, counted=counted)
         rate = "" if so_far.rate is None else f"{so_far.rate:,.0f} images a second"
-        left = "" if not so_far.seconds_left else f", about {duration(so_far.seconds_left)} left"
+        left = "" if not so_far.seconds_left else f", about {about(so_far.seconds_left)} left"
         last = next(iter(self._bar.values())) if self._all is None else self._all
         if self._all is not None or rate:
             said = (
@@ -181,6 +182,8 @@ def as_dict(found: Audit) -> dict[str, Any]:
 
 def plan_text(found: Check, width: int = 0) -> str:
     """What `ganaudit check` found; notes are wrapped at `width`."""
+    from ganaudit.report.words import about
+
     rows = [
         {
             "source": source.name, "role": source.role, "kind": source.kind, "images": f"{source.images:,}",
@@ -194,7 +197,7 @@ def plan_text(found: Check, width: int = 0) -> str:
         f"{table_text(rows, '')}* of its first batch\n{notes}\n"
         f"parser {found.parser} with {found.classes} classes, {found.precision} on {found.device}, "
         f"{found.workers} blocks at once\n"
-        f"{found.missing_blocks} of {found.blocks} blocks to do: about {_duration(found.seconds)} and {found.megabytes:.1f} MB "
+        f"{found.missing_blocks} of {found.blocks} blocks to do: about {about(found.seconds)} and {found.megabytes:.1f} MB "
         f"({found.free_gigabytes:,.0f} GB free) in {found.store}"
         + ("" if found.reach is None else f"\n\n{_reach_text(found.reach, width)}")
     )
@@ -287,9 +290,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     return str(value)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
