@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 COLUMNS = 4
 TICKS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 SPREAD = 30
-"""Steps that reach over more than so many times the first are on a log scale."""
+"""Steps, and distances, that reach over more than so many times the least are on a log scale."""
 
 
 def training_figure(training: Training, decide: Decide, title: bool = False) -> Drawn:
@@ -91,6 +91,8 @@ def _short(step: int) -> str:
 
 
 def _distance(axes: "Axes", training: Training, tips: dict[str, str]) -> None:
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
     known = [(one.step, one.corrected) for one in training.steps if one.corrected.value is not None]
     spans = [(step, c.low, c.high) for step, c in known if c.low is not None and c.high is not None]
     if spans:
@@ -116,8 +118,14 @@ def _distance(axes: "Axes", training: Training, tips: dict[str, str]) -> None:
             f"step {one.step:,}: FSD {words.distance(one.corrected)} corrected, {words.number(one.plain, 3)} plain"
         )
     _steps(axes, training, 10)
-    axes.set_ylim(bottom=min(0.0, *(low for _, low, _ in spans)) if spans else 0.0)
-    axes.axhline(0, color=LIGHT["soft"], linewidth=0.7)
+    ends = [end for _, low, high in spans for end in (low, high)] + [y for _, y in plain]
+    if min(ends) > 0 and max(ends) > SPREAD * min(ends):
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.set_ylim(bottom=min(0.0, *ends))
+        axes.axhline(0, color=LIGHT["soft"], linewidth=0.7)
     axes.grid(axis="y")
     axes.spines["bottom"].set_visible(False)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **LEGEND)
