@@ -1,5 +1,9 @@
 """Generators over training steps and over runs, on hand-made findings."""
 
+import re
+import textwrap
+from pathlib import Path
+
 import pytest
 
 from ganaudit.records import catalog
@@ -73,3 +77,19 @@ def test_every_generator_of_every_run_also_without_findings(filled):
         ("r1", "ours@1000", 1000, "done"), ("r1", "ours@200", 200, "done"), ("r2", "gan", 77, "done"),
         ("r2", "ours@1000", 1000, "done"), ("r3", "gan", 77, "failed"),
     ]  # fmt: skip
+
+
+def test_the_queries_that_the_documentation_shows_run(filled):
+    page = (Path(__file__).parents[3] / "docs" / "history.md").read_text()
+    part = page.split("## In SQL")[1].split("## Runs")[0]
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n)+", part, re.MULTILINE)]
+    queries = [block for block in blocks if block.startswith("SELECT")]
+    queries += re.findall(r'ganaudit sql "(.*)"', part)
+    assert len(queries) == 4
+    for query in queries:
+        rows(filled, query)
+    since = rows(filled, queries[1].replace("village-nightly", "audit"))
+    assert {(row[0], row[1], str(row[3])[:10], row[4]) for row in since} == {
+        ("ours@200", "person", "2030-01-01", "reduced"), ("ours@1000", "person", "2030-01-01", "reduced"),
+        ("gan", "person", "2030-01-02", "reduced"),
+    }  # fmt: skip
