@@ -60,12 +60,13 @@ class RunProgress:
 
     def __call__(self, so_far: SoFar) -> None:
         from flows.progress import INVERTING, PUBLISHING, line
+        from ganaudit.report.words import counted
 
         if self._stage is None:
             self._begin(so_far)
         if so_far.stage == INVERTING != self._stage:
             names = ", ".join(so_far.inverting)
-            self._say(f"Inverting photos in {so_far.inversions} generators: {names}.")
+            self._say(f"Inverting photos in {counted(so_far.inversions, 'generator')}: {names}.")
         elif so_far.stage == INVERTING:
             self._say(line(so_far))
         if so_far.stage == PUBLISHING != self._stage:

@@ -57,6 +57,7 @@ class GeneratorView:
     unplotted: int
     further: Further
     tipping: Sequence[str]
+    doubt: str
     falling: Sequence[trust.Corrected]
     corrected: Sequence[trust.Corrected]
     influences: Mapping[str, Sequence["PictureView"]]
@@ -182,7 +183,8 @@ def _generator(
         strip=[(thumbnail(picture), f"{name}, image {picture.index}") for picture in pictures[:STRIP]],
         forest=forest, areas=areas, parts=parts, shown=drawn.shown,
         unplotted=max(0, len(drawn.shown.rows) - PLOTTED) + drawn.shown.left_out, further=further(data.findings, name),
-        tipping=trust.tipping_words(data.findings, name), falling=trust.falling(data.findings, name),
+        tipping=trust.tipping_words(data.findings, name), doubt=trust.doubt_words(data.findings, name),
+        falling=trust.falling(data.findings, name),
         corrected=trust.corrected(data.findings, name), influences=influences,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ runs_where.sql           the runs that some filters leave, newest first
 about.sql, made_by.sql   which store the catalog belongs to (template), and the question
 attach_new.sql, attach.sql, detach.sql   the catalog's file, to write and to read (templates)
 class_stats.sql          a finding (template)
+doubt.sql                the parser's doubt by class (template)
 used.sql                 the sources of one run, with what their keys stand for
 """
 
