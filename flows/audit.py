@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
-from uuid import UUID
 
 import httpx
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.progress import Artifact, SoFar
 from ganaudit import devices
-from ganaudit.auditing.blocks import BlockDone
 from ganaudit.auditing.inversions import inversion_tasks
-from ganaudit.auditing.plan import BlockTask, Plan
+from ganaudit.auditing.plan import BlockTask
 from ganaudit.auditing.run import Audit, failing, open_store
 from ganaudit.errors import AuditError
 from ganaudit.spec import AuditSpec, load
@@ -27,11 +24,8 @@ from tasks.invert import invert
 from tasks.prepare import prepare
 from tasks.publish import publish
 
-Watch = Callable[[Plan, list[BlockTask], BlockDone | None], None]
-"""Told of the plan once (with None), then of each block when its records stand."""
-
-PROGRESS_SECONDS = 5.0
-"""Least time between two updates of the progress artifact: each is a request to the server."""
+Watch = Callable[[SoFar], None]
+"""Told of every change: of the plan, of each block when its records stand, of each generator whose photos are inverted."""
 
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
@@ -64,9 +58,10 @@ def audit(audit: str, store: str | None = None) -> Audit:
 def _run(spec: AuditSpec, watch: Watch | None) -> Audit:
     planned, todo = prepare(spec)
     with failing(planned, open_store(spec)):
-        if watch is not None:
-            watch(planned, todo, None)
-        progress = _Progress(len(todo))
+        so_far = SoFar.of(planned, todo)
+        so_far.listeners += [] if watch is None else [watch]
+        so_far.listeners += [Artifact(so_far)] if todo or spec.invert is not None else []
+        so_far.tell()
         futures = [block.submit(one, label(one)) for one in todo]
         parsed, first_error = 0, None
         for future in as_completed(futures):
@@ -74,47 +69,25 @@ def _run(spec: AuditSpec, watch: Watch | None) -> Audit:
                 done = future.result()
             except Exception as error:  # the other blocks' records are worth having: go on, then say what went wrong
                 first_error = first_error or error
+                so_far.block_failed()
                 continue
             parsed += done.images
-            progress.step()
-            if watch is not None:
-                watch(planned, todo, done)
-        progress.finish()
+            so_far.block(done)
         if first_error is not None:
             raise first_error
         to_invert, notes = inversion_tasks(planned)
-        inverted = [one.result() for one in [invert.submit(one, one.name) for one in to_invert]]
+        so_far.inverts([one.name for one in to_invert])
+        inverted = []
+        for todo_there, pending in [(one, invert.submit(one, one.name)) for one in to_invert]:
+            inverted.append(pending.result())
+            so_far.inverted(todo_there.name)
+        so_far.publishes()
         return publish(planned, parsed, inverted, notes)
 
 
 def label(todo: BlockTask) -> str:
     """How Prefect's pages call a block."""
     return f"{todo.source.name} {todo.first}-{todo.last}"
-
-
-class _Progress:
-    """The run's progress artifact, updated now and then."""
-
-    def __init__(self, blocks: int) -> None:
-        self._blocks, self._done, self._told = blocks, 0, time.monotonic()
-        self._artifact: UUID | None = None
-        if blocks:
-            made = create_progress_artifact(progress=0.0, key="progress", description="Blocks whose records stand")
-            self._artifact = made if isinstance(made, UUID) else None
-
-    def step(self) -> None:
-        self._done += 1
-        if time.monotonic() - self._told >= PROGRESS_SECONDS:
-            self._tell()
-
-    def finish(self) -> None:
-        if self._blocks:
-            self._tell()
-
-    def _tell(self) -> None:
-        self._told = time.monotonic()
-        if self._artifact is not None:
-            update_progress_artifact(self._artifact, progress=100.0 * self._done / self._blocks)
 
 
 def run(path: Path | str, store: Path | str | None = None, watch: Watch | None = None) -> Audit:

@@ -99,12 +99,27 @@ def check(
 
 
 @app.command()
-def runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def runs(
+    audit: Annotated[str | None, typer.Option(help="Of this audit alone.", show_default=False)] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only those that are running, done, set aside or failed.", show_default=False)
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Started since: 2026-11-01, 2026-11-01T06:00 (UTC), 36h or 7d.", show_default=False)
+    ] = None,
+    generator: Annotated[
+        str | None, typer.Option(help="Only those with this generator or training.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many at most.", show_default=False)] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """The runs in a store, newest first."""
-    from ganaudit.records import catalog
+    from flows.runs_command import Filters, runs_text, some_runs
 
-    rows = catalog.query(_readable(store), RUNS).to_pylist()
-    typer.echo(_json(rows) if as_json else terminal.table_text(rows, "no runs yet"), nl=as_json)
+    asked = Filters(audit, status, since, generator, limit)
+    rows = some_runs(_readable(store), asked)
+    typer.echo(_json(rows) if as_json else runs_text(rows, asked), nl=as_json)
 
 
 @app.command()
@@ -139,8 +154,20 @@ def report(
 
 @app.command()
 def compare(
-    runs: Annotated[list[str] | None, typer.Argument(help="The runs; the newest by default.", show_default=False)] = None,
-    baseline: Annotated[str | None, typer.Option(help="An accepted run, to compare with.", show_default=False)] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="RUN, AUDIT (its newest run), or RUN:NAME, a generator or training of it; the newest run by default.",
+            show_default=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="An accepted run, to compare with, likewise; or best: of each training, the last checkpoint against the best.",
+            show_default=False,
+        ),
+    ] = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -152,7 +179,7 @@ def compare(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generators side by side, or against an accepted run."""
+    """Generators or checkpoints, or against an accepted run."""
     from flows.compare_command import compare_runs, compared_text
 
     opened = _readable(store)
@@ -291,14 +318,6 @@ app.command("compact")(store_commands.compact)
 app.command("prune")(store_commands.prune)
 
 
-RUNS = """
-    SELECT run, audit, status, started, round(epoch(finished - started), 1) AS seconds,
-           (SELECT string_agg(source, ', ' ORDER BY role DESC, source)
-            FROM run_sources WHERE run_sources.run = runs.run) AS sources
-    FROM runs ORDER BY started DESC
-"""
-
-
 def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = False) -> int:
     from ganaudit.spec import load
 
@@ -314,7 +333,8 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
         option = "" if found.store == DEFAULT_STORE.resolve() else f" --store {shlex.quote(str(found.store))}"
         typer.echo(
             f"\nTry:  {_program()} sql"
-            + ' "SELECT generator, class, area_ratio, presence_ratio FROM class_stats ORDER BY presence_ratio LIMIT 6"'
+            + ' "SELECT generator, class, measure, verdict, ratio, ratio_low, ratio_high FROM dropped_classes'
+            + " WHERE verdict IN ('dropped', 'reduced') ORDER BY ratio LIMIT 8\""
             + option
         )
     return found.exit_code

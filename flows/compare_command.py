@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flows.terminal import table_text
+from ganaudit.errors import RequestError
+from ganaudit.findings.choosing import BEST, against_one, chosen, last_against_best
 from ganaudit.findings.compare import images_of
 from ganaudit.findings.compared import Compared, Difference, ReadMoments, compared
-from ganaudit.findings.finished import finished
 from ganaudit.findings.materialise import classes_of
 from ganaudit.findings.moments import moments_of
 from ganaudit.findings.regressions import FARTHER, Change, Verdict, fail_on
@@ -29,11 +31,25 @@ Namer = Callable[[str, str], str]
 
 
 def compare_runs(store: Store, runs: Sequence[str], baseline: str | None, words: str | None) -> Compared:
-    """The runs of a store, compared. Raises RequestError in one sentence where that cannot be."""
+    """The runs of a store, compared: each RUN, AUDIT, or one of these and a generator or training of it (RUN:NAME).
+
+    baseline: likewise; or `best`, which compares the last checkpoint of each training with the best before it. Raises
+    RequestError in one sentence where that cannot be.
+    """
     failing = fail_on(words)
-    chosen = [finished(store, run) for run in dict.fromkeys(runs)]
-    accepted = None if baseline is None else finished(store, baseline)
-    return compared(chosen, accepted, failing, _reader(store, chosen[0].real.parser_key))
+    asked = [chosen(store, run) for run in dict.fromkeys(runs)]
+    accepted, notes = None, list[str]()
+    if baseline == BEST:
+        if len(asked) > 1:
+            raise RequestError(f"--baseline {BEST} is about the checkpoints of one run; name one, not {len(asked)}")
+        last, accepted, notes = last_against_best(asked[0])
+        asked = [last]
+    elif baseline is not None:
+        accepted = chosen(store, baseline)
+        if accepted.run.partition(":")[2] and len(accepted.generators) == 1:
+            accepted = against_one(accepted, asked)
+    found = compared(asked, accepted, failing, _reader(store, asked[0].real.parser_key))
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def compared_text(found: Compared, width: int = 0) -> str:
@@ -156,11 +172,18 @@ def _corrected(found: Compared, run: str, generator: str) -> float | None:
 
 def _names(found: Compared) -> Namer:
     """How a generator is called: by its name, and by its run where several runs are compared."""
-    return (lambda run, generator: generator) if len(found.runs) == 1 else (lambda run, generator: f"{generator} ({run})")
+    if len({_base(run) for run in found.runs}) == 1:
+        return lambda run, generator: generator
+    return lambda run, generator: f"{generator} ({_base(run)})"
+
+
+def _base(run: str) -> str:
+    """A run without the generator or training that was chosen of it."""
+    return run.partition(":")[0]
 
 
 def _run_column(found: Compared, run: str) -> dict[str, str]:
-    return {} if len(found.runs) == 1 else {"run": run}
+    return {} if len(found.runs) == 1 else {"run": _base(run)}
 
 
 def _place(rank: int | None, low: int | None, high: int | None) -> str:

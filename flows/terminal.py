@@ -6,7 +6,6 @@ import io
 import math
 import re
 import textwrap
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from ganaudit.auditing.blocks import BlockDone
+    from flows.progress import SoFar
     from ganaudit.auditing.check import Check
-    from ganaudit.auditing.plan import BlockTask, Plan
     from ganaudit.auditing.reach import Reach
     from ganaudit.auditing.run import Audit
 
+
+PLAIN_SECONDS = 30.0
+"""Between two lines of progress where the output is no terminal."""
 
 UNSEEN = 12
 """Classes that no real image holds which are named before the rest is counted."""
@@ -32,17 +33,22 @@ _NUMBER = re.compile(r"[-+<−]?[\d,.]+( \[.*\])?|[-–]")
 
 
 class RunProgress:
-    """One bar for each source whose blocks are missing."""
+    """The run in the terminal: a bar for each source whose blocks are missing and one for all; plain lines where nobody looks.
+
+    Told of every change by `flows.progress.SoFar`.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("images"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[counted]}", justify="right"),
         )  # fmt: skip
-        self._bars = Progress(*columns, console=console)
+        self._bars = Progress(*columns, console=console, auto_refresh=False)
         self._bar: dict[str, TaskID] = {}
-        self._started, self._left = time.monotonic(), 0
+        self._all: TaskID | None = None
+        self._stage: str | None = None
+        self._said = 0.0
+        self._parsed = False
 
     def __enter__(self) -> RunProgress:
         return self
@@ -52,29 +58,69 @@ class RunProgress:
             self._bars.stop()
             self._console.print()
 
-    def __call__(self, planned: Plan, todo: Sequence[BlockTask], done: BlockDone | None) -> None:
-        from ganaudit.auditing.plan import needs
+    def __call__(self, so_far: SoFar) -> None:
+        from flows.progress import INVERTING, PUBLISHING, line
+        from ganaudit.report.words import counted
 
-        if done is None:
-            self._started, self._left = time.monotonic(), len(todo)
+        if self._stage is None:
+            self._begin(so_far)
+        if so_far.stage == INVERTING != self._stage:
+            names = ", ".join(so_far.inverting)
+            self._say(f"Inverting photos in {counted(so_far.inversions, 'generator')}: {names}.")
+        elif so_far.stage == INVERTING:
+            self._say(line(so_far))
+        if so_far.stage == PUBLISHING != self._stage:
+            self._say("Rolling up the findings and drawing the report …")
+        self._stage = so_far.stage
+        if self._bar:
+            self._update(so_far)
+
+    def _begin(self, so_far: SoFar) -> None:
+        planned = so_far.planned
+        if not so_far.sources:
             total = sum(source.count for source in planned.sources)
-            if not todo:
-                self._console.print(f"All {total:,} images are in the store already; nothing to parse.", style="dim")
-            else:
-                parts = f"{needs(todo):,} images in {len(todo)} blocks, on {planned.device}, {planned.workers} at once"
-                self._console.print(f"Parsing {parts}.", style="dim")
-                self._bars.start()
-            for key in dict.fromkeys(one.key for one in todo):
-                mine = [one for one in todo if one.key == key]
-                self._bar[key] = self._bars.add_task(escape(mine[0].source.name), total=needs(mine))
+            self._say(f"All {total:,} images are in the store already; nothing to parse.")
             return
-        self._bars.advance(self._bar[done.key], done.images)
-        self._left -= 1
-        if not self._left:
-            self._bars.stop()
-            seconds = max(time.monotonic() - self._started, 1e-3)
-            parsed = f"{needs(todo):,} images in {seconds:,.0f} s, {needs(todo) / seconds:,.0f} a second"
-            self._console.print(f"Parsed {parsed}. Rolling up the findings and drawing the report …", style="dim")
+        parts = f"{so_far.images:,} images in {so_far.blocks} blocks, on {planned.device}, {planned.workers} at once"
+        self._say(f"Parsing {parts}.")
+        self._said = so_far.clock()
+        for key, source in so_far.sources.items():
+            self._bar[key] = self._bars.add_task(escape(source.name), total=source.images, counted="")
+        self._all = self._bars.add_task("all", total=so_far.images, counted="") if len(self._bar) > 1 else None
+        if self._console.is_terminal:
+            self._bars.start()
+
+    def _update(self, so_far: SoFar) -> None:
+        from flows.progress import line
+        from ganaudit.report.words import about
+
+        for key, source in so_far.sources.items():
+            counted = f"{source.images_done:,} of {source.images:,} images, {source.blocks_done} of {source.blocks} blocks"
+            self._bars.update(self._bar[key], completed=source.images_done, counted=counted)
+        rate = "" if so_far.rate is None else f"{so_far.rate:,.0f} images a second"
+        left = "" if not so_far.seconds_left else f", about {about(so_far.seconds_left)} left"
+        last = next(iter(self._bar.values())) if self._all is None else self._all
+        if self._all is not None or rate:
+            said = (
+                f"{rate}{left}"
+                if self._all is not None
+                else f"{so_far.images_done:,} of {so_far.images:,} images, {rate}{left}"
+            )
+            self._bars.update(last, completed=so_far.images_done, counted=said)
+        if self._console.is_terminal and self._bars.live.is_started:
+            self._bars.refresh()
+        elif not self._parsed and so_far.ended is None and so_far.clock() - self._said >= PLAIN_SECONDS:
+            self._said = so_far.clock()
+            self._say(line(so_far))
+        if so_far.ended is not None and not self._parsed:
+            self._parsed = True
+            if self._bars.live.is_started:
+                self._bars.stop()
+            done = f"{so_far.images:,} images in {so_far.seconds:,.0f} s, {so_far.images / so_far.seconds:,.0f} a second"
+            self._say(f"Parsed {done}.")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, style="dim", markup=False, soft_wrap=True)
 
 
 def findings_text(found: Audit, width: int = 0) -> str:
@@ -137,6 +183,8 @@ def as_dict(found: Audit) -> dict[str, Any]:
 
 def plan_text(found: Check, width: int = 0) -> str:
     """What `ganaudit check` found; notes are wrapped at `width`."""
+    from ganaudit.report.words import about
+
     rows = [
         {
             "source": source.name, "role": source.role, "kind": source.kind, "images": f"{source.images:,}",
@@ -150,7 +198,7 @@ def plan_text(found: Check, width: int = 0) -> str:
         f"{table_text(rows, '')}* of its first batch\n{notes}\n"
         f"parser {found.parser} with {found.classes} classes, {found.precision} on {found.device}, "
         f"{found.workers} blocks at once\n"
-        f"{found.missing_blocks} of {found.blocks} blocks to do: about {_duration(found.seconds)} and {found.megabytes:.1f} MB "
+        f"{found.missing_blocks} of {found.blocks} blocks to do: about {about(found.seconds)} and {found.megabytes:.1f} MB "
         f"({found.free_gigabytes:,.0f} GB free) in {found.store}"
         + ("" if found.reach is None else f"\n\n{_reach_text(found.reach, width)}")
     )
@@ -243,9 +291,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     return str(value)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from ganaudit.checkpoints import expanded
 from ganaudit.errors import RequestError
 
 Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
@@ -105,9 +106,15 @@ class WeightsSource(Source):
 
     kind: Literal["dcgan", "progan", "stylegan"]
     weights: str
-    """A file, or builtin:NAME."""
+    """A file, or builtin:NAME; a pattern such as ckpt/*.safetensors: one generator for each file."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """The weights file must have this digest."""
+    step: Annotated[int, Field(ge=0)] | None = None
+    """The training step of the weights; default: what their card or metadata says."""
+    step_from: str | None = None
+    """Where a pattern's steps were read from: card, metadata, file name."""
+    training: Name | None = None
+    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
 
 
 class FactorySource(Source):
@@ -118,6 +125,12 @@ class FactorySource(Source):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     options: Options = {}
     """Keyword arguments of the factory; `weights` is passed too where it is given."""
+    step: Annotated[int, Field(ge=0)] | None = None
+    """The training step of the weights; default: what their card or metadata says."""
+    step_from: str | None = None
+    """Where a pattern's steps were read from: card, metadata, file name."""
+    training: Name | None = None
+    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
     resize: Size | None = None
     how: Literal["crop", "stretch"] = "crop"
 
@@ -371,20 +384,33 @@ def with_store(spec: AuditSpec, store: Path | str) -> AuditSpec:
 
 def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
     """The spec of a mapping such as an audit file's. Raises RequestError listing every mistake with its key path."""
+    whole, places, wrong = expanded(data)
+    found: dict[str, list[str]] = {}
     try:
-        return AuditSpec.model_validate(data)
+        spec = AuditSpec.model_validate(whole)
+        if not wrong:
+            return spec
     except ValidationError as error:
-        found: dict[str, list[str]] = {}
         details = error.errors()
         if len(details) > 1:  # a list of which no entry is valid is not too short
             details = [detail for detail in details if detail["type"] != "too_short"] or details
         for detail in details:
-            path, message = _mistake(dict(detail))
+            path, message = _mistake(_in_the_file(dict(detail), places))
             if message not in found.setdefault(path, []):
                 found[path].append(message)
-        lines = [f"{path}: {', or '.join(messages)}".lstrip(": ") for path, messages in found.items()]
-        heading = f"{where} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
-        raise RequestError("\n".join([heading, *(f"  {line}" for line in lines)])) from None
+    for path, message in wrong:
+        found.setdefault(path, []).append(message)
+    lines = [f"{path}: {', or '.join(messages)}".lstrip(": ") for path, messages in found.items()]
+    heading = f"{where} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
+    raise RequestError("\n".join([heading, *(f"  {line}" for line in lines)])) from None
+
+
+def _in_the_file(detail: dict[str, Any], places: Sequence[int]) -> dict[str, Any]:
+    """The mistake with a generator's place in the audit file: of a pattern, every file's is the same."""
+    loc = detail["loc"]
+    if len(loc) > 1 and loc[0] == "generators" and isinstance(loc[1], int) and loc[1] < len(places):
+        return {**detail, "loc": (loc[0], places[loc[1]], *loc[2:])}
+    return detail
 
 
 def _mistake(detail: dict[str, Any]) -> tuple[str, str]:

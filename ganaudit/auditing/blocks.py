@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from ganaudit.tally import Confusion, Tally, confused, tally
 from ganaudit.version import __version__
 
 T = TypeVar("T")
+log = logging.getLogger("ganaudit.blocks")
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,13 @@ def make_block(task: BlockTask) -> BlockDone:
         task.key, task.first, task.last, pa.concat_tables(image_rows), pa.concat_tables(class_rows), footer,
         pa.concat_tables(confusion_rows) if confusion_rows else None,
     )  # fmt: skip
-    return BlockDone(
-        task.source.name, task.key, task.first, task.last, task.last - task.first + 1, quarantined,
-        sampling, parsing, time.perf_counter() - started,
+    seconds = time.perf_counter() - started
+    images_done = task.last - task.first + 1
+    log.info(
+        "run %s, source %s, block %d-%d: %d images in %.1f s, %d set aside",
+        task.run, task.source.name, task.first, task.last, images_done, seconds, quarantined,
     )  # fmt: skip
+    return BlockDone(task.source.name, task.key, task.first, task.last, images_done, quarantined, sampling, parsing, seconds)
 
 
 def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch, float]]:

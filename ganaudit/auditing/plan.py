@@ -13,6 +13,7 @@ from ganaudit import devices
 from ganaudit.auditing.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
 from ganaudit.auditing.sources import OpenSource, open_source
 from ganaudit.errors import RequestError
+from ganaudit.findings.classes import check_groups, check_slices
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.parsers.protocol import ClassInfo
@@ -35,6 +36,8 @@ class BlockTask:
     last: int
     device: str
     precision: str
+    run: str = ""
+    """The run that asked for it, for logs: it is in no key."""
 
     @property
     def source(self) -> AnySource:
@@ -81,7 +84,9 @@ class Plan:
 
     def task(self, source: PlannedSource, first: int, last: int) -> BlockTask:
         """The images first to last of a source."""
-        return BlockTask(self.spec, source.asked, source.key, self.parser_key, first, last, self.device, self.precision)
+        return BlockTask(
+            self.spec, source.asked, source.key, self.parser_key, first, last, self.device, self.precision, self.run
+        )
 
     def missing(self, store: Store) -> list[BlockTask]:
         """Blocks that are not in the store yet, each key once, sources taking turns so that all get on evenly."""
@@ -109,6 +114,8 @@ def plan(spec: AuditSpec) -> Plan:
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
     parser = open_parser(spec, device, precision)
+    check_groups(spec.groups, {info.id: info.name for info in parser.parser.classes})
+    check_slices(spec.slices, Store(spec.path(spec.store)))
     sources = [_planned(spec, asked, parser, device) for asked in named(spec)]
     natives = [source.resolution for source in sources if source.role == GENERATED]
     sources += [_planned(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]

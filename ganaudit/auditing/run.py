@@ -234,9 +234,12 @@ def report_data(store: Store, run: str) -> ReportData:
         row = connection.execute(statement, [run]).fetchone()
         if row is None:
             raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
+        asked = {one.get("name"): one for one in json.loads(row[1]).get("generators", ())}
         sources = [
-            Used(role, name, kind, key, parser, count, _digests(recipe, digests))
-            for role, name, kind, key, parser, count, recipe, digests in connection.execute(sql.text("used"), [run]).fetchall()
+            Used(role, name, kind, key, parser, count, _digests(recipe, digests), *_training(asked.get(name, {}), step))
+            for role, name, kind, key, parser, count, recipe, digests, step in connection.execute(
+                sql.text("used"), [run]
+            ).fetchall()
         ]
         set_aside = connection.execute(
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
@@ -277,6 +280,12 @@ def written(store: Store, run: str) -> tuple[dict[str, pa.Table], bool]:
         except AuditError:
             older = True
     return found, older or (bool(found) and "dropped_classes" not in found)
+
+
+def _training(asked: dict[str, Any], recorded: int | None) -> tuple[str | None, int | None]:
+    """The training and step of a generator: what the audit file says, else the step that its weights said."""
+    step = asked.get("step")
+    return asked.get("training"), recorded if step is None else step
 
 
 def _digests(recipe: str, digests: str) -> dict[str, str]:

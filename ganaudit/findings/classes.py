@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +19,7 @@ from ganaudit.findings.counts import Counts
 from ganaudit.findings.sources import Source
 from ganaudit.findings.tables import UNBOUNDED, Columns
 from ganaudit.records import catalog
-from ganaudit.records.schema import CLASS_PIXELS, CLASS_STATS, IMAGES, RUN_SOURCES
+from ganaudit.records.schema import CLASS_PIXELS, CLASS_STATS, FINDINGS, IMAGES, RECORDS, RUN_SOURCES
 from ganaudit.records.store import Store
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import pairs, power, verdicts
@@ -87,15 +90,44 @@ def of_groups(
     """Columns of `dropped_groups`: the pixels of a group's classes count together. Raises RequestError for an unknown class."""
     if not groups:
         return {}
-    ids = {name: class_id for class_id, name in names.items()}
-    members = []
-    for group, wanted in groups.items():
-        unknown = [name for name in wanted if name not in ids]
-        if unknown:
-            raise RequestError(f"groups.{group}: the parser has no class {unknown[0]!r}; it has {', '.join(sorted(ids))}")
-        members.append([real.classes.index(ids[name]) for name in dict.fromkeys(wanted)])
+    check_groups(groups, names)
+    ids = {name: class_id for class_id, name in names.items() if class_id != 0}
+    members = [[real.classes.index(ids[name]) for name in dict.fromkeys(wanted)] for wanted in groups.values()]
     a, b = (held_of(side, pooled(side.matrix, members), decide.presence) for side in (real, generated))
     return verdict_columns(a, b, {"group": list(groups)}, decide, real.pixels)
+
+
+def check_groups(groups: Mapping[str, Sequence[str]], names: Mapping[int, str]) -> None:
+    """Raises RequestError for a group that names a class which the parser does not have. names: by id; 0 is void."""
+    known = {name for class_id, name in names.items() if class_id != 0}
+    for group, wanted in groups.items():
+        for name in wanted:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                guess = f", did you mean {near[0]!r}" if near else ""
+                raise RequestError(
+                    f"groups.{group}: the parser has no class {name!r}{guess}; it has {', '.join(sorted(known))}"
+                )
+
+
+def check_slices(slices: Mapping[str, Slice], store: Store) -> None:
+    """Raises RequestError for a slice whose condition cannot be asked of `images`: it is tried on a table without rows."""
+    conditions = [(name, text) for name, part in slices.items() for text in (part.real, part.generated) if text is not None]
+    if not conditions:
+        return
+    with contextlib.closing(catalog.in_memory(store, {table: [] for table in (*RECORDS, *FINDINGS)})) as connection:
+        for name, condition in dict.fromkeys(conditions):
+            _chosen(connection, "", "", name, condition)
+
+
+def _chosen(connection: duckdb.DuckDBPyConnection, run: str, source: str, name: str, condition: str) -> Any:
+    """Indices of a source's images that meet a slice's condition."""
+    statement = sql.filled("slice", run=sql.literal(run), source=sql.literal(source), condition=condition)
+    try:
+        return connection.sql(statement).to_arrow_table()["image"].to_numpy()
+    except Exception as error:
+        first = str(error).strip().splitlines()[0]
+        raise RequestError(f"slices.{name}: {condition!r} is no condition on the columns of images: {first}") from None
 
 
 def of_slices(
@@ -113,15 +145,7 @@ def of_slices(
                 if condition is None:
                     members.append(np.ones(len(side), bool))
                     continue
-                statement = sql.filled("slice", run=sql.literal(run), source=sql.literal(side.source.name), condition=condition)
-                try:
-                    chosen = connection.sql(statement).to_arrow_table()["image"].to_numpy()
-                except Exception as error:
-                    first = str(error).strip().splitlines()[0]
-                    raise RequestError(
-                        f"slices.{name}: {condition!r} is no condition on the columns of images: {first}"
-                    ) from None
-                members.append(np.isin(side.images, chosen))
+                members.append(np.isin(side.images, _chosen(connection, run, side.source.name, name, condition)))
             if min(int(member.sum()) for member in members) < 2:
                 continue
             held_in = [

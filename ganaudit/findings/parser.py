@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ganaudit.findings.counts import Counts, read_counts
+from ganaudit.findings.doubt import doubts, falls
 from ganaudit.findings.sources import Source
 from ganaudit.findings.tables import Row, Tables, number
 from ganaudit.records.schema import PARSER_CONFUSION, SOURCES
@@ -64,6 +65,7 @@ def add(
     said = {(row["real"], row["generator"], row["measure"], row["class_id"]): row["verdict"] for row in verdicts_so_far}
     lines = Lines(decide.alpha, decide.dropped, decide.reduced, decide.increased)
     corrected: list[Row] = []
+    doubted = doubts(store, run)
     parsed = {
         source.name for source in sources if _kind(store, source) != "masks"
     }  # label maps taken as they are have no error
@@ -75,11 +77,12 @@ def add(
             for measure in ("presence", "area")
         }
         confidence = [sure.get((real, generator, one), (None, None)) for one in classes]
+        falling = falls(doubted, real, generator, [one for one in classes if one != 0], decide.alpha)
         ids = {"run": run, "real": real, "generator": generator}
         for row in corrected_rows(known, seen[real], seen[generator], classes, names, verdicts, lines):
             before, after = confidence[list(classes).index(row["class_id"])]
-            falls = parser_error.confidence_falls(before, after)
-            sides = {"real_confidence": before, "generated_confidence": after, "confidence_falls": falls}
+            falls_there = None if before is None or after is None else falling[row["class_id"]]
+            sides = {"real_confidence": before, "generated_confidence": after, "confidence_falls": falls_there}
             corrected.append({**ids, **row, **sides})
     tables.rows("parser_corrected", corrected)
 

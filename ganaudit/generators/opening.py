@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganaudit import factory, weights
+from ganaudit.checkpoints import card_step, metadata_step
 from ganaudit.errors import RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.random import VERSION as DRAWS_VERSION
@@ -32,16 +34,15 @@ class OpenGenerator:
 def open_generator(asked: WeightsSource | FactorySource, spec: AuditSpec, device: str) -> OpenGenerator:
     """Opens a live generator on `device`, in float32. Raises RequestError for what cannot be a generator."""
     digests: dict[str, str] = {}
-    step = None
     recipe: dict[str, Any]
     if isinstance(asked, WeightsSource):
         found = weights.load(asked.weights, spec.folder, asked.sha256)
         generator: Any = weights.network(found, opener("generators", asked.kind))
         recipe = {"kind": asked.kind, "weights": found.sha256, "draws": DRAWS_VERSION}
         digests["weights"] = found.sha256
-        step = weights.card(found.path).get("iterations")
+        path: Path | None = found.path
     else:
-        keywords = dict(asked.options)
+        keywords, path = dict(asked.options), None
         recipe = factory.recipe(asked.kind, spec.folder, asked.options)
         if asked.weights is not None:
             path = weights.locate(asked.weights, spec.folder)
@@ -57,7 +58,15 @@ def open_generator(asked: WeightsSource | FactorySource, spec: AuditSpec, device
     if isinstance(asked, FactorySource):
         check_protocol(generator, f"{asked.name} ({asked.kind})", spec.sample.seed)
     recipe["seed"] = spec.sample.seed
-    return OpenGenerator(generator, spec.sample.seed, recipe, digests, step if isinstance(step, int) else None)
+    return OpenGenerator(generator, spec.sample.seed, recipe, digests, _step(asked, path))
+
+
+def _step(asked: WeightsSource | FactorySource, path: Path | None) -> int | None:
+    """The training step: what the audit file says, else the card, else the metadata of the weights file."""
+    if asked.step is not None or path is None:
+        return asked.step
+    step = card_step(path)
+    return metadata_step(path) if step is None else step
 
 
 def check_protocol(generator: Any, who: str, seed: int) -> None:

@@ -464,7 +464,8 @@ PARSER_CORRECTED = Table(
         Column("generated_confidence", _FLOAT, "The same over the generated images.", True),
         Column(
             "confidence_falls", _YES_NO,
-            "Whether the doubt (1 - confidence) on generated images is half as large again as on real ones, and .02 larger.",
+            "Whether the doubt (1 - confidence) on generated images is half as large again as on real ones, .02 larger, and "
+            "grew beyond noise by half more than that of the generator's class in the middle.",
             True,
         ),
     ),

@@ -39,6 +39,11 @@ class Verdict:
     generated_holding: int | None = None
     threshold: float | None = None
 
+    @property
+    def loss_q(self) -> float | None:
+        """The q-value, which is that of a loss, where a loss was found or is open: it says nothing of other verdicts."""
+        return self.q_value if self.verdict in (*LOST, "inconclusive") else None
+
 
 @dataclass(frozen=True)
 class Sides:

@@ -87,6 +87,9 @@ class Used:
     parser_key: str
     images: int
     digests: Mapping[str, str]
+    training: str | None = None
+    """The training that a generator is a checkpoint of."""
+    training_step: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,13 +11,16 @@ from ganaudit.report.distances import curve, distances, shares
 from ganaudit.report.drawing import Drawn, file_name, save, style
 from ganaudit.report.forest import forest_figure
 from ganaudit.report.pictures import coloured
+from ganaudit.report.training import trainings
+from ganaudit.report.training_figure import training_figure
 
 
 def figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write every figure of the report into `folder` and return the files, in order.
 
     For each generator `forest-NAME` (presence, size and area with verdicts), `classes-NAME` (the paper's figure) and
-    `parts-NAME` (its distance over the number of images and by class), then `fsd`, and `samples-NAME` for each source.
+    `parts-NAME` (its distance over the number of images and by class), then `fsd`, `training-NAME` for each training with
+    three checkpoints or more, and `samples-NAME` for each source.
     Letters that a file name cannot hold become hyphens.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +48,8 @@ def figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png", "sv
                 write(f"parts-{name}", parts_figure(points, parts, generator, title=True))
         if found := distances(data.findings):
             write("fsd", fsd_figure(found))
+        for training in trainings(data):
+            write(f"training-{file_name(training.name)}", training_figure(training, data.decide, title=True))
         for samples in data.kept.samples:
             if samples.pictures:
                 write(f"samples-{file_name(samples.source)}", samples_figure(samples))

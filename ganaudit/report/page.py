@@ -22,6 +22,8 @@ from ganaudit.report.forest import forest_figure
 from ganaudit.report.further import Further, further
 from ganaudit.report.palette import ROLES, class_colour
 from ganaudit.report.pictures import Encoded, encode, outline, thumbnail
+from ganaudit.report.training import training_words, trainings
+from ganaudit.report.training_figure import training_figure
 
 HERE = Path(__file__).parent
 PAGE = 4_800_000
@@ -55,6 +57,7 @@ class GeneratorView:
     unplotted: int
     further: Further
     tipping: Sequence[str]
+    doubt: str
     falling: Sequence[trust.Corrected]
     corrected: Sequence[trust.Corrected]
     influences: Mapping[str, Sequence["PictureView"]]
@@ -87,8 +90,16 @@ def render(data: ReportData) -> str:
     found = distances(data.findings)
     with style():
         drawn = [_drawn(data, name, place) for place, name in enumerate(data.generators)]
+        curves = [
+            (one, training_words(one), Markup(inline(training_figure(one, data.decide), f"t{place}")))
+            for place, one in enumerate(trainings(data))
+        ]
         side_by_side = Markup(inline(fsd_figure(found), "fsd")) if found else Markup("")
-    taken = sum(len(figure) for each in drawn for figure in each.figures) + 1_400 * sum(len(each.shown.rows) for each in drawn)
+    taken = (
+        sum(len(figure) for _, _, figure in curves)
+        + sum(len(figure) for each in drawn for figure in each.figures)
+        + 1_400 * sum(len(each.shown.rows) for each in drawn)
+    )
     budget = min(MOST, max(LEAST, PAGE - 300_000 - len(data.audit_yaml) - taken - 12_000 * len(drawn)))
     shown = [picture for samples in data.kept.samples for picture in samples.pictures]
     encoded = encode(shown, budget, data.kept.all)
@@ -103,6 +114,7 @@ def render(data: ReportData) -> str:
             means={verdict: _filled(text, data) for verdict, text in sentences.MEANS.items()},
             fsd=found,
             fsd_figure=side_by_side,
+            trainings=curves,
             pairs=pairs(data.findings),
             parser_classes=trust.parser_classes(data.findings),
             samples=[(samples, _views(samples, encoded, names)) for samples in data.kept.samples if samples.pictures],
@@ -171,7 +183,8 @@ def _generator(
         strip=[(thumbnail(picture), f"{name}, image {picture.index}") for picture in pictures[:STRIP]],
         forest=forest, areas=areas, parts=parts, shown=drawn.shown,
         unplotted=max(0, len(drawn.shown.rows) - PLOTTED) + drawn.shown.left_out, further=further(data.findings, name),
-        tipping=trust.tipping_words(data.findings, name), falling=trust.falling(data.findings, name),
+        tipping=trust.tipping_words(data.findings, name), doubt=trust.doubt_words(data.findings, name),
+        falling=trust.falling(data.findings, name),
         corrected=trust.corrected(data.findings, name), influences=influences,
     )  # fmt: skip
 

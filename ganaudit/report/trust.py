@@ -1,10 +1,15 @@
 """What the parser is worth: its errors where true label maps exist, and how wrong it would have to be for a verdict to flip."""
 
 from dataclasses import dataclass
+from statistics import median
 
 from ganaudit.report import words
 from ganaudit.report.classes import GREW, LOST, ClassFinding, Interval, class_findings
 from ganaudit.report.data import Findings, rows
+
+
+DOUBTED = 1.5
+"""From so many times the doubt (1 - confidence) on, a generator's images are told to be doubted as a whole."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,25 @@ def tipping_words(findings: Findings, generator: str) -> list[str]:
 
 
 def falling(findings: Findings, generator: str) -> list[Corrected]:
-    """The classes on which the parser is less sure in the generated images than in the real ones, each once."""
+    """The classes on which the parser's sureness falls more than on the generator's others, each once."""
     return list({one.class_id: one for one in corrected(findings, generator) if one.falls}.values())
+
+
+def doubt_words(findings: Findings, generator: str) -> str:
+    """How much more the parser doubts generated images on the class in the middle; empty below half as much again."""
+    grown = [
+        (1 - one.generated_confidence) / (1 - one.real_confidence)
+        for one in corrected(findings, generator)
+        if one.measure == "presence" and one.real_confidence is not None and one.generated_confidence is not None
+        and one.real_confidence < 1
+    ]  # fmt: skip
+    middle = median(grown) if grown else 0.0
+    if middle < DOUBTED:
+        return ""
+    return (
+        f"the parser is less sure in the generated images than in the real ones: on the class in the middle it doubts "
+        f"{words.number(middle)} times as much, and may err more than was measured on real ones"
+    )
 
 
 def _missed(name: str, tipping: float, sensitivity: float) -> str:

@@ -141,6 +141,13 @@ def duration(started: datetime, finished: datetime | None) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
+def about(seconds: float) -> str:
+    """About how long something takes: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def _times(interval: Interval, factor: float) -> Interval:
     value, low, high = (None if end is None else factor * end for end in (interval.value, interval.low, interval.high))
     return Interval(value, low, high)

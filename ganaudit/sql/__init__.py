@@ -7,9 +7,12 @@ macros.sql               the images and class pixels of any run, and of those un
 statistics.sql           statistics of classes, at any presence threshold, under any WHERE
 examples.sql             images to look at, and what goes together in them
 audited.sql              the latest finished run of each audit, by its names
+history.sql              generators over training steps and over runs
+runs_where.sql           the runs that some filters leave, newest first
 about.sql, made_by.sql   which store the catalog belongs to (template), and the question
 attach_new.sql, attach.sql, detach.sql   the catalog's file, to write and to read (templates)
 class_stats.sql          a finding (template)
+doubt.sql                the parser's doubt by class (template)
 used.sql                 the sources of one run, with what their keys stand for
 """
 
@@ -21,7 +24,7 @@ from dataclasses import dataclass
 from importlib import resources
 from string import Template
 
-SCRIPTS = ("runs", "macros", "statistics", "examples", "audited")
+SCRIPTS = ("runs", "macros", "statistics", "examples", "audited", "history")
 """The scripts that make the catalog's views and macros, in this order; they need the tables' views."""
 
 _DEFINITION = re.compile(

@@ -7,7 +7,8 @@ SELECT
     run_sources.parser_key,
     run_sources.count,
     sources.recipe,
-    sources.digests
+    sources.digests,
+    sources.training_step
 FROM run_sources
 JOIN sources ON sources.key = run_sources.key
 WHERE run_sources.run = ?

@@ -39,7 +39,7 @@ def audited(store: Any, pictures: Callable[..., None], run: Callable[..., None])
         return keys[said]
 
     def write(
-        name: str, generators: Mapping[str, Mapping[str, float]], *, real_seed: int = 0, real: int = 600,
+        name: str, generators: Mapping[str, Mapping[str, float]], /, *, real_seed: int = 0, real: int = 600,
         real_used: int | None = None, n: int = 600, seed: int = 1, hour: int = 0, size: int = 100, parser: str = "p0",
         **spec: Any,
     ) -> str:  # fmt: skip

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from ganaudit.report.trust import corrected, falling, parser_classes, tipping_words
+from ganaudit.report.trust import corrected, doubt_words, falling, parser_classes, tipping_words
 
 NAMES = {"run": "r1", "real": "village", "generator": "g"}
 
@@ -68,6 +68,14 @@ def test_classes_on_which_confidence_falls_are_named_once(table):
     found = table(corrected_row(1, "person", falls=True), corrected_row(1, "person", falls=True, measure="area"))
     assert [one.name for one in falling(found, "g")] == ["person"]
     assert falling(table(corrected_row(1, "person")), "g") == []
+
+
+def test_a_generator_that_is_doubted_as_a_whole_is_told_once(table):
+    sure, unsure = corrected_row(1, "person"), corrected_row(2, "car", falls=True)  # doubt 0.03 and 0.4 against 0.02
+    middle = {**corrected_row(3, "fence"), "generated_confidence": 0.92}  # 0.08
+    assert "on the class in the middle it doubts 4.0 times as much" in doubt_words(table(sure, middle, unsure), "g")
+    even = {**corrected_row(3, "fence"), "generated_confidence": 0.975}
+    assert doubt_words(table(even), "g") == "" == doubt_words(table(), "g")
 
 
 def test_the_parsers_worst_classes_come_first_and_those_that_nothing_holds_are_left_out(table):

@@ -85,3 +85,7 @@ def test_counts_lists_and_times():
     assert words.moment(datetime(2026, 11, 21, 3, 0)) == "2026-11-21 03:00"
     later = (timedelta(seconds=41), timedelta(seconds=92), timedelta(hours=2, minutes=5))
     assert [words.duration(start, start.astimezone(UTC) + each) for each in later] == ["41 s", "1 min 32 s", "2 h 5 min"]
+
+
+def test_about_how_long():
+    assert [words.about(seconds) for seconds in (40, 600, 9000)] == ["40 s", "10 min", "2.5 h"]

@@ -1,0 +1,84 @@
+"""`ganaudit runs`: the runs in a store, filtered, and how they are listed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flows.terminal import table_text
+from ganaudit import sql
+from ganaudit.errors import RequestError
+from ganaudit.records import catalog
+from ganaudit.records.store import Store
+from ganaudit.report.words import about
+
+STATUSES = ("running", "done", "set aside", "failed")
+SOURCES = 4
+"""Sources that a line names before it counts the rest."""
+
+_AGO = re.compile(r"(\d{1,6})([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 168}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What to list; None asks nothing."""
+
+    audit: str | None = None
+    status: str | None = None
+    since: str | None = None
+    generator: str | None = None
+    limit: int | None = None
+
+
+def some_runs(store: Store, asked: Filters, now: datetime | None = None) -> list[dict[str, Any]]:
+    """The runs that the filters leave, newest first. Raises RequestError for a filter that means nothing here."""
+    if asked.status is not None and asked.status not in STATUSES:
+        raise RequestError(f"--status {asked.status!r} is none of {', '.join(STATUSES)}")
+    values = {
+        "audit": asked.audit, "status": asked.status, "since": _since(asked.since, now or datetime.now(UTC)),
+        "generator": asked.generator, "most": 2**62 if asked.limit is None else asked.limit,
+    }  # fmt: skip
+    with contextlib.closing(catalog.connect(store)) as connection:
+        found: list[dict[str, Any]] = connection.sql(sql.text("runs_where"), params=values).to_arrow_table().to_pylist()
+        known = connection.table("run_generators").select("audit, generator, training").fetchall() if not found else []
+    audits = sorted({row[0] for row in known})
+    generators = sorted({name for row in known for name in row[1:]})
+    for option, value, names in (("audit", asked.audit, audits), ("generator", asked.generator, generators)):
+        if known and value is not None and value not in names:
+            raise RequestError(f"no run in {store.path} has the {option} {value!r}; there are {_few(names)}")
+    return found
+
+
+def runs_text(rows: list[dict[str, Any]], asked: Filters) -> str:
+    """The runs as a table for people; a long list of sources is cut."""
+    filtered = any(value is not None for value in astuple(asked)[:-1])
+    shown = [
+        {
+            "run": row["run"], "audit": row["audit"], "status": row["status"],
+            "started (UTC)": f"{row['started']:%Y-%m-%d %H:%M}",
+            "took": "" if row["seconds"] is None else about(row["seconds"]), "images": f"{row['images']:,}",
+            "sources": _few((row["sources"] or "").split(", "), SOURCES),
+        }
+        for row in rows
+    ]  # fmt: skip
+    return table_text(shown, "no run fits these filters" if filtered else "no runs yet")
+
+
+def _since(text: str | None, now: datetime) -> str | None:
+    """A time in UTC, as DuckDB reads it."""
+    if text is None:
+        return None
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        when = now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]]) if ago else datetime.fromisoformat(text.strip())
+    except (ValueError, OverflowError):
+        raise RequestError(f"--since {text!r} is no time; write 2026-11-01, 2026-11-01T06:00 (UTC), 36h, 7d or 2w") from None
+    return (when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when).isoformat(" ")
+
+
+def _few(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
