@@ -12,7 +12,7 @@ from flows.audit import run
 from flows.compare_command import compare_runs, compared_text
 from flows.terminal import findings_text
 from ganaudit.auditing.run import Audit, open_store
-from ganaudit.errors import GanauditError
+from ganaudit.errors import GanauditError, RequestError
 from ganaudit.findings.compared import Compared
 from ganaudit.findings.finished import finished
 from ganaudit.findings.regressions import FARTHER
@@ -45,9 +45,11 @@ def nightly(audit: str, store: str | None = None, baseline: str | None = None, f
 def _check(audit: str, store: str | None, baseline: str | None, fail_on: str | None) -> None:
     """Raises what would be a pity to learn in the morning, before any image is parsed."""
     spec = load(audit, store)
-    words_of(fail_on)
+    words = words_of(fail_on)
     if baseline is not None:
         finished(open_store(spec), baseline)
+    elif FARTHER in words:
+        raise RequestError(f"fail_on {FARTHER} needs a baseline: the run to be farther than")
 
 
 def _gate(done: Audit, baseline: str | None, fail_on: str | None) -> Compared | None:
