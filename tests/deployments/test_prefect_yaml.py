@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 import yaml
@@ -21,6 +20,7 @@ from PIL import Image
 from flows import server as room
 from flows import settings
 from ganaudit.records import catalog
+from ganaudit.records.store import Store
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
 
@@ -62,7 +62,7 @@ class Team:
         """A command of Prefect's, in a folder, as it is typed there."""
         done = subprocess.run(
             [sys.executable, "-m", "prefect", *arguments], cwd=folder, env=self.environment, capture_output=True, text=True,
-            timeout=150,
+            timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -95,10 +95,8 @@ def small(tmp_path: Path) -> Path:
     """An audit of two folders of 64 village scenes each; the second holds no people."""
     for seed, (folder, prevalence) in enumerate({"photos": Prevalence(), "generated": Prevalence(person=0.0)}.items()):
         (tmp_path / folder).mkdir()
-        for number, pixels in enumerate(np.asarray(render(prevalence, seed, range(64))[0])):
-            Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels.transpose(1, 2, 0)).save(
-                tmp_path / folder / f"{number:03}.png"
-            )
+        for number, pixels in enumerate(render(prevalence, seed, range(64))[0]):
+            Image.fromarray(pixels).save(tmp_path / folder / f"{number:03}.png")
     data = {
         "name": "small", "parser": {"kind": "unet", "weights": "builtin:village"},
         "real": {"name": "photos", "kind": "folder", "path": "photos"},
@@ -110,6 +108,7 @@ def small(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(600)  # half a minute of work; a loaded machine takes several times as long
 def test_the_shipped_file_is_accepted_and_a_worker_runs_what_is_due(team: Team, small: Path) -> None:
     shipped = yaml.safe_load((DEPLOYMENTS / "prefect.yaml").read_text())
     team.prefect("work-pool", "create", POOL, "--type", "process", folder=small)
@@ -134,13 +133,15 @@ def test_the_shipped_file_is_accepted_and_a_worker_runs_what_is_due(team: Team, 
     ends = {one: team.run(one) for one in (good, twice, bad)}
     assert all(one["state_type"] in AT_REST for one in ends.values())
     assert sorted(ends[one]["state_type"] for one in (good, twice)) == ["CANCELLED", "COMPLETED"]  # one at a time
-    rows = catalog.query(small / "kept", "SELECT run, status FROM runs").to_pylist()
+    kept = Store(small / "kept")
+    rows = catalog.query(kept, "SELECT run, status FROM runs").to_pylist()
     assert [row["status"] for row in rows] == ["done"]
     done = next(one for one in ends.values() if one["state_type"] == "COMPLETED")
     assert done["state"]["message"].startswith(f"{rows[0]['run']}: ours ")
-    assert (small / "kept/findings/v1" / f"run={rows[0]['run']}" / "report.html").is_file()
-    said = "SELECT verdict FROM dropped_classes WHERE class = 'person' AND measure = 'presence'"
-    assert catalog.query(small / "kept", said).to_pylist() == [{"verdict": "dropped"}]
+    assert kept.finding(rows[0]["run"], "fsd").with_name("report.html").is_file()
+    said = "SELECT verdict, ratio FROM dropped_classes WHERE class = 'person' AND measure = 'presence'"
+    (person,) = catalog.query(kept, said).to_pylist()
+    assert person["verdict"] in ("reduced", "dropped") and person["ratio"] < 0.3
     links = [one["data"] for one in team.ask("/artifacts/filter") if one["key"] == "report"]
     assert len(links) == 1 and rows[0]["run"] in links[0]
 
