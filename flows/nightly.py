@@ -1,0 +1,78 @@
+"""The flow that a schedule runs: the audit as its file says, then, if wanted, the gate of `ganaudit compare`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from flows.audit import run
+from flows.compare_command import compare_runs, compared_text
+from flows.terminal import findings_text
+from ganaudit.auditing.run import Audit, open_store
+from ganaudit.errors import GanauditError, RequestError
+from ganaudit.findings.compared import Compared
+from ganaudit.findings.finished import finished
+from ganaudit.findings.regressions import FARTHER
+from ganaudit.findings.regressions import fail_on as words_of
+from ganaudit.records.store import Store
+from ganaudit.report.data import generators
+from ganaudit.report.sentences import headline
+from ganaudit.spec import load
+
+
+@flow(name="nightly", flow_run_name="{audit}", persist_result=False, validate_parameters=False)
+def nightly(audit: str, store: str | None = None, baseline: str | None = None, fail_on: str | None = None) -> Any:
+    """Runs or resumes the audit file `audit`, as `ganaudit run` does; relative paths start from the working directory.
+
+    store: replaces the audit file's own. baseline, fail_on: as in `ganaudit compare --baseline RUN --fail-on dropped`. The
+    flow run is Failed, with one sentence as its message, where the audit cannot be done or what `fail_on` names is met.
+    """
+    try:
+        _check(audit, store, baseline, fail_on)
+        done = run(audit, store)
+        get_run_logger().info(findings_text(done))
+        gate = _gate(done, baseline, fail_on)
+    except GanauditError as error:
+        return Failed(message=str(error))
+    if gate is not None and gate.regressed:
+        return Failed(message=f"{done.run}: {_regressions(gate)}; the report is {done.report}")
+    return Completed(message=f"{done.run}: {_summary(done)}; the report is {done.report}")
+
+
+def _check(audit: str, store: str | None, baseline: str | None, fail_on: str | None) -> None:
+    """Raises what would be a pity to learn in the morning, before any image is parsed."""
+    spec = load(audit, store)
+    words = words_of(fail_on)
+    if baseline is not None:
+        finished(open_store(spec), baseline)
+    elif FARTHER in words:
+        raise RequestError(f"fail_on {FARTHER} needs a baseline: the run to be farther than")
+
+
+def _gate(done: Audit, baseline: str | None, fail_on: str | None) -> Compared | None:
+    if baseline is None and fail_on is None:
+        return None
+    found = compare_runs(Store(done.store), [done.run], baseline, fail_on)
+    get_run_logger().info(compared_text(found))
+    return found
+
+
+def _regressions(gate: Compared) -> str:
+    """What met `fail_on`: "worse than RUN: progan: fence dropped (presence)"."""
+    named = [
+        f"{one.now.generator}: {one.now.what} {one.now.verdict} ({one.now.measure})"
+        for _, judged in gate.judged
+        for one in judged.regressed
+    ]
+    if FARTHER in gate.fail_on:
+        named += [f"{one.generator_a}: farther from the real images" for one in gate.farther]
+    return (f"worse than {gate.baseline}: " if gate.baseline else f"{','.join(gate.fail_on)} is met: ") + ", ".join(named)
+
+
+def _summary(done: Audit) -> str:
+    said = [f"{name} {headline(done.findings, name)}" for name in generators(done.findings)]
+    aside = [f"{done.quarantined:,} images were set aside"] if done.quarantined else []
+    return "; ".join([*said, *aside]) or "no generator has findings"
