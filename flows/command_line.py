@@ -296,6 +296,7 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
 
     spec = load(path, store)  # a wrong file is told at once, before anything is started
     settings.prepare()
+    _check_runner(spec)
     with server.connected(lambda note: err.print(note, style="dim", markup=False), lambda: _opened(spec)):
         from flows.audit import run as run_flow
 
@@ -310,6 +311,16 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
             + option
         )
     return found.exit_code
+
+
+def _check_runner(spec: Any) -> None:
+    """Tells what the audit's runner lacks before a server starts for it."""
+    if spec.run.runner != "threads":  # whose check is none, and whose import takes seconds
+        from prefect.settings import PREFECT_API_URL
+
+        from flows.runners import check_runner
+
+        check_runner(spec, PREFECT_API_URL.value())
 
 
 def _opened(spec: Any) -> None:
