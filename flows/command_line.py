@@ -88,8 +88,10 @@ def check(
     from ganaudit.auditing.check import check as checked
     from ganaudit.spec import load
 
+    spec = load(audit, store)
+    _check_runner(spec)
     with err.status("Opening every source and parsing one batch of each …"):
-        found = checked(load(audit, store), detect)
+        found = checked(spec, detect)
     typer.echo(_json(found.as_dict()) if as_json else terminal.plan_text(found, _width()))
 
 
@@ -315,7 +317,8 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
 
 def _check_runner(spec: Any) -> None:
     """Tells what the audit's runner lacks before a server starts for it."""
-    if spec.run.runner != "threads":  # whose check is none, and whose import takes seconds
+    if spec.run.runner != "threads":  # which need no check, and the import takes seconds
+        settings.prepare()
         from prefect.settings import PREFECT_API_URL
 
         from flows.runners import check_runner

@@ -61,7 +61,7 @@ class RunProgress:
             if not todo:
                 self._console.print(f"All {total:,} images are in the store already; nothing to parse.", style="dim")
             else:
-                parts = f"{needs(todo):,} images in {len(todo)} blocks, on {planned.device}, {planned.workers} at once"
+                parts = f"{needs(todo):,} images in {len(todo)} blocks, on {planned.device}, {planned.where}"
                 self._console.print(f"Parsing {parts}.", style="dim")
                 self._bars.start()
             for key in dict.fromkeys(one.key for one in todo):
@@ -149,7 +149,7 @@ def plan_text(found: Check, width: int = 0) -> str:
     return (
         f"{table_text(rows, '')}* of its first batch\n{notes}\n"
         f"parser {found.parser} with {found.classes} classes, {found.precision} on {found.device}, "
-        f"{found.workers} blocks at once\n"
+        f"{found.where}, runner {found.runner}\n"
         f"{found.missing_blocks} of {found.blocks} blocks to do: about {_duration(found.seconds)} and {found.megabytes:.1f} MB "
         f"({found.free_gigabytes:,.0f} GB free) in {found.store}"
         + ("" if found.reach is None else f"\n\n{_reach_text(found.reach, width)}")
