@@ -13,7 +13,6 @@ import signal
 from typing import Any, cast
 
 import dask as dask_settings
-import distributed
 import torch
 from distributed import Nanny, Scheduler, SpecCluster
 from prefect.settings import PREFECT_API_URL
@@ -21,17 +20,18 @@ from prefect_dask import DaskTaskRunner
 
 from flows.dask_workers import check_store, check_workers, connected
 from flows.runners import Runner
+from ganaudit import devices
 from ganaudit.auditing.plan import Plan
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.spec import Run
 
-CLOSE_SECONDS = 10.0
-"""How long the workers of a cluster of our own may take to end after the last task."""
-
 
 def check_cluster(run: Run, server: str | None) -> None:
-    """Raises RequestError where the cluster of `run` cannot take an audit. `server`: Prefect's address; None: a temporary one."""
-    if run.address is not None:
+    """Raises RequestError where the cluster of `run` cannot take an audit. `server`: Prefect's address, if not temporary."""
+    if run.address is None:
+        device = devices.pick(run.device)
+        environments(devices.workers(run.workers, device), device)
+    else:
         with connected(run.address) as client:
             check_workers(client, run, server)
 
@@ -54,8 +54,7 @@ class OnDask(DaskTaskRunner):  # type: ignore[misc]  # untyped
     def __init__(self, on_gpus: bool, address: str | None = None, workers: int = 1, device: str = "cpu") -> None:
         _be_quiet()
         if address is None:
-            own = {"cluster_class": local_cluster, "cluster_kwargs": {"workers": workers, "device": device}}
-            super().__init__(**own)
+            super().__init__(cluster_class=local_cluster, cluster_kwargs={"workers": workers, "device": device})
         else:
             super().__init__(address=address)
         self._on_gpus = on_gpus
@@ -77,13 +76,8 @@ def local_cluster(workers: int, device: str) -> SpecCluster:
 
     Raises AuditError where it does not start.
     """
-    environments: list[dict[str, str]] = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus(device)] or [{}] * workers
+    places = environments(workers, device)
     resources = {"GPU": 1} if device.startswith("cuda") else {}
-    if workers > len(environments):
-        raise RequestError(
-            f"run.workers is {workers} and there are {len(environments)} GPUs; a GPU takes one block at a time on Dask: "
-            f"set run.workers to {len(environments)} or less"
-        )
     options = {
         "nthreads": 1, "memory_limit": 0, "resources": resources, "dashboard": False, "host": "127.0.0.1",
         "silence_logs": logging.CRITICAL,
@@ -92,7 +86,7 @@ def local_cluster(workers: int, device: str) -> SpecCluster:
         return SpecCluster(
             workers={
                 number: {"cls": Nanny, "options": {**options, "env": environment}}
-                for number, environment in enumerate(environments[:workers])
+                for number, environment in enumerate(places)
             },
             scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
             silence_logs=logging.CRITICAL, shutdown_on_close=True,
@@ -102,10 +96,21 @@ def local_cluster(workers: int, device: str) -> SpecCluster:
         raise AuditError(f"the Dask workers of this machine did not start ({words})") from error
 
 
-def gpus(device: str) -> list[str]:
-    """CUDA_VISIBLE_DEVICES of each worker: one GPU each of those that this process sees; none for other devices."""
+def environments(workers: int, device: str) -> list[dict[str, str]]:
+    """What each worker's environment adds: on GPUs, one GPU each. Raises RequestError where there are too few of them."""
     if not device.startswith("cuda"):
-        return []
+        return [{}] * workers
+    there = gpus(device)
+    if workers > len(there):
+        raise RequestError(
+            f"run.workers is {workers} and {device} is {len(there)} GPU{'s' if len(there) > 1 else ''}; on Dask a GPU takes one "
+            f"block at a time: set run.workers to {len(there)} or less"
+        )
+    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in there[:workers]]
+
+
+def gpus(device: str) -> list[str]:
+    """The GPUs that this process sees, as CUDA_VISIBLE_DEVICES names them: all of them for `cuda`, one for `cuda:1`."""
     seen = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     seen = seen or [str(number) for number in range(torch.cuda.device_count())]
     return seen if device == "cuda" else [seen[int(device.removeprefix("cuda:"))]]
@@ -124,4 +129,3 @@ def _be_quiet() -> None:
     """What Dask says of workers that come and go is not for the terminal of an audit."""
     for name in ("distributed", *(name for name in logging.root.manager.loggerDict if name.startswith("distributed."))):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    assert distributed

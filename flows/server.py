@@ -117,7 +117,8 @@ def check_version(url: str, server: str, client: str) -> None:
 
 def _check(url: str) -> None:
     import prefect
-    from prefect.client.orchestration import ServerType, get_client
+    from prefect.client.base import ServerType
+    from prefect.client.orchestration import get_client
 
     server = None
     try:

@@ -95,7 +95,8 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
     precision = planned.precision if spec.parser.kind == "unet" else "its own precision"
     return Check(
         audit=spec.name, store=str(store.path), device=planned.device, precision=precision,
-        runner=spec.run.runner, workers=planned.workers, where=planned.where, parser=spec.parser.kind, classes=len(planned.classes), sources=tuple(found), blocks=planned.blocks,
+        runner=spec.run.runner, workers=planned.workers, where=planned.where,
+        parser=spec.parser.kind, classes=len(planned.classes), sources=tuple(found), blocks=planned.blocks,
         missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
         notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *remarks),
