@@ -103,8 +103,8 @@ def environments(workers: int, device: str) -> list[dict[str, str]]:
     there = gpus(device)
     if workers > len(there):
         raise RequestError(
-            f"run.workers is {workers} and {device} is {len(there)} GPU{'s' if len(there) > 1 else ''}; on Dask a GPU takes one "
-            f"block at a time: set run.workers to {len(there)} or less"
+            f"run.workers is {workers} and {device} is {len(there)} GPU{'s' if len(there) > 1 else ''}; on Dask a GPU takes "
+            f"one block at a time: set run.workers to {len(there)} or less"
         )
     return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in there[:workers]]
 

@@ -64,7 +64,7 @@ def check_workers(client: Client, run: Run, server: str | None) -> None:
             f"`CUDA_VISIBLE_DEVICES=0 {start} --resources GPU=1`"
         )
     with _listening(server) as place:
-        here = _probe()(place)
+        here = _probe()(place) | {"reach": "yes"}
         there = client.run(_probe(), place, on_error="return")
     for address, found in there.items():
         complain(address, found, here, server)
