@@ -113,7 +113,8 @@ def audited(folder: Path, name: str, **spec: Any) -> Watched:
 def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
     """The same six blocks of the village on one worker and on two, in turns."""
     spec = {
-        "parser": {"kind": "unet", "weights": "builtin:village"}, "real": {"name": "village", "kind": "village", "count": BLOCK},
+        "parser": {"kind": "unet", "weights": "builtin:village"},
+        "real": {"name": "village", "kind": "village", "count": BLOCK},
         "generators": [{"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}],
         "sample": {"count": 5 * BLOCK},
     }  # fmt: skip
@@ -144,7 +145,8 @@ def many(folder: Path, blocks: int = MANY) -> list[Row]:
     with connected(), cluster(2) as two:
         for name, run in (("threads", {"workers": 2}), ("dask", two)):
             watched = audited(
-                folder, name, parser={"kind": "tests.bench_dask:parser"}, real={"name": "real", "kind": "village", "count": BLOCK},
+                folder, name, parser={"kind": "tests.bench_dask:parser"},
+                real={"name": "real", "kind": "village", "count": BLOCK},
                 generators=[{"name": "a", "kind": "tests.bench_dask:generator"}],
                 sample={"count": (blocks - 1) * BLOCK, "batch": 1024}, run={**run, "device": "cpu"},
             )  # fmt: skip

@@ -17,7 +17,7 @@ from prefect import task
 from flows import dask_runner, dask_workers, runners
 from flows.audit import run as run_flow
 from ganaudit.auditing.run import audit as without_prefect
-from ganaudit.errors import RequestError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import Run, load
@@ -230,3 +230,21 @@ def children(pid: int) -> set[int]:
         return {child.pid for child in psutil.Process(pid).children(recursive=True)}
     except psutil.Error:
         return set()
+
+
+def test_a_task_that_dask_gave_up_is_one_sentence():
+    from distributed import KilledWorker, client
+
+    class Given:
+        def __init__(self, error):
+            self.error = error
+
+        def result(self):
+            raise self.error
+
+    with pytest.raises(AuditError, match=r"^a task was given up because every worker that took it died"):
+        runners.result(Given(KilledWorker("block-1", None, 4)))
+    with pytest.raises(AuditError, match=r"^the Dask cluster lost the run's tasks \("):
+        runners.result(Given(client.FutureCancelledError("block-1", "scheduler-connection-lost")))
+    with pytest.raises(RequestError, match="theirs"):
+        runners.result(Given(RequestError("theirs")))
