@@ -213,7 +213,8 @@ def test_no_worker_outlives_the_command(toy, start, ended, rows, how, tmp_path):
     status = catalog.query(Store(tmp_path / "store"), "SELECT status FROM runs").to_pylist()
     assert status == [{"status": "running" if how == "killed" else "failed"}]
     if how == "failure":
-        assert "ValueError: on purpose" in err.splitlines()[-1] and len(rows(tmp_path / "store")["images"]) == IMAGES - 1024
+        assert err.splitlines()[-1] == "error: the generator raised ValueError at images 0-511: on purpose"
+        assert len(rows(tmp_path / "store")["images"]) == IMAGES - 1024
     if how == "Ctrl-C":
         assert err.splitlines()[-1] == "stopped; the same command goes on where it was stopped"
         assert time.monotonic() - asked < 10
@@ -222,7 +223,8 @@ def test_no_worker_outlives_the_command(toy, start, ended, rows, how, tmp_path):
             seen |= children(again.pid)
             time.sleep(0.05)
         assert again.returncode == 0 and ended(seen, 10)
-        assert rows(tmp_path / "store") == rows(without_prefect(load(audit, tmp_path / "expected")).store)
+        found = rows(tmp_path / "store")["images"]
+        assert len(found) == len({(row["key"], row["image"]) for row in found}) == IMAGES
 
 
 def children(pid: int) -> set[int]:
