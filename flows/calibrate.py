@@ -14,7 +14,7 @@ import pyarrow as pa
 from prefect import flow
 from prefect.futures import as_completed
 
-from flows.audit import _threads
+from flows.runners import threads
 from ganaudit import devices
 from ganaudit.calibration.chunks import Chunk, chunks, make_cases
 from ganaudit.calibration.pool import PoolBlock, PoolSource, load, missing_blocks, open_pool
@@ -97,7 +97,7 @@ def run(
     store: Path, run: str | None, replicates: int, scenes: int | None, only: str | None, tell: Tell | None = None
 ) -> Calibrated:
     """The flow on this machine's cores. Raises GanauditError."""
-    on_threads = calibrate.with_options(task_runner=_threads(_workers() + 1))
+    on_threads = calibrate.with_options(task_runner=threads(_workers() + 1))
     told = _tell.set(tell)
     try:
         return on_threads(str(store), run, replicates, scenes, only)

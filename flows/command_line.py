@@ -93,8 +93,10 @@ def check(
     from ganaudit.auditing.check import check as checked
     from ganaudit.spec import load
 
+    spec = load(audit, store)
+    _check_runner(spec)
     with err.status("Opening every source and parsing one batch of each …"):
-        found = checked(load(audit, store), detect)
+        found = checked(spec, detect)
     typer.echo(_json(found.as_dict()) if as_json else terminal.plan_text(found, _width()))
 
 
@@ -323,6 +325,7 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
 
     spec = load(path, store)  # a wrong file is told at once, before anything is started
     settings.prepare()
+    _check_runner(spec)
     with server.connected(lambda note: err.print(note, style="dim", markup=False), lambda: _opened(spec)):
         from flows.audit import run as run_flow
 
@@ -338,6 +341,17 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
             + option
         )
     return found.exit_code
+
+
+def _check_runner(spec: Any) -> None:
+    """Tells what the audit's runner lacks before a server starts for it."""
+    if spec.run.runner != "threads":  # which need no check, and the import takes seconds
+        settings.prepare()
+        from prefect.settings import PREFECT_API_URL
+
+        from flows.runners import check_runner
+
+        check_runner(spec, PREFECT_API_URL.value())
 
 
 def _opened(spec: Any) -> None:

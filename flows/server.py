@@ -6,10 +6,12 @@ pipe, and the server with it: no process stays behind.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -69,8 +71,8 @@ class TemporaryServer:
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > limit:
                 self._said.seek(0)
-                words = self._said.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
-                raise AuditError(f"the temporary Prefect server did not start ({words[-1]}); its folder is {_home()}")
+                why = reason(self._said.read().decode(errors="replace"))
+                raise AuditError(f"the temporary Prefect server did not start ({why}); its folder is {_home()}")
             time.sleep(0.1)
 
     def _answers(self) -> bool:
@@ -95,16 +97,41 @@ class TemporaryServer:
             self._process.wait()
 
 
+def reason(said: str) -> str:
+    """The line of a program's output that names its error: the last one that reads like `Module.SomeError: …`."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"(ERROR: +)?[\w.]*(Error|Exception|Interrupt)\b", line)]
+    return (errors or lines or ["it said nothing"])[-1]
+
+
+def check_version(url: str, server: str, client: str) -> None:
+    """Raises RequestError where a server is older than its client, or of another major version: Prefect asks for neither."""
+    from packaging.version import Version
+
+    if Version(server).major != Version(client).major or Version(server) < Version(client):
+        raise RequestError(
+            f"the Prefect server at {url} has version {server} and this command {client}; a server has to be as new as its "
+            f"clients: upgrade it, or pip install prefect=={server} here"
+        )
+
+
 def _check(url: str) -> None:
+    import prefect
+    from prefect.client.base import ServerType
     from prefect.client.orchestration import get_client
 
+    server = None
     try:
         with get_client(sync_client=True) as client:
-            reason = client.api_healthcheck()
+            failure = client.api_healthcheck()
+            if failure is None and client.server_type != ServerType.CLOUD:
+                server = client.api_version()
     except Exception as error:  # whatever it is, the address is not that of a server
-        reason = error
-    if reason is not None:
-        words = str(reason).strip() or type(reason).__name__
+        failure = error
+    if server is not None:
+        check_version(url, server, prefect.__version__)
+    if failure is not None:
+        words = str(failure).strip() or type(failure).__name__
         raise RequestError(
             f"no Prefect server answers at {url} ({words.splitlines()[0]}); start it, or unset PREFECT_API_URL to use a "
             "temporary one"
@@ -131,13 +158,28 @@ def _free_port() -> int:
 def _serve(port: int) -> None:
     """The server process."""
     threading.Thread(target=_stop_after_the_command, daemon=True).start()
+    _prepare_database()
     import uvicorn
 
     uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error")
 
 
+def _prepare_database() -> None:
+    """Makes or migrates the database, one server after the other: two that do it together leave one with an error."""
+    import fcntl
+
+    from prefect.server.database import provide_database_interface
+
+    home = _home()
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "ganaudit.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        asyncio.run(provide_database_interface().create_db())
+
+
 def _stop_after_the_command() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not by way of sys.stdin, whose lock would spoil an end for another reason
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(PATIENCE_SECONDS)
     os._exit(1)

@@ -81,7 +81,7 @@ class RunProgress:
             total = sum(source.count for source in planned.sources)
             self._say(f"All {total:,} images are in the store already; nothing to parse.")
             return
-        parts = f"{so_far.images:,} images in {so_far.blocks} blocks, on {planned.device}, {planned.workers} at once"
+        parts = f"{so_far.images:,} images in {so_far.blocks} blocks, on {planned.device}, {planned.where}"
         self._say(f"Parsing {parts}.")
         self._said = so_far.clock()
         for key, source in so_far.sources.items():

@@ -276,12 +276,21 @@ class Invert(Part):
 class Run(Part):
     """Where the work is done."""
 
-    runner: Literal["threads"] = "threads"
+    runner: Literal["threads", "dask"] = "threads"
+    """threads of the command's own process, or the workers of a Dask cluster (`pip install 'ganaudit[dask]'`)."""
     workers: Annotated[int, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
-    """Blocks worked on at once; auto: one for each core, or one for each GPU."""
+    """Blocks worked on at once; auto: one for each core, or one for each GPU. With an address: workers that must be there."""
+    address: Annotated[str, Field(min_length=1)] | None = None
+    """Of a Dask scheduler, such as tcp://head:8786; default: a cluster on this machine, for the time of the run."""
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the parser. auto: bfloat16 on cpu and cuda, float32 elsewhere; generators run in float32."""
+
+    @model_validator(mode="after")
+    def _address_of_a_cluster(self) -> Run:
+        if self.address is not None and self.runner != "dask":
+            raise ValueError(f"address {self.address!r} is that of a Dask scheduler; it goes with runner: dask")
+        return self
 
 
 class AuditSpec(Part):

@@ -28,7 +28,7 @@ from ganaudit.parsers.segmentation import unet_parser
 from ganaudit.spec import AuditSpec, parse
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
-from tests import bench_findings
+from tests import bench_dask, bench_findings
 
 ROUNDS = 5
 SAMPLE = 512
@@ -270,6 +270,7 @@ def demo(folder: Path) -> list[Row]:
 PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "parse": parse_stage, "threads": threads, "overhead": overhead, "again": second_run, "memory": memory, "demo": demo,
     "findings": bench_findings.findings, "scale": bench_findings.scale,
+    "dask": bench_dask.dask,
 }  # fmt: skip
 
 

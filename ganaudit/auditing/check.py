@@ -47,7 +47,10 @@ class Check:
     store: str
     device: str
     precision: str
+    runner: str
     workers: int
+    where: str
+    """How many blocks at once and where, in words."""
     parser: str
     classes: int
     sources: tuple[SourceCheck, ...]
@@ -91,7 +94,8 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
     size = sum(s.missing_images * (BYTES_PER_IMAGE + BYTES_PER_CLASS_ROW * s.class_rows) for s in by_key.values())
     precision = planned.precision if spec.parser.kind == "unet" else "its own precision"
     return Check(
-        audit=spec.name, store=str(store.path), device=planned.device, precision=precision, workers=planned.workers,
+        audit=spec.name, store=str(store.path), device=planned.device, precision=precision,
+        runner=spec.run.runner, workers=planned.workers, where=planned.where,
         parser=spec.parser.kind, classes=len(planned.classes), sources=tuple(found), blocks=planned.blocks,
         missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,

@@ -104,6 +104,16 @@ class Plan:
         return [tasks[turn] for turn in range(turns) for tasks in queues.values() if turn < len(tasks)]
 
     @property
+    def where(self) -> str:
+        """Where and how many at once, in words."""
+        run = self.spec.run
+        if run.runner == "threads":
+            return f"{self.workers} at once"
+        if run.address is None:
+            return f"{self.workers} Dask worker{'s' if self.workers > 1 else ''} of this machine"
+        return f"the Dask workers at {run.address}"
+
+    @property
     def blocks(self) -> int:
         """Blocks of the run, each key's once."""
         return len({(source.key, block) for source in self.sources for block in source.blocks})

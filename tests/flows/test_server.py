@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from flows import server as room
-from ganaudit.errors import AuditError
+from ganaudit.errors import AuditError, RequestError
 
 
 def test_a_run_without_a_server_says_what_is_waited_for_and_leaves_no_process(toy, start, processes, ended, tmp_path):
@@ -60,7 +61,7 @@ def test_a_server_that_does_not_start_says_why(monkeypatch, tmp_path):
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file"))
     monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "nonsense")
     broken = room.TemporaryServer()
-    with pytest.raises(AuditError, match="the temporary Prefect server did not start"):
+    with pytest.raises(AuditError, match=r"the temporary Prefect server did not start \(.*(Error|Exception)"):
         broken.wait()
     broken.stop()
 
@@ -80,3 +81,42 @@ def test_nothing_is_sent_to_anyone(server):
     from prefect.settings import get_current_settings
 
     assert get_current_settings().server.ephemeral.startup_timeout_seconds >= 20
+
+
+def test_the_line_with_the_error_is_quoted_not_the_last_one():
+    said = "Traceback (most recent call last):\n  File x\nsqlite3.OperationalError: database is locked\n\n12:00 | Exiting.\n"
+    said += "Fatal Python error: could not acquire lock\n\nCurrent thread 0x1 (most recent call first):\n  <no Python frame>\n"
+    assert room.reason(said) == "sqlite3.OperationalError: database is locked"
+    assert (room.reason("no such file\n"), room.reason("")) == ("no such file", "it said nothing")
+
+
+def test_two_servers_that_start_together_on_a_new_home_both_answer(monkeypatch, tmp_path):
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    both = [room.TemporaryServer(), room.TemporaryServer()]
+    try:
+        for one in both:
+            one.wait()
+    finally:
+        for one in both:
+            one.stop()
+
+
+@pytest.mark.parametrize(
+    ("server", "fits"), [("3.8.8", True), ("3.9.1", True), ("3.8.7", False), ("2.20.3", False), ("4.0.0", False)]
+)
+def test_a_server_that_is_too_old_or_of_another_kind_is_one_sentence(server, fits):
+    with contextlib.nullcontext() if fits else pytest.raises(RequestError) as told:
+        room.check_version("http://there/api", server, "3.8.8")
+    if not fits:
+        assert str(told.value).startswith(
+            f"the Prefect server at http://there/api has version {server} and this command 3.8.8; "
+        )
+
+
+def test_the_version_is_asked_of_the_server_itself(server, monkeypatch):
+    import prefect
+
+    room._check(server)
+    monkeypatch.setattr(prefect, "__version__", "9.0.0")
+    with pytest.raises(RequestError, match=r"has version 3\.\S+ and this command 9.0.0"):
+        room._check(server)

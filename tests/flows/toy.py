@@ -1,5 +1,6 @@
 """A world of 8 by 8 pixels, copied beside the tests' audit files. What a test changes while it runs comes by the environment,
-so that it is in no key: TOY_SLEEP, seconds a batch; TOY_FAULT, a file whose lines are faults still to come, one a batch."""
+so that it is in no key: TOY_SLEEP, seconds a batch; TOY_FAULT, a file whose lines are faults still to come, one a batch;
+TOY_OPENED, a file that gets a line with the process's id whenever the parser is opened."""
 
 import os
 import time
@@ -67,6 +68,9 @@ def _fault(file, first):
 
 
 def parser():
+    if "TOY_OPENED" in os.environ:
+        with open(os.environ["TOY_OPENED"], "a") as file:
+            file.write(f"{os.getpid()}\n")
     return Parser()
 
 

@@ -1,0 +1,252 @@
+"""The same audit on a Dask cluster: same rows, workers that die, clusters that are unfit, and no process left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+from prefect import task
+
+from flows import dask_runner, dask_workers, runners
+from flows.audit import run as run_flow
+from ganaudit.auditing.run import audit as without_prefect
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.records import catalog
+from ganaudit.records.store import Store
+from ganaudit.spec import Run, load
+
+SMALL = {"real": {"name": "photos", "kind": "toy:photos", "options": {"images": 1030}}, "sample": {"count": 3000, "batch": 512}}
+IMAGES = 1030 + 3072
+
+
+@pytest.fixture(scope="module")
+def cluster(server) -> Iterator[Client]:
+    """A cluster as a machine with two GPUs has it, numbered 4 and 7 where the command sees them."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = "4, 7"
+    try:
+        with dask_runner.local_cluster(2, "cuda") as running, Client(running, set_as_default=False) as client:
+            yield client
+    finally:
+        os.environ.pop("CUDA_VISIBLE_DEVICES")
+        if before is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+def on(client: Client, **more) -> dict[str, object]:
+    return {"runner": "dask", "address": client.scheduler.address, **more}
+
+
+def in_workers(client: Client, **environment: str) -> None:
+    client.run(lambda: os.environ.update(environment))
+
+
+def test_the_rows_are_those_of_threads_and_each_worker_loads_a_model_once(toy, cluster, rows, tmp_path):
+    audit = toy(**SMALL, run=on(cluster, workers=2))
+    in_workers(cluster, TOY_OPENED=str(tmp_path / "opened"))
+    found = run_flow(audit)
+    assert (found.parsed, found.status) == (IMAGES, "done")
+    assert rows(found.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
+    opened = (tmp_path / "opened").read_text().split()
+    assert sorted(opened) == sorted({str(pid) for pid in cluster.run(os.getpid).values()})
+    again = run_flow(audit)
+    assert (again.parsed, again.status) == (0, "done")
+
+
+def test_a_worker_killed_in_the_middle_costs_its_block_and_nothing_else(toy, cluster, rows, tmp_path):
+    audit = toy(**SMALL, run=on(cluster))
+    in_workers(cluster, TOY_SLEEP="0.7")
+    victim = next(iter(cluster.run(os.getpid).values()))
+    shards = Store(tmp_path / "store").path
+
+    def kill() -> None:
+        while not list(shards.glob("records/v1/images/key=*/shard-*")):
+            time.sleep(0.02)
+        os.kill(victim, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    found = run_flow(audit)
+    killer.join()
+    in_workers(cluster, TOY_SLEEP="0")
+    assert not psutil.pid_exists(victim)
+    assert (found.parsed, found.status) == (IMAGES, "done")
+    assert rows(found.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
+
+
+def test_a_gpu_is_one_workers_and_works_on_one_block(cluster):
+    assert sorted(cluster.run(lambda: os.environ["CUDA_VISIBLE_DEVICES"]).values()) == ["4", "7"]
+    workers = cluster.scheduler_info()["workers"].values()
+    assert [(worker["nthreads"], worker["resources"]) for worker in workers] == [(1, {"GPU": 1})] * 2
+    assert set(cluster.run(lambda: os.environ["OMP_NUM_THREADS"]).values()) == {"1"}
+    assert asked_of_the_scheduler(cluster, on_gpus=True) == [{"GPU": 1}]
+    assert asked_of_the_scheduler(cluster, on_gpus=False) == [{}]
+
+
+def asked_of_the_scheduler(client: Client, on_gpus: bool) -> list[dict[str, float]]:
+    """The resources that a task of this runner waits for."""
+
+    @task
+    def one() -> int:
+        return 1
+
+    def restrictions(dask_scheduler) -> list[dict[str, float]]:
+        return [dict(task.resource_restrictions or {}) for key, task in dask_scheduler.tasks.items() if key.startswith("one-")]
+
+    with dask_runner.OnDask(on_gpus, address=client.scheduler.address) as runner:
+        future = runner.submit(one, parameters={})
+        assert future.result() == 1
+        return client.run_on_scheduler(restrictions)
+
+
+def test_gpus_are_those_that_the_command_sees(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    assert dask_runner.environments(2, "cuda") == [{"CUDA_VISIBLE_DEVICES": "4"}, {"CUDA_VISIBLE_DEVICES": "7"}]
+    assert dask_runner.environments(1, "cuda:1") == [{"CUDA_VISIBLE_DEVICES": "7"}]
+    assert dask_runner.environments(3, "cpu") == [{}, {}, {}]
+    with pytest.raises(RequestError, match=r"run.workers is 3 and cuda is 2 GPUs; .* set run.workers to 2 or less"):
+        dask_runner.environments(3, "cuda")
+
+
+def test_a_worker_with_another_version_or_without_the_package_is_refused(toy, cluster, cli, tmp_path):
+    audit = toy(run=on(cluster))
+    one = next(iter(cluster.scheduler_info()["workers"]))
+
+    def change(value):
+        def there():
+            import sys
+
+            sys.modules["ganaudit.version"] = value and __import__("types").SimpleNamespace(__version__=value)
+
+        cluster.run(there, workers=[one])
+
+    try:
+        change("0.0.1")
+        found = cli("run", audit)
+        assert found.code == 2 and f"error: the Dask worker {one} has ganaudit 0.0.1 and this command " in found.err
+        change(None)
+        found = cli("check", audit)
+        assert found.code == 2 and f"error: the Dask worker {one} has no ganaudit; install there" in found.err
+        assert not (tmp_path / "store").exists()
+    finally:
+        cluster.run(lambda: __import__("sys").modules.pop("ganaudit.version"), workers=[one])
+        cluster.run(lambda: __import__("importlib").import_module("ganaudit.version"), workers=[one])
+    found = cli("check", audit)
+    assert found.code == 0 and f"the Dask workers at {cluster.scheduler.address}, runner dask" in found.out
+
+
+def test_a_server_out_of_the_workers_reach_says_what_to_set(cluster):
+    run = Run(runner="dask", address=cluster.scheduler.address)
+    dask_workers.check_workers(cluster, run, None)
+    with pytest.raises(RequestError, match=r"cannot reach the Prefect server at http://127.0.0.1:9/api; set PREFECT_API_URL"):
+        dask_workers.check_workers(cluster, run, "http://127.0.0.1:9/api")
+    with pytest.raises(RequestError, match=r"cannot reach the temporary Prefect server, .* and set PREFECT_API_URL"):
+        dask_workers.complain("tcp://far:1", {"reach": None}, {"reach": "yes"}, None)
+
+
+def test_a_store_that_a_worker_does_not_see_is_told(cluster, tmp_path):
+    dask_workers.check_store(cluster, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    elsewhere = SimpleNamespace(run=lambda *_: {"tcp://far:1": False})
+    with pytest.raises(RequestError, match=r"worker tcp://far:1 does not see the store .*; every worker needs it"):
+        dask_workers.check_store(elsewhere, tmp_path)
+
+
+def test_an_address_that_does_not_answer_and_one_for_threads(toy, cli, monkeypatch):
+    monkeypatch.setattr(dask_workers, "CONNECT_SECONDS", 0.5)
+    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
+        found = cli("run", toy(run={"runner": "dask", "address": address}))
+        assert found.code == 2 and f"error: no Dask scheduler answers at {address} (" in found.err
+        assert len(found.err.splitlines()) == 1
+    found = cli("check", toy(run={"address": "tcp://127.0.0.1:9"}))
+    assert found.code == 2 and "it goes with runner: dask" in found.err
+
+
+def test_workers_that_are_not_there_or_have_many_threads(monkeypatch):
+    monkeypatch.setattr(dask_workers, "WORKERS_SECONDS", 0.2)
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as small:
+        address = small.scheduler_address
+        with dask_workers.connected(address) as client:
+            with pytest.raises(RequestError, match=r"has 2 threads; .* `dask worker .* --nthreads 1`"):
+                dask_workers.check_workers(client, Run(runner="dask", address=address), None)
+            with pytest.raises(RequestError, match=r"has 1 workers and run.workers asks for 3; start more"):
+                dask_workers.check_workers(client, Run(runner="dask", address=address, workers=3), None)
+
+
+def test_without_the_extra_one_sentence_says_what_to_install(toy, cli, monkeypatch):
+    monkeypatch.setattr(runners.importlib.util, "find_spec", lambda name: None)
+    found = cli("run", toy(run={"runner": "dask"}))
+    assert (found.code, found.out) == (2, "")
+    assert found.err == "error: run.runner is dask, which is not installed here; pip install 'ganaudit[dask]'\n"
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "killed", "failure"])
+def test_no_worker_outlives_the_command(toy, start, ended, rows, how, tmp_path):
+    audit = toy(**SMALL, run={"runner": "dask", "workers": 2})
+    faults = tmp_path / "faults"
+    faults.write_text("0 ValueError" if how == "failure" else "")
+    running = start("run", audit, TOY_SLEEP="0" if how == "failure" else "1", TOY_FAULT=str(faults))
+    seen: set[int] = set()
+    limit = time.monotonic() + 120
+    while running.poll() is None and time.monotonic() < limit:
+        seen |= children(running.pid)
+        if how != "failure" and list(tmp_path.glob("store/records/v1/images/key=*/shard-*")):
+            seen |= children(running.pid)
+            if how == "Ctrl-C":
+                os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the command and its children
+            else:
+                running.kill()
+            break
+        time.sleep(0.05)
+    asked = time.monotonic()
+    _, err = running.communicate(timeout=30)
+    assert len(seen) >= 2 and ended(seen, 10)
+    assert "Traceback" not in err, err
+    assert running.returncode == {"Ctrl-C": 130, "killed": -9, "failure": 1}[how]
+    status = catalog.query(Store(tmp_path / "store"), "SELECT status FROM runs").to_pylist()
+    assert status == [{"status": "running" if how == "killed" else "failed"}]
+    if how == "failure":
+        assert err.splitlines()[-1] == "error: the generator raised ValueError at images 0-511: on purpose"
+        assert len(rows(tmp_path / "store")["images"]) == IMAGES - 1024
+    if how == "Ctrl-C":
+        assert err.splitlines()[-1] == "stopped; the same command goes on where it was stopped"
+        assert time.monotonic() - asked < 10
+        again = start("run", audit)
+        while again.poll() is None:
+            seen |= children(again.pid)
+            time.sleep(0.05)
+        assert again.returncode == 0 and ended(seen, 10)
+        found = rows(tmp_path / "store")["images"]
+        assert len(found) == len({(row["key"], row["image"]) for row in found}) == IMAGES
+
+
+def children(pid: int) -> set[int]:
+    try:
+        return {child.pid for child in psutil.Process(pid).children(recursive=True)}
+    except psutil.Error:
+        return set()
+
+
+def test_a_task_that_dask_gave_up_is_one_sentence():
+    from distributed import KilledWorker, client
+
+    class Given:
+        def __init__(self, error):
+            self.error = error
+
+        def result(self):
+            raise self.error
+
+    with pytest.raises(AuditError, match=r"^a task was given up because every worker that took it died"):
+        runners.result(Given(KilledWorker("block-1", None, 4)))
+    with pytest.raises(AuditError, match=r"^the Dask cluster lost the run's tasks \("):
+        runners.result(Given(client.FutureCancelledError("block-1", "scheduler-connection-lost")))
+    with pytest.raises(RequestError, match="theirs"):
+        runners.result(Given(RequestError("theirs")))
