@@ -40,7 +40,8 @@ class _LeakyNorm(torch.autograd.Function):
         along = (gradient * y).mean(dim=1, keepdim=True)
         slope = torch.addcmul(gradient, y, along, value=-1)
         # y has the sign of x, because the scale is positive
-        return torch.ops.aten.leaky_relu_backward(slope, y, SLOPE, True).mul_(scale)
+        changed: Tensor = torch.ops.aten.leaky_relu_backward(slope, y, SLOPE, True)
+        return changed.mul_(scale)
 
 
 class _Progan(nn.Module):
@@ -49,7 +50,8 @@ class _Progan(nn.Module):
     def __init__(self, layer: progan.Doubling) -> None:
         super().__init__()
         first, *rest = layer.convolutions
-        self.up = nn.ConvTranspose2d(int(first.in_channels), int(first.out_channels), 4, stride=2, padding=1)
+        assert isinstance(first, nn.Conv2d)
+        self.up = nn.ConvTranspose2d(first.in_channels, first.out_channels, 4, stride=2, padding=1)
         self.up.weight, self.up.bias = nn.Parameter(doubled(first.weight.detach())), first.bias
         self.rest = nn.ModuleList(rest)
 
@@ -77,13 +79,13 @@ class _Dcgan(nn.Module):
 
 
 def _leaky_norm(x: Tensor) -> Tensor:
-    y: Tensor = _LeakyNorm.apply(x)  # type: ignore[no-untyped-call]
+    y: Tensor = _LeakyNorm.apply(x)
     return y
 
 
 def doubled(weight: Tensor) -> Tensor:
-    """A 3x3 convolution (out, in, 3, 3) of an image doubled by nearest neighbour, as the weights (in, out, 4, 4) of one transposed
-    convolution with stride 2 and padding 1: each of its 4x4 is the sum of the 3x3's that fall on one small pixel."""
+    """A 3x3 convolution (out, in, 3, 3) of an image doubled by nearest neighbour, as the weights (in, out, 4, 4) of one
+    transposed convolution with stride 2 and padding 1: each of its 4x4 is the sum of the 3x3's that fall on one small pixel."""
     wide = F.pad(weight, (1, 1, 1, 1))
     summed = wide[..., :-1, :-1] + wide[..., 1:, :-1] + wide[..., :-1, 1:] + wide[..., 1:, 1:]
     return summed.flip(2, 3).transpose(0, 1).contiguous()

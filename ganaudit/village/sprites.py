@@ -184,10 +184,11 @@ class SpriteVillage(nn.Module):
         sky = self.colours[0].view(1, 1, 3, 1, 1).expand(len(covers), 1, 3, *colours.shape[3:])
         everything = torch.cat([sky, colours], dim=1)
         if colours.shape[3] == 1:
-            image = (everything.flatten(2).mT @ shown.flatten(2)).unflatten(2, (SIDE, SIDE))
+            image = (everything.flatten(2).mT @ shown.flatten(2)).reshape(-1, 3, SIDE, SIDE)
         else:
             image = (everything * shown[:, :, None]).sum(dim=1)
-        return image.clamp(-1.0, 1.0)
+        clamped: Tensor = image.clamp(-1.0, 1.0)
+        return clamped
 
     @torch.no_grad()
     def labels(self, state: State) -> Tensor:
