@@ -86,7 +86,7 @@ def steps(task: Task) -> dict[str, float]:
     return {name: min(values) for name, values in spent.items()}
 
 
-def speed(references: int = 8) -> None:
+def speed(references: int = 6) -> None:
     """Costs of a step, then whole searches: 32 images by ours, the first `references` of them by the reference's loop."""
     target, _ = heldout(32)
     objective = Objective("l1", open_perceptual("pyramid"), penalty=1.0)

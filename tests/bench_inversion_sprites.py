@@ -49,7 +49,7 @@ PHOTO_SEED, OWN_SEED = 424_242, 171_717
 PHOTOS, CONTROL, SAMPLES, RARE = Rules().cases, 32, 400, 0.005
 LEAST = 25
 """Pixels of the class that a photo has to hold: a sprite whose presence is in doubt is no case."""
-SEARCH = Search(100, "adam", 0.05, (60, 80), patience=25)
+SEARCH = Search(60, "adam", 0.05, (36, 48), patience=15)
 OBJECTIVE = Objective("mse", open_perceptual("pyramid"))
 TRAINED = 2.0
 """CPU minutes of the encoder that every search starts from, trained on samples of the village with all sprites on."""

@@ -31,7 +31,7 @@ from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
 
 HELDOUT_SEED, OWN_SEED = 424_242, 171_717
-SEARCH = Search(300, "adam", 0.05, (180, 240), patience=60, precision="bfloat16")
+SEARCH = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), patience=40, precision="bfloat16")
 OBJECTIVE = Objective("mse", open_perceptual("pyramid"))
 GENERATORS = ("village-progan", "village-wgan-gp", "village-no-people", "village-many-people", "village-no-trees")
 Values = NDArray[np.float64]
@@ -137,7 +137,7 @@ def trees(count: int = 32) -> None:
             )
 
 
-def own(count: int = 16, steps: int = 600) -> None:
+def own(count: int = 16, steps: int = 400) -> None:
     """PSNR of every shipped generator's own samples, as they come back."""
     search = replace(SEARCH, steps=steps, halve_at=(steps // 2, steps * 2 // 3, steps * 5 // 6), patience=100)
     for name in GENERATORS:
