@@ -15,6 +15,7 @@ from ganaudit.errors import RequestError
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.optimisers import OPTIMISERS, Evaluation
 from ganaudit.inversion.span import Span
+from ganaudit.inversion.twin import search_twin
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def search(span: Span, objective: Objective, targets: Targets, how: Search) -> F
     log = _Log([[] for _ in range(n)], [{} for _ in range(n)])
     rows = torch.arange(n, device=x.device)
     near, stalled = x.new_full((n,), torch.inf), torch.zeros(n, dtype=torch.int64, device=x.device)
-    part, wanted = span, targets
+    part, wanted = replace(span, generator=search_twin(span.generator, how.precision)), targets
     optimiser = OPTIMISERS[how.optimiser](x)
 
     def evaluate(point: Tensor) -> Evaluation:

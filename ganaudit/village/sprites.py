@@ -6,7 +6,7 @@ an image that holds it has a right answer. Class colours are far apart, so that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -90,17 +90,21 @@ class SpriteVillage(nn.Module):
     layers = ("scene", "sprites")
     latent = LATENT
 
-    def __init__(self, off: Sequence[str] = ()) -> None:
+    def __init__(self, off: Sequence[str] = (), prevalence: Mapping[str, float] | None = None) -> None:
+        """off: sprites that no latent makes. prevalence: how often a sprite stands in a scene, where not as usual; a sprite may
+        be so rare that samples do not show it, and is within reach all the same."""
         super().__init__()
-        kinds = [sprite.name for sprite in SPRITES]
-        for name in off:
+        kinds, often = [sprite.name for sprite in SPRITES], dict(prevalence or {})
+        for name in (*off, *often):
             if name not in kinds:
                 raise RequestError(f"the sprite village has no sprite {name!r}; it has {', '.join(kinds)}")
         self.parts = tuple((number, part) for number, sprite in enumerate(SPRITES) for part in sprite.parts)
         shown = [float(sprite.name not in off) for sprite in SPRITES]
         low = [[0.0, s.x[0], s.y[0], s.size[0], LIGHT[0]] for s in SPRITES]
         high = [[1.0, s.x[1], s.y[1], s.size[1], LIGHT[1]] for s in SPRITES]
-        absent = torch.special.ndtri(1.0 - torch.tensor([s.prevalence for s in SPRITES], dtype=torch.float64))
+        absent = torch.special.ndtri(
+            1.0 - torch.tensor([often.get(s.name, s.prevalence) for s in SPRITES], dtype=torch.float64)
+        )
         for name, value in (("shown", shown), ("low", low), ("high", high), ("absent", absent)):
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
         self.register_buffer("colours", torch.tensor([COLOURS[name] for name in NAMES]) / 127.5 - 1.0)
@@ -125,10 +129,10 @@ class SpriteVillage(nn.Module):
         if upto == "scene":
             assert scene is not None
             return MappingProxyType({**state, "scene": scene})
-        sprites = state["sprites"] if scene is None else self.sprites(scene)
         if upto == "sprites":
-            return MappingProxyType({**state, "sprites": sprites})
-        return MappingProxyType({**state, "image": self.compose(sprites)})
+            return MappingProxyType({**state, "sprites": state["sprites"] if scene is None else self.sprites(scene)})
+        image = self.compose(state["sprites"]) if scene is None else self._painted(*self._shapes(scene))
+        return MappingProxyType({**state, "image": image})
 
     def scene(self, z: Tensor) -> Tensor:
         """Latents (N, 42) -> parameters (N, 42, 1, 1): positions and sizes in pixels, uniform over their spans."""
@@ -139,8 +143,8 @@ class SpriteVillage(nn.Module):
         whole = torch.cat([presence[..., None], placed[..., 1:]], dim=2)
         return torch.cat([ground, whole.flatten(1)], dim=1)[:, :, None, None]
 
-    def sprites(self, scene: Tensor) -> Tensor:
-        """Parameters (N, 42, 1, 1) -> coverage and colour of each shape, the grass first, (N, 4 shapes, 64, 64)."""
+    def _shapes(self, scene: Tensor) -> tuple[Tensor, Tensor]:
+        """Parameters (N, 42, 1, 1) -> coverage (N, shapes, 64, 64) and colour (N, shapes, 3, 1, 1) of each shape."""
         values = scene.flatten(1)
         axis = torch.arange(SIDE, device=scene.device, dtype=scene.dtype) + 0.5
         down, across = axis.view(1, 1, SIDE, 1), axis.view(1, 1, 1, SIDE)
@@ -155,21 +159,36 @@ class SpriteVillage(nn.Module):
             inside = _inside(part.shape, dx, dy, part.width * size[:, own], part.height * size[:, own])
             cover.append(presence[:, own] * self.shown[sprite] * inside)
         grass = torch.sigmoid((down - values[:, :1, None, None]) / EDGE).expand(-1, -1, SIDE, SIDE)
-        covers = torch.cat([grass, *cover], dim=1)
         bright = torch.cat([values[:, 1:2, None, None], light], dim=1)
         shades = torch.stack([self.colours[NAMES.index(name)] for name in ("grass", *(part.name for _, part in self.parts))])
-        colours = (bright[:, :, None] * (shades[None, :, :, None, None] + 1.0) - 1.0).expand(-1, -1, -1, SIDE, SIDE)
-        return torch.cat([covers, colours.flatten(1, 2)], dim=1)
+        return torch.cat([grass, *cover], dim=1), bright[:, :, None] * (shades[None, :, :, None, None] + 1.0) - 1.0
+
+    def sprites(self, scene: Tensor) -> Tensor:
+        """Parameters (N, 42, 1, 1) -> coverage and colour of each shape, the grass first, (N, 4 shapes, 64, 64)."""
+        covers, colours = self._shapes(scene)
+        return torch.cat([covers, colours.expand(-1, -1, -1, SIDE, SIDE).flatten(1, 2)], dim=1)
 
     def compose(self, sprites: Tensor) -> Tensor:
         """Shapes painted over the sky, back to front: (N, 3, 64, 64) in [-1, 1]."""
         shapes = sprites.shape[1] // 4
-        covers, colours = sprites[:, :shapes], sprites[:, shapes:].reshape(-1, shapes, 3, SIDE, SIDE)
-        image = self.colours[0].view(1, 3, 1, 1).expand(len(sprites), 3, SIDE, SIDE)
-        for number in range(shapes):
-            cover = covers[:, number : number + 1]
-            image = image + cover * (colours[:, number] - image)
-        return image.clamp(-1.0, 1.0)
+        return self._painted(sprites[:, :shapes], sprites[:, shapes:].reshape(-1, shapes, 3, SIDE, SIDE))
+
+    def _painted(self, covers: Tensor, colours: Tensor) -> Tensor:
+        """colours: (N, shapes, 3, 64, 64), or (…, 1, 1) where each shape has one. Front to back: a shape shows through what is
+        left by those before it, so that no image is painted over and over."""
+        left, weights = torch.ones_like(covers[:, 0]), []
+        for cover in reversed(covers.unbind(1)):
+            weights.append(cover * left)
+            left = left - weights[-1]
+        shown = torch.stack([left, *reversed(weights)], dim=1)
+        sky = self.colours[0].view(1, 1, 3, 1, 1).expand(len(covers), 1, 3, *colours.shape[3:])
+        everything = torch.cat([sky, colours], dim=1)
+        if colours.shape[3] == 1:
+            image = (everything.flatten(2).mT @ shown.flatten(2)).reshape(-1, 3, SIDE, SIDE)
+        else:
+            image = (everything * shown[:, :, None]).sum(dim=1)
+        clamped: Tensor = image.clamp(-1.0, 1.0)
+        return clamped
 
     @torch.no_grad()
     def labels(self, state: State) -> Tensor:

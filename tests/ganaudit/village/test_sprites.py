@@ -114,6 +114,32 @@ def test_the_parser_reads_what_was_drawn():
     assert low > 0.0 and high <= 1.0 and mean > 0.95
 
 
+def test_layer_by_layer_and_at_once_the_same_image_is_painted():
+    village = SpriteVillage()
+    state = village.latents(6, torch.arange(6))
+    at_once = village.run(state)["image"]
+    by_layer = village.run(village.run(village.run(state, upto="scene"), after="scene", upto="sprites"), after="sprites")[
+        "image"
+    ]
+    assert torch.allclose(at_once, by_layer, atol=1e-5)
+    sprites = village.run(state, upto="sprites")["sprites"]
+    shapes = sprites.shape[1] // 4
+    painted = village.colours[0].view(1, 3, 1, 1).expand(6, 3, 64, 64)
+    for number in range(shapes):  # back to front, one over the other
+        cover = sprites[:, number : number + 1]
+        painted = painted + cover * (sprites[:, shapes + 3 * number : shapes + 3 * number + 3] - painted)
+    assert torch.allclose(by_layer, painted.clamp(-1.0, 1.0), atol=1e-5)
+
+
+def test_a_rare_sprite_is_seldom_drawn_and_within_reach():
+    usual, rare = SpriteVillage(), SpriteVillage(prevalence={"tree": 0.01})
+    number, state = 1 + NAMES.index("tree"), rare.latents(2, torch.arange(300))
+    drawn = (SpriteParser().parse(rare.run(state)["image"]).maps == number).flatten(1).any(dim=1).float().mean()
+    assert drawn < 0.05
+    z = alone("tree")
+    assert torch.equal(rare.run({"z": z})["image"], usual.run({"z": z})["image"])
+
+
 def test_unknown_sprites_are_refused():
     with pytest.raises(RequestError, match="no sprite 'people'; it has sun, cloud, road, house, tree, fence, car, person"):
         SpriteVillage(off=["people"])
