@@ -29,6 +29,7 @@ from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import FACTORS, calibrate
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.photos import OWN_SEED
+from ganaudit.inversion.present import View, class_rows
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.settings import HELD, OWN, InversionsDone, Setting, confusion_of
 from ganaudit.inversion.shapes import choose_layers, generator_digest, read_shape
@@ -39,13 +40,13 @@ from ganaudit.inversion.verdicts import Rules, confusion, proportion, seen
 from ganaudit.keys import digest, source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records import catalog
-from ganaudit.records.schema import INVERSION_CONFUSION, INVERSION_CURVES, INVERSIONS, OK, QUARANTINED
+from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSIONS, OK, QUARANTINED
 from ganaudit.records.store import Store
 from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec, FactorySource, Invert, WeightsSource
 from ganaudit.version import __version__
 
-VERSION = 1
+VERSION = 2
 """Enters the content keys: raised when the same images and settings would give other records."""
 
 Row = dict[str, Any]
@@ -276,7 +277,7 @@ class _Work:
 
     def _batch(self, setting: Setting, first: int, last: int, which: _Images) -> None:
         target = images.to_unit(self._at_generator(which.pixels)).to(self.task.device)
-        wanted = self._maps(which.pixels)
+        wanted, sure = self._parsed(which.pixels)
         penalty = 0.0 if setting.factor is None else setting.factor * self._weight()
         objective = replace(self.base.objective, penalty=penalty)
         inside = None
@@ -291,7 +292,7 @@ class _Work:
         if made.note is not None and made.note not in self.notes:
             self.notes.append(f"{self.task.name!r}: {made.note}.")
         pixels = self._at_parser(images.to_bytes(torch.nan_to_num(made.found.image)))
-        shown = self._maps(pixels)
+        shown, shown_sure = self._parsed(pixels)
         rows = [
             self._row(setting, which, place, made, target, penalty, seconds, (pixels, wanted, shown))
             for place in range(len(which.indices))
@@ -303,10 +304,20 @@ class _Work:
             if row["status"] == OK
             for a, b, n in confusion(wanted[place], shown[place])
         ]
+        classes = [
+            row
+            for place, one in enumerate(rows)
+            for row in class_rows(
+                common[place], wanted[place],
+                View(which.pixels[place].cpu().numpy(), sure[place]),
+                View(pixels[place].cpu().numpy(), shown_sure[place]) if one["status"] == OK else None,
+            )
+        ]  # fmt: skip
         footer = {"recipe": setting.key, "code": __version__, "device": devices.describe(self.task.device),
                   "torch": torch.__version__, "batch": str(self.asked.batch)}  # fmt: skip
         tables = {
             "inversions": INVERSIONS.from_rows(rows), "inversion_confusion": INVERSION_CONFUSION.from_rows(pairs),
+            "inversion_classes": INVERSION_CLASSES.from_rows(classes),
             "inversion_curves": INVERSION_CURVES.from_rows(_curve_rows(common, made)),
         }  # fmt: skip
         self.store.write_inversions(setting.key, first, last, tables, footer)
@@ -346,16 +357,18 @@ class _Work:
         }  # fmt: skip
 
     @torch.inference_mode()
-    def _maps(self, pixels: Tensor) -> NDArray[np.int64]:
-        """The parser's label maps (N, h, w) of 8-bit pixels, of its first head; every batch has one size."""
+    def _parsed(self, pixels: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The parser's label maps and confidences (N, h, w) of 8-bit pixels, of its first head; every batch has one size."""
         n, size = len(pixels), self.task.spec.sample.batch
-        parts = []
+        parts: list[tuple[Tensor, Tensor]] = []
         for start in range(0, n, size):
             part = pixels[start : start + size]
             padded = torch.cat([part, part.new_zeros((size - len(part), *part.shape[1:]))])
-            maps = self.parser.parser.parse(images.to_unit(padded.to(self.task.device))).maps[: len(part)]
-            parts.append((maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy().astype(np.int64))
-        return np.concatenate(parts)
+            labels = self.parser.parser.parse(images.to_unit(padded.to(self.task.device)))
+            first = (slice(len(part)), 0) if labels.maps.ndim == 4 else (slice(len(part)),)
+            parts.append((labels.maps[first], labels.confidence[first]))
+        maps, sure = (torch.cat(list(one)).cpu() for one in zip(*parts, strict=True))
+        return maps.numpy().astype(np.int64), sure.to(torch.float64).numpy()
 
     def _at_parser(self, pixels: Tensor) -> Tensor:
         return _resized(pixels, self.parser.resolution)

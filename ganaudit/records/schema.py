@@ -541,7 +541,11 @@ CALIBRATION = Table(
 _FACTOR = Column(
     "penalty_factor", _FLOAT, "The residuals' penalty as a multiple of that set from own samples; NULL without residuals.", True
 )
-_SAMPLE = Column("sample", _STRING, "One of heldout, own (the generator's own samples, the control).")
+_SAMPLE = Column(
+    "sample", _STRING,
+    "One of heldout, train (training photos), own (the generator's own samples, the control), masked (own samples with a "
+    "patch greyed out).",
+)  # fmt: skip
 _METHOD = Column("method", _STRING, "The registered inverter.")
 _LAYER = Column("layer", _STRING, "Where the search was free: z, or r, the first layer that is frozen whole.")
 _SETTING = (
@@ -600,6 +604,32 @@ INVERSION_CONFUSION = Table(
     ),
     sort=("image", "target_class", "reconstruction_class"),
 )
+
+_COLOURS = ("red", "green", "blue")
+_INSIDE = "inside the class's mask"
+_OF_RECONSTRUCTION = f"in the reconstruction, {_INSIDE} in the image; NULL where the search was set aside."
+
+INVERSION_CLASSES = Table(
+    "inversion_classes",
+    "class present in an inverted image",
+    (
+        *_SETTING,
+        _CLASS_ID,
+        Column("target_pixels", _BYTE4, "The class's pixels in the image: its mask."),
+        Column(
+            "contrast", _FLOAT,
+            "Distance of the mask's mean colour from that of the two pixels around it, colours in [0, 1]; NULL without such.",
+            True,
+        ),
+        Column("target_confidence", _FLOAT, "The parser's mean confidence over the mask, in the image."),
+        Column("confidence", _FLOAT, f"The parser's mean confidence {_OF_RECONSTRUCTION}", True),
+        *(Column(f"target_{name}", _FLOAT, f"Mean {name} {_INSIDE}, in the image, 0–255.") for name in _COLOURS),
+        *(Column(name, _FLOAT, f"Mean {name}, 0–255, {_OF_RECONSTRUCTION}", True) for name in _COLOURS),
+        Column("target_sharpness", _FLOAT, f"Mean absolute Laplacian of the luminance (0–255) {_INSIDE}, in the image."),
+        Column("sharpness", _FLOAT, f"Mean absolute Laplacian of the luminance {_OF_RECONSTRUCTION}", True),
+    ),
+    sort=("image", "class_id"),
+)  # fmt: skip
 
 INVERSION_CURVES = Table(
     "inversion_curves",
@@ -680,7 +710,7 @@ RECORDS = {
     table.name: table
     for table in (
         IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS, POOL_PIXELS, CALIBRATIONS,
-        CALIBRATION, INVERSIONS, INVERSION_CONFUSION, INVERSION_CURVES,
+        CALIBRATION, INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES,
     )
 }  # fmt: skip
 FINDINGS = {

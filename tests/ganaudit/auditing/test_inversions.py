@@ -14,7 +14,7 @@ from ganaudit.errors import RequestError
 from ganaudit.findings.inversions import materialise_inversions
 from ganaudit.inversion.settings import InversionsDone, Setting
 from ganaudit.records import catalog
-from ganaudit.records.schema import INVERSION_CONFUSION, INVERSION_CURVES, INVERSIONS
+from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSIONS
 
 PROGAN = {"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}
 COUNT = 64
@@ -145,7 +145,7 @@ def test_hand_made_inversions_are_judged_as_anyone_would(tmp_path):
         images = [inversion(setting.key, image, setting.sample, paid_class=setting.paid) for image in range(30)]
         tables = {
             "inversions": INVERSIONS.from_rows(images), "inversion_confusion": INVERSION_CONFUSION.from_rows(confused),
-            "inversion_curves": INVERSION_CURVES.from_rows([]),
+            "inversion_curves": INVERSION_CURVES.from_rows([]), "inversion_classes": INVERSION_CLASSES.from_rows([]),
         }  # fmt: skip
         store.write_inversions(setting.key, 0, 29, tables, {})
     done = [InversionsDone("gan", settings, 90, ())]
