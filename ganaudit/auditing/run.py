@@ -178,7 +178,7 @@ def _inversions(planned: Plan, store: Store, inverted: Sequence[InversionsDone],
     dropped = {
         (row["generator"], row["class_id"])
         for row in verdicts.to_pylist()
-        if row["measure"] == "presence" and row["verdict"] == "dropped"
+        if row["verdict"] == "dropped"  # by presence or by area: a parser's specks are many and small
     }
     with catalog.of_run(store, planned.run) as connection:
         statement = "SELECT image, name FROM run_images(?) WHERE role = 'heldout'"

@@ -569,12 +569,15 @@ INVERSIONS = Table(
         _LAYER,
         Column("ratio", _FLOAT, "Free numbers per pixel value; above a quarter, what is found is an upper bound."),
         Column("evidential", _YES_NO, "Whether what is lost says something about the generator."),
-        Column("start", _STRING, "Where the search started: random, encoder or layered."),
+        Column(
+            "start", _STRING, "Where the search started: random, encoder, layered, or what was found at the penalty itself."
+        ),
         Column("restart", _BYTE4, "Which of the random starts was best, from 0."),
         Column("spread", _FLOAT, "Worst less best over best final loss of the random starts.", True),
         Column("seed", _BYTE8, "Seed of the random starts."),
         Column("penalty", _FLOAT, "Weight of the sum over layers of mean squared residuals."),
         Column("perceptual", _STRING, "The perceptual term of the loss."),
+        Column("precision", _STRING, "What the search computed in; NULL in records of 0.2.0.", True),
         Column("steps", _BYTE4, "Steps that were taken."),
         Column("seconds", _FLOAT, "Wall time of the image's batch, divided by its images."),
         Column("loss_first", _FLOAT, "Loss at the start.", True),
@@ -630,6 +633,40 @@ INVERSION_CLASSES = Table(
     ),
     sort=("image", "class_id"),
 )  # fmt: skip
+
+INVERSION_LATENTS = Table(
+    "inversion_latents",
+    "inverted image",
+    (
+        *_SETTING,
+        Column("z", pa.list_(_REAL), "The latent of the reconstruction; NULL where the search was set aside.", True),
+        Column("layers", pa.list_(_STRING), "Layers with residuals, in order; NULL where residuals are not kept.", True),
+        Column(
+            "residuals", pa.list_(_REAL),
+            "Residuals of all these layers, one after the other, each in the order channel, row, column; kept with "
+            "invert.keep: residuals.", True,
+        ),
+    ),
+    sort=("image",),
+)  # fmt: skip
+
+INVERSION_CALIBRATIONS = Table(
+    "inversion_calibrations",
+    "generator, method and setting that was tried out on own samples before any photo was inverted",
+    (
+        Column("key", _STRING, "Content key of the generator, the method, the search and the own samples."),
+        Column("generator_key", _STRING, "Content key of the generator's samples."),
+        _METHOD,
+        Column("precision", _STRING, "What searches compute in: bfloat16 only where that hardly changes the final loss."),
+        Column("change", _FLOAT, "By how much bfloat16 changed the mean final loss, relatively; NULL where not asked.", True),
+        Column("precision_images", _BYTE4, "Own samples that this was measured on."),
+        Column("penalty", _FLOAT, "Weight of the residuals' sum of mean squares at factor 1; NULL without residuals.", True),
+        Column("size", _FLOAT, "95th percentile of that sum over own samples, residuals being free.", True),
+        Column("gain", _FLOAT, "Median loss that free residuals saved there.", True),
+        Column("penalty_images", _BYTE4, "Own samples that the penalty was set from."),
+        Column("seconds", _FLOAT, "Wall time of all this."),
+    ),
+)
 
 INVERSION_CURVES = Table(
     "inversion_curves",
@@ -710,7 +747,8 @@ RECORDS = {
     table.name: table
     for table in (
         IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS, POOL_PIXELS, CALIBRATIONS,
-        CALIBRATION, INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES,
+        CALIBRATION, INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES, INVERSION_LATENTS,
+        INVERSION_CALIBRATIONS,
     )
 }  # fmt: skip
 FINDINGS = {

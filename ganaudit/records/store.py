@@ -48,7 +48,7 @@ Footer = Mapping[str, str]
 STALE_SECONDS = 24 * 3600
 """A temporary file this old belongs to nobody: its writer was killed."""
 
-INVERTED = ("inversion_curves", "inversion_confusion", "inversion_classes")
+INVERTED = ("inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")
 """Tables of the same shards as `inversions`, written before it."""
 
 FILES = {
@@ -64,6 +64,7 @@ FILES = {
     "calibrations": "key=k*/chunk-*.parquet",
     "calibration": "key=k*/calibration.parquet",
     **{table: "key=k*/shard-*-*.parquet" for table in ("inversions", *INVERTED)},
+    "inversion_calibrations": "key=k*/calibration.parquet",
     **{finding: f"run=*/{finding}.parquet" for finding in schema.FINDINGS},
 }
 """Where a table's files lie in its folder, as a glob pattern."""
@@ -232,6 +233,15 @@ class Store:
         """
         for name in (*INVERTED, "inversions"):
             self._write(schema.RECORDS[name], tables[name], self.shard(name, key, first, last), footer)
+
+    def inversion_calibration(self, key: str) -> Path:
+        """Where what was tried out before inverting lies."""
+        return self._of_key("inversion_calibrations", key) / "calibration.parquet"
+
+    def write_inversion_calibration(self, row: Mapping[str, Any], footer: Footer) -> None:
+        """Write what own samples told about a method before any photo was inverted: one row."""
+        table = schema.INVERSION_CALIBRATIONS
+        self._write(table, table.from_rows([row]), self.inversion_calibration(row["key"]), footer)
 
     def write_classes(self, parser_key: str, classes: Iterable[Mapping[str, Any]], footer: Footer | None = None) -> None:
         """Write the classes of a parser: rows of class_id, name, head."""
