@@ -743,6 +743,147 @@ OMISSIONS = Table(
     ),
 )
 
+_SHOWN = (_RUN, _GENERATOR, _METHOD, _LAYER, _FACTOR)
+_RECALL = "Share of the class's pixels that the reconstruction shows as the class"
+
+INVERSION_BY_LAYER = Table(
+    "inversion_by_layer",
+    "generator, layer where the search was free, method, setting and kind of image",
+    (
+        _RUN,
+        _GENERATOR,
+        Column("place", _BYTE2, "Place of the layer on the generator's curve: 1 is z, or what has the fewest free numbers."),
+        _LAYER,
+        _METHOD,
+        _FACTOR,
+        _SAMPLE,
+        Column("ratio", _FLOAT, "Free numbers per pixel value; above a quarter, what is found is an upper bound."),
+        Column("evidential", _YES_NO, "Whether what is lost says something about the generator."),
+        Column("images", _BYTE8, "Images whose search came to an end."),
+        *_interval("mse", "Weighted mean squared difference on [-1, 1]"),
+        *_interval("psnr", "Weighted mean in dB"),
+        *_interval("agreement", "Weighted share of the pixels that the parser gives one class in both"),
+    ),
+)
+
+RECALL_BY_SIZE = Table(
+    "recall_by_size",
+    "class, kind of image and size of the object, for a generator, method and setting",
+    (
+        *_SHOWN,
+        _SAMPLE,
+        _CLASS_ID,
+        _CLASS,
+        Column("pixels_from", _BYTE4, "The images hold this many pixels of the class or more: a power of two."),
+        Column("pixels_below", _BYTE4, "And fewer than this many, twice as many."),
+        Column("images", _BYTE8, "Images of this kind and size."),
+        *_interval("recall", f"{_RECALL}, weighted mean over images"),
+    ),
+)
+
+WORST_PHOTOS = Table(
+    "worst_photos",
+    "class and rank of a photo, for a generator, method and setting",
+    (
+        *_SHOWN,
+        _CLASS_ID,
+        _CLASS,
+        Column(
+            "rank", _BYTE2, "1 is the lowest recall among testable photos; of equals, more pixels first, then the lower index."
+        ),
+        _KEY,
+        _IMAGE,
+        Column("name", _STRING, "Name of the photo."),
+        Column("target_pixels", _BYTE4, "The class's pixels in the photo."),
+        Column("recall", _FLOAT, f"{_RECALL}."),
+        Column("verdict", _STRING, "The verdict on the class in the photo."),
+        Column(
+            "own_key",
+            _STRING,
+            "Content key of the own sample that holds the class in the nearest size; NULL without one.",
+            True,
+        ),
+        Column("own_image", _BYTE8, "Index of that own sample.", True),
+        Column("own_pixels", _BYTE4, "The class's pixels in it.", True),
+        Column("own_recall", _FLOAT, "The same recall in it: what the search finds where the class is within reach.", True),
+    ),
+)
+
+INVERSION_CONFUSIONS = Table(
+    "inversion_confusions",
+    "class and what stands in its place, for a generator, method, setting and kind of image",
+    (
+        *_SHOWN,
+        _SAMPLE,
+        _CLASS_ID,
+        _CLASS,
+        Column("rank", _BYTE2, "1 is the class that takes most of the pixels."),
+        Column("reconstruction_class_id", _BYTE2, "Number of the class that stands there in the reconstruction."),
+        Column("reconstruction_class", _STRING, "Its name; that of the class itself where it came back."),
+        Column("images", _BYTE8, "Images that hold enough of the class to be tested."),
+        *_interval("share", "Share of the class's pixels in these images, each weighted as its image"),
+    ),
+)
+
+INVERSION_ATTRIBUTES = Table(
+    "inversion_attributes",
+    "class and attribute, for a generator, method, setting and kind of image",
+    (
+        *_SHOWN,
+        _SAMPLE,
+        _CLASS_ID,
+        _CLASS,
+        Column(
+            "attribute",
+            _STRING,
+            "One of red, green, blue (means, 0–255), sharpness (mean absolute Laplacian of the luminance).",
+        ),
+        Column("images", _BYTE8, "Images that hold enough of the class to be tested, and whose search came to an end."),
+        Column("target", _FLOAT, "Weighted mean inside the class's mask, in the images.", True),
+        Column("reconstruction", _FLOAT, "Weighted mean inside the same masks, in the reconstructions.", True),
+        *_interval("difference", "Reconstruction less image"),
+    ),
+)
+
+GENERALISATION = Table(
+    "generalisation",
+    "pair of generators, method and setting",
+    (
+        _RUN,
+        Column("generator_a", _STRING, "Name of one generator."),
+        Column("generator_b", _STRING, "Name of the other, of the same resolution."),
+        _METHOD,
+        _FACTOR,
+        Column("layer_a", _STRING, "Where the search was free in a."),
+        Column("layer_b", _STRING, "Where the search was free in b."),
+        Column("resolution", _BYTE4, "Of both, in pixels: errors at different resolutions are not compared."),
+        Column("images", _BYTE8, "Held-out photos that both inverted."),
+        *_interval(
+            "difference", "Mean squared error of a less that of b on the same photos, weighted: negative where a is better"
+        ),
+        Column("verdict", _STRING, "One of 'a is nearer', 'b is nearer', 'cannot be told apart', 'not testable'."),
+    ),
+)
+
+MEMORISATION = Table(
+    "memorisation",
+    "generator",
+    (
+        _RUN,
+        _GENERATOR,
+        Column("train_images", _BYTE8, "Training photos that were inverted by latent, from random starts."),
+        Column("heldout_images", _BYTE8, "Held-out photos that were inverted so."),
+        *_interval("difference", "Mean squared error of held-out less that of training photos, weighted"),
+        Column("ks", _FLOAT, "Kolmogorov-Smirnov distance of the two kinds of errors.", True),
+        Column("ks_p", _FLOAT, "Its p-value, two-sided.", True),
+        Column(
+            "auc", _FLOAT, "Chance that a held-out photo's error is above a training photo's; 0.5 where they are alike.", True
+        ),
+        Column("verdict", _STRING, "One of memorised, no sign of it, not testable."),
+        Column("reason", _STRING, "Why it is not testable.", True),
+    ),
+)
+
 RECORDS = {
     table.name: table
     for table in (
@@ -756,5 +897,7 @@ FINDINGS = {
     for table in (
         CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES,
         DROPPED_PAIRS, COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED, INVERSION_SUMMARY, PHOTO_VERDICTS, OMISSIONS,
+        INVERSION_BY_LAYER, RECALL_BY_SIZE, WORST_PHOTOS, INVERSION_CONFUSIONS, INVERSION_ATTRIBUTES, GENERALISATION,
+        MEMORISATION,
     )
 }  # fmt: skip
