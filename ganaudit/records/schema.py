@@ -717,7 +717,12 @@ PHOTO_VERDICTS = Table(
         _CLASS_ID,
         _CLASS,
         Column("target_pixels", _BYTE4, "The class's pixels in the photo."),
-        Column("recall", _FLOAT, "Share of them that the reconstruction shows as the class."),
+        Column(
+            "recall",
+            _FLOAT,
+            "Share of them that the reconstruction shows as the class; NULL where the search was set aside.",
+            True,
+        ),
         Column("verdict", _STRING, "One of omitted, distorted, recovered, search inconclusive, not testable."),
     ),
 )
@@ -789,7 +794,9 @@ WORST_PHOTOS = Table(
         _CLASS_ID,
         _CLASS,
         Column(
-            "rank", _BYTE2, "1 is the lowest recall among testable photos; of equals, more pixels first, then the lower index."
+            "rank",
+            _BYTE2,
+            "Place by recall among testable photos, 1 is the lowest; of equals, more pixels first, then the lower index.",
         ),
         _KEY,
         _IMAGE,
@@ -817,7 +824,7 @@ INVERSION_CONFUSIONS = Table(
         _SAMPLE,
         _CLASS_ID,
         _CLASS,
-        Column("rank", _BYTE2, "1 is the class that takes most of the pixels."),
+        Column("rank", _BYTE2, "Place by share of pixels, 1 is the largest."),
         Column("reconstruction_class_id", _BYTE2, "Number of the class that stands there in the reconstruction."),
         Column("reconstruction_class", _STRING, "Its name; that of the class itself where it came back."),
         Column("images", _BYTE8, "Images that hold enough of the class to be tested."),
