@@ -180,7 +180,7 @@ def test_which_generator_is_nearer(store, shift, verdict):
 def test_memorisation_needs_latent_training_photos_and_random_starts(store):
     held, train = scenes(24, 1), scenes(24, 2, first=500)
     better = [{**one, "mse": one["mse"] / 10} for one in train]
-    places = {"kh": ("heldout", held), "kt": ("train", better)}
+    places = {"ka": ("heldout", held), "kb": ("train", better)}
     for key, (sample, images) in places.items():
         write(store, setting(key, sample, images), images)
     settings = [setting(key, sample, images) for key, (sample, images) in places.items()]
@@ -192,10 +192,10 @@ def test_memorisation_needs_latent_training_photos_and_random_starts(store):
     assert row["difference"] == pytest.approx(gap)
     [none] = findings(store, {"a": settings[:1]})["memorisation"]
     assert (none["verdict"], none["reason"], none["ks"]) == ("not testable", "no training photos were inverted", None)
-    write(store, setting("ke", "heldout", held), held, start="encoder")
-    [started] = findings(store, {"a": [setting("ke", "heldout", held), settings[1]]})["memorisation"]
+    write(store, setting("kc", "heldout", held), held, start="encoder")
+    [started] = findings(store, {"a": [setting("kc", "heldout", held), settings[1]]})["memorisation"]
     assert started["verdict"] == "not testable" and "random" in started["reason"]
-    deep = setting("kl", "heldout", held, "layerwise", 1.0)
+    deep = setting("kd", "heldout", held, "layerwise", 1.0)
     write(store, deep, held)
     assert "latent" in findings(store, {"a": [deep]})["memorisation"][0]["reason"]
 
