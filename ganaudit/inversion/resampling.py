@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,9 +26,7 @@ def ratios(
         raise ValueError(f"tops {tops.shape}, bottoms {bottoms.shape} and {count} weights do not belong together")
     if count == 0:
         return [(None, None, None)] * tops.shape[1]
-    drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-    times = np.zeros((RESAMPLES, count))
-    np.add.at(times, (np.arange(RESAMPLES)[:, None], drawn), 1.0)
+    times = _times(count, seed)
     above, below = weights[:, None] * tops, weights[:, None] * bottoms
     with np.errstate(invalid="ignore", divide="ignore"):
         resampled = (times @ above) / (times @ below)
@@ -44,6 +44,14 @@ def ratios(
         low, high = np.quantile(usable, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         found.append((value, float(low), float(high)))
     return found
+
+
+@lru_cache(maxsize=16)
+def _times(count: int, seed: int) -> Floats:
+    """How often each of so many images is in each resample, (RESAMPLES, count): the same for every finding."""
+    drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+    flat = (drawn + count * np.arange(RESAMPLES)[:, None]).ravel()
+    return np.bincount(flat, minlength=RESAMPLES * count).reshape(RESAMPLES, count).astype(np.float64)
 
 
 def means(values: Floats, weights: Floats, seed: int = 0) -> list[tuple[float | None, float | None, float | None]]:
