@@ -25,6 +25,7 @@ from ganaudit.auditing import pictures
 from ganaudit.auditing.blocks import BlockDone, make_block
 from ganaudit.auditing.inversions import inversion_tasks, make_inversions
 from ganaudit.auditing.plan import BlockTask, Plan, plan
+from ganaudit.auditing.reconstructions import reconstructed
 from ganaudit.auditing.roles import not_measured
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.findings.inversions import materialise_inversions
@@ -251,8 +252,8 @@ def report_data(store: Store, run: str) -> ReportData:
         command=f"ganaudit run audit.yaml --store {shlex.quote(str(store.path))}   # with the file below\n"
                 f"ganaudit report {run} --store {shlex.quote(str(store.path))}   # this page from its records",
         exit_status=EXIT_CODES.get(status, 1), findings=found, decide=Decide.model_validate(asked.get("decide", {})),
-        kept=pictures.load(store, run), sources=sources, quarantined=[Quarantined(*values) for values in set_aside],
-        notes=notes,
+        kept=pictures.load(store, run), reconstructed=reconstructed(store, found), sources=sources,
+        quarantined=[Quarantined(*values) for values in set_aside], notes=notes,
     )  # fmt: skip
 
 

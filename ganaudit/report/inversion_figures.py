@@ -26,7 +26,6 @@ def layers_figure(found: Sequence[Row], generator: str) -> Drawn:
     figure = Figure(figsize=(9.6, 2.5))
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(0.065, 0.19, 0.99, 0.83, wspace=0.16)
-    tips: dict[str, str] = {}
     for axes, measure, scale in ((left, "mse", 1.0), (right, "agreement", 100.0)):
         for sample, label, colour, shift in SIDES:
             points = [
@@ -45,7 +44,7 @@ def layers_figure(found: Sequence[Row], generator: str) -> Drawn:
     left.set_title("mean squared error, on [\N{MINUS SIGN}1, 1]", fontsize=8.5, loc="left", pad=4)
     right.set_title("pixels that keep their class, %", fontsize=8.5, loc="left", pad=4)
     left.legend(loc="lower left", bbox_to_anchor=(0, 1.1), **{**LEGEND, "ncols": 2})
-    return Drawn(figure, f"{generator}: error and agreement of label maps by layer, held-out photos beside own samples.", tips)
+    return Drawn(figure, f"{generator}: error and agreement of label maps by layer, held-out photos beside own samples.")
 
 
 def recall_figure(found: Sequence[Omission], generator: str) -> Drawn:
@@ -72,7 +71,7 @@ def recall_figure(found: Sequence[Omission], generator: str) -> Drawn:
               if one.control_recall is not None and one.control == kind]  # fmt: skip
         size = 11 if marker == "|" else 5
         axes.plot([x for x, _ in at], [y for _, y in at], marker, color=LIGHT["ink"], markersize=size, markeredgewidth=1.6)
-    for place, one in enumerate(shown):
+    for place in range(len(shown)):
         axes.barh(place, 100, height=0.9, alpha=0, linewidth=0)[0].set_gid(f"tip:{place}")
     axes.set_xlim(-1, 101)
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)

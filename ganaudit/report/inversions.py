@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ganaudit.report import words
 from ganaudit.report.classes import Interval
 from ganaudit.report.data import Findings, Row, rows
 
@@ -17,7 +18,7 @@ MEANS: Mapping[str, str] = {
     "not made": "Its presence in samples is dropped, hardly any photo of it comes back even when the search is paid ten times "
     "for its pixels, and the same search does bring back what is within the generator's reach (the control).",
     "made": "Photos of it come back where only evidential layers are free: the generator can draw it, however rarely it does.",
-    "inconclusive": "Neither is beyond doubt: the search may have failed, or the class is not dropped, or too few were paid for.",
+    "inconclusive": "Neither is beyond doubt: the search may have failed, the class is not dropped, or too few photos hold it.",
     "not testable": "Fewer than 20 photos hold enough of it, or there is no control: nothing is said.",
     "omitted": "Of a photo: something else stands where the class was.",
     "distorted": "Of a photo: the reconstruction shows the class, but elsewhere or in another size.",
@@ -110,6 +111,34 @@ def omissions(findings: Findings, generator: str) -> list[Omission]:
     ]  # fmt: skip
     return sorted(
         found, key=lambda one: (ORDER.index(one.verdict), 1.0 if one.recall.value is None else one.recall.value, one.name)
+    )
+
+
+def lines(findings: Findings, generator: str) -> list[tuple[str, str]]:
+    """(verdict, the classes that got it, with what is left of those that are not made): for a terminal."""
+    said: dict[str, list[str]] = {}
+    for one in omissions(findings, generator):
+        left = f" ({words.percents(one.recall)} of its pixels come back)" if one.verdict == "not made" else ""
+        said.setdefault(one.verdict, []).append(f"{one.name}{left}")
+    return [(verdict, words.listing(said[verdict])) for verdict in ORDER if verdict in said]
+
+
+def memorisation_words(findings: Findings, generator: str) -> str | None:
+    """Whether training photos come back better than held-out ones, in a sentence; None where nobody asked."""
+    row = next(iter(rows(findings, "memorisation", generator)), None)
+    if row is None or (row["verdict"] == "not testable" and not row["train_images"]):
+        return None
+    if row["verdict"] == "not testable":
+        return f"Memorisation is not testable: {row['reason']}."
+    gap = words.distance(_interval(row, "difference"))
+    train, held = (
+        words.counted(row[f"{kind}_images"], noun)
+        for kind, noun in (("train", "training photo"), ("heldout", "held-out photo"))
+    )
+    return (
+        f"{train} against {held}: "
+        f"{row['verdict']}. Held-out less training error {gap}; Kolmogorov-Smirnov {words.number(row['ks'])} "
+        f"(p {words.p(row['ks_p'])}); a held-out photo's error is the higher one in {words.share(row['auc'])} of pairs."
     )
 
 
