@@ -26,7 +26,7 @@ def _pictures(store: Store, chosen: Sequence[Choice]) -> Mapping[tuple[str, int]
     found: dict[tuple[str, int], bytes] = {}
     for key in dict.fromkeys(one.key for one in chosen):
         images = sorted({one.image for one in chosen if one.key == key})
-        for path in store.shards("inversions", key):
+        for path in sorted(store.folder("inversions").glob(f"key={key}/shard-*.parquet")):
             table = pq.read_table(path, columns=["image", "picture"], filters=[("image", "in", images)])
             found |= {(key, row["image"]): row["picture"] for row in table.to_pylist() if row["picture"] is not None}
     return found
