@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,13 +14,18 @@ from ganaudit.records.schema import OK
 
 
 def verdict_rows(
-    run: str, generator: Generator, classes: Mapping[int, str], names: Mapping[int, str], dropped: set[tuple[str, int]]
-) -> tuple[list[Row], list[Row]]:
-    """Rows of photo_verdicts and of omissions, for every way in which photos were inverted."""
+    run: str, generator: Generator, classes: Mapping[int, str], names: Mapping[int, str], dropped: set[tuple[str, int]],
+    siblings: Sequence[Generator] = (),
+) -> tuple[list[Row], list[Row]]:  # fmt: skip
+    """Rows of photo_verdicts and of omissions, for every way in which photos were inverted.
+
+    siblings: the audit's other generators, whose own samples are the last resort of a control.
+    """
     photos: list[Row] = []
     omissions: list[Row] = []
     for one, own in generator.held():
-        found = _judged(run, generator, one, own, classes, names, dropped)
+        theirs = {other.name: _cases(other.own_like(one)) for other in siblings if other.name != generator.name}
+        found = _judged(run, generator, one, own, theirs, classes, names, dropped)
         photos += found[0]
         omissions += found[1]
     return photos, omissions
@@ -38,11 +43,11 @@ def _cases(own: Inverted | None) -> dict[int, list[Case]]:
 
 
 def _judged(
-    run: str, generator: Generator, one: Inverted, own: Inverted | None, classes: Mapping[int, str],
-    names: Mapping[int, str], dropped: set[tuple[str, int]],
+    run: str, generator: Generator, one: Inverted, own: Inverted | None, siblings: Mapping[str, Mapping[int, list[Case]]],
+    classes: Mapping[int, str], names: Mapping[int, str], dropped: set[tuple[str, int]],
 ) -> tuple[list[Row], list[Row]]:  # fmt: skip
     rules, shared = Rules(), named(run, generator, one)
-    cases, contrasts = _cases(own), one.contrasts()
+    cases, contrasts, collapsed = _cases(own), one.contrasts(), one.collapsed(rules)
     held = _areas(one)
     photos: list[Row] = []
     omissions: list[Row] = []
@@ -52,13 +57,16 @@ def _judged(
         size = float(np.median([area.target for _, area in tested])) if tested else 0.0
         contrast = float(np.median([contrasts.get((row["image"], number), 1.0) for row, _ in tested])) if tested else 1.0
         others = [case for other, some in cases.items() if other != number for case in some]
-        known = control(cases.get(number, []), others, size, contrast, rules)
+        theirs = {name: some[number] for name, some in siblings.items() if len(some.get(number, ())) >= rules.cases}
+        known = control(cases.get(number, []), others, size, contrast, rules, theirs)
         for row, area in areas:
             failed = row["status"] != OK
             photos.append({
                 **shared, **said, "key": one.setting.key, "image": row["image"], "target_pixels": area.target,
                 "name": names.get(row["image"], f"image {row['image']}"), "recall": None if failed else area.recall,
-                "verdict": photo_verdict(area, known.passes(rules), failed, rules),
+                "verdict": photo_verdict(
+                    area, known.passes(rules), failed, rules, (row["image"], number) in collapsed, bool(row["evidential"])
+                ),
             })  # fmt: skip
         bought = _bought(generator, one, number)
         recalls = np.array([area.recall for _, area in tested], dtype=np.float64)

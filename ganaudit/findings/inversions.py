@@ -29,17 +29,14 @@ def materialise_inversions(
 ) -> dict[str, pa.Table]:  # fmt: skip
     """Writes the findings about a run's inversions, and returns them by name.
 
-    classes: names of the parser's classes. names: of the held-out photos. dropped: (generator, class) whose presence in
-    samples is dropped.
+    classes: names of the parser's classes. names: of the held-out photos. dropped: (generator, class) that is dropped
+    in samples, by presence or by area.
     """
     rows: dict[str, list[Row]] = {name: [] for name in TABLES}
-    generators = []
-    for each in done:
-        one = read_generator(store, each, batch)
-        if not one.inverted:
-            continue
-        generators.append(one)
-        photos, omissions = verdict_rows(run, one, classes, names, dropped)
+    read = [read_generator(store, each, batch) for each in done]
+    generators = [one for one in read if one.inverted]
+    for one in generators:
+        photos, omissions = verdict_rows(run, one, classes, names, dropped, generators)
         verdicts = {(row["key"], row["image"], row["class_id"]): row["verdict"] for row in photos}
         rows["photo_verdicts"] += photos
         rows["omissions"] += omissions

@@ -61,6 +61,14 @@ class Inverted:
         """By (image, class), where the class stands out from what is around it at all."""
         return {(row["image"], row["class_id"]): row["contrast"] for row in self.classes if row["contrast"] is not None}
 
+    def collapsed(self, rules: Rules) -> set[tuple[int, int]]:
+        """(image, class) where the parser is far less sure of what it sees inside the mask than it was in the image."""
+        return {
+            (row["image"], row["class_id"])
+            for row in self.classes
+            if row["confidence"] is not None and row["confidence"] < rules.sure * row["target_confidence"]
+        }
+
 
 @dataclass(frozen=True)
 class Generator:
@@ -86,6 +94,11 @@ class Generator:
             ),
             None,
         )
+
+    def own_like(self, one: Inverted) -> Inverted | None:
+        """This generator's own samples, inverted as the photos of another one were: by the same method, as hard."""
+        wanted = (OWN, one.setting.method, one.setting.factor)
+        return next((o for o in self.plain if (o.setting.sample, o.setting.method, o.setting.factor) == wanted), None)
 
     def held(self) -> list[tuple[Inverted, Inverted | None]]:
         """Every way in which photos were inverted, with the own samples that were inverted in the same way."""

@@ -34,6 +34,8 @@ class Rules:
     """Recall from which a class counts as recovered."""
     found: float = 0.25
     """Pixels of the class anywhere in the reconstruction, per pixel in the photo, from which it is distorted, not omitted."""
+    sure: float = 0.5
+    """The parser's confidence inside the mask, over that in the photo, below which what is recovered counts as distorted."""
     control: float = 0.8
     """Share of control cases that the search has to recover before a photo's loss counts against the generator."""
     cases: int = 20
