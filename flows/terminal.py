@@ -130,6 +130,7 @@ def findings_text(found: Audit, width: int = 0) -> str:
     parts = [_verdicts(found, generator, width) for generator in generators(found.findings)]
     parts += [_wrapped(f"Note: {note}", width) + "\n" for note in found.notes]
     parts.append(_distances(found, width))
+    parts += [said for name in generators(found.findings) if (said := _omissions(found, name, width))]
     if found.quarantined:
         parts.append(f"{found.quarantined:,} images were set aside; the report and the view images say why.\n")
     parts.append(f"run     {found.run}\nstore   {found.store}\nreport  {found.report}")
@@ -145,6 +146,20 @@ def _verdicts(found: Audit, generator: str, width: int) -> str:
         _wrapped(f"  {line.verdict:<12}  {line.plain}", width, " " * 16) for line in verdict_lines(found.findings, generator)
     ]
     return "\n".join(lines) + "\n"
+
+
+def _omissions(found: Audit, generator: str, width: int) -> str:
+    """What held-out photos say of one generator, verdict by verdict; nothing where none were inverted."""
+    from ganaudit.report.inversions import lines, memorisation_words, way
+
+    chosen = way(found.findings, generator)
+    if chosen is None:
+        return ""
+    free = "the latent" if chosen.layer == "z" else f"the layers before {chosen.layer}"
+    said = [_wrapped(f"{generator} in held-out photos, by {chosen.method} with {free} free:", width)]
+    said += [_wrapped(f"  {verdict:<12}  {classes}", width, " " * 16) for verdict, classes in lines(found.findings, generator)]
+    told = memorisation_words(found.findings, generator)
+    return "\n".join([*said, *([] if told is None else [_wrapped(f"  {told}", width)])]) + "\n"
 
 
 def _distances(found: Audit, width: int) -> str:

@@ -258,7 +258,14 @@ class Invert(Part):
     images: Annotated[int, Field(gt=0)] = 200
     """About how many; more where a class would be in too few, fewer where there are not as many."""
     own: Annotated[int, Field(ge=8)] = 64
-    """Own samples of each generator: they set the residuals' penalty, and show what the search can find."""
+    """About how many own samples of each generator, of eight times as many, more where a class would be in too few: they show
+    what the search can find. The first so many set the residuals' penalty."""
+    masked: Annotated[int, Field(ge=0)] = 8
+    """Own samples that are also inverted with a patch greyed out: what is around it should come back."""
+    train: RealSpec | None = None
+    """Photos that the generators were trained on, as a source of its own: do they come back better than those held out?"""
+    train_images: Annotated[int, Field(gt=0)] = 200
+    """About how many of them."""
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("layerwise",)
     layer: str = "auto"
     """r. auto: the first layers get residuals as long as together they are a quarter of the pixel values or less."""
@@ -271,6 +278,10 @@ class Invert(Part):
     batch: Annotated[int, Field(gt=0)] = 32
     inverter: Literal["shipped", "auto"] = "shipped"
     """auto: where none ships for a generator, a small one is trained first, in the store."""
+    inverter_minutes: Annotated[float, Field(gt=0.0)] | None = None
+    """CPU minutes that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
+    keep: Literal["latents", "residuals"] = "latents"
+    """What is kept of every reconstruction: its latent, or its residuals too."""
 
 
 class Run(Part):
@@ -320,9 +331,14 @@ class AuditSpec(Part):
     folder: Path = Path()
     """Where relative paths and modules start from; an audit file's own folder by default."""
 
+    @property
+    def train(self) -> AnySource | None:
+        """Photos that the generators were trained on, to be inverted."""
+        return None if self.invert is None else self.invert.train
+
     @model_validator(mode="after")
     def _one_name_each(self) -> AuditSpec:
-        further = [source for source in (self.truth, self.heldout) if source is not None]
+        further = [source for source in (self.truth, self.heldout, self.train) if source is not None]
         names = [source.name for source in (self.real, *self.generators, *further)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -331,7 +347,7 @@ class AuditSpec(Part):
 
     @model_validator(mode="after")
     def _held_out(self) -> AuditSpec:
-        for source in (*self.generators, *(one for one in (self.truth, self.heldout) if one is not None)):
+        for source in (*self.generators, *(one for one in (self.truth, self.heldout, self.train) if one is not None)):
             if source.heldout is not None:
                 raise ValueError(f"source {source.name!r}: heldout stands on the real side alone")
         if self.real.heldout is not None and self.heldout is not None:

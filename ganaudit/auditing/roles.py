@@ -1,5 +1,5 @@
-"""What a source is asked for in a run: real, generated, truth (to measure the parser), control (real, resized), or held out
-(to be inverted)."""
+"""What a source is asked for in a run: real, generated, truth (to measure the parser), control (real, resized), held out
+or train (both to be inverted)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ganaudit.spec import AnySource, AuditSpec
 
-REAL, GENERATED, TRUTH, CONTROL, HELDOUT = "real", "generated", "truth", "control", "heldout"
+REAL, GENERATED, TRUTH, CONTROL, HELDOUT, TRAIN = "real", "generated", "truth", "control", "heldout", "train"
 
 CONTROLS = 4096
 """Real images at most that are sent through a generator's resolution: enough to tell a floor."""
@@ -33,6 +33,9 @@ class Asked:
         if self.role == TRUTH:
             assert spec.truth is not None
             return spec.truth
+        if self.role == TRAIN:
+            assert spec.invert is not None and spec.invert.train is not None
+            return spec.invert.train
         if self.role == HELDOUT and spec.heldout is not None:
             return spec.heldout
         return spec.real
@@ -42,7 +45,7 @@ class Asked:
         parted = self.role == HELDOUT and spec.heldout is None
         if self.through is None and not parted:
             return self.source(spec).name
-        further = [source for source in (spec.truth, spec.heldout) if source is not None]
+        further = [source for source in (spec.truth, spec.heldout, spec.train) if source is not None]
         taken = {source.name for source in (spec.real, *spec.generators, *further)}
         name = f"{spec.real.name}, held out" if parted else f"{spec.real.name} at {self.through} px"
         while name in taken:
@@ -57,6 +60,8 @@ def named(spec: AuditSpec) -> list[Asked]:
         found.append(Asked(TRUTH))
     if spec.heldout is not None or spec.real.heldout is not None:
         found.append(Asked(HELDOUT))
+    if spec.train is not None:
+        found.append(Asked(TRAIN))
     return found
 
 

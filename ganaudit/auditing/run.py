@@ -25,6 +25,7 @@ from ganaudit.auditing import pictures
 from ganaudit.auditing.blocks import BlockDone, make_block
 from ganaudit.auditing.inversions import inversion_tasks, make_inversions
 from ganaudit.auditing.plan import BlockTask, Plan, plan
+from ganaudit.auditing.reconstructions import reconstructed
 from ganaudit.auditing.roles import not_measured
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.findings.inversions import materialise_inversions
@@ -186,7 +187,7 @@ def _inversions(planned: Plan, store: Store, inverted: Sequence[InversionsDone],
     dropped = {
         (row["generator"], row["class_id"])
         for row in verdicts.to_pylist()
-        if row["measure"] == "presence" and row["verdict"] == "dropped"
+        if row["verdict"] == "dropped"  # by presence or by area: a parser's specks are many and small
     }
     with catalog.of_run(store, planned.run) as connection:
         statement = "SELECT image, name FROM run_images(?) WHERE role = 'heldout'"
@@ -262,8 +263,8 @@ def report_data(store: Store, run: str) -> ReportData:
         command=f"ganaudit run audit.yaml --store {shlex.quote(str(store.path))}   # with the file below\n"
                 f"ganaudit report {run} --store {shlex.quote(str(store.path))}   # this page from its records",
         exit_status=EXIT_CODES.get(status, 1), findings=found, decide=Decide.model_validate(asked.get("decide", {})),
-        kept=pictures.load(store, run), sources=sources, quarantined=[Quarantined(*values) for values in set_aside],
-        notes=notes,
+        kept=pictures.load(store, run), reconstructed=reconstructed(store, found), sources=sources,
+        quarantined=[Quarantined(*values) for values in set_aside], notes=notes,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,7 +18,7 @@ from ganaudit.inversion.encoders import Encoder
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.search import Found, Search, search_all
 from ganaudit.inversion.shapes import GeneratorShape, LayerChoice
-from ganaudit.inversion.span import Span
+from ganaudit.inversion.span import Span, with_z
 from ganaudit.random import normals
 
 NEEDS = {
@@ -26,6 +26,11 @@ NEEDS = {
     "layerwise": "layered", "feature": "layered",
 }  # fmt: skip
 """The trained inverter that each method starts from."""
+
+
+FACTOR_ONE = "residuals at factor 1"
+"""The start of a search at another penalty: what was found at the penalty itself."""
+EVIDENCE, UPPER_BOUND = "evidence", "upper bound, not evidence"
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Task:
     restarts: int = 1
     encoders: dict[str, Encoder] | None = None
     floors: frozenset[str] = frozenset()
+    begin: Mapping[str, Tensor] | None = None
+    """Residuals from which `layerwise` starts, by layer, instead of none: those found at another penalty."""
 
     def encoder(self, kind: str) -> Encoder:
         """The trained inverter of that kind. Raises RequestError saying how to get one."""
@@ -63,7 +70,8 @@ class Inverted:
     """The outcome of one method. found: for each image, its best restart. layer: `z`, or r.
 
     restart: which restart it was. spread: (worst - best) / best over restarts' losses, (N,), zero for one. every: all restarts.
-    ratio: free numbers per pixel value. evidential: whether what is missing says something about the generator.
+    ratio: free numbers per pixel value. evidential: whether what is missing says something about the generator. z: (N, L),
+    of the images found.
     """
 
     method: str
@@ -75,7 +83,13 @@ class Inverted:
     restart: Tensor
     spread: Tensor
     every: tuple[Found, ...]
+    z: Tensor
     note: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What the outcome is worth, in words."""
+        return EVIDENCE if self.evidential else UPPER_BOUND
 
 
 Inverter = Callable[[Task], Inverted]
@@ -99,9 +113,10 @@ def _outcome(
     best, chosen = losses.min(dim=0)
     finite = torch.where(losses.isfinite(), losses, -torch.inf).amax(dim=0)
     spread = torch.where(best > 0, (finite - best) / best, torch.zeros_like(best))
+    found = picked(every, chosen)
     return Inverted(
-        method, layer, start, ratio, evidential, picked(every, chosen), chosen, torch.nan_to_num(spread, nan=0.0, neginf=0.0),
-        tuple(every), notes[0] if notes else None,
+        method, layer, start, ratio, evidential, found, chosen, torch.nan_to_num(spread, nan=0.0, neginf=0.0), tuple(every),
+        found.free.get("z", spans[0].state["z"]), notes[0] if notes else None,
     )  # fmt: skip
 
 
@@ -132,19 +147,20 @@ def latent(task: Task) -> Inverted:
     state, spans = _state(task), []
     for restart in range(max(1, task.restarts)):
         z = torch.from_numpy(normals(task.seed, f"inversion start {restart}", list(task.indices), task.shape.latent))
-        spans.append(Span(task.generator, {**state, "z": z.to(state["z"].device)}, latent=True))
+        spans.append(Span(task.generator, with_z(state, z.to(state["z"].device)), latent=True))
     return _outcome(task, "latent", "z", "random", task.shape.latent / task.shape.pixel_values, True, spans)
 
 
 def _encoded(task: Task, kind: str) -> State:
     encoder = task.encoder(kind)
     with torch.no_grad():
-        return {**_state(task), **encoder(task.targets.images)}
+        found = encoder(task.targets.images)
+        return {**with_z(_state(task), found["z"]), **found}
 
 
 def _from_encoder(task: Task, kind: str, method: str, searched: bool) -> Inverted:
     state = _encoded(task, kind)
-    span = Span(task.generator, {**_state(task), "z": state["z"]}, latent=True)
+    span = Span(task.generator, with_z(_state(task), state["z"]), latent=True)
     todo = task if searched else replace(task, search=replace(task.search, steps=0))
     return _outcome(todo, method, "z", kind, task.shape.latent / task.shape.pixel_values, True, [span])
 
@@ -180,8 +196,9 @@ def layerwise(task: Task) -> Inverted:
             "use layered+latent, or name a later layer, which gives an upper bound"
         )
     z = _encoded(task, "layered")["z"]
-    span = Span(task.generator, {**_state(task), "z": z}, residuals=task.choice.residuals, floors=task.floors)
-    return _outcome(task, "layerwise", task.choice.feature, "layered", task.choice.ratio, task.choice.evidential, [span])
+    state, start = with_z(_state(task), z), "layered" if task.begin is None else FACTOR_ONE
+    span = Span(task.generator, state, residuals=task.choice.residuals, floors=task.floors, begin=task.begin)
+    return _outcome(task, "layerwise", task.choice.feature, start, task.choice.ratio, task.choice.evidential, [span])
 
 
 def feature(task: Task) -> Inverted:
@@ -190,7 +207,7 @@ def feature(task: Task) -> Inverted:
     state = _encoded(task, "layered")
     if name not in state:
         with torch.no_grad():
-            state = task.generator.run({**_state(task), "z": state["z"]}, upto=name)
-    span = Span(task.generator, {**_state(task), "z": state["z"], name: state[name]}, feature=name, floors=task.floors)
+            state = task.generator.run(with_z(_state(task), state["z"]), upto=name)
+    span = Span(task.generator, {**with_z(_state(task), state["z"]), name: state[name]}, feature=name, floors=task.floors)
     size = next(layer.size for layer in task.shape.layers if layer.name == name)
     return _outcome(task, "feature", name, "layered", size / task.shape.pixel_values, False, [span])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.protocol import Generator
+from ganaudit.inversion.span import with_z
 from ganaudit.keys import digest
 from ganaudit.state import state_digest
 
@@ -88,7 +89,7 @@ def read_shape(generator: Generator) -> GeneratorShape:
         if len(shape) != 4:
             raise RequestError(f"layer {name!r} gives {'×'.join(map(str, shape))} values; inversion needs (N, C, h, w)")
         layers.append(LayerShape(name, *shape[1:]))
-    once, twice = generator.run(state)["image"], generator.run({**state, "z": 2.0 * z})["image"]
+    once, twice = generator.run(state)["image"], generator.run(with_z(state, 2.0 * z))["image"]
     blind = bool((once - twice).abs().max() < BLIND)
     return GeneratorShape(generator.resolution, int(z.shape[1]), tuple(layers), blind)
 

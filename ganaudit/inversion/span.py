@@ -11,6 +11,14 @@ from torch import Tensor
 from ganaudit.errors import RequestError
 from ganaudit.generators.protocol import Generator, State
 
+DERIVED = ("w", "styles")
+"""Entries of a state that a style generator computes from z: where z is replaced they are dropped, and computed anew."""
+
+
+def with_z(state: State, z: Tensor) -> State:
+    """The state of other latents z (N, L), with all that does not follow from them: noise, a class."""
+    return {**{name: value for name, value in state.items() if name not in DERIVED}, "z": z}
+
 
 def with_residuals(
     generator: Generator, state: State, residuals: Mapping[str, Tensor], floors: frozenset[str] = frozenset()
@@ -52,8 +60,9 @@ def floors(generator: Generator, seed: int = 0, count: int = 64) -> frozenset[st
 class Span:
     """The images within reach of a search.
 
-    latent: z is free. residuals: layers that get an additive residual, zero at the start. feature: this layer's output is
-    free, and nothing before it counts. state: the start; everything in it that is not free stays as it is.
+    latent: z is free. residuals: layers that get an additive residual, which starts at that of `begin`, or at zero. feature:
+    this layer's output is free, and nothing before it counts. state: the start; everything in it that is not free stays as
+    it is.
     """
 
     generator: Generator
@@ -62,6 +71,7 @@ class Span:
     residuals: tuple[str, ...] = ()
     feature: str | None = None
     floors: frozenset[str] = frozenset()
+    begin: Mapping[str, Tensor] | None = None
 
     def start(self) -> dict[str, Tensor]:
         """The free variables, by name, float32 with one row an image."""
@@ -77,6 +87,8 @@ class Span:
                 state = self.generator.run(state, after=before, upto=name)
                 free[name] = torch.zeros_like(state[name], dtype=torch.float32, memory_format=torch.contiguous_format)
                 before = name
+                if self.begin is not None:
+                    free[name] = self.begin[name].to(free[name])
         if len(free) < self.latent + (self.feature is not None) + len(self.residuals):
             unknown = sorted(set(self.residuals) - free.keys())
             raise RequestError(f"layer {unknown[0]!r} does not exist; this generator has {', '.join(self.generator.layers)}")
@@ -86,7 +98,8 @@ class Span:
         """The same span for the images at these places."""
         count = len(self.state["z"])
         state = {name: value[rows] if value.ndim and len(value) == count else value for name, value in self.state.items()}
-        return Span(self.generator, state, self.latent, self.residuals, self.feature, self.floors)
+        begin = None if self.begin is None else {name: value[rows] for name, value in self.begin.items()}
+        return Span(self.generator, state, self.latent, self.residuals, self.feature, self.floors, begin)
 
     def image(self, free: Mapping[str, Tensor]) -> Tensor:
         """(N, 3, S, S) in [-1, 1], differentiable in the free variables."""
@@ -94,7 +107,7 @@ class Span:
             value = free[self.feature]
             floored = rectified(value) if self.feature in self.floors else value
             return self.generator.run({**self.state, self.feature: floored}, after=self.feature)["image"]
-        state = {**self.state, "z": free["z"]} if self.latent else self.state
+        state = with_z(self.state, free["z"]) if self.latent else self.state
         return with_residuals(self.generator, state, {name: free[name] for name in self.residuals}, self.floors)["image"]
 
     def residual_parts(self, free: Mapping[str, Tensor]) -> dict[str, Tensor]:

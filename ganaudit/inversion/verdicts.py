@@ -7,7 +7,7 @@ by a search that is paid for them, and the same search finds the class in the ge
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,8 @@ class Rules:
     """Recall from which a class counts as recovered."""
     found: float = 0.25
     """Pixels of the class anywhere in the reconstruction, per pixel in the photo, from which it is distorted, not omitted."""
+    sure: float = 0.5
+    """The parser's confidence inside the mask, over that in the photo, below which what is recovered counts as distorted."""
     control: float = 0.8
     """Share of control cases that the search has to recover before a photo's loss counts against the generator."""
     cases: int = 20
@@ -78,18 +80,25 @@ def seen(rows: Sequence[tuple[int, int, int]]) -> dict[int, Seen]:
     }
 
 
-def photo_verdict(one: Seen, control_passes: bool | None, failed: bool = False, rules: Rules = Rules()) -> str:
+def photo_verdict(
+    one: Seen, control_passes: bool | None, failed: bool = False, rules: Rules = Rules(), collapsed: bool = False,
+    evidential: bool = True,
+) -> str:  # fmt: skip
     """The verdict on a class in a photo.
 
     control_passes: whether the same search recovers the class where it is known to be within reach; None: nobody knows.
-    failed: the search of this photo was set aside. A recovered class is recovered whatever the control says.
+    failed: the search of this photo was set aside. collapsed: the class is found, but the parser is not half as sure of it.
+    evidential: whether what the search may free is evidence; where it is not, what comes back may be painted by the search
+    itself and says nothing, while what is lost even so is lost. A recovered class is recovered whatever the control says.
     """
     if one.target < rules.least_pixels:
         return NOT_TESTABLE
     if failed:
         return SEARCH_INCONCLUSIVE
     if one.recall >= rules.recovered:
-        return RECOVERED
+        if not evidential:
+            return NOT_TESTABLE
+        return DISTORTED if collapsed else RECOVERED
     if control_passes is None:
         return NOT_TESTABLE
     if not control_passes:
@@ -143,7 +152,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Control:
-    """What the search can find. kind: `own samples`, or `other classes` (alike in area and contrast) as a stand-in."""
+    """What the search can find. kind: `own samples`; or as a stand-in `other classes`, alike in area and contrast; or
+    `sibling NAME`, another generator of the audit that draws the class."""
 
     kind: str
     recovered: Share
@@ -164,15 +174,20 @@ def alike(cases: Sequence[Case], pixels: float, contrast: float, factor: float =
 
 
 def control(
-    own: Sequence[Case], others: Sequence[Case], pixels: float, contrast: float, rules: Rules = Rules()
+    own: Sequence[Case], others: Sequence[Case], pixels: float, contrast: float, rules: Rules = Rules(),
+    siblings: Mapping[str, Sequence[Case]] | None = None,
 ) -> Control:  # fmt: skip
-    """The best control there is for a class of this typical area and contrast: own samples that hold it, else own samples'
-    other classes alike in area and contrast, named so."""
-    chosen, kind = alike(own, pixels, contrast), "own samples"
-    if len(chosen) < rules.cases:
-        stand_in = alike(others, pixels, contrast)
-        if len(stand_in) >= rules.cases or len(stand_in) > len(chosen):
-            chosen, kind = stand_in, "other classes"
+    """The best control there is for a class of this typical area and contrast, all cases being alike in both.
+
+    The first of these that has enough cases: own samples that hold the class; own samples' other classes; own samples of
+    sibling generators (name: cases of the class, same budget), each named for what it is. None has: the one with most.
+    A control that fails is not exchanged for another one.
+    """
+    offered = {"own samples": own, "other classes": others} | {f"sibling {name}": c for name, c in (siblings or {}).items()}
+    matched = {name: alike(cases, pixels, contrast) for name, cases in offered.items()}
+    kind = next((name for name, cases in matched.items() if len(cases) >= rules.cases), None)
+    kind = kind or max(matched, key=lambda name: len(matched[name]))
+    chosen = matched[kind]
     recovered = sum(case.recall >= rules.recovered for case in chosen)
     recall = float(np.mean([case.recall for case in chosen])) if chosen else math.nan
     return Control(kind, proportion(recovered, len(chosen)), recall)
@@ -200,8 +215,8 @@ def class_verdict(
     """The verdict on a class of a generator.
 
     recalls: of the class in each photo that can be tested, by the plain search; paid: by the search whose loss counts ten
-    times inside the true mask. dropped: whether the class's presence in samples is dropped. evidential: whether what the
-    search may free is evidence. passes: what the control says.
+    times inside the true mask. dropped: whether the class is dropped in samples, by presence or by area. evidential: whether
+    what the search may free is evidence. passes: what the control says.
     """
     if len(recalls) < rules.cases or not evidential:
         return NOT_TESTABLE

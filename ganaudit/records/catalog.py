@@ -39,9 +39,13 @@ _TYPES = {
     pa.float32(): "FLOAT",
     pa.float64(): "DOUBLE",
     pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+    pa.list_(pa.float32()): "FLOAT[]",
+    pa.list_(pa.string()): "VARCHAR[]",
 }
 
 _TABLES = schema.RECORDS | schema.FINDINGS
+_GROWN = {*schema.FINDINGS, schema.INVERSIONS.name}
+"""Tables that got further columns: files of an older ganaudit have NULL there."""
 
 
 def build(store: Store) -> Path:
@@ -134,9 +138,9 @@ def create_views(
             held = list(files[table.name])
             patterns = [_escaped(path) for path in held]
         else:
-            held = list(store.files(table.name)) if table.name in schema.FINDINGS else []
+            held = list(store.files(table.name)) if table.name in _GROWN else []
             patterns = _patterns(store, table.name)
-        connection.execute(_table_view(table, patterns, table.name in schema.FINDINGS and _is_older(table, held)))
+        connection.execute(_table_view(table, patterns, table.name in _GROWN and _is_older(table, held)))
     for script in sql.SCRIPTS:
         connection.execute(sql.text(script))
     about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}

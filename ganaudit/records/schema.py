@@ -547,7 +547,11 @@ CALIBRATION = Table(
 _FACTOR = Column(
     "penalty_factor", _FLOAT, "The residuals' penalty as a multiple of that set from own samples; NULL without residuals.", True
 )
-_SAMPLE = Column("sample", _STRING, "One of heldout, own (the generator's own samples, the control).")
+_SAMPLE = Column(
+    "sample", _STRING,
+    "One of heldout, train (training photos), own (the generator's own samples, the control), masked (own samples with a "
+    "patch greyed out).",
+)  # fmt: skip
 _METHOD = Column("method", _STRING, "The registered inverter.")
 _LAYER = Column("layer", _STRING, "Where the search was free: z, or r, the first layer that is frozen whole.")
 _SETTING = (
@@ -571,12 +575,15 @@ INVERSIONS = Table(
         _LAYER,
         Column("ratio", _FLOAT, "Free numbers per pixel value; above a quarter, what is found is an upper bound."),
         Column("evidential", _YES_NO, "Whether what is lost says something about the generator."),
-        Column("start", _STRING, "Where the search started: random, encoder or layered."),
+        Column(
+            "start", _STRING, "Where the search started: random, encoder, layered, or what was found at the penalty itself."
+        ),
         Column("restart", _BYTE4, "Which of the random starts was best, from 0."),
         Column("spread", _FLOAT, "Worst less best over best final loss of the random starts.", True),
         Column("seed", _BYTE8, "Seed of the random starts."),
         Column("penalty", _FLOAT, "Weight of the sum over layers of mean squared residuals."),
         Column("perceptual", _STRING, "The perceptual term of the loss."),
+        Column("precision", _STRING, "What the search computed in; NULL in records of 0.2.0.", True),
         Column("steps", _BYTE4, "Steps that were taken."),
         Column("seconds", _FLOAT, "Wall time of the image's batch, divided by its images."),
         Column("loss_first", _FLOAT, "Loss at the start.", True),
@@ -605,6 +612,66 @@ INVERSION_CONFUSION = Table(
         Column("pixels", _BYTE4, "How many pixels; pairs that do not occur have no row."),
     ),
     sort=("image", "target_class", "reconstruction_class"),
+)
+
+_COLOURS = ("red", "green", "blue")
+_INSIDE = "inside the class's mask"
+_OF_RECONSTRUCTION = f"in the reconstruction, {_INSIDE} in the image; NULL where the search was set aside."
+
+INVERSION_CLASSES = Table(
+    "inversion_classes",
+    "class present in an inverted image",
+    (
+        *_SETTING,
+        _CLASS_ID,
+        Column("target_pixels", _BYTE4, "The class's pixels in the image: its mask."),
+        Column(
+            "contrast", _FLOAT,
+            "Distance of the mask's mean colour from that of the two pixels around it, colours in [0, 1]; NULL without such.",
+            True,
+        ),
+        Column("target_confidence", _FLOAT, "The parser's mean confidence over the mask, in the image."),
+        Column("confidence", _FLOAT, f"The parser's mean confidence {_OF_RECONSTRUCTION}", True),
+        *(Column(f"target_{name}", _FLOAT, f"Mean {name} {_INSIDE}, in the image, 0–255.") for name in _COLOURS),
+        *(Column(name, _FLOAT, f"Mean {name}, 0–255, {_OF_RECONSTRUCTION}", True) for name in _COLOURS),
+        Column("target_sharpness", _FLOAT, f"Mean absolute Laplacian of the luminance (0–255) {_INSIDE}, in the image."),
+        Column("sharpness", _FLOAT, f"Mean absolute Laplacian of the luminance {_OF_RECONSTRUCTION}", True),
+    ),
+    sort=("image", "class_id"),
+)  # fmt: skip
+
+INVERSION_LATENTS = Table(
+    "inversion_latents",
+    "inverted image",
+    (
+        *_SETTING,
+        Column("z", pa.list_(_REAL), "The latent of the reconstruction; NULL where the search was set aside.", True),
+        Column("layers", pa.list_(_STRING), "Layers with residuals, in order; NULL where residuals are not kept.", True),
+        Column(
+            "residuals", pa.list_(_REAL),
+            "Residuals of all these layers, one after the other, each in the order channel, row, column; kept with "
+            "invert.keep: residuals.", True,
+        ),
+    ),
+    sort=("image",),
+)  # fmt: skip
+
+INVERSION_CALIBRATIONS = Table(
+    "inversion_calibrations",
+    "generator, method and setting that was tried out on own samples before any photo was inverted",
+    (
+        Column("key", _STRING, "Content key of the generator, the method, the search and the own samples."),
+        Column("generator_key", _STRING, "Content key of the generator's samples."),
+        _METHOD,
+        Column("precision", _STRING, "What searches compute in: bfloat16 only where that hardly changes the final loss."),
+        Column("change", _FLOAT, "By how much bfloat16 changed the mean final loss, relatively; NULL where not asked.", True),
+        Column("precision_images", _BYTE4, "Own samples that this was measured on."),
+        Column("penalty", _FLOAT, "Weight of the residuals' sum of mean squares at factor 1; NULL without residuals.", True),
+        Column("size", _FLOAT, "95th percentile of that sum over own samples, residuals being free.", True),
+        Column("gain", _FLOAT, "Median loss that free residuals saved there.", True),
+        Column("penalty_images", _BYTE4, "Own samples that the penalty was set from."),
+        Column("seconds", _FLOAT, "Wall time of all this."),
+    ),
 )
 
 INVERSION_CURVES = Table(
@@ -656,7 +723,12 @@ PHOTO_VERDICTS = Table(
         _CLASS_ID,
         _CLASS,
         Column("target_pixels", _BYTE4, "The class's pixels in the photo."),
-        Column("recall", _FLOAT, "Share of them that the reconstruction shows as the class."),
+        Column(
+            "recall",
+            _FLOAT,
+            "Share of them that the reconstruction shows as the class; NULL where the search was set aside.",
+            True,
+        ),
         Column("verdict", _STRING, "One of omitted, distorted, recovered, search inconclusive, not testable."),
     ),
 )
@@ -682,11 +754,155 @@ OMISSIONS = Table(
     ),
 )
 
+_SHOWN = (_RUN, _GENERATOR, _METHOD, _LAYER, _FACTOR)
+_RECALL = "Share of the class's pixels that the reconstruction shows as the class"
+
+INVERSION_BY_LAYER = Table(
+    "inversion_by_layer",
+    "generator, layer where the search was free, method, setting and kind of image",
+    (
+        _RUN,
+        _GENERATOR,
+        Column("place", _BYTE2, "Place of the layer on the generator's curve: 1 is z, or what has the fewest free numbers."),
+        _LAYER,
+        _METHOD,
+        _FACTOR,
+        _SAMPLE,
+        Column("ratio", _FLOAT, "Free numbers per pixel value; above a quarter, what is found is an upper bound."),
+        Column("evidential", _YES_NO, "Whether what is lost says something about the generator."),
+        Column("images", _BYTE8, "Images whose search came to an end."),
+        *_interval("mse", "Weighted mean squared difference on [-1, 1]"),
+        *_interval("psnr", "Weighted mean in dB"),
+        *_interval("agreement", "Weighted share of the pixels that the parser gives one class in both"),
+    ),
+)
+
+RECALL_BY_SIZE = Table(
+    "recall_by_size",
+    "class, kind of image and size of the object, for a generator, method and setting",
+    (
+        *_SHOWN,
+        _SAMPLE,
+        _CLASS_ID,
+        _CLASS,
+        Column("pixels_from", _BYTE4, "The images hold this many pixels of the class or more: a power of two."),
+        Column("pixels_below", _BYTE4, "And fewer than this many, twice as many."),
+        Column("images", _BYTE8, "Images of this kind and size."),
+        *_interval("recall", f"{_RECALL}, weighted mean over images"),
+    ),
+)
+
+WORST_PHOTOS = Table(
+    "worst_photos",
+    "class and rank of a photo, for a generator, method and setting",
+    (
+        *_SHOWN,
+        _CLASS_ID,
+        _CLASS,
+        Column(
+            "rank",
+            _BYTE2,
+            "Place by recall among testable photos, 1 is the lowest; of equals, more pixels first, then the lower index.",
+        ),
+        _KEY,
+        _IMAGE,
+        Column("name", _STRING, "Name of the photo."),
+        Column("target_pixels", _BYTE4, "The class's pixels in the photo."),
+        Column("recall", _FLOAT, f"{_RECALL}."),
+        Column("verdict", _STRING, "The verdict on the class in the photo."),
+        Column(
+            "own_key",
+            _STRING,
+            "Content key of the own sample that holds the class in the nearest size; NULL without one.",
+            True,
+        ),
+        Column("own_image", _BYTE8, "Index of that own sample.", True),
+        Column("own_pixels", _BYTE4, "The class's pixels in it.", True),
+        Column("own_recall", _FLOAT, "The same recall in it: what the search finds where the class is within reach.", True),
+    ),
+)
+
+INVERSION_CONFUSIONS = Table(
+    "inversion_confusions",
+    "class and what stands in its place, for a generator, method, setting and kind of image",
+    (
+        *_SHOWN,
+        _SAMPLE,
+        _CLASS_ID,
+        _CLASS,
+        Column("rank", _BYTE2, "Place by share of pixels, 1 is the largest."),
+        Column("reconstruction_class_id", _BYTE2, "Number of the class that stands there in the reconstruction."),
+        Column("reconstruction_class", _STRING, "Its name; that of the class itself where it came back."),
+        Column("images", _BYTE8, "Images that hold enough of the class to be tested."),
+        *_interval("share", "Share of the class's pixels in these images, each weighted as its image"),
+    ),
+)
+
+INVERSION_ATTRIBUTES = Table(
+    "inversion_attributes",
+    "class and attribute, for a generator, method, setting and kind of image",
+    (
+        *_SHOWN,
+        _SAMPLE,
+        _CLASS_ID,
+        _CLASS,
+        Column(
+            "attribute",
+            _STRING,
+            "One of red, green, blue (means, 0–255), sharpness (mean absolute Laplacian of the luminance).",
+        ),
+        Column("images", _BYTE8, "Images that hold enough of the class to be tested, and whose search came to an end."),
+        Column("target", _FLOAT, "Weighted mean inside the class's mask, in the images.", True),
+        Column("reconstruction", _FLOAT, "Weighted mean inside the same masks, in the reconstructions.", True),
+        *_interval("difference", "Reconstruction less image"),
+    ),
+)
+
+GENERALISATION = Table(
+    "generalisation",
+    "pair of generators, method and setting",
+    (
+        _RUN,
+        Column("generator_a", _STRING, "Name of one generator."),
+        Column("generator_b", _STRING, "Name of the other, of the same resolution."),
+        _METHOD,
+        _FACTOR,
+        Column("layer_a", _STRING, "Where the search was free in a."),
+        Column("layer_b", _STRING, "Where the search was free in b."),
+        Column("resolution", _BYTE4, "Of both, in pixels: errors at different resolutions are not compared."),
+        Column("images", _BYTE8, "Held-out photos that both inverted."),
+        *_interval(
+            "difference", "Mean squared error of a less that of b on the same photos, weighted: negative where a is better"
+        ),
+        Column("verdict", _STRING, "One of 'a is nearer', 'b is nearer', 'cannot be told apart', 'not testable'."),
+    ),
+)
+
+MEMORISATION = Table(
+    "memorisation",
+    "generator",
+    (
+        _RUN,
+        _GENERATOR,
+        Column("train_images", _BYTE8, "Training photos that were inverted by latent, from random starts."),
+        Column("heldout_images", _BYTE8, "Held-out photos that were inverted so."),
+        *_interval("difference", "Mean squared error of held-out less that of training photos, weighted"),
+        Column("ks", _FLOAT, "Kolmogorov-Smirnov distance of the two kinds of errors.", True),
+        Column("ks_p", _FLOAT, "Its p-value, two-sided.", True),
+        Column(
+            "auc", _FLOAT, "Chance that a held-out photo's error is above a training photo's; 0.5 where they are alike.", True
+        ),
+        Column("verdict", _STRING, "One of memorised, no sign of it, not testable."),
+        Column("reason", _STRING, "Why it is not testable.", True),
+    ),
+)
+
 RECORDS = {
     table.name: table
     for table in (
         IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, MOMENTS, POOL_PIXELS, CALIBRATIONS,
-        CALIBRATION, INVERSIONS, INVERSION_CONFUSION, INVERSION_CURVES,
+        CALIBRATION, INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES, INVERSION_LATENTS,
+        INVERSION_CALIBRATIONS,
     )
 }  # fmt: skip
 FINDINGS = {
@@ -694,5 +910,7 @@ FINDINGS = {
     for table in (
         CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES,
         DROPPED_PAIRS, COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED, INVERSION_SUMMARY, PHOTO_VERDICTS, OMISSIONS,
+        INVERSION_BY_LAYER, RECALL_BY_SIZE, WORST_PHOTOS, INVERSION_CONFUSIONS, INVERSION_ATTRIBUTES, GENERALISATION,
+        MEMORISATION,
     )
 }  # fmt: skip

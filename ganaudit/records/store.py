@@ -58,6 +58,9 @@ Footer = Mapping[str, str]
 STALE_SECONDS = 24 * 3600
 """A temporary file this old belongs to nobody: its writer was killed."""
 
+INVERTED = ("inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")
+"""Tables of the same shards as `inversions`, written before it."""
+
 FILES = {
     "images": "key=k*/shard-*-*.parquet",
     "class_pixels": "key=k*/shard-*-*.parquet",
@@ -70,7 +73,8 @@ FILES = {
     "pool_pixels": "key=k*/shard-*-*.parquet",
     "calibrations": "key=k*/chunk-*.parquet",
     "calibration": "key=k*/calibration.parquet",
-    **{table: "key=k*/shard-*-*.parquet" for table in ("inversions", "inversion_confusion", "inversion_curves")},
+    **{table: "key=k*/shard-*-*.parquet" for table in ("inversions", *INVERTED)},
+    "inversion_calibrations": "key=k*/calibration.parquet",
     **{finding: f"run=*/{finding}.parquet" for finding in schema.FINDINGS},
 }
 """Where a table's files lie in its folder, as a glob pattern."""
@@ -293,12 +297,21 @@ class Store:
         self._write(IMAGES, images, self.shard("images", key, first, last), footer)
 
     def write_inversions(self, key: str, first: int, last: int, tables: Mapping[str, pa.Table], footer: Footer) -> None:
-        """Write the inversions of the images in places first to last of a key's list, with their confusion and curves.
+        """Write the inversions of the images in places first to last of a key's list, with what belongs to them.
 
         The shard of `inversions` comes last: it marks that they are done.
         """
-        for name in ("inversion_curves", "inversion_confusion", "inversions"):
+        for name in (*INVERTED, "inversions"):
             self._write(schema.RECORDS[name], tables[name], self.shard(name, key, first, last), footer)
+
+    def inversion_calibration(self, key: str) -> Path:
+        """Where what was tried out before inverting lies."""
+        return self._of_key("inversion_calibrations", key) / "calibration.parquet"
+
+    def write_inversion_calibration(self, row: Mapping[str, Any], footer: Footer) -> None:
+        """Write what own samples told about a method before any photo was inverted: one row."""
+        table = schema.INVERSION_CALIBRATIONS
+        self._write(table, table.from_rows([row]), self.inversion_calibration(row["key"]), footer)
 
     def write_classes(self, parser_key: str, classes: Iterable[Mapping[str, Any]], footer: Footer | None = None) -> None:
         """Write the classes of a parser: rows of class_id, name, head."""

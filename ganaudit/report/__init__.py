@@ -1,7 +1,7 @@
 """Figures and the one-file HTML report."""
 
 from ganaudit.report.classes import lost
-from ganaudit.report.data import Findings, Kept, Picture, Quarantined, ReportData, Samples, Used
+from ganaudit.report.data import Findings, Kept, Picture, Quarantined, Reconstructed, ReportData, Samples, Used
 from ganaudit.report.figures import figures
 from ganaudit.report.page import render
 from ganaudit.report.sentences import verdict_lines
@@ -11,6 +11,7 @@ __all__ = [
     "Kept",
     "Picture",
     "Quarantined",
+    "Reconstructed",
     "ReportData",
     "Samples",
     "Used",

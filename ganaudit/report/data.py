@@ -67,6 +67,24 @@ class Kept:
         return [picture for group in groups for picture in group]
 
 
+@dataclass(frozen=True, eq=False)
+class Reconstructed:
+    """An inverted image that is shown for a class. kind: omitted (the photo that loses most of it), recovered, own.
+
+    photo and made: the image and its reconstruction, each with its label map. recall: share of the class's pixels that
+    came back.
+    """
+
+    generator: str
+    class_id: int
+    kind: str
+    verdict: str
+    recall: float
+    pixels: int
+    photo: Picture
+    made: Picture
+
+
 @dataclass(frozen=True)
 class Quarantined:
     """An image that was set aside, and why."""
@@ -108,6 +126,7 @@ class ReportData:
     findings: Findings
     decide: Decide = field(default_factory=Decide)
     kept: Kept = field(default_factory=Kept)
+    reconstructed: Sequence[Reconstructed] = ()
     sources: Sequence[Used] = ()
     quarantined: Sequence[Quarantined] = ()
     notes: Sequence[str] = ()

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ganaudit.report import sentences, trust, words
+from ganaudit.report import inversions, lost_photos, sentences, trust, words
 from ganaudit.report.area_figure import area_figure
 from ganaudit.report.classes import Shown, class_findings, largest, lost, telling_first
 from ganaudit.report.data import Picture, ReportData, Samples, rows
@@ -95,13 +95,17 @@ def render(data: ReportData) -> str:
             for place, one in enumerate(trainings(data))
         ]
         side_by_side = Markup(inline(fsd_figure(found), "fsd")) if found else Markup("")
+        inverted = lost_photos.drawings(data.findings, data.generators)
     taken = (
         sum(len(figure) for _, _, figure in curves)
         + sum(len(figure) for each in drawn for figure in each.figures)
         + 1_400 * sum(len(each.shown.rows) for each in drawn)
+        + sum(len(figure) for each in inverted.values() for figure in each)
+        + 6_000 * len(inverted)
     )
     budget = min(MOST, max(LEAST, PAGE - 300_000 - len(data.audit_yaml) - taken - 12_000 * len(drawn)))
     shown = [picture for samples in data.kept.samples for picture in samples.pictures]
+    shown += [picture for one in data.reconstructed for picture in (one.photo, one.made)]
     encoded = encode(shown, budget, data.kept.all)
     counts = Counter(row.source for row in data.quarantined)
     return (
@@ -120,6 +124,9 @@ def render(data: ReportData) -> str:
             samples=[(samples, _views(samples, encoded, names)) for samples in data.kept.samples if samples.pictures],
             legend=_legend(data, names),
             holders=_holders(data, encoded, names),
+            inverted=lost_photos.views(data.findings, data.reconstructed, inverted, encoded),
+            inversion_means=inversions.MEANS,
+            generalised=rows(data.findings, "generalisation"),
             quarantined=data.quarantined[:LISTED],
             quarantine_counts=[f"{source}: {words.counted(count, 'image')}" for source, count in counts.items()],
             threshold=next((row["presence_threshold"] for row in rows(data.findings, "class_stats")), None),
@@ -210,12 +217,13 @@ def _environment() -> Environment:
         p=words.p, moment=words.moment, kept=_kept(str), css=_css, slug=_slug,
         capital=lambda text: text[:1].upper() + text[1:],
         hundredth=lambda value: words.share(value).removesuffix(" %"),
-        bare=lambda interval: words.percents(interval).replace(" %", ""),
+        bare=lambda interval: words.percents(interval).replace(" %", ""), spread=words.spread,
     )  # fmt: skip
     environment.globals.update(
         counted=words.counted, duration=words.duration, colour=class_colour, listing=words.listing,
         distance_words=sentences.distance_words, bias_words=sentences.bias_words, rank_words=sentences.rank_words,
-        pair_words=sentences.pair_words, chance=words.chance,
+        pair_words=sentences.pair_words, chance=words.chance, apart=lost_photos.apart,
+        difference=lost_photos.difference,
     )  # fmt: skip
     return environment
 
@@ -296,9 +304,9 @@ def _holder(picture: Picture, encoded: Encoded, class_id: int, names: Mapping[in
 def _legend(data: ReportData, names: Mapping[int, str]) -> list[tuple[int, str]]:
     """Every class that the label maps on the page show."""
     seen: set[int] = set()
-    for samples in data.kept.samples:
-        for picture in samples.pictures:
-            seen |= {int(each) for each in np.unique(picture.labels)}
+    shown = [picture for samples in data.kept.samples for picture in samples.pictures]
+    for picture in (*shown, *(each for one in data.reconstructed for each in (one.photo, one.made))):
+        seen |= {int(each) for each in np.unique(picture.labels)}
     return [(class_id, _name(names, class_id)) for class_id in sorted(seen)]
 
 

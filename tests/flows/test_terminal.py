@@ -82,6 +82,32 @@ def test_long_lines_are_wrapped_under_their_classes(found):
     assert lines[3] == " " * 16 + "fall to 74 % would have been found"
 
 
+def test_what_photos_lose_is_told_verdict_by_verdict(found):
+    assert "held-out photos" not in findings_text(found)
+    way = {
+        "run": "r1",
+        "generator": "a b",
+        "method": "layerwise",
+        "layer": "layer4",
+        "penalty_factor": 1.0,
+        "control_images": 30,
+    }
+    rows = [
+        {**way, "class_id": 1, "class": "person", "images": 30, "recall": 0.02, "recall_low": 0.0, "recall_high": 0.05,
+         "verdict": "not made"},
+        {**way, "class_id": 2, "class": "palm", "images": 3, "verdict": "not testable"},
+        {**way, "class_id": 3, "class": "sky", "images": 40, "recall": 0.98, "recall_low": 0.97, "recall_high": 0.99,
+         "verdict": "made"},
+        {**way, "class_id": 3, "class": "sky", "images": 40, "recall": 0.5, "verdict": "inconclusive", "penalty_factor": 10.0},
+    ]  # fmt: skip
+    found.findings["omissions"] = FINDINGS["omissions"].from_rows(rows)
+    lines = findings_text(found).splitlines()
+    start = lines.index("a b in held-out photos, by layerwise with the layers before layer4 free:")
+    assert lines[start + 1 : start + 5] == [
+        "  not made      person (2 % [0, 5] of its pixels come back)", "  made          sky", "  not testable  palm", "",
+    ]  # fmt: skip
+
+
 def test_json_carries_every_finding(found):
     data = json.loads(json.dumps(as_dict(found)))
     assert set(data["findings"]) == set(FINDINGS)

@@ -14,7 +14,7 @@ from ganaudit.errors import RequestError
 from ganaudit.findings.inversions import materialise_inversions
 from ganaudit.inversion.settings import InversionsDone, Setting
 from ganaudit.records import catalog
-from ganaudit.records.schema import INVERSION_CONFUSION, INVERSION_CURVES, INVERSIONS
+from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSION_LATENTS, INVERSIONS
 
 PROGAN = {"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}
 COUNT = 64
@@ -25,7 +25,7 @@ def asked(store, **changes):
         "name": "n", "store": str(store), "parser": {"kind": "unet", "weights": "builtin:village"},
         "real": {"name": "village", "kind": "village", "count": COUNT, "heldout": 40}, "sample": {"count": COUNT},
         "generators": [PROGAN, {"name": "drawn", "kind": "village"}], "decide": {"permutations": 0},
-        "invert": {"images": 4, "own": 8, "methods": ["layered"], "batch": 8, "steps": 2, "perceptual": "none"},
+        "invert": {"images": 4, "own": 8, "methods": ["layered"], "batch": 8, "steps": 2, "perceptual": "none", "masked": 4},
         "run": {"workers": 1, "device": "cpu"},
     }  # fmt: skip
     return specs.parse(data | changes)
@@ -50,12 +50,29 @@ def test_every_photo_and_own_sample_has_its_row_its_picture_and_its_confusion(do
         SELECT sample, count(*) AS images, count(picture) AS pictures, min(image) AS first, max(image) AS last,
                bool_and(psnr > 10 AND evidential AND layer = 'z' AND start = 'layered' AND weight >= 1) AS sound
         FROM inversions WHERE paid_class IS NULL GROUP BY sample""")}  # fmt: skip
-    assert counted["own"] == {"sample": "own", "images": 8, "pictures": 8, "first": 0, "last": 7, "sound": True}
+    own, masked = counted["own"], counted["masked"]
+    assert own["sound"] and 8 <= own["images"] == own["pictures"] <= 64 and own["last"] < 64
+    assert masked["sound"] and masked["images"] == 4
     held = counted["heldout"]
     assert held["sound"] and held["images"] == held["pictures"] <= 40 and held["first"] >= COUNT
     assert held["last"] < COUNT + 40
     pixels = rows(spec, "SELECT sum(pixels) AS pixels FROM inversion_confusion WHERE paid_class IS NULL GROUP BY key, image")
-    assert {row["pixels"] for row in pixels} == {64 * 64} and len(pixels) == held["images"] + 8
+    assert {row["pixels"] for row in pixels} == {64 * 64} and len(pixels) == held["images"] + own["images"] + 4
+    kept = rows(spec, "SELECT count(*) AS n, min(len(z)) AS low, max(len(z)) AS high FROM inversion_latents")
+    assert (
+        kept[0]["low"] == kept[0]["high"] == 64 and kept[0]["n"] == rows(spec, "SELECT count(*) AS n FROM inversions")[0]["n"]
+    )
+
+
+def test_a_masked_sample_is_void_where_it_is_grey_and_told_outside(done):
+    spec, _ = done
+    void = rows(spec, "SELECT image, sum(pixels) AS n FROM inversion_confusion WHERE sample = 'masked' AND target_class = 0 "
+                      "GROUP BY image")  # fmt: skip
+    assert len(void) == 4 and all(16 * 16 <= row["n"] <= 17 * 17 for row in void)
+    same = rows(spec, """
+        SELECT m.psnr AS masked, o.psnr AS clean, m.ssim AS ssim FROM inversions AS m JOIN inversions AS o USING (image)
+        WHERE m.sample = 'masked' AND o.sample = 'own'""")  # fmt: skip
+    assert len(same) == 4 and all(row["ssim"] is None and row["masked"] < row["clean"] + 3 for row in same)
 
 
 def test_the_photos_maps_are_those_that_were_parsed(done):
@@ -105,7 +122,7 @@ def test_other_settings_have_other_keys(done):
         other = spec.model_copy(update={"invert": spec.invert.model_copy(update=change)})
         tasks, _ = inversion_tasks(replace(plan(other), run=found.run))
         keys |= {setting.key for setting in make_inversions(tasks[0]).settings if setting.paid is None}
-    assert len(keys) == 8 - 1  # photos of own=9 are those of own=8: without residuals they owe nothing to own samples
+    assert len(keys) == 12 - 1  # photos of own=9 are those of own=8: without residuals they owe nothing to own samples
 
 
 def test_generators_without_layers_and_methods_without_inverter_get_a_word(tmp_path):
@@ -145,7 +162,8 @@ def test_hand_made_inversions_are_judged_as_anyone_would(tmp_path):
         images = [inversion(setting.key, image, setting.sample, paid_class=setting.paid) for image in range(30)]
         tables = {
             "inversions": INVERSIONS.from_rows(images), "inversion_confusion": INVERSION_CONFUSION.from_rows(confused),
-            "inversion_curves": INVERSION_CURVES.from_rows([]),
+            "inversion_curves": INVERSION_CURVES.from_rows([]), "inversion_classes": INVERSION_CLASSES.from_rows([]),
+            "inversion_latents": INVERSION_LATENTS.from_rows([]),
         }  # fmt: skip
         store.write_inversions(setting.key, 0, 29, tables, {})
     done = [InversionsDone("gan", settings, 90, ())]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 
 from ganaudit.findings import materialise
 from ganaudit.spec import Decide
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 REAL = {"sky": 1.0, "tree": 0.7, "person": 0.4}
 IDS = {"sky": 1, "tree": 2, "person": 3}

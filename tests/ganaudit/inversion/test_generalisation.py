@@ -51,3 +51,24 @@ def test_what_cannot_be_tested_says_so():
     assert memorisation(train[:19], held).verdict == "not testable"
     gaps = np.append(train[:19], np.full(10, np.nan))
     assert memorisation(gaps, held).verdict == "not testable"
+
+
+def test_weights_stand_for_copies_of_an_image():
+    draws = np.random.default_rng(7)
+    train, held = draws.gamma(2.0, 0.1, 30), draws.gamma(2.5, 0.1, 28)
+    times, other = draws.integers(1, 4, 30), draws.integers(1, 4, 28)
+    found = memorisation(train, held, True, times.astype(float), other.astype(float))
+    copies = np.repeat(train, times), np.repeat(held, other)
+    assert found.difference.value == pytest.approx(copies[1].mean() - copies[0].mean())
+    assert found.auc == pytest.approx(auc(copies[1], copies[0]))
+    assert found.ks == pytest.approx(stats.ks_2samp(*copies).statistic)
+    assert found.difference.low < found.difference.value < found.difference.high
+
+
+def test_weighted_permutations_give_p_values_that_are_seldom_small_under_the_null():
+    draws = np.random.default_rng(8)
+    small = 0
+    for _ in range(60):
+        errors, weights = draws.gamma(2.0, 0.1, 50), draws.choice([1.0, 2.0], 50)
+        small += memorisation(errors[:25], errors[25:], True, weights[:25], weights[25:]).ks_p <= 0.1
+    assert small <= 15  # 6 expected

@@ -94,6 +94,22 @@ def test_the_control_is_own_samples_of_like_area_and_contrast_else_other_classes
     assert control([], [], 60, 0.5).passes() is None
 
 
+def test_a_sibling_that_draws_the_class_is_the_last_resort_and_named():
+    siblings = {"other": cases(30, 0.9)}
+    found = control(cases(5, 0.0), cases(5, 0.0), 60, 0.5, siblings=siblings)
+    assert (found.kind, found.passes(), found.recovered.images) == ("sibling other", True, 30)
+    failing = control(cases(5, 0.9), cases(20, 0.0), 60, 0.5, siblings=siblings)
+    assert (failing.kind, failing.passes()) == ("other classes", False)  # what fails is not exchanged
+    assert control([], [], 600, 0.5, siblings=siblings).passes() is None  # not alike in area
+
+
+def test_what_the_parser_is_no_longer_sure_of_is_distorted_and_a_bound_recovers_nothing():
+    kept, gone = Seen(40, 30, 40), Seen(40, 0, 0)
+    assert photo_verdict(kept, True, collapsed=True) == "distorted"
+    assert photo_verdict(kept, True, evidential=False) == "not testable"
+    assert photo_verdict(gone, True, evidential=False) == "omitted"  # lost even with more freedom
+
+
 def test_contrast_is_the_distance_from_the_ring_around():
     image, mask = np.zeros((9, 9, 3)), np.zeros((9, 9), dtype=bool)
     mask[4, 4] = True

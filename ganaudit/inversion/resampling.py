@@ -1,0 +1,65 @@
+"""Weighted means and shares over inverted images with their intervals: images are resampled, never pixels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+def ratios(
+    tops: Floats, bottoms: Floats, weights: Floats, seed: int = 0
+) -> list[tuple[float | None, float | None, float | None]]:
+    """For each of K columns: sum over images of weight x top, by that of weight x bottom, and its 95 % interval.
+
+    tops, bottoms: (N, K); weights: (N,). The interval is that of 2,000 resamples of the N images, the same ones for all
+    columns. (None, None, None) where the bottom is 0; no ends where fewer than two images have a bottom: one image says
+    nothing of how much images differ.
+    """
+    count = len(weights)
+    if tops.shape != bottoms.shape or tops.ndim != 2 or len(tops) != count:
+        raise ValueError(f"tops {tops.shape}, bottoms {bottoms.shape} and {count} weights do not belong together")
+    if count == 0:
+        return [(None, None, None)] * tops.shape[1]
+    times = _times(count, seed)
+    above, below = weights[:, None] * tops, weights[:, None] * bottoms
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resampled = (times @ above) / (times @ below)
+    found: list[tuple[float | None, float | None, float | None]] = []
+    for column in range(tops.shape[1]):
+        total = float(below[:, column].sum())
+        if total == 0.0:
+            found.append((None, None, None))
+            continue
+        value = float(above[:, column].sum()) / total
+        if int((below[:, column] != 0).sum()) < 2:
+            found.append((value, None, None))
+            continue
+        usable = resampled[np.isfinite(resampled[:, column]), column]
+        low, high = np.quantile(usable, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        found.append((value, float(low), float(high)))
+    return found
+
+
+@lru_cache(maxsize=16)
+def _times(count: int, seed: int) -> Floats:
+    """How often each of so many images is in each resample, (RESAMPLES, count): the same for every finding."""
+    drawn = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+    flat = (drawn + count * np.arange(RESAMPLES)[:, None]).ravel()
+    return np.bincount(flat, minlength=RESAMPLES * count).reshape(RESAMPLES, count).astype(np.float64)
+
+
+def means(values: Floats, weights: Floats, seed: int = 0) -> list[tuple[float | None, float | None, float | None]]:
+    """Weighted means of the columns of (N, K) values; what is NaN is left out of its column."""
+    there = np.isfinite(values)
+    return ratios(np.where(there, values, 0.0), there.astype(np.float64), weights, seed)
+
+
+def interval(name: str, found: tuple[float | None, float | None, float | None]) -> dict[str, float | None]:
+    """The three columns of a finding."""
+    return {name: found[0], f"{name}_low": found[1], f"{name}_high": found[2]}

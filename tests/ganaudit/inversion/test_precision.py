@@ -1,0 +1,53 @@
+"""A lower precision is used only where it hardly changes where a search ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ganaudit.generators.progan import progan
+from ganaudit.inversion.inverters import Task, latent, picked
+from ganaudit.inversion.objective import Objective
+from ganaudit.inversion.precision import choose_precision
+from ganaudit.inversion.search import Search
+from ganaudit.inversion.shapes import choose_layers, read_shape
+
+
+@pytest.fixture(scope="module")
+def task():
+    torch.manual_seed(1)
+    generator = progan(8, 12, ((12,), (8,), (8,))).eval().requires_grad_(False)
+    shape, objective = read_shape(generator), Objective("mse")
+    target = generator.run(generator.latents(1, torch.arange(10)))["image"]
+    return Task(generator, shape, choose_layers(shape), objective.targets(target), range(10), objective, Search(10))
+
+
+def scaled(factor):
+    """A method whose losses in bfloat16 are `factor` times those in float32."""
+
+    def method(task):
+        made = latent(replace(task, search=replace(task.search, precision="float32")))
+        by = factor if task.search.precision == "bfloat16" else 1.0
+        return replace(made, found=replace(made.found, loss_best=made.found.loss_best * by))
+
+    return method
+
+
+@pytest.mark.parametrize(("factor", "name"), [(1.0, "bfloat16"), (1.005, "bfloat16"), (1.02, "float32"), (0.98, "float32")])
+def test_less_than_one_percent_decides(task, factor, name):
+    found = choose_precision(task, scaled(factor), "bfloat16")
+    assert (found.name, found.images) == (name, 8)
+    assert found.change == pytest.approx(abs(factor - 1.0), abs=1e-6)
+
+
+def test_losses_that_are_not_finite_are_refused(task):
+    found = choose_precision(task, scaled(float("nan")), "bfloat16")
+    assert (found.name, found.change, found.images) == ("float32", None, 8)
+
+
+def test_nothing_is_tried_where_there_is_no_choice_or_no_search(task):
+    assert choose_precision(task, picked, "float32").images == 0
+    still = replace(task, search=replace(task.search, steps=0))
+    assert choose_precision(still, latent, "bfloat16").name == "float32"

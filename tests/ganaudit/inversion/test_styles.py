@@ -1,0 +1,97 @@
+"""Generators whose state carries more than z: styles follow from z, noise stays what it was, and neither is searched."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import pytest
+import torch
+from torch import nn
+
+from ganaudit.inversion.encoders import LayeredEncoder, LayeredShape
+from ganaudit.inversion.inverters import UPPER_BOUND, Task
+from ganaudit.inversion.objective import Objective
+from ganaudit.inversion.search import Search
+from ganaudit.inversion.shapes import choose_layers, read_shape
+from ganaudit.inversion.span import Span, with_z
+from ganaudit.random import normals
+from ganaudit.registry import opener
+
+
+class Styled(nn.Module):
+    """z → w; constant 4×4 → modulated layers with noise → image; `latents` has already computed w."""
+
+    resolution, layers = 8, ("first", "second")
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.mapping = nn.Linear(6, 6)
+        self.constant = nn.Parameter(torch.randn(1, 2, 4, 4))
+        self.styles = nn.ModuleDict({"first": nn.Linear(6, 2), "second": nn.Linear(6, 4)})
+        self.convs = nn.ModuleDict({"first": nn.Conv2d(2, 2, 3, padding=1), "second": nn.Conv2d(2, 4, 3, padding=1)})
+        self.out = nn.Conv2d(4, 3, 1)
+
+    def latents(self, seed, indices):
+        z, noise = (torch.from_numpy(normals(seed, name, indices.numpy(), n)) for name, n in (("z", 6), ("noise", 64)))
+        return MappingProxyType({"z": z, "w": self.mapping(z), "noise": noise.reshape(-1, 1, 8, 8)})
+
+    def run(self, state, after=None, upto=None):
+        w = state["w"] if "w" in state else self.mapping(state["z"])
+        for name in self.layers[0 if after is None else self.layers.index(after) + 1 :]:
+            x = state[after] if after else self.constant.expand(len(w), -1, -1, -1)
+            x = x if name == "first" else nn.functional.interpolate(x, scale_factor=2)
+            x = self.convs[name](x) * self.styles[name](w)[:, :, None, None]
+            x = x + 0.1 * state["noise"][:, :, : x.shape[2], : x.shape[3]]
+            state, after = {**state, "w": w, name: x}, name
+            if name == upto:
+                return state
+        return {**state, "image": torch.tanh(self.out(state["second"]))}
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return Styled().requires_grad_(False)
+
+
+def test_another_z_has_its_own_styles_and_the_same_noise(generator):
+    one, other = generator.latents(1, torch.arange(3)), generator.latents(2, torch.arange(3))
+    swapped = generator.run(with_z(one, other["z"]))
+    assert torch.equal(swapped["w"], other["w"]) and torch.equal(swapped["noise"], one["noise"])
+    assert not torch.equal(swapped["image"], generator.run(one)["image"])
+
+
+def test_a_search_on_z_moves_the_image(generator):
+    state = generator.latents(1, torch.arange(3))
+    span = Span(generator, state, latent=True)
+    free = {"z": state["z"].clone().requires_grad_(True)}
+    (gradient,) = torch.autograd.grad(span.image(free).sum(), free["z"])
+    assert gradient.abs().max() > 0
+
+
+def test_z_and_early_layers_are_evidence_a_free_feature_is_a_bound(generator):
+    shape = read_shape(generator)
+    assert not shape.blind
+    choice = choose_layers(shape)
+    assert choice.residuals == ("first",) and choice.evidential
+    encoders = {"layered": LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval()}
+    objective = Objective("mse")
+    with torch.no_grad():
+        target = generator.run(generator.latents(5, torch.arange(3)))["image"]
+    task = Task(
+        generator, shape, choice, objective.targets(target), range(3), objective, Search(8), 7, encoders=encoders
+    )  # fmt: skip
+    for method, evidential in (("latent", True), ("layered+latent", True), ("layerwise", True), ("feature", False)):
+        made = opener("inverters", method)(task)
+        assert made.evidential is evidential and (made.label == UPPER_BOUND) is not evidential
+        assert bool((made.found.loss_best < made.found.loss_first).any()), method
+        assert made.z.shape == (3, 6)
+
+
+def test_a_search_that_goes_on_from_residuals_starts_at_their_image(generator):
+    state = generator.latents(1, torch.arange(2))
+    begin = {"first": torch.full((2, 2, 4, 4), 0.3)}
+    span = Span(generator, state, residuals=("first",), begin=begin)
+    plain = Span(generator, state, residuals=("first",))
+    assert torch.equal(span.image(span.start()), plain.image(begin))
+    assert torch.equal(span.take(torch.tensor([1])).start()["first"], begin["first"][1:])
