@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from inverted_by_hand import findings, inverted, resolution, setting, write
@@ -259,3 +262,11 @@ def test_every_finding_is_a_view(found, store):
     for name in found[0]:
         assert catalog.query(store, f"SELECT count(*) AS n FROM {name}").to_pylist() == [{"n": len(found[0][name])}]
         assert set(found[0][name][0] if found[0][name] else {}) <= {column.name for column in FINDINGS[name].columns}
+
+
+def test_the_sql_of_the_docs_runs(found, store):
+    text = (Path(__file__).parents[3] / "docs" / "inversion.md").read_text(encoding="utf-8")
+    statements = re.findall(r"```sql\n(.*?)```", text, flags=re.S)
+    catalog.build(store)
+    answers = [catalog.query(store, statement).to_pylist() for statement in statements]
+    assert len(answers) == 4 and {row["reconstruction_class"] for row in answers[0]} == {"sky", "person", "road"}
