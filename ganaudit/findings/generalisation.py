@@ -10,9 +10,9 @@ import numpy as np
 from ganaudit.findings.inverted import Generator, Inverted, Row
 from ganaudit.inversion import generalisation
 from ganaudit.inversion.resampling import interval, means
-from ganaudit.inversion.settings import HELD
+from ganaudit.inversion.settings import HELD, TRAIN
 
-LATENT, TRAIN, RANDOM = "latent", "train", "random"
+LATENT, RANDOM = "latent", "random"
 NEARER = {True: "a is nearer", False: "b is nearer"}
 ALIKE = "cannot be told apart"
 

@@ -8,8 +8,8 @@ import pytest
 from ganaudit.auditing.reconstructions import reconstructed
 from ganaudit.errors import AuditError
 from ganaudit.inversion.side_by_side import side_by_side, webp
-from ganaudit.records.schema import FINDINGS, INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSIONS
-from ganaudit.records.store import Store
+from ganaudit.records.schema import FINDINGS, INVERSIONS, RECORDS
+from ganaudit.records.store import INVERTED, Store
 
 WAY = {
     "run": "r1",
@@ -32,7 +32,7 @@ def store(path, picture):
         "start": "random", "restart": 0, "seed": 1, "penalty": 0.0, "perceptual": "none", "steps": 1, "seconds": 0.1,
         "best_step": 1, "status": "ok", "picture": picture,
     }  # fmt: skip
-    tables = {table.name: table.from_rows([]) for table in (INVERSION_CONFUSION, INVERSION_CURVES, INVERSION_CLASSES)}
+    tables = {name: RECORDS[name].from_rows([]) for name in INVERTED}
     made.write_inversions("k0a", 0, 0, {**tables, "inversions": INVERSIONS.from_rows([row])}, {})
     return made
 

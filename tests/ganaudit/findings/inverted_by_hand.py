@@ -7,17 +7,20 @@ import numpy as np
 from ganaudit.findings.inversions import materialise_inversions
 from ganaudit.inversion.settings import InversionsDone, Setting
 from ganaudit.inversion.verdicts import confusion
-from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSIONS
+from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSION_LATENTS, INVERSIONS
 from ganaudit.records.store import Store
 
 NAMES = {0: "", 1: "sky", 2: "person", 3: "road"}
 BATCH = 4
 
 
-def inverted(image, before, after, *, mse=0.1, weight=1.0, status="ok", colours=None):
-    """One image: label maps (h, w), and for each class (target, reconstruction) of red, green, blue, sharpness."""
+def inverted(image, before, after, *, mse=0.1, weight=1.0, status="ok", colours=None, confidence=0.9):
+    """One image: label maps (h, w), and for each class (target, reconstruction) of red, green, blue, sharpness.
+
+    confidence: of the parser inside each class's mask, in the reconstruction; in the image it is 0.9.
+    """
     return {"image": image, "before": np.asarray(before), "after": np.asarray(after), "mse": mse, "weight": weight,
-            "status": status, "colours": colours or {}}  # fmt: skip
+            "status": status, "colours": colours or {}, "confidence": confidence}  # fmt: skip
 
 
 def write(store, setting, images, *, layer="z", ratio=0.01, start="random", evidential=True, generator_key="k00"):
@@ -48,11 +51,12 @@ def write(store, setting, images, *, layer="z", ratio=0.01, start="random", evid
                 names = ("red", "green", "blue", "sharpness")
                 row |= {f"target_{name}": value for name, value in zip(names, known[0], strict=True)}
                 if ok:
-                    row |= {**dict(zip(names, known[1], strict=True)), "confidence": 0.9}
+                    row |= {**dict(zip(names, known[1], strict=True)), "confidence": one["confidence"]}
                 classes.append(row)
         tables = {
             "inversions": INVERSIONS.from_rows(rows), "inversion_confusion": INVERSION_CONFUSION.from_rows(pairs),
             "inversion_classes": INVERSION_CLASSES.from_rows(classes), "inversion_curves": INVERSION_CURVES.from_rows([]),
+            "inversion_latents": INVERSION_LATENTS.from_rows([]),
         }  # fmt: skip
         store.write_inversions(setting.key, first, first + len(part) - 1, tables, {})
 

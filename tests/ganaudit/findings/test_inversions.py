@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from inverted_by_hand import findings, inverted, resolution, setting, write
@@ -200,8 +203,70 @@ def test_memorisation_needs_latent_training_photos_and_random_starts(store):
     assert "latent" in findings(store, {"a": [deep]})["memorisation"][0]["reason"]
 
 
+def flat(number, pixels, back):
+    """A scene of `pixels` pixels of a class in sky, of which so many come back."""
+    before = np.ones((SIDE, SIDE), dtype=np.int64)
+    before.ravel()[:pixels] = number
+    after = np.ones_like(before)
+    after.ravel()[:back] = number
+    return before, after
+
+
+def test_a_class_is_not_made_where_paid_photos_lose_it_and_the_control_has_it(store):
+    lost, kept = flat(2, 20, 0), flat(2, 20, 20)
+    held, own = [inverted(n, *lost) for n in range(25)], [inverted(n, *kept) for n in range(25)]
+    paid = setting("kc", "heldout", held, paid=2)
+    settings = [setting("ka", "heldout", held), setting("kb", "own", own), paid]
+    for one, images in zip(settings, (held, own, held), strict=True):
+        write(store, one, images)
+
+    def people(dropped, chosen=settings):
+        rows = findings(store, {"a": chosen}, dropped)["omissions"]
+        return next(row for row in rows if row["class"] == "person")
+
+    told = people({("a", 2)})
+    assert (told["verdict"], told["control"], told["control_images"], told["paid_recall"]) == (
+        "not made",
+        "own samples",
+        25,
+        0.0,
+    )
+    assert people(set())["verdict"] == "inconclusive"  # samples hold it
+    assert people({("a", 2)}, settings[:2])["verdict"] == "inconclusive"  # nobody paid
+    assert people({("a", 2)}, [settings[0], paid])["verdict"] == "not testable"  # no control
+
+
+def test_a_sibling_that_draws_the_class_is_a_control_by_name(store):
+    held, theirs = [inverted(n, *flat(2, 20, 0)) for n in range(25)], [inverted(n, *flat(2, 20, 20)) for n in range(25)]
+    write(store, setting("ka", "heldout", held), held)
+    write(store, setting("kb", "own", theirs), theirs, generator_key="k01")
+    rows = findings(store, {"a": [setting("ka", "heldout", held)], "b": [setting("kb", "own", theirs)]})
+    told = next(row for row in rows["omissions"] if row["class"] == "person")
+    assert (told["control"], told["control_recall"], told["verdict"]) == ("sibling b", 1.0, "inconclusive")
+    assert {row["verdict"] for row in rows["photo_verdicts"] if row["class"] == "person"} == {"omitted"}
+
+
+def test_a_class_that_the_parser_hardly_believes_is_distorted(store):
+    sure = [inverted(n, *flat(2, 20, 20), confidence=0.9 if n else 0.4) for n in range(2)]
+    one = setting("ka", "heldout", sure)
+    write(store, one, sure)
+    said = {row["image"]: row["verdict"] for row in findings(store, {"a": [one]})["photo_verdicts"] if row["class"] == "person"}
+    assert said == {0: "distorted", 1: "recovered"}
+    write(store, setting("kb", "heldout", sure), sure, layer="layer9", evidential=False)
+    bound = findings(store, {"a": [setting("kb", "heldout", sure)]})["photo_verdicts"]
+    assert {row["verdict"] for row in bound} == {"not testable"}  # an upper bound may have painted it
+
+
 def test_every_finding_is_a_view(found, store):
     catalog.build(store)
     for name in found[0]:
         assert catalog.query(store, f"SELECT count(*) AS n FROM {name}").to_pylist() == [{"n": len(found[0][name])}]
         assert set(found[0][name][0] if found[0][name] else {}) <= {column.name for column in FINDINGS[name].columns}
+
+
+def test_the_sql_of_the_docs_runs(found, store):
+    text = (Path(__file__).parents[3] / "docs" / "inversion.md").read_text(encoding="utf-8")
+    statements = re.findall(r"```sql\n(.*?)```", text, flags=re.S)
+    catalog.build(store)
+    answers = [catalog.query(store, statement).to_pylist() for statement in statements]
+    assert len(answers) == 4 and {row["reconstruction_class"] for row in answers[0]} == {"sky", "person", "road"}
