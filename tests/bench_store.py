@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ganaudit import audit, parse
 from ganaudit.keeping.compact import compact
 from ganaudit.keeping.verify import verify
 from ganaudit.records import catalog
@@ -49,17 +50,17 @@ QUERIES = {
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("what", nargs="?", default="million", choices=["million", "kills"])
-    arguments.add_argument("--images", type=int, default=IMAGES_IN_ALL)
-    arguments.add_argument("--kills", type=int, default=50)
-    arguments.add_argument("--folder", type=Path, help="where the store is made; a temporary folder by default")
-    asked = arguments.parse_args()
-    if asked.what == "kills":
-        print(killed(asked.kills))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", default="million", choices=["million", "kills"])
+    parser.add_argument("--images", type=int, default=IMAGES_IN_ALL)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--folder", type=Path, help="where the store is made; a temporary folder by default")
+    arguments = parser.parse_args()
+    if arguments.what == "kills":
+        print(json.dumps(killed(arguments.kills), indent=2))
         return
     with tempfile.TemporaryDirectory() as elsewhere:
-        million((asked.folder or Path(elsewhere)) / "store", asked.images)
+        million((arguments.folder or Path(elsewhere)) / "store", arguments.images)
 
 
 # a million images
@@ -158,12 +159,22 @@ def best(work: Callable[[], object], rounds: int = 5) -> str:
 
 # killed again and again
 
-KILLED_RUN = """
-import json, sys
-from ganaudit import audit, parse
-print("ready", flush=True)
-print(audit(parse(json.loads(sys.argv[1]))).status, flush=True)
-"""
+FORKS = multiprocessing.get_context("forkserver")
+"""Each run is a process of its own, forked from one that has imported everything: only the run is killed, not the imports."""
+DONE, OTHER = 0, 1
+
+
+def _run(mapping: dict[str, Any], ready: Any) -> None:
+    ready.set()
+    os._exit(DONE if audit(parse(mapping)).status == "done" else OTHER)
+
+
+def started(mapping: dict[str, Any]) -> Any:
+    ready = FORKS.Event()
+    process = FORKS.Process(target=_run, args=(mapping, ready))
+    process.start()
+    ready.wait(120)
+    return process
 
 
 def asked(store: Path, count: int, pause: float) -> dict[str, Any]:
@@ -179,45 +190,46 @@ def asked(store: Path, count: int, pause: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def killed(times: int, count: int = 20 * BLOCK, pause: float = 0.25, longest: float = 4.0, seed: int = 1) -> dict[str, Any]:
+def killed(times: int, pause: float = 0.25, longest: float = 6.0, seed: int = 1) -> dict[str, Any]:
     """Kills a run `times` times at random instants, starts it again each time, lets it end, and compares its records with
     those of a run that was left alone. A thread asks the store throughout."""
-    draw = random.Random(seed)
+    draw, count = random.Random(seed), 2 * times * BLOCK
+    FORKS.set_forkserver_preload(["ganaudit.auditing.run", "ganaudit.report", "ganaudit.keeping.verify"])
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "killed")
+        store, reference = Store(Path(folder) / "killed"), Store(Path(folder) / "reference")
+        alone = started(asked(reference.path, count, 0.0))
+        alone.join()
         mapping = asked(store.path, count, pause)
         stop, seen = threading.Event(), Seen()
         reader = threading.Thread(target=_read_on, args=(store, stop, seen), daemon=True)
         reader.start()
-        done_before = 0
-        survived = 0
+        blocks, ended, lost = [0], 0, 0
         for _ in range(times):
-            process = _started(mapping)
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(draw.uniform(0.0, longest))
-            process.send_signal(signal.SIGKILL)
-            survived += process.wait() != -signal.SIGKILL
-            done = len(list(store.files("images")))
-            assert done >= done_before, "a finished block went"
-            done_before = done
-        process = _started(mapping)
-        out, err = process.communicate(timeout=600)
+            process = started(mapping)
+            process.join(draw.uniform(0.0, longest))
+            process.kill()
+            process.join()
+            ended += process.exitcode != -signal.SIGKILL
+            blocks.append(len(list(store.files("images"))))
+            lost += blocks[-1] < blocks[-2]
+        last = started(mapping)
+        last.join()
         stop.set()
         reader.join()
-        reference = Store(Path(folder) / "reference")
-        alone, complaints = _started(asked(reference.path, count, 0.0)).communicate(timeout=600)
-        assert out.split()[-1:] == alone.split()[-1:] == ["done"], err + complaints
-        states = catalog.query(store, "SELECT status, count(*) AS runs FROM runs GROUP BY status ORDER BY status").to_pylist()
+        statement = "SELECT status, count(*) AS runs FROM runs GROUP BY status ORDER BY status"
         twice = "SELECT count(*) - count(DISTINCT (key, image)) AS twice FROM images"
         found = verify(store, deep=True)
         return {
-            "kills": times - survived,
-            "ended before its kill": survived,
-            "runs": {one["status"]: one["runs"] for one in states},
+            "kills": times - ended,
+            "ended before its kill": ended,
+            "kills between two new blocks": sum(a < b for a, b in pairwise(blocks)),
+            "blocks done before the last run": f"{blocks[-1]} of {3 * count // BLOCK}",
+            "last run": {DONE: "done"}.get(last.exitcode, str(last.exitcode)),
+            "runs": {one["status"]: one["runs"] for one in catalog.query(store, statement).to_pylist()},
             "images": _records(store)[0].num_rows,
             "images twice": catalog.query(store, twice).to_pylist()[0]["twice"],
-            "same rows as a run left alone": _rows(store) == _rows(reference),
+            "finished blocks that went": lost,
+            "same rows as a run left alone": alone.exitcode == DONE and _rows(store) == _rows(reference),
             "queries meanwhile": seen.queries,
             "wrong answers": seen.wrong,
             "problems": [one.sentence for one in found.problems if one.kind != "leftover"],
@@ -248,12 +260,6 @@ def _read_on(store: Store, stop: threading.Event, seen: Seen) -> None:
         if row["n"] != row["d"] or row["n"] != row["b"] * BLOCK:
             seen.wrong.append(str(row))
         time.sleep(0.02)
-
-
-def _started(mapping: dict[str, Any]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", KILLED_RUN, json.dumps(mapping)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _records(store: Store) -> list[pa.Table]:

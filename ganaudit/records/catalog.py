@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -52,9 +53,11 @@ def build(store: Store) -> Path:
     """Write the store's catalog anew and return its path. Raises RequestError where the store cannot be written to."""
     with writer.writing(store.catalog), writer.temporary_file(store.temporary, "catalog") as unfinished:
         store.temporary.mkdir(parents=True, exist_ok=True)
-        for table in COMPACTED:
-            if store.epoch(table) is None and store.folder(table).is_dir():
-                store.begin_epoch(table)
+        new = [table for table in COMPACTED if store.epoch(table) is None and store.folder(table).is_dir()]
+        for table in new:
+            store.begin_epoch(table)
+        if new:
+            time.sleep(0.02)  # a catalog as old as its newest sign would be made anew at once
         unfinished.touch()
         now = unfinished.stat().st_mtime_ns  # by the store's own clock, before any file is looked for
         with tempfile.TemporaryDirectory() as elsewhere:  # DuckDB cannot write below a folder with '?' in its name

@@ -1,0 +1,27 @@
+"""A run that is killed at random instants and started again: the same rows, nothing twice, no half block seen by a query."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_killed_at_random_instants_and_started_again_the_rows_are_those_of_a_run_left_alone():
+    command = [sys.executable, "-m", "tests.bench_store", "kills", "--kills", "3"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=220)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["kills"] + found["ended before its kill"] == 3
+    assert found["last run"] == "done"
+    assert sum(found["runs"].values()) == found["runs"]["done"] + found["runs"].get("interrupted", 0)
+    assert found["images"] == 3 * 6 * 1024
+    assert found["same rows as a run left alone"] is True
+    assert found["queries meanwhile"] > 0
+    for name in ("images twice", "finished blocks that went", "wrong answers", "problems"):
+        assert not found[name], name
