@@ -104,7 +104,8 @@ def check(
 def runs(
     audit: Annotated[str | None, typer.Option(help="Of this audit alone.", show_default=False)] = None,
     status: Annotated[
-        str | None, typer.Option(help="Only those that are running, done, set aside or failed.", show_default=False)
+        str | None,
+        typer.Option(help="Only those that are running, done, set aside, failed or interrupted.", show_default=False),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Started since: 2026-11-01, 2026-11-01T06:00 (UTC), 36h or 7d.", show_default=False)

@@ -15,7 +15,7 @@ from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.report.words import about
 
-STATUSES = ("running", "done", "set aside", "failed")
+STATUSES = ("running", "done", "set aside", "failed", "interrupted")
 SOURCES = 4
 """Sources that a line names before it counts the rest."""
 

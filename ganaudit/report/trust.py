@@ -7,7 +7,6 @@ from ganaudit.report import words
 from ganaudit.report.classes import GREW, LOST, ClassFinding, Interval, class_findings
 from ganaudit.report.data import Findings, rows
 
-
 DOUBTED = 1.5
 """From so many times the doubt (1 - confidence) on, a generator's images are told to be doubted as a whole."""
 

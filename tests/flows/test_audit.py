@@ -58,7 +58,8 @@ def test_prefect_shows_findings_report_and_progress(toy):
     )
     assert found.run in table["description"] and '"generator": "dim"' in table["data"]
     assert found.report.as_uri() in report["data"] and found.report.is_file()
-    assert progress["data"] == 100.0
+    assert progress["data"] == 100.0 and found.run in progress["description"]
+    assert sum(one["key"] == "progress" and found.run in (one["description"] or "") for one in artifacts) == 1
 
 
 def test_only_paths_reach_the_server_and_only_small_specs_reach_a_task(toy):

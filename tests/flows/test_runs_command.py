@@ -71,7 +71,7 @@ def test_what_a_line_tells(filled):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"status": "finished"}, "none of running, done, set aside, failed"),
+        ({"status": "finished"}, "none of running, done, set aside, failed, interrupted"),
         ({"since": "yesterday"}, "--since 'yesterday' is no time; write 2026-11-01"),
         ({"since": "2026-13-01"}, "is no time"),
         ({"audit": "z"}, "no run in .* has the audit 'z'; there are a, b, c"),

@@ -267,3 +267,13 @@ def test_torch_s_threads_are_given_back(tmp_path):
     before = torch.get_num_threads()
     worked(spec(tmp_path))
     assert torch.get_num_threads() == before
+
+
+def test_a_block_that_stands_is_logged_with_its_run_source_and_place(tmp_path, caplog):
+    with caplog.at_level("INFO", logger="ganaudit"):
+        planned, _, tasks = begun(three(tmp_path / "store"))
+        blocks.make_block(tasks[0])
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "ganaudit.blocks"]
+    todo = tasks[0]
+    assert said.startswith(f"run {planned.run}, source {todo.source.name}, block {todo.first}-{todo.last}: ")
+    assert "images in" in said and "set aside" in said

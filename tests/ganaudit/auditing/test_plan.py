@@ -301,3 +301,28 @@ def test_two_factories_in_one_file_are_two_generators_two_parsers_and_two_datase
     assert keys(home, noise, real={**ramp, "kind": "tiny_models:RampAgain"})["real"] != one["real"]
     other = keys(home, noise, parser={"kind": "tiny_models:BrightnessAgain"}, real=ramp)
     assert all(other[name] != key for name, key in one.items())
+
+
+def test_a_group_of_an_unknown_class_is_told_before_anything_is_parsed(home):
+    named = [info.name for info in plan(spec(home)).classes if info.id != 0]
+    assert plan(spec(home, groups={"some": named[:2]})).spec.groups
+    with pytest.raises(RequestError, match=r"groups\.some: the parser has no class 'dog'; it has ") as caught:
+        plan(spec(home, groups={"some": [named[0], "dog"]}))
+    assert "void" not in str(caught.value)
+    with pytest.raises(RequestError, match="no class 'void'"):
+        plan(spec(home, groups={"some": ["void"]}))
+
+
+@pytest.mark.parametrize(
+    "condition", ["label = 'dusk'", "image % 2 = 0 AND name LIKE 'a/%'", "label = 'dusk' -- when the sun is low"]
+)
+def test_a_slice_s_condition_is_tried_without_an_image(home, condition):
+    assert plan(spec(home, slices={"part": condition, "one side": {"real": condition}})).spec.slices
+
+
+@pytest.mark.parametrize("condition", ["lable = 'dusk'", "image +", "pixels", "1 = 1); DROP TABLE x; --"])
+def test_a_slice_that_cannot_be_asked_is_told_before_anything_is_parsed(home, condition):
+    with pytest.raises(RequestError, match=r"slices\.part: .* is no condition on the columns of images: ") as caught:
+        plan(spec(home, slices={"part": {"generated": condition}}))
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (home / "store").exists()

@@ -59,7 +59,7 @@ def test_where_all_are_doubted_none_stands_out():
 
 
 def test_noise_and_small_falls_are_no_fall():
-    assert told(0.02, 0.021, 0.02, 0.08, 0.019, se=0.03) == []
+    assert told(0.02, 0.021, 0.02, 0.08, 0.019, se=0.04) == []
     assert told(0.02, 0.02, 0.02, 0.035) == []
 
 
