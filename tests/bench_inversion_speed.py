@@ -27,7 +27,7 @@ from tests.bench_inversion_villages import heldout, mean, village_task, written
 
 REFERENCE = Search(3000, "adam", 0.01, (800, 1200, 1800), batch=1)
 OURS = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), 60, 1e-3, "bfloat16", 32)
-ROUNDS = 5
+ROUNDS, SHORT, LONG = 4, 2, 10
 
 
 def reference_loop(task: Task, place: int, steps: int) -> Tensor:
@@ -66,24 +66,36 @@ def cost(run: Callable[[], object]) -> float:
 
 
 def steps(task: Task) -> dict[str, float]:
-    """CPU seconds of one step of one image, way by way."""
-    few, batched, count = Search(8, "adam", 0.01), Search(4, "adam", 0.01, batch=32), len(task.targets)
+    """CPU seconds of one step of one image, way by way: what the steps from SHORT to LONG add, so that neither the start nor
+    the last look at the best step counts."""
 
-    def plainly(how: Search) -> None:
+    def apart(length: int) -> int:
+        for place in range(4):
+            reference_loop(task, place, length)
+        return 4
+
+    def plainly(length: int) -> int:
         with mock.patch.object(searching, "search_twin", itself):
-            found(task, how)
+            return batched(length)
 
-    ways: dict[str, tuple[int, Callable[[], object]]] = {
-        "the reference's loop": (4 * few.steps, lambda: [reference_loop(task, place, few.steps) for place in range(4)]),
-        "a batch of 32": (count * batched.steps, lambda: plainly(batched)),
-        "the twin too": (count * batched.steps, lambda: found(task, batched)),
-        "bfloat16 too": (count * batched.steps, lambda: found(task, replace(batched, precision="bfloat16"))),
+    def batched(length: int, precision: str = "float32") -> int:
+        found(task, Search(length, "adam", 0.01, batch=32, precision=precision))
+        return len(task.targets)
+
+    ways: dict[str, Callable[[int], int]] = {
+        "the reference's loop": apart,
+        "a batch of 32": plainly,
+        "the twin too": batched,
+        "bfloat16 too": lambda length: batched(length, "bfloat16"),
     }
-    spent: dict[str, list[float]] = {name: [] for name in ways}
+    spent: dict[tuple[str, int], list[float]] = {}
     for _ in range(ROUNDS):
-        for name, (moves, run) in ways.items():
-            spent[name].append(cost(run) / moves)
-    return {name: min(values) for name, values in spent.items()}
+        for name, run in ways.items():
+            for length in (SHORT, LONG):
+                began = time.process_time()
+                images = run(length)
+                spent.setdefault((name, length), []).append((time.process_time() - began) / images)
+    return {name: (min(spent[name, LONG]) - min(spent[name, SHORT])) / (LONG - SHORT) for name in ways}
 
 
 def speed(references: int = 6) -> None:
