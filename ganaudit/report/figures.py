@@ -10,6 +10,7 @@ from ganaudit.report.distance_figures import fsd_figure, parts_figure
 from ganaudit.report.distances import curve, distances, shares
 from ganaudit.report.drawing import Drawn, file_name, save, style
 from ganaudit.report.forest import forest_figure
+from ganaudit.report.lost_photos import inverted_figures
 from ganaudit.report.pictures import coloured
 from ganaudit.report.training import trainings
 from ganaudit.report.training_figure import training_figure
@@ -19,8 +20,9 @@ def figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png", "sv
     """Write every figure of the report into `folder` and return the files, in order.
 
     For each generator `forest-NAME` (presence, size and area with verdicts), `classes-NAME` (the paper's figure) and
-    `parts-NAME` (its distance over the number of images and by class), then `fsd`, `training-NAME` for each training with
-    three checkpoints or more, and `samples-NAME` for each source.
+    `parts-NAME` (its distance over the number of images and by class), and where it was inverted `recall-NAME` and
+    `layers-NAME`; then `fsd`, `training-NAME` for each training with three checkpoints or more, and `samples-NAME` for each
+    source.
     Letters that a file name cannot hold become hyphens.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +48,8 @@ def figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png", "sv
             points, parts = curve(data.findings, generator), shares(data.findings, generator)
             if len(points) > 1 or parts:
                 write(f"parts-{name}", parts_figure(points, parts, generator, title=True))
+            for stem, drawn in inverted_figures(data.findings, generator).items():
+                write(f"{stem}-{name}", drawn)
         if found := distances(data.findings):
             write("fsd", fsd_figure(found))
         for training in trainings(data):

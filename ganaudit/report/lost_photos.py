@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ganaudit.report import words
 from ganaudit.report.classes import Interval
 from ganaudit.report.data import Findings, Reconstructed, Row, rows
-from ganaudit.report.drawing import inline
+from ganaudit.report.drawing import Drawn, inline
 from ganaudit.report.inversion_figures import layers_figure, recall_figure
 from ganaudit.report.inversions import Omission, Way, memorisation_words, omissions, way
 from ganaudit.report.pictures import Encoded, outline
@@ -73,19 +73,31 @@ class InversionView:
     memorisation: str | None
 
 
+def inverted_figures(findings: Findings, generator: str) -> dict[str, Drawn]:
+    """The figures of a generator that was inverted: `recall` by class, and error along its `layers`."""
+    if way(findings, generator) is None:
+        return {}
+    found: dict[str, Drawn] = {}
+    classes = omissions(findings, generator)
+    if any(one.recall.value is not None for one in classes):
+        found["recall"] = recall_figure(classes, generator)
+    layers = [row for row in rows(findings, "inversion_by_layer", generator) if row["penalty_factor"] in (None, 1.0)]
+    if layers:
+        found["layers"] = layers_figure(layers, generator)
+    return found
+
+
 def drawings(findings: Findings, generators: Sequence[str]) -> dict[str, tuple[Markup, Markup]]:
-    """The figures of each generator that was inverted: error by layer, recall by class."""
+    """The same for the page, of each generator that was inverted: error by layer, recall by class."""
     found: dict[str, tuple[Markup, Markup]] = {}
     for place, name in enumerate(generators):
-        if way(findings, name) is None:
-            continue
-        layers = [row for row in rows(findings, "inversion_by_layer", name) if row["penalty_factor"] in (None, 1.0)]
-        classes = omissions(findings, name)
-        tested = any(one.recall.value is not None for one in classes)
-        found[name] = (
-            Markup(inline(layers_figure(layers, name), f"l{place}")) if layers else Markup(""),
-            Markup(inline(recall_figure(classes, name), f"r{place}")) if tested else Markup(""),
-        )
+        if way(findings, name) is not None:
+            drawn = inverted_figures(findings, name)
+            layers, recalls = (
+                Markup(inline(drawn[which], f"{which[0]}{place}")) if which in drawn else Markup("")
+                for which in ("layers", "recall")
+            )
+            found[name] = (layers, recalls)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from ganaudit.report import Reconstructed, render
+from ganaudit.report import Reconstructed, figures, render
 from ganaudit.report.classes import Interval
 from ganaudit.report.inversions import MEANS, Way, choices, lines, memorisation_words, omissions, way
 from ganaudit.report.lost_photos import apart
@@ -166,6 +166,11 @@ def test_only_generators_that_were_inverted_are_told_of(file):
     assert page.count('class="inverted"') == 1
     for word in MEANS:
         assert f">{word}</span>" in page
+
+
+def test_the_figures_are_files_too(data, tmp_path):
+    files = {file.name for file in figures(data, tmp_path, ("svg",))}
+    assert {"recall-progan.svg", "layers-progan.svg"} <= files and "recall-wgan-gp.svg" not in files
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (1300, "dark"), (390, "light")])
