@@ -83,7 +83,7 @@ def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def webp(pixels: NDArray[np.uint8]) -> bytes:
-    """Lossless WebP, with little effort: 40 times as fast for files a fifth larger, and there is one for each inverted image."""
+    """Lossless WebP, with little effort: 40 times as fast, files a fifth larger, one for each inverted image."""
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "WEBP", lossless=True, method=0)
     return content.getvalue()
