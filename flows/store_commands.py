@@ -73,7 +73,7 @@ def prune(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove runs, and records that no kept run uses; says first what."""
+    """Remove runs and what no kept run uses; says first what."""
     from ganaudit.keeping.prune import prunable
     from ganaudit.keeping.prune import prune as pruned
 

@@ -24,7 +24,7 @@ class Clock:
 def planned(invert=None):
     sources = [SimpleNamespace(name=name, key=key, count=2048) for name, key in (("photos", "ka"), ("[gan]", "kb"))]
     spec = SimpleNamespace(invert=invert)
-    return SimpleNamespace(sources=sources, device="cpu", workers=2, spec=spec, run="r1")
+    return SimpleNamespace(sources=sources, device="cpu", where="2 at once", spec=spec, run="r1")
 
 
 def task(key, first):
@@ -90,7 +90,7 @@ def shown(so_far, clock, terminal, width=100):
 
 def test_where_nobody_looks_there_are_plain_lines_and_none_twice(so_far, clock):
     assert shown(so_far, clock, terminal=False).splitlines() == [
-        "Parsing 4,096 images in 4 blocks, on cpu, 2 at once.",
+        "Parsing 4,096 images in 4 blocks, on cpu, 2 at once: photos, [gan].",
         "2,048 of 4,096 images in 2 of 4 blocks, 51 a second, about 40 s left",
         "Parsed 4,096 images in 80 s, 51 a second.",
         "Inverting photos in 1 generator: [gan].",
