@@ -117,12 +117,18 @@ def test_a_second_run_inverts_nothing_and_finds_the_same(done, tmp_path):
 
 def test_other_settings_have_other_keys(done):
     spec, found = done
-    keys = set()
-    for change in ({}, {"own": 9}, {"steps": 3}, {"perceptual": "pyramid"}):
+
+    def keys(**change):
         other = spec.model_copy(update={"invert": spec.invert.model_copy(update=change)})
         tasks, _ = inversion_tasks(replace(plan(other), run=found.run))
-        keys |= {setting.key for setting in make_inversions(tasks[0]).settings if setting.paid is None}
-    assert len(keys) == 12 - 1  # photos of own=9 are those of own=8: without residuals they owe nothing to own samples
+        return {setting.sample: setting.key for setting in make_inversions(tasks[0]).settings if setting.paid is None}
+
+    before = keys()
+    assert set(before) == {"heldout", "own", "masked"} and len(set(before.values())) == 3
+    for change in ({"steps": 3}, {"perceptual": "pyramid"}):
+        assert not set(keys(**change).values()) & set(before.values())
+    more = keys(own=9)  # without residuals, photos owe nothing to own samples
+    assert more["own"] != before["own"] and more["heldout"] == before["heldout"]
 
 
 def test_generators_without_layers_and_methods_without_inverter_get_a_word(tmp_path):
