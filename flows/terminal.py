@@ -213,7 +213,7 @@ def plan_text(found: Check, width: int = 0) -> str:
     return (
         f"{table_text(rows, '')}* of its first batch\n{notes}\n"
         f"parser {found.parser} with {found.classes} classes, {found.precision} on {found.device}, "
-        f"{found.workers} blocks at once\n"
+        f"{found.where}, runner {found.runner}\n"
         f"{found.missing_blocks} of {found.blocks} blocks to do: about {about(found.seconds)} and {found.megabytes:.1f} MB "
         f"({found.free_gigabytes:,.0f} GB free) in {found.store}"
         + ("" if found.reach is None else f"\n\n{_reach_text(found.reach, width)}")

@@ -211,7 +211,7 @@ def test_no_worker_outlives_the_command(toy, start, ended, rows, how, tmp_path):
     assert "Traceback" not in err, err
     assert running.returncode == {"Ctrl-C": 130, "killed": -9, "failure": 1}[how]
     status = catalog.query(Store(tmp_path / "store"), "SELECT status FROM runs").to_pylist()
-    assert status == [{"status": "running" if how == "killed" else "failed"}]
+    assert status == [{"status": "failed" if how == "failure" else "interrupted"}]
     if how == "failure":
         assert err.splitlines()[-1] == "error: the generator raised ValueError at images 0-511: on purpose"
         assert len(rows(tmp_path / "store")["images"]) == IMAGES - 1024
