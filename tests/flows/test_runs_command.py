@@ -9,6 +9,7 @@ import pytest
 
 from flows.runs_command import Filters, runs_text, some_runs
 from ganaudit.errors import RequestError
+from ganaudit.records import leases
 from ganaudit.records.store import Store
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -44,7 +45,8 @@ def names(store, **asked):
         ({}, ["r4", "r3", "r2", "r1"]),
         ({"audit": "a"}, ["r2", "r1"]),
         ({"status": "failed"}, ["r3"]),
-        ({"status": "running"}, ["r4"]),
+        ({"status": "interrupted"}, ["r4"]),  # nobody holds its lease
+        ({"status": "running"}, []),
         ({"since": "2030-01-02"}, ["r4", "r3", "r2"]),
         ({"since": "2030-01-02T01:00+01:00"}, ["r4", "r3", "r2"]),
         ({"since": "26h"}, ["r4", "r3"]),
@@ -57,6 +59,11 @@ def names(store, **asked):
 )
 def test_filters(filled, asked, runs):
     assert names(filled, **asked) == runs
+
+
+def test_a_run_at_work_is_running(filled):
+    with leases.held(filled, leases.of_run("r4")):
+        assert names(filled, status="running") == ["r4"]
 
 
 def test_what_a_line_tells(filled):

@@ -320,7 +320,7 @@ def test_a_slice_s_condition_is_tried_without_an_image(home, condition):
     assert plan(spec(home, slices={"part": condition, "one side": {"real": condition}})).spec.slices
 
 
-@pytest.mark.parametrize("condition", ["lable = 'dusk'", "image +", "pixels", "1 = 1); DROP TABLE x; --"])
+@pytest.mark.parametrize("condition", ["lable = 'dusk'", "image +", "1 = 1); DROP TABLE x; --"])
 def test_a_slice_that_cannot_be_asked_is_told_before_anything_is_parsed(home, condition):
     with pytest.raises(RequestError, match=r"slices\.part: .* is no condition on the columns of images: ") as caught:
         plan(spec(home, slices={"part": {"generated": condition}}))
