@@ -667,7 +667,7 @@ INVERSION_CALIBRATIONS = Table(
         Column("change", _FLOAT, "By how much bfloat16 changed the mean final loss, relatively; NULL where not asked.", True),
         Column("precision_images", _BYTE4, "Own samples that this was measured on."),
         Column("penalty", _FLOAT, "Weight of the residuals' sum of mean squares at factor 1; NULL without residuals.", True),
-        Column("size", _FLOAT, "95th percentile of that sum over own samples, residuals being free.", True),
+        Column("size", _FLOAT, "The 95th percentile of that sum over own samples, residuals being free.", True),
         Column("gain", _FLOAT, "Median loss that free residuals saved there.", True),
         Column("penalty_images", _BYTE4, "Own samples that the penalty was set from."),
         Column("seconds", _FLOAT, "Wall time of all this."),

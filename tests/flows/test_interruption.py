@@ -39,7 +39,7 @@ def test_a_stopped_run_resumes_at_the_missing_blocks(toy, start, rows, how, tmp_
         assert err.splitlines()[-1] == "stopped; the same command goes on where it was stopped"
         assert time.monotonic() - asked < 60
     left = catalog.query(store, "SELECT status FROM runs").to_pylist()
-    assert left == [{"status": "running" if how == signal.SIGKILL else "failed"}]
+    assert left == [{"status": "interrupted"}]
     standing = len(rows(store.path)["images"])
     assert 0 < standing < 1030 + 3072
     assert catalog.query(store, "SELECT count(*) AS n FROM images").to_pylist() == [{"n": standing}]

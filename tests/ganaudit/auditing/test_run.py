@@ -89,7 +89,10 @@ def done(tmp_path_factory):
 def test_an_audit_leaves_findings_a_report_and_a_catalog(done):
     found, watched = done
     unasked = {"dropped_groups", "dropped_in_slices", "dropped_pairs", "parser_classes", "parser_corrected"}  # or too rare
-    unasked |= {"inversion_summary", "photo_verdicts", "omissions"}
+    unasked |= {
+        "inversion_summary", "photo_verdicts", "omissions", "inversion_by_layer", "recall_by_size", "worst_photos",
+        "inversion_confusions", "inversion_attributes", "generalisation", "memorisation",
+    }  # fmt: skip
     assert set(found.findings) == set(FINDINGS)
     for name, table in FINDINGS.items():
         assert found.findings[name].schema.names == [column.name for column in table.columns]

@@ -26,7 +26,7 @@ def test_a_run_is_one_row_with_its_last_status(filled):
         ("r1", "done", False),
         ("r2", "set aside", False),
         ("r3", "failed", False),
-        ("r4", "running", True),
+        ("r4", "interrupted", True),
         ("r5", "done", False),
     ]
 
