@@ -82,8 +82,8 @@ class RunProgress:
             self._say(f"All {total:,} images are in the store already; nothing to parse.")
             return
         parts = f"{so_far.images:,} images in {so_far.blocks} blocks, on {planned.device}, {planned.where}"
-        bars = self._console.is_terminal  # which name the sources
-        self._say(f"Parsing {parts}." if bars else f"Parsing {parts}: {', '.join(one.name for one in so_far.sources.values())}.")
+        named = ", ".join(one.name for one in so_far.sources.values())
+        self._say(f"Parsing {parts}." if self._console.is_terminal else f"Parsing {parts}: {named}.")  # bars have names
         self._said = so_far.clock()
         for key, source in so_far.sources.items():
             self._bar[key] = self._bars.add_task(escape(source.name), total=source.images, counted="")
