@@ -141,12 +141,6 @@ def _notes(spec: AuditSpec, precision: str, device: str) -> list[str]:
         notes.append(
             "this processor has no bfloat16 arithmetic; run: {precision: float32} may be faster (other keys: parsed anew)"
         )
-    if spec.invert is not None:
-        inverted = f"about {spec.invert.images:,} photos and {spec.invert.own:,} own samples"
-        notes.append(
-            f"inversion is not in this time: {inverted} of each generator, by {', '.join(spec.invert.methods)}, "
-            f"{spec.invert.steps} steps each; a first run tells how long one takes (inversions.seconds)"
-        )
     real = spec.real
     for generator in spec.generators:
         if not (isinstance(real, VillageSource) and isinstance(generator, VillageSource)):

@@ -15,13 +15,13 @@ PREFERRED = "layerwise"
 SHOWN = {1: 4, 3: 3, 8: 2}
 """Up to so many generators, so many classes of each are shown in pictures; beyond, one."""
 MEANS: Mapping[str, str] = {
-    "not made": "Its presence in samples is dropped, hardly any photo of it comes back even when the search is paid ten times "
-    "for its pixels, and the same search does bring back what is within the generator's reach (the control).",
+    "not made": "Its presence or area in samples is dropped, hardly any photo of it comes back even when the search is paid ten "
+    "times for its pixels, and the same search does bring back what is within the generator's reach (the control).",
     "made": "Photos of it come back where only evidential layers are free: the generator can draw it, however rarely it does.",
     "inconclusive": "Neither is beyond doubt: the search may have failed, the class is not dropped, or too few photos hold it.",
     "not testable": "Fewer than 20 photos hold enough of it, or there is no control: nothing is said.",
     "omitted": "Of a photo: something else stands where the class was.",
-    "distorted": "Of a photo: the reconstruction shows the class, but elsewhere or in another size.",
+    "distorted": "Of a photo: the reconstruction shows the class, but elsewhere, in another size or with half the confidence.",
     "recovered": "Of a photo: half of the class's pixels or more come back as the class.",
     "search inconclusive": "Of a photo: it is lost, but so is what the generator is known to make.",
 }
