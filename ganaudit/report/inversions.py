@@ -15,8 +15,8 @@ PREFERRED = "layerwise"
 SHOWN = {1: 4, 3: 3, 8: 2}
 """Up to so many generators, so many classes of each are shown in pictures; beyond, one."""
 MEANS: Mapping[str, str] = {
-    "not made": "Its presence or area in samples is dropped, hardly any photo of it comes back even when the search is paid ten "
-    "times for its pixels, and the same search does bring back what is within the generator's reach (the control).",
+    "not made": "Its presence or area in samples is dropped, hardly any photo of it comes back even when the search is paid "
+    "ten times for its pixels, and the same search does bring back what is within the generator's reach (the control).",
     "made": "Photos of it come back where only evidential layers are free: the generator can draw it, however rarely it does.",
     "inconclusive": "Neither is beyond doubt: the search may have failed, the class is not dropped, or too few photos hold it.",
     "not testable": "Fewer than 20 photos hold enough of it, or there is no control: nothing is said.",
