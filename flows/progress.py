@@ -47,6 +47,8 @@ class SoFar:
     started: float = 0.0
     ended: float | None = None
     """When the last block stood."""
+    newest: BlockDone | None = None
+    """The block whose records stood last."""
     listeners: list[Callable[[SoFar], None]] = field(default_factory=list)
 
     @classmethod
@@ -68,6 +70,7 @@ class SoFar:
         source = self.sources[done.key]
         source.images_done += done.images
         source.blocks_done += 1
+        self.newest = done
         if self.blocks_done == self.blocks:
             self.ended = self.clock()
         self.tell()

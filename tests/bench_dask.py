@@ -21,9 +21,10 @@ import psutil
 import torch
 
 from flows import server, settings
+from flows.progress import SoFar
 from ganaudit import ClassInfo, Labels
 from ganaudit.auditing.blocks import BlockDone
-from ganaudit.auditing.plan import BLOCK, Plan
+from ganaudit.auditing.plan import BLOCK
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 
@@ -71,13 +72,14 @@ class Watched:
         self.megabytes: list[float] = []
         self.quarters: list[int] = []
 
-    def __call__(self, planned: Plan, todo: Any, done: BlockDone | None) -> None:
-        self.ended = time.perf_counter()
-        if done is None:
-            self.started = self.ended
-            self.quarters = [len(todo) * part // 4 for part in (1, 2, 3, 4)]
+    def __call__(self, so_far: SoFar) -> None:
+        if so_far.newest is None:
+            self.started = time.perf_counter()
+            self.quarters = [so_far.blocks * part // 4 for part in (1, 2, 3, 4)]
+        if so_far.newest is None or (self.done and self.done[-1] is so_far.newest):
             return
-        self.done.append(done)
+        self.ended = time.perf_counter()
+        self.done.append(so_far.newest)
         if len(self.done) in self.quarters:
             self.megabytes.append(psutil.Process().memory_info().rss / 2**20)
 
