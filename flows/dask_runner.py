@@ -79,7 +79,7 @@ def local_cluster(workers: int, device: str) -> SpecCluster:
     places = environments(workers, device)
     resources = {"GPU": 1} if device.startswith("cuda") else {}
     options = {
-        "nthreads": 1, "memory_limit": 0, "resources": resources, "dashboard": False, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1",
+        "nthreads": 1, "memory_limit": 0, "resources": resources, "dashboard": False, "host": "127.0.0.1",
         "silence_logs": logging.CRITICAL,
     }  # fmt: skip
     try:
@@ -88,7 +88,9 @@ def local_cluster(workers: int, device: str) -> SpecCluster:
                 number: {"cls": Nanny, "options": {**options, "env": environment}}
                 for number, environment in enumerate(places)
             },
-            scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}},
+            scheduler={"cls": Scheduler, "options": {
+                "host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0",
+            }},
             silence_logs=logging.CRITICAL, shutdown_on_close=True,
         )  # fmt: skip
     except Exception as error:  # whatever it is, there are no workers
