@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flows import server, settings, terminal
+from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, json_text, say
 from ganaudit.errors import RequestError
 
 QUICK_REPLICATES = 250
@@ -17,9 +18,7 @@ QUICK_SCENES = 65_536
 
 
 def calibrate(
-    store: Annotated[
-        Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)
-    ] = None,
+    store: StoreOption = None,
     run: Annotated[
         str | None,
         typer.Option(help="Draw from this run's real images; from half a million scenes by default.", show_default=False),
@@ -30,23 +29,22 @@ def calibrate(
     out: Annotated[
         Path | None, typer.Option(help="Write calibration.md and its picture into this folder.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What the verdicts are worth, measured."""
-    from flows import command_line
     from ganaudit.calibration.scenarios import check_scenario
     from ganaudit.records.store import Store
 
     check_scenario(only)
-    place = store or command_line.DEFAULT_STORE
+    place = store or DEFAULT_STORE
     if run is not None:
         Store(place).open_for_reading()
     Store(place).check_place()
     settings.prepare()
-    with server.connected(lambda note: command_line.err.print(note, style="dim", markup=False), _imported):
+    with server.connected(say, _imported):
         from flows.calibrate import run as run_flow
 
-        with _Bars(command_line.err) as bars:
+        with _Bars(err) as bars:
             count, scenes = (QUICK_REPLICATES, QUICK_SCENES) if quick else (replicates, None)
             found = run_flow(place, run, count, scenes if run is None else None, only, bars)
     rows = found.table.to_pylist()
@@ -63,7 +61,7 @@ def calibrate(
             raise RequestError(f"{error.filename or out} cannot be written: {error.strerror}") from None
     if as_json:
         answer = {"pool": found.pool, "images": found.images, "files": [str(path) for path in written], "calibration": rows}
-        typer.echo(command_line._json(answer))
+        typer.echo(json_text(answer))
         return
     from ganaudit.calibration.page import table_row
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import os
 import shlex
 import shutil
@@ -15,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 import typer.core
-from rich.console import Console
 
 from flows import calibrate_command, server, settings, store_commands, terminal
+from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, json_text, readable, say
 from ganaudit import __version__
 from ganaudit.errors import AuditError, GanauditError, RequestError
 
@@ -42,17 +40,12 @@ app = typer.Typer(
     name="ganaudit", cls=Commands, help="Find out what an image generator cannot make.", no_args_is_help=True,
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
-err = Console(stderr=True, highlight=False)
-
 DEMO = Path(str(resources.files("ganaudit.village") / "demo.yaml"))
 DEMO_ALL = DEMO.with_name("demo-all.yaml")
-DEFAULT_STORE = Path("audits")
-StoreOption = Annotated[Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
 KindOption = Annotated[
     str | None, typer.Option("--kind", help="Family of a weights file that does not say it.", show_default=False)
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 AuditFile = Annotated[Path, typer.Argument(help="The audit file (YAML).", show_default=False)]
 
 
@@ -97,7 +90,7 @@ def check(
     _check_runner(spec)
     with err.status("Opening every source and parsing one batch of each …"):
         found = checked(spec, detect)
-    typer.echo(_json(found.as_dict()) if as_json else terminal.plan_text(found, _width()))
+    typer.echo(json_text(found.as_dict()) if as_json else terminal.plan_text(found, _width()))
 
 
 @app.command()
@@ -121,8 +114,8 @@ def runs(
     from flows.runs_command import Filters, runs_text, some_runs
 
     asked = Filters(audit, status, since, generator, limit)
-    rows = some_runs(_readable(store), asked)
-    typer.echo(_json(rows) if as_json else runs_text(rows, asked), nl=as_json)
+    rows = some_runs(readable(store), asked)
+    typer.echo(json_text(rows) if as_json else runs_text(rows, asked), nl=as_json)
 
 
 @app.command()
@@ -139,7 +132,7 @@ def report(
     from ganaudit import report as room
     from ganaudit.auditing.run import report_data, report_path
 
-    opened = _readable(store)
+    opened = readable(store)
     data = report_data(opened, run or _newest(opened))
     page = out or report_path(opened, data.run)
     try:
@@ -149,7 +142,7 @@ def report(
     except OSError as error:
         raise RequestError(f"{error.filename or page} cannot be written: {error.strerror}") from None
     if as_json:
-        typer.echo(_json({"run": data.run, "report": str(page), "figures": [str(path) for path in drawn]}))
+        typer.echo(json_text({"run": data.run, "report": str(page), "figures": [str(path) for path in drawn]}))
         return
     for path in (page, *drawn):
         typer.echo(str(path))
@@ -185,9 +178,9 @@ def compare(
     """Generators or checkpoints, or against an accepted run."""
     from flows.compare_command import compare_runs, compared_text
 
-    opened = _readable(store)
+    opened = readable(store)
     found = compare_runs(opened, runs or [_newest(opened)], baseline, fail_on)
-    typer.echo(_json(found.as_dict()) if as_json else compared_text(found, _width()))
+    typer.echo(json_text(found.as_dict()) if as_json else compared_text(found, _width()))
     raise typer.Exit(found.exit_code)
 
 
@@ -204,12 +197,12 @@ def sql(
     style = "json" if as_json else output
     if style not in ("table", "csv", "json"):
         raise RequestError(f"--format {output!r} is none of table, csv, json")
-    found = catalog.query(_readable(store), query)
+    found = catalog.query(readable(store), query)
     found = found.rename_columns(_distinct(found.column_names))
     if style == "csv":
         sys.stdout.write(found.to_pandas().to_csv(index=False))
     elif style == "json":
-        typer.echo(_json(found.to_pylist()))
+        typer.echo(json_text(found.to_pylist()))
     else:
         columns = ", ".join(found.column_names) or "and no columns"
         typer.echo(terminal.table_text(found.to_pylist(), f"no rows ({columns})"), nl=False)
@@ -230,7 +223,7 @@ def list_kinds(
     names = [f"builtin:{name}" for name in builtin_names() if room in ("generators", "parsers")]
     shipped = [name for name in names if (card(locate(name)).get("kind") == "unet") == (room == "parsers")]
     if as_json:
-        typer.echo(_json({"kinds": kinds, "weights": shipped}))
+        typer.echo(json_text({"kinds": kinds, "weights": shipped}))
         return
     typer.echo(terminal.table_text([{"kind": kind, "what it is": what} for kind, what in kinds.items()], ""), nl=False)
     if shipped:
@@ -270,7 +263,7 @@ def train(
     else:
         made = train_builtin(model, out or Path(f"training-{model}"), minutes, seed, device, err)
     card = made.with_name(f"{made.stem}.card.json")
-    typer.echo(_json({"weights": str(made), "card": str(card)}) if as_json else str(made))
+    typer.echo(json_text({"weights": str(made), "card": str(card)}) if as_json else str(made))
 
 
 @app.command()
@@ -311,7 +304,7 @@ def invert(
         perceptual_weights=perceptual_weights, penalty=penalty, inverter=inverter, parser=parser, outlined=outlined,
         device=device, console=err,
     )  # fmt: skip
-    typer.echo(_json(found) if as_json else terminal.inversions_text(found, out, _width()), nl=as_json)
+    typer.echo(json_text(found) if as_json else terminal.inversions_text(found, out, _width()), nl=as_json)
     raise typer.Exit(3 if any(row["status"] != "ok" for row in found["photos"]) else 0)
 
 
@@ -327,12 +320,12 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
     spec = load(path, store)  # a wrong file is told at once, before anything is started
     settings.prepare()
     _check_runner(spec)
-    with server.connected(lambda note: err.print(note, style="dim", markup=False), lambda: _opened(spec)):
+    with server.connected(say, lambda: _opened(spec)):
         from flows.audit import run as run_flow
 
         with terminal.RunProgress(err) as progress:
             found = run_flow(path, store, progress)
-    typer.echo(_json(terminal.as_dict(found)) if as_json else terminal.findings_text(found, _width()))
+    typer.echo(json_text(terminal.as_dict(found)) if as_json else terminal.findings_text(found, _width()))
     if ready_to_try and not as_json:
         option = "" if found.store == DEFAULT_STORE.resolve() else f" --store {shlex.quote(str(found.store))}"
         typer.echo(
@@ -368,19 +361,6 @@ def _program() -> str:
     return "ganaudit" if shutil.which("ganaudit") or not sys.argv[0].endswith("ganaudit") else sys.argv[0]
 
 
-def _json(value: Any) -> str:
-    """JSON that every reader takes: what is no number is null."""
-    return json.dumps(_finite(value), indent=2, default=str, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _distinct(names: list[str]) -> list[str]:
     """Column names of a query as keys: a second `a` becomes `a_1`."""
     distinct: list[str] = []
@@ -393,12 +373,6 @@ def _distinct(names: list[str]) -> list[str]:
 def _width() -> int:
     """Columns of the terminal; 0 where the output goes to a file or a pipe, whose lines are left whole."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-
-
-def _readable(store: Path | None) -> Any:
-    from ganaudit.records.store import Store
-
-    return Store(store or DEFAULT_STORE).open_for_reading()
 
 
 def _newest(store: Any) -> str:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flows import terminal
+from flows.console import JsonOption, StoreOption, err, json_text, readable
 from ganaudit.errors import RequestError
-
-StoreOption = Annotated[Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def verify(
@@ -23,12 +20,12 @@ def verify(
     """Whether every record is there and whole; exits with 3 if not."""
     from ganaudit.keeping.verify import verify as verified
 
-    with _status("Looking at every file …"):
-        found = verified(_readable(store), deep)
+    with err.status("Looking at every file …"):
+        found = verified(readable(store), deep)
     if as_json:
-        _print_json({
+        typer.echo(json_text({
             "sound": found.sound, "files": found.files, "bytes": found.bytes, "problems": [asdict(p) for p in found.problems],
-        })  # fmt: skip
+        }))  # fmt: skip
     else:
         for one in found.problems:
             typer.echo(f"{one.kind}: {one.path}: {one.sentence}")
@@ -45,11 +42,11 @@ def compact(
     """Few large files in place of many; the same rows."""
     from ganaudit.keeping.compact import compact as compacted
 
-    opened = _readable(store).open_for_writing()
-    with _status("Writing large files …"):
+    opened = readable(store).open_for_writing()
+    with err.status("Writing large files …"):
         found = compacted(opened, 60.0 * grace)
     if as_json:
-        _print_json([asdict(one) for one in found])
+        typer.echo(json_text([asdict(one) for one in found]))
         return
     rows = [
         {
@@ -79,15 +76,15 @@ def prune(
 
     if run and (keep is not None or keep_days is not None):
         raise RequestError("--run names the runs that go and --keep those that stay: give one of them")
-    opened = _readable(store)
+    opened = readable(store)
     found = (
         pruned(opened.open_for_writing(), keep, keep_days, run or ()) if yes else prunable(opened, keep, keep_days, run or ())
     )
     if as_json:
-        _print_json({
+        typer.echo(json_text({
             "removed": yes, "runs": found.runs, "keys": found.keys, "kept": found.kept, "bytes": found.bytes,
             "folders": [str(path) for path in found.folders],
-        })  # fmt: skip
+        }))  # fmt: skip
         return
     for name in found.runs:
         typer.echo(f"run {name}")
@@ -105,22 +102,3 @@ def size(count: int) -> str:
             break
         value /= 1000
     return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
-
-
-def _readable(store: Path | None) -> Any:
-    from flows import command_line
-    from ganaudit.records.store import Store
-
-    return Store(store or command_line.DEFAULT_STORE).open_for_reading()
-
-
-def _status(words: str) -> Any:
-    from flows import command_line
-
-    return command_line.err.status(words)
-
-
-def _print_json(value: Any) -> None:
-    from flows import command_line
-
-    typer.echo(command_line._json(value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from glob import glob
@@ -118,14 +117,13 @@ def metadata_step(file: Path) -> int | None:
     """The step in the metadata of a safetensors file; only its header is read."""
     if file.suffix != ".safetensors":
         return None
+    from safetensors import SafetensorError, safe_open
+
     try:
-        with file.open("rb") as opened:
-            size = int.from_bytes(opened.read(8), "little")
-            header = json.loads(opened.read(size)) if 0 < size <= 100_000_000 else {}
-    except (OSError, ValueError):
+        with safe_open(file, framework="numpy") as opened:
+            return _step(opened.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
         return None  # what is wrong with the file is told when it is opened
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return _step(metadata) if isinstance(metadata, Mapping) else None
 
 
 def _step(said: Mapping[str, Any]) -> int | None:

@@ -101,7 +101,18 @@ class MasksSource(Source):
     seed: int = 0
 
 
-class WeightsSource(Source):
+class TrainedSource(Source):
+    """What is known of a generator's training."""
+
+    step: Annotated[int, Field(ge=0)] | None = None
+    """The training step of the weights; default: what their card or metadata says."""
+    step_from: str | None = None
+    """Where a pattern's steps were read from: card, metadata, file name."""
+    training: Name | None = None
+    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
+
+
+class WeightsSource(TrainedSource):
     """A generator of a known family, with its weights."""
 
     kind: Literal["dcgan", "progan", "stylegan"]
@@ -109,15 +120,9 @@ class WeightsSource(Source):
     """A file, or builtin:NAME; a pattern such as ckpt/*.safetensors: one generator for each file."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """The weights file must have this digest."""
-    step: Annotated[int, Field(ge=0)] | None = None
-    """The training step of the weights; default: what their card or metadata says."""
-    step_from: str | None = None
-    """Where a pattern's steps were read from: card, metadata, file name."""
-    training: Name | None = None
-    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
 
 
-class FactorySource(Source):
+class FactorySource(TrainedSource):
     """Your own: `module:factory`, found beside the audit file."""
 
     kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -125,12 +130,6 @@ class FactorySource(Source):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     options: Options = {}
     """Keyword arguments of the factory; `weights` is passed too where it is given."""
-    step: Annotated[int, Field(ge=0)] | None = None
-    """The training step of the weights; default: what their card or metadata says."""
-    step_from: str | None = None
-    """Where a pattern's steps were read from: card, metadata, file name."""
-    training: Name | None = None
-    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
     resize: Size | None = None
     how: Literal["crop", "stretch"] = "crop"
 

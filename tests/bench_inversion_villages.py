@@ -5,6 +5,7 @@ Photos are held out: scenes of a seed that no generator was trained on. Interval
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,10 +21,11 @@ from ganaudit.inversion.inverters import NEEDS, Task
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import calibrate
 from ganaudit.inversion.perceptual import open_perceptual
+from ganaudit.inversion.resampling import means
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion.span import floors
-from ganaudit.inversion.verdicts import Rules, Share, proportion, weighted_mean
+from ganaudit.inversion.verdicts import Rules, Share, proportion
 from ganaudit.parsers.segmentation import unet_parser
 from ganaudit.registry import opener
 from ganaudit.village.classes import IDS
@@ -71,7 +73,8 @@ def priced(task: Task, count: int = 32) -> Task:
 
 
 def mean(values: Values) -> Share:
-    return weighted_mean(values, np.ones(len(values)))
+    found, low, high = means(values[:, None], np.ones(len(values)))[0]
+    return Share(*(math.nan if end is None else end for end in (found, low, high)), len(values))
 
 
 def written(share: Share, digits: int = 2) -> str:

@@ -21,6 +21,7 @@ from ganaudit.inversion.settings import HELD, OWN, TRAIN
 from ganaudit.inversion.shapes import generator_digest
 from ganaudit.inversion.verdicts import Rules
 from ganaudit.records.store import Store
+from ganaudit.report.words import about
 from ganaudit.spec import Invert
 
 PROBED, STEPS = 4, 2
@@ -104,12 +105,8 @@ def _rate(opened: OpenGenerator, asked: Invert, planned: Plan) -> float:
 
 
 def _sentence(name: str, todo: Searches, rate: float) -> str:
-    paid = f"; {_time(todo.paid * rate)} more for each class that few photos recover" if todo.paid else ""
+    paid = f"; {about(todo.paid * rate)} more for each class that few photos recover" if todo.paid else ""
     return (
         f"inversion of {name!r}: {todo.images:,} searches, {todo.steps:,} image-steps of {1000 * rate:.1f} ms, "
-        f"about {_time(todo.steps * rate)} on one core{paid}."
+        f"about {about(todo.steps * rate)} on one core{paid}."
     )
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

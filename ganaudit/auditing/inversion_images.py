@@ -34,7 +34,7 @@ ROLES = {HELD: HELDOUT, TRAINED: TRAIN}
 
 
 @dataclass(frozen=True)
-class Inverted:
+class Sought:
     """Images to be inverted. pixels: (N, H, W, 3) uint8 at the parser's resolution. maps, sure: (N, h, w), what the parser
     saw. patches: (N, 4), top, left, bottom, right of what is greyed out, as shares of the image."""
 
@@ -49,10 +49,10 @@ class Inverted:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def take(self, places: Sequence[int]) -> Inverted:
+    def take(self, places: Sequence[int]) -> Sought:
         """The images at these places."""
         chosen = list(places)
-        return Inverted(
+        return Sought(
             self.sample, tuple(self.indices[i] for i in chosen), tuple(self.weights[i] for i in chosen), self.pixels[chosen],
             self.maps[chosen], self.sure[chosen], None if self.patches is None else self.patches[chosen],
         )  # fmt: skip
@@ -103,17 +103,17 @@ def own_pixels(generator: Generator, indices: Sequence[int]) -> Tensor:
     return torch.cat(made).clone()
 
 
-def own_samples(generator: Generator, eye: Eye, count: int, seed: int) -> Inverted:
+def own_samples(generator: Generator, eye: Eye, count: int, seed: int) -> Sought:
     """About `count` own samples, and more where a class would be in too few, of POOL times as many."""
     pool = list(range(POOL * count))
     pixels = eye.resized(own_pixels(generator, pool))
     maps, sure = eye.see(pixels)
     chosen = draw(np.array(pool, dtype=np.int64), _present(maps, eye.parser.class_count), count, seed)
     places = chosen.places.tolist()
-    return Inverted(OWN, tuple(places), tuple(chosen.weights.tolist()), pixels[places], maps[places], sure[places])
+    return Sought(OWN, tuple(places), tuple(chosen.weights.tolist()), pixels[places], maps[places], sure[places])
 
 
-def masked_samples(own: Inverted, count: int, seed: int) -> Inverted:
+def masked_samples(own: Sought, count: int, seed: int) -> Sought:
     """The first `count` own samples with a patch greyed out, whose label maps are void there and otherwise the clean ones."""
     which = own.take(range(min(count, len(own))))
     corners = uniforms(seed, "masked patch", which.indices, 2) * (1.0 - PATCH)
@@ -121,7 +121,7 @@ def masked_samples(own: Inverted, count: int, seed: int) -> Inverted:
     pixels, maps = which.pixels.clone(), which.maps.copy()
     pixels[torch.from_numpy(inside(patches, (pixels.shape[1], pixels.shape[2])))] = GREY
     maps[inside(patches, (maps.shape[1], maps.shape[2]))] = 0
-    return Inverted(MASKED, which.indices, which.weights, pixels, maps, which.sure, patches)
+    return Sought(MASKED, which.indices, which.weights, pixels, maps, which.sure, patches)
 
 
 def inside(patches: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -133,7 +133,7 @@ def inside(patches: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bo
     return found
 
 
-def photos(store: Store, run: str, spec: AuditSpec, eye: Eye, sample: str, count: int) -> Inverted:
+def photos(store: Store, run: str, spec: AuditSpec, eye: Eye, sample: str, count: int) -> Sought:
     """About `count` photos of a role, and more where a class would be in too few."""
     role = ROLES[sample]
     with catalog.of_run(store, run) as connection:
@@ -152,7 +152,7 @@ def photos(store: Store, run: str, spec: AuditSpec, eye: Eye, sample: str, count
     source = open_source(Asked(role), spec, eye.parser, eye.device)
     parts = [source.read(picked[i : i + eye.batch]).pixels for i in range(0, len(picked), eye.batch)]
     pixels = torch.cat(parts) if parts else torch.zeros((0, 1, 1, 3), dtype=torch.uint8)
-    return Inverted(sample, tuple(picked), tuple(chosen.weights.tolist()), pixels, *eye.see(pixels))
+    return Sought(sample, tuple(picked), tuple(chosen.weights.tolist()), pixels, *eye.see(pixels))
 
 
 def _present(maps: NDArray[np.int16], classes: int) -> NDArray[np.bool_]:

@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit.auditing.inversion_images import Inverted as Targets
-from ganaudit.auditing.inversion_images import inside
+from ganaudit.auditing.inversion_images import Sought, inside
 from ganaudit.inversion import fidelity
 from ganaudit.inversion.inverters import Inverted
 from ganaudit.inversion.present import View, class_rows
@@ -35,7 +34,7 @@ class Batch:
     as_lpips: whether the perceptual term is LPIPS. keep: whether residuals are kept."""
 
     setting: Setting
-    which: Targets
+    which: Sought
     made: Inverted
     target: Tensor
     pixels: Tensor

@@ -13,8 +13,7 @@ from torch import Tensor
 from ganaudit import devices, images
 from ganaudit.auditing import inversion_rows as rows
 from ganaudit.auditing.inversion_calibration import Calibration, calibrated
-from ganaudit.auditing.inversion_images import Eye, masked_samples, own_samples, photos, resized
-from ganaudit.auditing.inversion_images import Inverted as Targets
+from ganaudit.auditing.inversion_images import Eye, Sought, masked_samples, own_samples, photos, resized
 from ganaudit.inversion.inverters import NEEDS, Inverted, Task
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.inversion.photos import OWN_SEED
@@ -27,12 +26,12 @@ from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec, Invert
 from ganaudit.version import __version__
 
-VERSION = 3
+VERSION = 4
 """Enters the content keys: raised when the same images and settings would give other records."""
 
 AGAIN = 3
 """Searches at a tenth and at ten times the penalty start from what was found at the penalty, with this part of the steps."""
-PAID = 2
+PAID = 5
 """At most so many times the photos that a verdict needs are searched again for a class."""
 
 
@@ -108,7 +107,7 @@ class Work:
             return (None,)
         return FACTORS if sample in (HELD, OWN) else (1.0,)
 
-    def _paid(self, held: Targets, plain: Setting) -> list[Setting]:
+    def _paid(self, held: Sought, plain: Setting) -> list[Setting]:
         """The paid search of every class that few photos recovered, on the photos that hold it."""
         rules, found = Rules(), []
         by_image = confusion_of(self.store, plain, self.asked.batch)
@@ -143,11 +142,11 @@ class Work:
                 self.notes.append(f"{self.names.generator!r}: {found.note}.")
         return self._calibrations[method]
 
-    def _settings(self, which: Targets, method: str, factors: Sequence[float | None], paid: int | None = None) -> list[Setting]:
+    def _settings(self, which: Sought, method: str, factors: Sequence[float | None], paid: int | None = None) -> list[Setting]:
         """Inverts a list of images in one way, at several penalties, but for what is in the store already."""
         known, size = self._calibrated(method), self.asked.batch
         how = replace(self.base.search, precision=known.precision)
-        settings = [self._setting(which, method, factor, paid, _again(how, factor)) for factor in factors]
+        settings = [self._setting(which, method, factor, paid, how) for factor in factors]
         for first in range(0, len(which), size):
             last = min(first + size, len(which)) - 1
             missing = [one for one in settings if not self.store.shard("inversions", one.key, first, last).exists()]
@@ -155,21 +154,22 @@ class Work:
                 self._batch(missing, first, last, which.take(range(first, last + 1)), known, how)
         return settings
 
-    def _setting(self, which: Targets, method: str, factor: float | None, paid: int | None, how: Search) -> Setting:
+    def _setting(self, which: Sought, method: str, factor: float | None, paid: int | None, how: Search) -> Setting:
         base, own = self.base, which.sample not in self.names.photo_keys
         key = source_key({
             "inversion": VERSION, "photos": OWN_SEED if own else self.names.photo_keys[which.sample],
             "list": digest([list(which.indices), list(which.weights)]), "generator": self.names.generator_key, "method": method,
             "patches": None if which.patches is None else which.patches.tolist(),
             "objective": base.objective.recipe(), "penalty": factor, "own": self.asked.own if factor is not None else None,
-            "search": how.recipe(), "residuals": list(base.choice.residuals), "r": base.choice.feature,
+            "search": how.recipe(), "then": None if factor in (None, 1.0) else _again(how, factor).recipe(),
+            "residuals": list(base.choice.residuals), "r": base.choice.feature,
             "inverter": self.inverters.get(NEEDS[method] or ""), "parser": self.names.parser_key, "seed": base.seed,
             "restarts": base.restarts, "paid": paid, "keep": self.asked.keep,
         })  # fmt: skip
         return Setting(key, which.sample, method, factor, paid, len(which))
 
     def _batch(
-        self, missing: Sequence[Setting], first: int, last: int, which: Targets, known: Calibration, how: Search
+        self, missing: Sequence[Setting], first: int, last: int, which: Sought, known: Calibration, how: Search
     ) -> None:  # fmt: skip
         """Inverts one batch at every penalty that is missing: at the penalty itself first, because the others start there."""
         target = images.to_unit(self._at_generator(which.pixels)).to(self.eye.device)
@@ -199,7 +199,7 @@ class Work:
         return made, (time.perf_counter() - began) / len(target)
 
     def _write(
-        self, setting: Setting, first: int, last: int, which: Targets, made: Inverted, target: Tensor, seconds: float,
+        self, setting: Setting, first: int, last: int, which: Sought, made: Inverted, target: Tensor, seconds: float,
         known: Calibration,
     ) -> None:  # fmt: skip
         perceptual = self.base.objective.perceptual
@@ -219,7 +219,7 @@ class Work:
         self.store.write_inversions(setting.key, first, last, rows.tables(batch), footer)
         self.inverted += len(which)
 
-    def _weighed(self, which: Targets, paid: int | None) -> Tensor | None:
+    def _weighed(self, which: Sought, paid: int | None) -> Tensor | None:
         """Where the loss counts ten times, at the generator's resolution."""
         if paid is None:
             return None

@@ -9,8 +9,8 @@ from typing import Any
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.findings.sources import Source, sources_of
-from ganaudit.records.schema import FINDINGS, FINISHED, INTERRUPTED, RUNS
-from ganaudit.records.store import Store
+from ganaudit.records.schema import FINDINGS, FINISHED, RUNS
+from ganaudit.records.store import Store, counting
 from ganaudit.spec import Decide
 
 NEEDED = ("fsd", "dropped_classes")
@@ -59,7 +59,7 @@ def finished(store: Store, run: str) -> FinishedRun:
     rows = [row for file in written for row in store.read(RUNS, file).to_pylist()]
     if not rows or not path.is_file():
         raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
-    row = max(rows, key=lambda one: (one["finished"] is not None, one["status"] == INTERRUPTED))
+    row = counting(rows)
     if row["status"] not in FINISHED:
         raise RequestError(f"run {run!r} is {row['status']}; run its audit again, which goes on where it was stopped")
     return FinishedRun(run, row["audit"], json.loads(row["spec"]), tuple(sources_of(store, run)), _tables(store, run))

@@ -24,14 +24,7 @@ def pair_rows(run: str, generators: Sequence[Generator]) -> list[Row]:
         if a.resolution is None or a.resolution != b.resolution:
             continue
         for one, _ in a.held():
-            other = next(
-                (
-                    each
-                    for each, _ in b.held()
-                    if (each.setting.method, each.setting.factor) == (one.setting.method, one.setting.factor)
-                ),
-                None,
-            )
+            other = b.like(one, HELD)
             if other is not None:
                 rows.append(_pair(run, (a, one), (b, other)))
     return rows

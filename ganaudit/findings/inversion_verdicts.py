@@ -9,6 +9,7 @@ import numpy as np
 
 from ganaudit.findings.inverted import Generator, Inverted, Row, named
 from ganaudit.inversion.resampling import interval, means
+from ganaudit.inversion.settings import OWN
 from ganaudit.inversion.verdicts import Case, Rules, Seen, class_verdict, control, photo_verdict, seen
 from ganaudit.records.schema import OK
 
@@ -24,7 +25,7 @@ def verdict_rows(
     photos: list[Row] = []
     omissions: list[Row] = []
     for one, own in generator.held():
-        theirs = {other.name: _cases(other.own_like(one)) for other in siblings if other.name != generator.name}
+        theirs = {other.name: _cases(other.like(one, OWN)) for other in siblings if other.name != generator.name}
         found = _judged(run, generator, one, own, theirs, classes, names, dropped)
         photos += found[0]
         omissions += found[1]

@@ -83,26 +83,14 @@ class Generator:
         """All but the searches that were paid for a class."""
         return [one for one in self.inverted if one.setting.paid is None]
 
-    def beside(self, one: Inverted, sample: str) -> Inverted | None:
-        """The same way with images of another kind."""
+    def like(self, one: Inverted, sample: str) -> Inverted | None:
+        """What was inverted as another one was, of this generator or another: by the same method, as hard."""
         wanted = (sample, one.setting.method, one.setting.factor)
-        return next(
-            (
-                other
-                for other in self.plain
-                if (other.setting.sample, other.setting.method, other.setting.factor) == wanted and other.layer == one.layer
-            ),
-            None,
-        )
-
-    def own_like(self, one: Inverted) -> Inverted | None:
-        """This generator's own samples, inverted as the photos of another one were: by the same method, as hard."""
-        wanted = (OWN, one.setting.method, one.setting.factor)
         return next((o for o in self.plain if (o.setting.sample, o.setting.method, o.setting.factor) == wanted), None)
 
     def held(self) -> list[tuple[Inverted, Inverted | None]]:
         """Every way in which photos were inverted, with the own samples that were inverted in the same way."""
-        return [(one, self.beside(one, OWN)) for one in self.plain if one.setting.sample == HELD]
+        return [(one, self.like(one, OWN)) for one in self.plain if one.setting.sample == HELD]
 
 
 def read_generator(store: Store, done: InversionsDone, batch: int) -> Generator:

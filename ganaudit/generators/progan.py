@@ -55,17 +55,23 @@ def progan(latent: int, width: int, widths: Sequence[Sequence[int]]) -> LayeredG
     return LayeredGenerator(latent, layers, Output(width), resolution=4 * 2 ** len(widths))
 
 
+def convolution_widths(tensors: Mapping[str, Tensor]) -> list[list[int]]:
+    """Output channels of the convolutions of layer2, layer3 and so on."""
+    widths: list[list[int]] = []
+    while f"layer{len(widths) + 2}.convolutions.0.weight" in tensors:
+        prefix = f"layer{len(widths) + 2}.convolutions"
+        chain: list[int] = []
+        while f"{prefix}.{len(chain)}.weight" in tensors:
+            chain.append(int(tensors[f"{prefix}.{len(chain)}.weight"].shape[0]))
+        widths.append(chain)
+    return widths
+
+
 def from_weights(tensors: Mapping[str, Tensor]) -> LayeredGenerator:
     """The body whose sizes are those of `tensors` (its parameters are not filled yet)."""
     try:
         rows, latent = tensors["layer1.linear.weight"].shape
-        widths: list[list[int]] = []
-        while f"layer{len(widths) + 2}.convolutions.0.weight" in tensors:
-            prefix = f"layer{len(widths) + 2}.convolutions"
-            chain: list[int] = []
-            while f"{prefix}.{len(chain)}.weight" in tensors:
-                chain.append(int(tensors[f"{prefix}.{len(chain)}.weight"].shape[0]))
-            widths.append(chain)
+        widths = convolution_widths(tensors)
     except (KeyError, ValueError, IndexError) as missing:
         raise RequestError(f"these are not the weights of a progan generator (no usable {missing})") from None
     if not widths or rows % 16:

@@ -57,12 +57,21 @@ class LayeredGenerator(nn.Module):
                 raise RequestError(f"layer {name!r} does not exist; this generator has {', '.join(self.layers)}")
         begin = 0 if after is None else self.layers.index(after) + 1
         end = len(self.layers) if upto is None else self.layers.index(upto) + 1
-        x = state["z"] if after is None else state[after]
+        x = self.start(state) if after is None else state[after]
         for name in self.layers[begin:end]:
-            x = self.get_submodule(name)(x)
+            x = self.layer(name, x, state)
         if upto is not None:
             return MappingProxyType({**state, upto: x})
         return MappingProxyType({**state, "image": self.output(x)})
+
+    def start(self, state: State) -> Tensor:
+        """What the first layer is given."""
+        return state["z"]
+
+    def layer(self, name: str, x: Tensor, state: State) -> Tensor:
+        """One layer's output; x: that of the layer before it, or the start. state: what else a family's layers need."""
+        output: Tensor = self.get_submodule(name)(x)
+        return output
 
     def forward(self, z: Tensor) -> Tensor:
         """Images (N, 3, H, W) in [-1, 1] of latents (N, latent)."""

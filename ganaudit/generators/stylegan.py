@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.output import Output
-from ganaudit.generators.progan import pixel_norm
+from ganaudit.generators.progan import convolution_widths, pixel_norm
 from ganaudit.generators.protocol import LayeredGenerator, State
 from ganaudit.random import normals
 
@@ -74,7 +74,7 @@ class Modulated(nn.Module):
 
 
 class Styled(nn.Module):
-    """One resolution: (N, C, h, w) -> (N, widths[-1], 2h, 2w), or from a learned constant (N, C, 4, 4) where it is the first.
+    """One resolution: (N, C, h, w) -> (N, widths[-1], 2h, 2w); the first keeps its side and has the constant of the start.
 
     noise (N, 1, 2h, 2w) is added before the first convolution's nonlinearity, times a learned strength.
     """
@@ -88,15 +88,11 @@ class Styled(nn.Module):
         self.convolutions = nn.ModuleList(Modulated(latent, a, b) for a, b in pairwise(chain))
         self.strength = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x: Tensor | None, w: Tensor, noise: Tensor | None) -> Tensor:
-        """x: None for the first layer."""
-        if x is None:
-            x = self.constant.expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        else:
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        if not self.first:
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         for place, convolution in enumerate(self.convolutions):
             x = convolution(x, w, noise * self.strength if noise is not None and place == 0 else None)
-        assert x is not None
         return x
 
 
@@ -125,18 +121,20 @@ class StyleGenerator(LayeredGenerator):
 
     def run(self, state: State, after: str | None = None, upto: str | None = None) -> State:
         """See `Generator.run`. Raises RequestError for a layer that does not exist, naming those that do."""
-        for name in (after, upto):
-            if name is not None and name not in self.layers:
-                raise RequestError(f"layer {name!r} does not exist; this generator has {', '.join(self.layers)}")
-        begin = 0 if after is None else self.layers.index(after) + 1
-        end = len(self.layers) if upto is None else self.layers.index(upto) + 1
-        w = state["w"] if "w" in state else self.mapping(state["z"])
-        x = None if after is None else state[after]
-        for number in range(begin, end):
-            style = w[:, number] if w.ndim == 3 else w
-            x = self.get_submodule(self.layers[number])(x, style, state.get(f"noise{number + 1}"))
-        assert x is not None
-        return MappingProxyType({**state, ("image" if upto is None else upto): self.output(x) if upto is None else x})
+        if "w" in state:
+            return super().run(state, after, upto)
+        found = super().run({**state, "w": self.mapping(state["z"])}, after, upto)
+        return MappingProxyType({name: value for name, value in found.items() if name != "w"})
+
+    def start(self, state: State) -> Tensor:
+        """The learned constant, as often as there are styles: (N, C, 4, 4)."""
+        constant = self.get_parameter(f"{self.layers[0]}.constant")
+        return constant.expand(len(state["w"]), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+
+    def layer(self, name: str, x: Tensor, state: State) -> Tensor:
+        number, w = self.layers.index(name), state["w"]
+        output: Tensor = self.get_submodule(name)(x, w[:, number] if w.ndim == 3 else w, state.get(f"noise{number + 1}"))
+        return output
 
     def forward(self, z: Tensor) -> Tensor:
         """Images (N, 3, H, W) in [-1, 1] of latents (N, latent): with fresh noise while it is trained, without noise after."""
@@ -166,13 +164,7 @@ def from_weights(tensors: Mapping[str, Tensor]) -> StyleGenerator:
         depth = 0
         while f"mapping.linears.{depth}.weight" in tensors:
             depth += 1
-        widths: list[list[int]] = []
-        while f"layer{len(widths) + 2}.convolutions.0.weight" in tensors:
-            prefix = f"layer{len(widths) + 2}.convolutions"
-            chain: list[int] = []
-            while f"{prefix}.{len(chain)}.weight" in tensors:
-                chain.append(int(tensors[f"{prefix}.{len(chain)}.weight"].shape[0]))
-            widths.append(chain)
+        widths = convolution_widths(tensors)
     except (KeyError, IndexError) as missing:
         raise RequestError(f"these are not the weights of a stylegan generator (no usable {missing})") from None
     if not widths:

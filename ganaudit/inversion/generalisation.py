@@ -48,13 +48,6 @@ def difference(a: Floats, b: Floats, alpha: float = 0.05) -> Share:
     return Share(value, value - half, value + half, len(a) + len(b))
 
 
-def paired_difference(a: Floats, b: Floats, weights: Floats, seed: int = 0) -> Share:
-    """Weighted mean of a - b over the same photos in two generators; the interval resamples photos."""
-    from ganaudit.inversion.verdicts import weighted_mean
-
-    return weighted_mean(a - b, weights, seed)
-
-
 def auc(above: Floats, below: Floats) -> float:
     """Chance that a draw of `above` exceeds one of `below`, ties counted half (Mann and Whitney); NaN where either is empty."""
     if not len(above) or not len(below):

@@ -30,7 +30,6 @@ NEEDS = {
 
 FACTOR_ONE = "residuals at factor 1"
 """The start of a search at another penalty: what was found at the penalty itself."""
-EVIDENCE, UPPER_BOUND = "evidence", "upper bound, not evidence"
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,6 @@ class Inverted:
     every: tuple[Found, ...]
     z: Tensor
     note: str | None = None
-
-    @property
-    def label(self) -> str:
-        """What the outcome is worth, in words."""
-        return EVIDENCE if self.evidential else UPPER_BOUND
 
 
 Inverter = Callable[[Task], Inverted]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION
+from ganaudit.records.schema import INVERSION_CONFUSION
 from ganaudit.records.store import Store
 
 HELD, TRAIN, OWN, MASKED = "heldout", "train", "own", "masked"
@@ -49,13 +48,4 @@ def confusion_of(store: Store, setting: Setting, batch: int) -> Mapping[int, lis
     for path in shards(store, "inversion_confusion", setting, batch):
         for row in store.read(INVERSION_CONFUSION, path).to_pylist():
             found.setdefault(row["image"], []).append((row["target_class"], row["reconstruction_class"], row["pixels"]))
-    return found
-
-
-def classes_of(store: Store, setting: Setting, batch: int) -> Mapping[int, dict[int, Mapping[str, Any]]]:
-    """Rows of `inversion_classes` of a setting, by image and class."""
-    found: dict[int, dict[int, Mapping[str, Any]]] = {}
-    for path in shards(store, "inversion_classes", setting, batch):
-        for row in store.read(INVERSION_CLASSES, path).to_pylist():
-            found.setdefault(row["image"], {})[row["class_id"]] = row
     return found

@@ -126,20 +126,6 @@ def proportion(hits: int, cases: int) -> Share:
     return Share(p, max(0.0, middle - half), min(1.0, middle + half), cases)
 
 
-def weighted_mean(
-    values: NDArray[np.float64], weights: NDArray[np.float64], seed: int = 0, resamples: int = 2000
-) -> Share:  # fmt: skip
-    """A weighted mean over images; its interval resamples images, never pixels. NaN where there are none."""
-    good = np.isfinite(values)
-    values, weights = values[good], weights[good]
-    if len(values) == 0:
-        return Share(math.nan, math.nan, math.nan, 0)
-    draws = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
-    means = (values[draws] * weights[draws]).sum(axis=1) / weights[draws].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Share(float((values * weights).sum() / weights.sum()), float(low), float(high), len(values))
-
-
 @dataclass(frozen=True)
 class Case:
     """A class where it is known to be within reach: in an own sample. contrast: how far its colours are from what is around

@@ -20,8 +20,8 @@ from typing import Any
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.keeping.compact import GRACE, remove_replaced
 from ganaudit.records import catalog, leases, writer
-from ganaudit.records.schema import FINISHED, INVERSIONS, RUN_SOURCES, RUNS
-from ganaudit.records.store import Store
+from ganaudit.records.schema import FINISHED, INVERSION_CALIBRATIONS, INVERSIONS, RUN_SOURCES, RUNS, Table
+from ganaudit.records.store import INVERTED, Store, counting
 
 TRASH = "pruned-"
 """How folders that are on their way out are called, under tmp/."""
@@ -29,7 +29,7 @@ TRASH = "pruned-"
 OF_RUNS = ("runs", "run_sources")
 OF_SOURCES = ("manifests", "images", "class_pixels", "parser_confusion", "moments", "sources")
 """In the order in which they go: without its manifest and images, a block does not count as done."""
-OF_INVERSIONS = ("inversions", "inversion_confusion", "inversion_curves")
+OF_INVERSIONS = ("inversions", *INVERTED)
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,12 @@ def check_unused(store: Store) -> None:
 
 
 def run_rows(store: Store) -> dict[str, dict[str, Any]]:
-    """The row of each run: the one that says most."""
-    found: dict[str, dict[str, Any]] = {}
+    """The row of each run that counts."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(store.files("runs")):
         (row,) = store.read(RUNS, path, ["run", "audit", "started", "finished", "status"]).to_pylist()
-        before = found.get(row["run"])
-        if before is None or (row["finished"] is not None, row["status"]) > (before["finished"] is not None, ""):
-            found[row["run"]] = row
-    return found
+        found.setdefault(row["run"], []).append(row)
+    return {run: counting(rows) for run, rows in found.items()}
 
 
 def _newest(rows: dict[str, dict[str, Any]], keep: int | None) -> set[str]:
@@ -171,22 +169,27 @@ def _key_folders(store: Store, keys: set[str], parsers: set[str]) -> Iterable[Pa
             if folder.name.removeprefix("key=") not in keys | pools:
                 yield folder
     unused = [
-        folder.name for folder in sorted(store.folder("inversions").glob("key=k*")) if not _generator(store, folder) & keys
+        folder.name
+        for folder in sorted(store.folder("inversions").glob("key=k*"))
+        if not _generators(store, INVERSIONS, folder) & keys
     ]
     without = _ids(store, "key=k*", OF_INVERSIONS[1:]) - _ids(store, "key=k*", OF_INVERSIONS[:1])
     for table in OF_INVERSIONS:
         for name in [*unused, *sorted(f"key={key}" for key in without)]:
             if (store.folder(table) / name).is_dir():
                 yield store.folder(table) / name
+    for folder in sorted(store.folder("inversion_calibrations").glob("key=k*")):
+        if not _generators(store, INVERSION_CALIBRATIONS, folder) & keys:
+            yield folder
     for folder in sorted(store.folder("classes").glob("key=p*")):
         if folder.name.removeprefix("key=") not in parsers:
             yield folder
 
 
-def _generator(store: Store, folder: Path) -> set[str]:
-    """The generator's key in the inversions of a folder."""
-    first = next(iter(sorted(folder.glob("shard-*-*.parquet"))), None)
-    return set() if first is None else set(store.read(INVERSIONS, first, ["generator_key"])["generator_key"].to_pylist())
+def _generators(store: Store, table: Table, folder: Path) -> set[str]:
+    """The key of the generator that the records of a folder are about; none for an empty folder."""
+    first = next(iter(sorted(folder.glob("*.parquet"))), None)
+    return set() if first is None else set(store.read(table, first, ["generator_key"])["generator_key"].to_pylist())
 
 
 def _trash(store: Store) -> list[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ganaudit.errors import GanauditError
@@ -16,9 +17,10 @@ from ganaudit.keeping import blocks, expected, leftovers
 from ganaudit.keeping.problems import Problem, problem
 from ganaudit.keeping.shapes import footer_problems
 from ganaudit.records import schema
-from ganaudit.records.compacted import TABLES
+from ganaudit.records.compacted import TABLES as COMPACTED
 from ganaudit.records.store import FILES, Store
 
+TABLES = schema.RECORDS | schema.FINDINGS
 READERS = 8
 NOTES = ("leftover", "waiting", "older")
 """Kinds that do not make a store unsound."""
@@ -44,37 +46,32 @@ def verify(store: Store, deep: bool = False) -> Verified:
     with ThreadPoolExecutor(READERS, "ganaudit-verify") as pool:
         found = [one for part in pool.map(_run, jobs) for one in part]
     found += [*expected.missing(store), *leftovers.left(store)]
-    looked_at = [path for table in _tables() for path in _there(store, table)]
+    looked_at = [path for name in TABLES for path in _there(store, name)]
     total = sum(path.stat().st_size for path in looked_at if path.exists())
     return Verified(len(looked_at), total, tuple(sorted(found, key=lambda one: (one.kind in NOTES, one.path, one.sentence))))
 
 
-def _tables() -> Iterable[str]:
-    return (*schema.RECORDS, *schema.FINDINGS)
-
-
 def _jobs(store: Store, deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]:
     heads = blocks.heads(store)
-    for name in _tables():
-        table = (schema.RECORDS | schema.FINDINGS)[name]
+    for name, table in TABLES.items():
         for path in _there(store, name):
-            yield lambda path=path, table=table: footer_problems(store, table, path, deep)  # type: ignore[misc]
+            yield partial(footer_problems, store, table, path, deep)
     for folder in sorted(store.folder("images").glob("key=k*")):
         key = folder.name.removeprefix("key=")
         try:
             done = sorted(store.finished_blocks(key))
         except GanauditError as error:
-            yield lambda error=error, key=key: [problem(store, "torn", store.manifest_file(key), str(error))]  # type: ignore[misc]
+            yield partial(list, [problem(store, "torn", store.manifest_file(key), str(error))])
             continue
         for block in done:
-            yield lambda key=key, block=block: blocks.block_problems(store, key, block, heads.get(key), deep)  # type: ignore[misc]
+            yield partial(blocks.block_problems, store, key, block, heads.get(key), deep)
 
 
 def _there(store: Store, table: str) -> list[Path]:
     """The files of a table, in order; of a compacted one also its parts."""
     folder = store.folder(table)
     found = list(folder.glob(FILES[table]))
-    return sorted([*found, *folder.glob("key=k*/part-*.parquet")] if table in TABLES else found)
+    return sorted([*found, *folder.glob("key=k*/part-*.parquet")] if table in COMPACTED else found)
 
 
 def _run(job: Callable[[], Iterable[Problem]]) -> list[Problem]:

@@ -437,6 +437,11 @@ class Store:
             self.read(table, path, None if whole else [], older=table.name in schema.FINDINGS)
 
 
+def counting(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the rows that one run wrote of itself the one that counts: where it finished, else that it was interrupted."""
+    return dict(max(rows, key=lambda row: (row["finished"] is not None, row["status"] == INTERRUPTED)))
+
+
 def unreadable(path: Path | str) -> str:
     """The sentence about a file that is not what its name says."""
     return (

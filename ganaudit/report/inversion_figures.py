@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 SIDES = (("heldout", "held-out photos", "generated", -0.12), ("own", "own samples", "real_edge", 0.12))
 
+CONTROLS = {
+    "own": ("|", 10, "own samples alike"), "other": ("x", 5, "other classes alike"), "sibling": ("+", 7, "a sibling's samples"),
+}  # fmt: skip
+"""Kind of control: marker, its size, what it is called."""
+
 
 def layers_figure(found: Sequence[Row], generator: str) -> Drawn:
     """inversion_by_layer of one generator, at the penalty set from own samples: error beside agreement of label maps."""
@@ -66,10 +71,9 @@ def recall_figure(found: Sequence[Omission], generator: str) -> Drawn:
     axes.plot(
         [100 * (one.recall.value or 0.0) for one in shown], range(len(shown)), "o", color=LIGHT["generated"], markersize=5
     )
-    for kind, marker in (("own samples", "|"), ("other classes", "x")):
+    for kind, (marker, size, _) in CONTROLS.items():
         at = [(100 * one.control_recall, place) for place, one in enumerate(shown)
-              if one.control_recall is not None and one.control == kind]  # fmt: skip
-        size = 11 if marker == "|" else 5
+              if one.control_recall is not None and one.control_kind == kind]  # fmt: skip
         axes.plot([x for x, _ in at], [y for _, y in at], marker, color=LIGHT["ink"], markersize=size, markeredgewidth=1.6)
     for place in range(len(shown)):
         axes.barh(place, 100, height=0.9, alpha=0, linewidth=0)[0].set_gid(f"tip:{place}")
@@ -80,27 +84,21 @@ def recall_figure(found: Sequence[Omission], generator: str) -> Drawn:
     axes.tick_params(axis="x", labelsize=7.5, colors=LIGHT["soft"])
     axes.grid(axis="x")
     axes.spines[["left", "bottom"]].set_visible(False)
-    axes.plot(
-        [],
-        [],
-        "o-",
-        color=LIGHT["generated"],
-        markersize=5,
-        linewidth=2,
-        label="photos: % of the class's pixels that come back",
-    )
-    axes.plot([], [], "|", color=LIGHT["ink"], markersize=9, markeredgewidth=1.6, label="control: own samples alike")
-    if any(one.control == "other classes" for one in shown):
-        axes.plot([], [], "x", color=LIGHT["ink"], markersize=5, markeredgewidth=1.6, label="control: other classes alike")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **{**LEGEND, "ncols": 3})
-    tips = {
-        str(
-            place
-        ): f"{one.name}: {words.percents(one.recall)} of its pixels come back in {words.counted(one.images, 'photo')}; "
-        f"control {words.share(one.control_recall)} in {words.counted(one.control_images, 'case')}"
-        for place, one in enumerate(shown)
-    }
+    label = "photos: % of the class's pixels that come back"
+    axes.plot([], [], "o-", color=LIGHT["generated"], markersize=5, linewidth=2, label=label)
+    for kind in dict.fromkeys(one.control_kind for one in shown if one.control_kind is not None):
+        marker, size, label = CONTROLS[kind]
+        axes.plot([], [], marker, color=LIGHT["ink"], markersize=size, markeredgewidth=1.6, label=f"control: {label}")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **{**LEGEND, "ncols": 4})
+    tips = {str(place): _tip(one) for place, one in enumerate(shown)}
     return Drawn(figure, f"{generator}: share of each class's pixels that come back in photos, beside the control.", tips)
+
+
+def _tip(one: Omission) -> str:
+    return (
+        f"{one.name}: {words.percents(one.recall)} of its pixels come back in {words.counted(one.images, 'photo')}; "
+        f"control {words.share(one.control_recall)} in {words.counted(one.control_images, 'case')}"
+    )
 
 
 def _scaled(row: Row, measure: str, scale: float) -> Interval:

@@ -56,6 +56,11 @@ class Omission:
     other_penalties: Sequence[str]
     """The verdicts at a tenth and at ten times the residuals' penalty, where they are not the same."""
 
+    @property
+    def control_kind(self) -> str | None:
+        """own (samples), other (classes) or sibling; None where there is no control."""
+        return None if self.control is None else self.control.split()[0]
+
 
 @dataclass(frozen=True)
 class Choice:

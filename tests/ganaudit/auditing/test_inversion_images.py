@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from ganaudit.auditing.inversion_cost import searches
-from ganaudit.auditing.inversion_images import GREY, Inverted, inside, masked_samples
+from ganaudit.auditing.inversion_images import GREY, Sought, inside, masked_samples
 from ganaudit.spec import Invert
 
 
 def own(count, side=16, map_side=8):
     pixels = torch.full((count, side, side, 3), 200, dtype=torch.uint8)
     maps = np.full((count, map_side, map_side), 3, dtype=np.int16)
-    return Inverted("own", tuple(range(count)), (2.0,) * count, pixels, maps, np.ones(maps.shape, dtype=np.float32))
+    return Sought("own", tuple(range(count)), (2.0,) * count, pixels, maps, np.ones(maps.shape, dtype=np.float32))
 
 
 def test_a_patch_is_grey_in_the_image_and_void_in_the_map_and_the_rest_is_as_it_was():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from ganaudit import spec as specs
-from ganaudit.auditing.inversions import inversion_tasks, make_inversions
+from ganaudit.auditing.inversion_images import Sought
+from ganaudit.auditing.inversion_work import Names, Work
+from ganaudit.auditing.inversions import base_task, inversion_tasks, make_inversions, open_for
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import audit, open_store
 from ganaudit.errors import RequestError
@@ -129,6 +133,23 @@ def test_other_settings_have_other_keys(done):
         assert not set(keys(**change).values()) & set(before.values())
     more = keys(own=9)  # without residuals, photos owe nothing to own samples
     assert more["own"] != before["own"] and more["heldout"] == before["heldout"]
+
+
+def test_a_search_at_another_penalty_is_known_by_the_search_that_it_goes_on_from(tmp_path):
+    spec = asked(tmp_path)
+    which = Sought("own", (0, 1), (1.0, 1.0), torch.zeros(2, 64, 64, 3), np.zeros((2, 64, 64)), np.ones((2, 64, 64)))
+
+    def key(steps, factor):
+        changed = spec.model_copy(update={"invert": spec.invert.model_copy(update={"steps": steps, "methods": ("layerwise",)})})
+        opened = open_for(changed, 0, "cpu")
+        base = base_task(opened, changed.invert, changed, "cpu", {})
+        names = Names("progan", "r", "kg", "p", {})
+        work = Work(changed, names, open_store(changed), None, base, {}, [])
+        return work._setting(which, "layerwise", factor, None, base.search).key
+
+    for factor in (0.1, 1.0, 10.0):  # 60 and 61 steps end in 20 further ones, with the rate halved at the same steps
+        assert len({key(steps, factor) for steps in (60, 61, 62)}) == 3
+    assert key(60, 0.1) == key(60, 0.1) != key(60, 10.0)
 
 
 def test_generators_without_layers_and_methods_without_inverter_get_a_word(tmp_path):

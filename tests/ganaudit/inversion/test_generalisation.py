@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ganaudit.inversion.generalisation import auc, difference, memorisation, paired_difference
+from ganaudit.inversion.generalisation import auc, difference, memorisation
 
 
 def test_the_difference_has_welchs_interval():
@@ -23,15 +23,6 @@ def test_the_auc_counts_pairs_and_ties_half():
     above, below = np.array([1.0, 2.0, 2.0, 5.0]), np.array([2.0, 0.5, 5.0])
     pairs = [1.0 if a > b else 0.5 if a == b else 0.0 for a in above for b in below]
     assert auc(above, below) == pytest.approx(np.mean(pairs)) and math.isnan(auc(above, below[:0]))
-
-
-def test_pairs_of_the_same_photos_need_fewer_of_them():
-    draws = np.random.default_rng(1)
-    photo = draws.gamma(2.0, 0.1, 100)
-    a, b = photo + draws.normal(0.01, 0.005, 100), photo + draws.normal(0.0, 0.005, 100)
-    found = paired_difference(a, b, np.ones(100))
-    assert found.low > 0.0 and found.value == pytest.approx((a - b).mean())
-    assert difference(a, b).low < 0.0 < difference(a, b).high
 
 
 def test_planted_memorisation_is_found_and_none_is_not_invented():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ganaudit.inversion.generalisation import difference
 from ganaudit.inversion.resampling import interval, means, ratios
 
 
@@ -46,3 +47,23 @@ def test_what_nothing_can_be_said_of_is_none():
     assert interval("mse", (1.0, None, None)) == {"mse": 1.0, "mse_low": None, "mse_high": None}
     with pytest.raises(ValueError, match="do not belong together"):
         ratios(np.ones((2, 1)), np.ones((3, 1)), np.ones(2))
+
+
+def test_the_interval_of_a_weighted_mean_is_that_of_the_linearised_ratio():
+    draws = np.random.default_rng(0)
+    values, weights = draws.normal(3.0, 2.0, 400), draws.uniform(0.5, 2.0, 400)
+    value, low, high = means(values[:, None], weights)[0]
+    mean = (values * weights).sum() / weights.sum()
+    error = np.sqrt(((weights * (values - mean)) ** 2).sum()) / weights.sum()
+    assert value == pytest.approx(mean)
+    assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.1)
+    assert means(np.append(values, np.nan)[:, None], np.append(weights, 1.0))[0][0] == pytest.approx(mean)
+
+
+def test_pairs_of_the_same_photos_need_fewer_of_them():
+    draws = np.random.default_rng(1)
+    photo = draws.gamma(2.0, 0.1, 100)
+    a, b = photo + draws.normal(0.01, 0.005, 100), photo + draws.normal(0.0, 0.005, 100)
+    (paired,) = means((a - b)[:, None], np.ones(100))
+    assert paired[1] > 0.0 and paired[0] == pytest.approx((a - b).mean())
+    assert difference(a, b).low < 0.0 < difference(a, b).high

@@ -19,7 +19,6 @@ from ganaudit.inversion.verdicts import (
     photo_verdict,
     proportion,
     seen,
-    weighted_mean,
 )
 
 
@@ -63,19 +62,6 @@ def test_proportions_have_wilsons_interval():
         found, known = proportion(hits, cases), binomtest(hits, cases).proportion_ci(method="wilson")
         assert (found.value, found.low, found.high) == pytest.approx((hits / cases, known.low, known.high), abs=1e-9)
     assert math.isnan(proportion(0, 0).value)
-
-
-def test_weighted_means_resample_images():
-    draws = np.random.default_rng(0)
-    values, weights = draws.normal(3.0, 2.0, 400), draws.uniform(0.5, 2.0, 400)
-    found = weighted_mean(values, weights)
-    mean = (values * weights).sum() / weights.sum()
-    error = np.sqrt(((weights * (values - mean)) ** 2).sum()) / weights.sum()  # of a ratio, linearised
-    assert found.value == pytest.approx(mean)
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.1)
-    with_gap = weighted_mean(np.append(values, np.nan), np.append(weights, 1.0))
-    assert (with_gap.value, with_gap.images) == (pytest.approx(mean), 400)
-    assert weighted_mean(values, weights) == found and math.isnan(weighted_mean(values[:0], weights[:0]).low)
 
 
 def cases(n, recall, pixels=50, contrast=0.4):

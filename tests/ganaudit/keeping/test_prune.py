@@ -13,7 +13,7 @@ from ganaudit.keeping import prune as room
 from ganaudit.keeping.compact import compact
 from ganaudit.keeping.prune import prunable, prune
 from ganaudit.keeping.verify import verify
-from ganaudit.records import catalog, leases
+from ganaudit.records import catalog, leases, schema
 from ganaudit.records.store import Store
 
 
@@ -101,6 +101,27 @@ def test_no_run_begins_while_it_prunes(filled):
 def test_a_compaction_at_work_stands_in_its_way(filled):
     with leases.alone(filled, leases.COMPACT), pytest.raises(RequestError, match="`ganaudit compact` is at work"):
         prune(filled, keep=0)
+
+
+def test_inversions_go_with_the_generator_that_they_are_of(filled):
+    tables = ("inversions", "inversion_confusion", "inversion_classes", "inversion_latents", "inversion_curves")
+    common = {"sample": "own", "method": "latent", "image": 0}
+    for key, generator in (("k1", "kb"), ("k2", "kc")):
+        rows = {name: schema.RECORDS[name].from_rows([]) for name in tables}
+        one = {"generator_key": generator, "weight": 1.0, "layer": "z", "ratio": 0.1, "evidential": True, "start": "random"}
+        one |= {"restart": 0, "seed": 1, "penalty": 0.0, "perceptual": "none", "steps": 1, "seconds": 0.1, "best_step": 0}
+        one |= {"parser_key": "p", "status": "ok", "key": key}
+        rows["inversions"] = schema.INVERSIONS.from_rows([{**common, **one}])
+        filled.write_inversions(key, 0, 0, rows, {})
+        filled.write_inversion_calibration(
+            {"key": key, "generator_key": generator, "method": "latent", "precision": "float32", "precision_images": 0,
+             "penalty_images": 0, "seconds": 0.1}, {},
+        )  # fmt: skip
+    everything = (*tables, "inversion_calibrations")
+    assert set(schema.RECORDS) >= set(everything) == {name for name in schema.RECORDS if name.startswith("inversion")}
+    assert "k1" in prune(filled, runs=["r1"]).keys
+    for name in everything:
+        assert [path.parent.name for path in filled.files(name)] == ["key=k2"], name
 
 
 class Killed(BaseException):

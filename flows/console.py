@@ -1,0 +1,45 @@
+"""What every command shares: where it writes, the options that many take, the store that it reads."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from ganaudit.records.store import Store
+
+err = Console(stderr=True, highlight=False)
+
+DEFAULT_STORE = Path("audits")
+StoreOption = Annotated[Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def readable(store: Path | None) -> Store:
+    """The store of a command that reads one. Raises RequestError where there is none."""
+    from ganaudit.records.store import Store
+
+    return Store(store or DEFAULT_STORE).open_for_reading()
+
+
+def say(note: str) -> None:
+    """A word on the way, to stderr."""
+    err.print(note, style="dim", markup=False)
+
+
+def json_text(value: Any) -> str:
+    """JSON that every reader takes: what is no number is null."""
+    return json.dumps(_finite(value), indent=2, default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
