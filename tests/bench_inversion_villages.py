@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +16,11 @@ from torch import Tensor
 
 from ganaudit import images, weights
 from ganaudit.generators.named import open_named
+from ganaudit.generators.protocol import Generator
 from ganaudit.inversion import fidelity
 from ganaudit.inversion.inverter_files import find_inverter, open_inverter
 from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.making import MINUTES, make_inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import calibrate
 from ganaudit.inversion.perceptual import open_perceptual
@@ -25,6 +28,7 @@ from ganaudit.inversion.resampling import means
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion.span import floors
+from ganaudit.inversion.training import InverterRecipe
 from ganaudit.inversion.verdicts import Rules, Share, proportion
 from ganaudit.parsers.segmentation import unet_parser
 from ganaudit.registry import opener
@@ -36,19 +40,29 @@ HELDOUT_SEED, OWN_SEED = 424_242, 171_717
 SEARCH = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), patience=40, precision="bfloat16")
 OBJECTIVE = Objective("mse", open_perceptual("pyramid"))
 GENERATORS = ("village-progan", "village-wgan-gp", "village-no-people", "village-many-people", "village-no-trees")
+TRAINED = Path("training-inverters")
 Values = NDArray[np.float64]
 
 
 def village_task(name: str, target: Tensor, objective: Objective, search: Search) -> Task:
-    """Photos to be inverted in a shipped generator, with the inverters that ship for it."""
+    """Photos to be inverted in a shipped generator, with the inverters that ship for it, or are trained for it now."""
     generator = open_named(name)
     shape, digest = read_shape(generator), generator_digest(generator)
-    paths = {kind: find_inverter(digest, kind) for kind in ("layered", "encoder")}
-    encoders = {kind: open_inverter(path, digest).encoder for kind, path in paths.items() if path is not None}
+    kinds = ("layered", "encoder") if name == "village-progan" else ("layered",)
+    encoders = {kind: open_inverter(_inverter(generator, name, kind), digest).encoder for kind in kinds}
     return Task(
         generator, shape, choose_layers(shape), objective.targets(target), range(len(target)), objective, search,
         encoders=encoders, floors=floors(generator),
     )  # fmt: skip
+
+
+def _inverter(generator: Generator, name: str, kind: str) -> Path:
+    found = find_inverter(generator_digest(generator), kind, [TRAINED])
+    if found is None:
+        print(f"no inverter of kind {kind} ships for {name}: one is trained, {MINUTES[kind]:g} CPU minutes, kept in {TRAINED}")
+        made = make_inverter(generator, name, InverterRecipe(kind, "auto"), TRAINED / f"{name}-{kind}", lambda *_: None)
+        found = made.replace(TRAINED / made.name)
+    return found
 
 
 def heldout(count: int, holding: str | None = None) -> tuple[Tensor, NDArray[np.int64]]:

@@ -1,0 +1,254 @@
+"""The finding tables: what follows from the records of one run."""
+
+from __future__ import annotations
+
+from ganaudit.records.columns import (
+    BYTE4,
+    BYTE8,
+    CLASS,
+    CLASS_ID,
+    FLOAT,
+    GENERATOR,
+    IMAGE,
+    KEY,
+    REAL,
+    REAL_NAME,
+    RUN,
+    STRING,
+    YES_NO,
+    Column,
+    Table,
+    interval,
+    pair,
+)
+
+CLASS_STATS = Table(
+    "class_stats",
+    "pair of real source and generator, and class (void left out)",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        CLASS_ID,
+        CLASS,
+        Column("presence_threshold", FLOAT, "From how many percent of an image's pixels a class counts as present."),
+        *pair("area", "Mean share of the image, percent of pixels"),
+        *pair("presence", "Share of images that hold the class, 0 to 1"),
+        *pair("size", "Mean share of the images that hold the class, percent of pixels"),
+        Column("real_confidence", FLOAT, "The parser's mean confidence over the class's pixels, real images.", True),
+        Column("generated_confidence", FLOAT, "The same over the generated images.", True),
+    ),
+)
+
+FSD = Table(
+    "fsd",
+    "pair of real source and generator",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        Column("real_images", BYTE8, "Real images that were read."),
+        Column("generated_images", BYTE8, "Generated images that were read."),
+        Column("live_classes", BYTE4, "Classes (with void) that hold a pixel on either side: the others change nothing."),
+        Column("fsd", FLOAT, "Fréchet segmentation distance over the first head's classes and void, (percent of pixels)²."),
+        Column("mean_part", FLOAT, "The part that comes from mean areas."),
+        Column("covariance_part", FLOAT, "The part that comes from how areas vary together."),
+        Column("floor", FLOAT, "What fsd would be, about, for a perfect generator at these numbers of images.", True),
+        Column("resolution_floor", FLOAT, "The fsd of real images sent through the generator's resolution and back.", True),
+        *interval("corrected", "The distance without the bias of finite samples (jackknife of both sides); it may lie below 0"),
+        Column("corrected_se", FLOAT, "Standard error of corrected, by the same jackknife.", True),
+        Column("delta_se", FLOAT, "Standard error of fsd by the delta method; it vanishes where the distance is 0.", True),
+        Column("mostly_bias", YES_NO, "Whether the correction is larger than half of fsd: more images are needed.", True),
+        Column("p_value", FLOAT, "Of no difference at all, by permuting blocks of equally many images.", True),
+        Column("permutations", BYTE4, "How many permutations gave p_value; the smallest it can be is 1 / (1 + permutations)."),
+    ),
+)
+
+FSD_BY_CLASS = Table(
+    "fsd_by_class",
+    "pair of real source and generator, and class (with void)",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        CLASS_ID,
+        CLASS,
+        Column("share", FLOAT, "The class's part of fsd, (percent of pixels)²; 0 or more, and they add up to fsd."),
+    ),
+)
+
+FSD_CURVE = Table(
+    "fsd_curve",
+    "pair of real source and generator, and number of images",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        Column("real_images", BYTE8, "Real images used."),
+        Column("generated_images", BYTE8, "Generated images used."),
+        *interval("fsd", "The plain distance at these numbers of images, mean of several subsets"),
+        *interval("corrected", "The corrected distance at these numbers of images"),
+    ),
+)
+
+INFLUENCES = Table(
+    "influences",
+    "image of a pair of real source and generator",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        Column("role", STRING, "Either real or generated."),
+        KEY,
+        IMAGE,
+        Column("influence", REAL, "How much fsd would change, about, per unit of additional weight: positive pushes it up."),
+    ),
+)
+
+_MEASURE = Column("measure", STRING, "Either presence or area.")
+_VERDICT = Column("verdict", STRING, "One of dropped, reduced, increased, equivalent, invented, inconclusive, not testable.")
+_RATIO = (
+    *interval("ratio", "Generated over real"),
+    Column("p_value", FLOAT, "Of a ratio of decide.reduced or more; NULL where not testable.", True),
+    Column("q_value", FLOAT, "The same, adjusted over all rows of the run, generator and table (Benjamini-Hochberg).", True),
+    Column("detectable", FLOAT, "The largest true ratio that would be found reduced with 90 % power; NULL where none.", True),
+    Column("presence_threshold", FLOAT, "From how many percent of an image's pixels a class counts as present."),
+    Column("real_holding", BYTE8, "Real images that count: that hold it (presence), or hold a pixel of it (area)."),
+    Column("generated_holding", BYTE8, "Generated images that count."),
+)
+
+DROPPED_CLASSES = Table(
+    "dropped_classes",
+    "pair of real source and generator, class and measure",
+    (RUN, REAL_NAME, GENERATOR, CLASS_ID, CLASS, _MEASURE, _VERDICT, *_RATIO),
+)
+
+DROPPED_GROUPS = Table(
+    "dropped_groups",
+    "pair of real source and generator, named group of classes and measure",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        Column("group", STRING, "Name of the group."),
+        _MEASURE,
+        _VERDICT,
+        *_RATIO,
+    ),
+)
+
+DROPPED_IN_SLICES = Table(
+    "dropped_in_slices",
+    "slice of a pair of real source and generator, class and measure",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        Column("slice", STRING, "Name of the slice in the audit file."),
+        CLASS_ID,
+        CLASS,
+        _MEASURE,
+        _VERDICT,
+        *_RATIO,
+        Column("real_images", BYTE8, "Real images in the slice."),
+        Column("generated_images", BYTE8, "Generated images in the slice."),
+    ),
+)
+
+DROPPED_PAIRS = Table(
+    "dropped_pairs",
+    "pair of real source and generator, and pair of classes",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        Column("class_a", STRING, "Name of one class."),
+        Column("class_b", STRING, "Name of the other."),
+        _VERDICT,
+        *interval("ratio", "How much likelier together than apart, generated over real: (p_ab / p_a p_b) over the same"),
+        Column("p_value", FLOAT, "Of a ratio of decide.reduced or more.", True),
+        Column("q_value", FLOAT, "The same, adjusted over the pairs of the run and generator.", True),
+        Column("expected", FLOAT, "Generated images that would hold both, if they went together as in the real images."),
+        Column("generated_holding", BYTE8, "Generated images that hold both."),
+        Column("real_holding", BYTE8, "Real images that hold both."),
+    ),
+)
+
+COMPARISON = Table(
+    "comparison",
+    "real source and pair of generators",
+    (
+        RUN,
+        REAL_NAME,
+        Column("generator_a", STRING, "Name of one generator."),
+        Column("generator_b", STRING, "Name of the other."),
+        *interval("difference", "The corrected fsd of a minus that of b: negative where a is nearer to the real images"),
+        Column("difference_se", FLOAT, "Standard error of difference: what both share with the real images cancels.", True),
+        Column("p_value", FLOAT, "Of no difference, two-sided, adjusted over the pairs of the run (Holm).", True),
+        Column("verdict", STRING, "One of 'a is nearer', 'b is nearer', 'cannot be told apart'."),
+    ),
+)
+
+RANKS = Table(
+    "ranks",
+    "real source and generator",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        Column("rank", BYTE4, "Place by corrected fsd, 1 is nearest to the real images."),
+        Column("rank_low", BYTE4, "One more than the generators that are nearer beyond doubt."),
+        Column("rank_high", BYTE4, "The generators less those that are farther beyond doubt."),
+    ),
+)
+
+PARSER_CLASSES = Table(
+    "parser_classes",
+    "source with true label maps, and class of the parser's first head",
+    (
+        RUN,
+        Column("source", STRING, "Name of the source with true label maps."),
+        CLASS_ID,
+        CLASS,
+        Column("presence_threshold", FLOAT, "From how many percent of an image's pixels a class counts as present."),
+        Column("images", BYTE8, "Images that were read."),
+        Column("holding", BYTE8, "Images that truly hold the class."),
+        *interval("sensitivity", "Share of the images that hold the class in which the parser finds it"),
+        *interval("specificity", "Share of the images without the class in which the parser finds none"),
+        Column("recall", FLOAT, "Share of the class's true pixels that the parser gives it.", True),
+        Column("precision", FLOAT, "Share of the pixels that the parser gives the class that are truly of it.", True),
+        Column("iou", FLOAT, "Pixels that are both, divided by pixels that are either.", True),
+    ),
+)
+
+PARSER_CORRECTED = Table(
+    "parser_corrected",
+    "pair of real source and generator, class and measure",
+    (
+        RUN,
+        REAL_NAME,
+        GENERATOR,
+        CLASS_ID,
+        CLASS,
+        _MEASURE,
+        *interval("ratio", "Generated over real, corrected for the parser's error, as if it erred alike on both sides"),
+        Column(
+            "tipping_sensitivity", FLOAT,
+            "The parser's sensitivity on generated images, given the real side's, below which a verdict reduced or dropped "
+            "no longer holds; NULL for other verdicts.", True,
+        ),
+        Column(
+            "tipping_false_positive", FLOAT,
+            "The parser's false-positive rate on generated images above which a verdict equivalent or increased no longer "
+            "holds; NULL for other verdicts, and where none would do.", True,
+        ),
+        Column("real_confidence", FLOAT, "The parser's mean confidence over the class's pixels, real images.", True),
+        Column("generated_confidence", FLOAT, "The same over the generated images.", True),
+        Column(
+            "confidence_falls", YES_NO,
+            "Whether the doubt (1 - confidence) on generated images is half as large again as on real ones, .02 larger, and "
+            "grew beyond noise by half more than that of the generator's class in the middle.",
+            True,
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,205 @@
+"""The record tables: what was seen, image by image."""
+
+from __future__ import annotations
+
+from ganaudit.records.columns import (
+    BYTE2,
+    BYTE4,
+    BYTE8,
+    CLASS_ID,
+    FLOAT,
+    IMAGE,
+    KEY,
+    PARSER_KEY,
+    REAL,
+    RUN,
+    STRING,
+    TIME,
+    WIDE,
+    YES_NO,
+    Column,
+    Table,
+    interval,
+)
+
+IMAGES = Table(
+    "images",
+    "image looked at",
+    (
+        KEY,
+        IMAGE,
+        Column("name", STRING, "Name of the image within its source: a file name, or its index."),
+        Column("digest", STRING, "Digest of the 8-bit pixels; NULL where the image could not be read.", True),
+        Column("cluster", STRING, "Group of images that are not independent of each other, where known.", True),
+        Column("label", STRING, "The source's own label of the image, where it has one.", True),
+        Column("pixels", BYTE4, "Pixels of the label map, one number per key; NULL if quarantined.", True),
+        Column("confidence", REAL, "The parser's mean confidence over the image, 0 to 1.", True),
+        Column("status", STRING, "Either ok, or quarantined if the image was set aside."),
+        Column("error", STRING, "Why the image was set aside, in one sentence.", True),
+    ),
+    sort=("image",),
+)
+
+CLASS_PIXELS = Table(
+    "class_pixels",
+    "class present in an image",
+    (
+        KEY,
+        IMAGE,
+        CLASS_ID,
+        Column("pixels", BYTE4, "Pixels of the class; absent classes have no row: divide by images, never by rows."),
+        Column("confidence", REAL, "The parser's mean confidence over these pixels, 0 to 1.", True),
+        Column("x_sum", BYTE8, "Sum of the pixels' columns; divided by pixels, the centre."),
+        Column("y_sum", BYTE8, "Sum of the pixels' rows; divided by pixels, the centre."),
+        Column("x_min", BYTE4, "Leftmost column."),
+        Column("y_min", BYTE4, "Topmost row."),
+        Column("x_max", BYTE4, "Rightmost column, included."),
+        Column("y_max", BYTE4, "Lowest row, included."),
+    ),
+    sort=("image", "class_id"),
+)
+
+PARSER_CONFUSION = Table(
+    "parser_confusion",
+    "pair of true and parsed class in an image whose true labels are known",
+    (
+        KEY,
+        IMAGE,
+        Column("true_class", BYTE2, "Number of the class that is there; 0 where the true labels say nothing."),
+        Column("class_id", BYTE2, "Number of the class that the parser gave, by its first head."),
+        Column("pixels", BYTE4, "Pixels of the label map that are both."),
+    ),
+    sort=("image", "true_class", "class_id"),
+)
+
+CLASSES = Table(
+    "classes",
+    "class of a parser",
+    (
+        PARSER_KEY,
+        CLASS_ID,
+        Column("name", STRING, "Name of the class."),
+        Column("head", STRING, "The parser's output that the class belongs to: object, part, material."),
+    ),
+    sort=("class_id",),
+)
+
+SOURCES = Table(
+    "sources",
+    "content key",
+    (
+        KEY,
+        Column("kind", STRING, "Kind of the dataset or generator."),
+        Column("recipe", STRING, "Everything that decides the records, as JSON."),
+        Column("digests", STRING, "Digests of weights or files, as JSON."),
+        Column("resolution", BYTE4, "Short side of the images as they are made, in pixels, where they have one size.", True),
+        Column("truncation", FLOAT, "Truncation of the latents, where there is one.", True),
+        Column("noise", STRING, "How the generator's noise inputs were drawn, where it has some.", True),
+        Column("training_step", BYTE8, "Training step of the weights, where known.", True),
+    ),
+)
+
+RUNS = Table(
+    "runs",
+    "run",
+    (
+        RUN,
+        Column("audit", STRING, "Name of the audit."),
+        Column("spec", STRING, "The audit file with every default filled in, as JSON."),
+        Column("started", TIME, "When the run started, UTC."),
+        Column("finished", TIME, "When the run finished or was stopped, UTC; NULL while it runs or if it was killed.", True),
+        Column(
+            "status", STRING, "One of running, done, set aside (done, with images or shards set aside), failed, interrupted."
+        ),
+        Column("versions", STRING, "Versions of ganaudit and of the libraries that decide numbers, as JSON."),
+        Column("device", STRING, "The device that parsed."),
+        Column("git_commit", STRING, "Commit of the code, where it runs from a repository.", True),
+    ),
+)
+
+RUN_SOURCES = Table(
+    "run_sources",
+    "source of a run",
+    (
+        RUN,
+        Column("role", STRING, "One of real, heldout, generated, truth (true label maps), control (real, resized)."),
+        Column("source", STRING, "Name of the source in the audit file."),
+        KEY,
+        PARSER_KEY,
+        Column("first", BYTE8, "Index of the first image that the run uses."),
+        Column("count", BYTE8, "How many images the run uses, set-aside ones included."),
+    ),
+)
+
+MOMENTS = Table(
+    "moments",
+    "group of a source's images, and class or pair of classes",
+    (
+        KEY,
+        Column("first", BYTE8, "Index of the first image that was used."),
+        Column("count", BYTE8, "How many images were used, set-aside ones included."),
+        Column("recorded", BYTE8, "How many of them had been recorded."),
+        Column("label_pixels", BYTE8, "Pixels of one label map."),
+        Column("group", BYTE2, "Number of the group, from 0."),
+        Column("images", BYTE8, "Images of the group that were read."),
+        Column("class_a", BYTE2, "Class of a sum or product; NULL in the row that tells only the group's images.", True),
+        Column("class_b", BYTE2, "Second class of a product of pixel counts, not below class_a; NULL for a sum.", True),
+        Column("value", WIDE, "Sum over the group's images, exact; sums and products that are 0 have no row."),
+    ),
+    sort=("group", "class_a", "class_b"),
+)
+
+POOL_PIXELS = Table(
+    "pool_pixels",
+    "class present in a scene that calibrations draw from",
+    (
+        Column("key", STRING, "Content key of the pool: 'k' and hexadecimal digits; `sources` holds its recipe."),
+        Column("image", BYTE8, "Index of the scene."),
+        CLASS_ID,
+        Column("pixels", BYTE4, "Pixels of the class in the scene's true label map; absent classes have no row."),
+    ),
+    sort=("image", "class_id"),
+)
+
+CALIBRATIONS = Table(
+    "calibrations",
+    "statistic of a replicate of a calibration",
+    (
+        Column("key", STRING, "Content key of the case: pool, what is planted, and the code that is measured."),
+        Column("pool", STRING, "Content key of the pool that images are drawn from."),
+        Column("scenario", STRING, "What is measured."),
+        Column("case", STRING, "Under which circumstances."),
+        Column("real_images", BYTE8, "Images drawn for the real side."),
+        Column("generated_images", BYTE8, "Images drawn for the generated side."),
+        Column("replicate", BYTE8, "Number of the replicate, from 0."),
+        Column("statistic", STRING, "Name of the statistic."),
+        Column("class", STRING, "Name of the class, or of both of a pair; NULL for a statistic of all.", True),
+        Column("truth", FLOAT, "The true value, from the pool.", True),
+        *interval("estimate", "What the audit would have said"),
+        Column("p_value", FLOAT, "The p-value that it would have given.", True),
+        Column("verdict", STRING, "The word that it would have given.", True),
+        Column("wrong", YES_NO, "Whether the truth gainsays the verdict; NULL where there is none.", True),
+    ),
+    sort=("replicate", "statistic", "class"),
+)
+
+CALIBRATION = Table(
+    "calibration",
+    "measured property of a scenario",
+    (
+        Column("pool", STRING, "Content key of the pool that images were drawn from."),
+        Column("scenario", STRING, "What is tried out."),
+        Column("case", STRING, "Under which circumstances."),
+        Column("statistic", STRING, "Of which statistic."),
+        Column("property", STRING, "Coverage, bias, a share of wrong verdicts, and so on."),
+        Column("real_images", BYTE8, "Images of the real side."),
+        Column("generated_images", BYTE8, "Images of the generated side."),
+        Column("replicates", BYTE8, "Replicates that it was measured over."),
+        Column("truth", FLOAT, "True value of the statistic, from the pool, where there is one.", True),
+        Column("measured", FLOAT, "The measured property; NULL where nothing was to be measured.", True),
+        Column("measured_se", FLOAT, "Its standard error over replicates.", True),
+        Column("wanted_low", FLOAT, "Least value that is wanted.", True),
+        Column("wanted_high", FLOAT, "Greatest value that is wanted.", True),
+        Column("verdict", STRING, "One of met, not met, said (nothing particular is wanted)."),
+    ),
+)
