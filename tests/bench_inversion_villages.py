@@ -65,9 +65,9 @@ def _inverter(generator: Generator, name: str, kind: str) -> Path:
     return found
 
 
-def heldout(count: int, holding: str | None = None) -> tuple[Tensor, NDArray[np.int64]]:
+def heldout(count: int, holding: str | None = None, seed: int = HELDOUT_SEED) -> tuple[Tensor, NDArray[np.int64]]:
     """Photos that no generator was trained on, and their true label maps. holding: a class that each of them shows."""
-    pixels, labels = render(Prevalence(), HELDOUT_SEED, range(count if holding is None else 8 * count))
+    pixels, labels = render(Prevalence(), seed, range(count if holding is None else 8 * count))
     if holding is not None:
         rows = np.flatnonzero((labels == IDS[holding]).sum(axis=(1, 2)) >= Rules().least_pixels)[:count]
         pixels, labels = pixels[rows], labels[rows]

@@ -54,7 +54,8 @@ def searches(asked: Invert, offered: dict[str, int], methods: list[str]) -> Sear
         if method == "layerwise":
             steps += asked.own * asked.steps  # the penalty
     paying = methods and ("layerwise" in methods or methods[0] not in WITHOUT_SEARCH)
-    return Searches(total, steps, PAID * Rules().cases * asked.steps if paying and held else 0)
+    cases = Rules().cases
+    return Searches(total, steps, min(held, PAID * cases) * asked.steps if paying and held >= cases else 0)
 
 
 def cost_notes(planned: Plan, store: Store) -> list[str]:
