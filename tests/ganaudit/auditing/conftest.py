@@ -48,7 +48,7 @@ def inverted(tmp_path_factory):
         "invert": {
             "images": 30, "own": 8, "masked": 4, "train_images": 10, "methods": ["layerwise", "latent"], "restarts": 2,
             "steps": 6, "batch": 16, "perceptual": "none", "inverter": "auto", "inverter_minutes": 0.002, "keep": "residuals",
-            "train": {"name": "trained on", "kind": "tiny_models:Blots", "options": {"images": 30, "seed": 3}},
+            "train": {"name": "trained on", "kind": "tiny_models:Blots", "options": {"images": 60, "seed": 3}},
         },
     })  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:

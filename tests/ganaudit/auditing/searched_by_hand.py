@@ -18,6 +18,7 @@ from ganaudit.generators.opening import open_generator
 from ganaudit.inversion.inverter_files import open_inverter
 from ganaudit.inversion.photos import OWN_SEED
 from ganaudit.records import catalog
+from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec
 
 
@@ -68,10 +69,9 @@ class Inverted:
 
     def seen(self, sample, image):
         """What the parser was shown, (8, 8, 3) uint8; masked samples without their patch."""
-        from tiny_models import Blots
-
-        if sample in ("heldout", "train"):
-            return Blots(60, {"heldout": 2, "train": 3}[sample]).image(image).pixels
+        photos = {"heldout": self.spec.heldout, "train": self.spec.train}.get(sample)
+        if photos is not None:
+            return opener("datasets", photos.kind)(photos.kind, self.spec.folder, photos.options).image(image).pixels
         return images.resize(self.own(image), (8, 8))
 
     def own(self, image):

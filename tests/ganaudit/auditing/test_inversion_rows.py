@@ -79,25 +79,27 @@ def test_a_masked_sample_is_searched_with_its_patch_and_told_outside_it(inverted
     for image, row in rows.items():
         top, left = uniforms(1, "masked patch", [image], 2)[0] * 0.75
 
-        def touched(side, top=top, left=left):
-            middle = np.arange(side)
-            inside = [(middle + 1 > start * side) & (middle < (start + 0.25) * side) for start in (top, left)]
-            return inside[0][:, None] & inside[1][None, :]
+        pixel = np.arange(8)
+        rows_of, columns = [(pixel + 1 > 8 * start) & (pixel < 8 * (start + 0.25)) for start in (top, left)]
+        touched = rows_of[:, None] & columns
 
-        shown = np.where(touched(8)[..., None], np.uint8(127), inverted.seen("masked", image))
-        target = unit(images.resize(shown, (16, 16)))
+        def shown(grey, image=image, touched=touched):
+            patched = np.where(touched[..., None], np.uint8(grey), inverted.seen("masked", image))
+            return images.resize(patched, (16, 16))
+
+        target = unit(shown(127))
         losses, best = inverted.search(latent(row), target, inverted.penalty)
         assert row["loss_best"] == pytest.approx(min(losses), rel=1e-4)
         made = inverted.image(latent(row), residuals(row))
         assert torch.allclose(made, inverted.image(latent(row), best), atol=1e-4)
-        outside = ~touched(16)
+        outside = (shown(0) == shown(255)).all(axis=2)
         error = (made - target)[0].permute(1, 2, 0).numpy()[outside]
         assert row["mse"] == pytest.approx(np.square(error).mean(), rel=1e-4) and row["ssim"] is None
         assert row["psnr"] == pytest.approx(10 * np.log10(4 / np.square(error).mean()), abs=1e-3)
         void = inverted.rows(f"""
-            SELECT sum(pixels) AS pixels FROM inversion_confusion WHERE key = '{row["key"]}' AND image = {image}
+            SELECT sum(pixels)::int AS pixels FROM inversion_confusion WHERE key = '{row["key"]}' AND image = {image}
             AND target_class = 0""")  # fmt: skip
-        assert void == [{"pixels": touched(8).sum()}]
+        assert void == [{"pixels": int(touched.sum())}]
 
 
 def test_curves_hold_the_first_and_the_last_loss_with_its_parts(inverted):

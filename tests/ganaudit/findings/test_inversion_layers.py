@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from inverted_by_hand import findings, inverted, setting, write
 
 from ganaudit.records.store import Store
@@ -15,14 +13,16 @@ BY_WAY = (
     "inversion_summary", "photo_verdicts", "omissions", "inversion_by_layer", "recall_by_size", "inversion_confusions",
     "inversion_attributes",
 )  # fmt: skip
-numbers = st.floats(0.01, 1.0)
 
 
-@given(st.lists(st.tuples(numbers, numbers, st.one_of(st.none(), numbers), st.floats(1.0, 9.0), st.booleans()), max_size=9))
-@settings(max_examples=20, deadline=None)
-def test_a_summary_is_a_weighted_mean_of_what_was_measured(tmp_path_factory, drawn):
-    store = Store(tmp_path_factory.mktemp("s") / "store").open_for_writing()
-    drawn = [(0.5, 0.25, 0.125, 3.0, True), *drawn]
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_a_summary_is_a_weighted_mean_of_what_was_measured(tmp_path, count):
+    """Some have no LPIPS, some were set aside; the first always ended."""
+    store, draws = Store(tmp_path / "store").open_for_writing(), np.random.default_rng(count)
+    drawn = [
+        (mse, ssim, lpips if lpips < 0.6 else None, 1.0 + 8.0 * weight, place == 0 or ended < 0.7)
+        for place, (mse, ssim, lpips, weight, ended) in enumerate(draws.uniform(0.01, 1.0, (count, 5)).tolist())
+    ]
     images = [
         inverted(n, *FLAT, mse=mse, ssim=ssim, lpips=lpips, weight=weight, status="ok" if ok else "quarantined")
         for n, (mse, ssim, lpips, weight, ok) in enumerate(drawn)
@@ -35,7 +35,8 @@ def test_a_summary_is_a_weighted_mean_of_what_was_measured(tmp_path_factory, dra
     assert (row["images"], row["failed"]) == (len(drawn), len(drawn) - len(ended))
     for name, place in (("mse", 0), ("ssim", 1), ("lpips", 2)):
         there = [(each[place], each[3]) for each in ended if each[place] is not None]
-        assert row[name] == pytest.approx(np.average([v for v, _ in there], weights=[w for _, w in there]))
+        mean = np.average([v for v, _ in there], weights=[w for _, w in there]) if there else None
+        assert row[name] == (None if mean is None else pytest.approx(mean))
         if len(there) < 2:
             assert row[f"{name}_low"] is row[f"{name}_high"] is None
         else:
@@ -44,7 +45,8 @@ def test_a_summary_is_a_weighted_mean_of_what_was_measured(tmp_path_factory, dra
     decibels = [10 * np.log10(4 / each[0]) for each in ended]
     assert row["psnr"] == pytest.approx(np.average(decibels, weights=[each[3] for each in ended]))
     (layer,) = tables["inversion_by_layer"]
-    assert (layer["images"], layer["mse"], layer["psnr"]) == (len(ended), row["mse"], row["psnr"])
+    assert layer["images"] == len(ended)
+    assert (layer["mse"], layer["psnr"]) == (pytest.approx(row["mse"]), pytest.approx(row["psnr"]))
 
 
 def test_every_finding_names_the_way_that_it_is_about(tmp_path):
@@ -58,7 +60,7 @@ def test_every_finding_names_the_way_that_it_is_about(tmp_path):
         errors[generator, method, factor, layer] = mse = 0.1 + 0.01 * place
         images = [inverted(n, before, before, mse=mse, colours={1: ((9.0,) * 4, (8.0,) * 4)}) for n in range(2)]
         one = setting(f"k{place}", "heldout", images, method, factor)
-        write(store, one, images, layer=layer, ratio=0.1 * (factor or 0.1), generator_key=f"g{generator}")
+        write(store, one, images, layer=layer, ratio=0.1 * (factor or 0.1), generator_key=f"k{generator}")
         done[generator].append(one)
     tables = findings(store, done)
     keys = {(g, one.method, one.factor): one.key for g, some in done.items() for one in some}
