@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from ganaudit.generators.progan import progan
+from ganaudit.inversion import precision
 from ganaudit.inversion.inverters import Task, latent, picked
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.precision import choose_precision
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.shapes import choose_layers, read_shape
+from ganaudit.random import normals
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,32 @@ def test_less_than_one_percent_decides(task, factor, name):
     found = choose_precision(task, scaled(factor), "bfloat16")
     assert (found.name, found.images) == (name, 8)
     assert found.change == pytest.approx(abs(factor - 1.0), abs=1e-6)
+
+
+@pytest.mark.parametrize(("tolerated", "name"), [(1.0, "bfloat16"), (1e-9, "float32")])
+def test_the_change_is_that_of_searches_that_were_made_in_either(task, monkeypatch, tolerated, name):
+    """Both searches by hand, in bfloat16 under autocast; final losses in float32 of the latents that were found."""
+    monkeypatch.setattr(precision, "TOLERATED", tolerated)
+    found = choose_precision(task, latent, "bfloat16")
+    ended = {}
+    for half in (False, True):
+        z = torch.from_numpy(normals(task.seed, "inversion start 0", range(8), task.shape.latent)).requires_grad_(True)
+        optimiser, losses, places = torch.optim.Adam([z], lr=task.search.rate), [], []
+        for _ in range(11):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+                image = task.generator(z)
+            loss = (image.float() - task.targets.images[:8]).square().mean(dim=(1, 2, 3))
+            losses.append(loss.detach())
+            places.append(z.detach().clone())
+            optimiser.zero_grad()
+            loss.sum().backward()
+            optimiser.step()
+        best = torch.stack(losses).argmin(dim=0)
+        z = torch.stack(places)[best, torch.arange(8)]
+        ended[half] = float((task.generator(z) - task.targets.images[:8]).square().mean())
+    change = abs(ended[True] - ended[False]) / ended[False]
+    assert 0 < found.change < 0.02 and found.change == pytest.approx(change, abs=0.005)
+    assert (found.name, found.images) == (name, 8)
 
 
 def test_losses_that_are_not_finite_are_refused(task):
