@@ -139,6 +139,7 @@ def plan(spec: AuditSpec) -> Plan:
 
 def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> PlannedSource:
     named, source = asked.source(spec), open_source(asked, spec, parser, device)
+    _check_layer(spec, named.name, getattr(source, "layers", ()))
     count = _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == CONTROL:
         count = min(count, CONTROLS)
@@ -154,6 +155,15 @@ def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> 
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
         count=count, blocks=used, first=first,
     )  # fmt: skip
+
+
+def _check_layer(spec: AuditSpec, name: str, layers: tuple[str, ...]) -> None:
+    """A layer that no search could free is told before an image is parsed; a generator without layers is not inverted."""
+    wanted = "auto" if spec.invert is None else spec.invert.layer
+    if layers and wanted not in ("auto", *layers):
+        raise RequestError(
+            f"{name!r} cannot be inverted: layer {wanted!r} does not exist; this generator has {', '.join(layers)}"
+        )
 
 
 def _without_held_out(asked: AnySource, count: int, length: int | None) -> int:

@@ -287,6 +287,7 @@ class GeneratorSource:
         self._size = _size(getattr(asked, "resize", None)) or parser.resolution
         self._how: Fit = getattr(asked, "how", "crop")
         self.resolution: int | None = opened.generator.resolution
+        self.layers = opened.generator.layers
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
         self.digests = opened.digests
         self.training_step = opened.training_step
