@@ -44,11 +44,12 @@ TRAINED = Path("training-inverters")
 Values = NDArray[np.float64]
 
 
-def village_task(name: str, target: Tensor, objective: Objective, search: Search) -> Task:
+def village_task(
+    name: str, target: Tensor, objective: Objective, search: Search, kinds: tuple[str, ...] = ("layered",)
+) -> Task:
     """Photos to be inverted in a shipped generator, with the inverters that ship for it, or are trained for it now."""
     generator = open_named(name)
     shape, digest = read_shape(generator), generator_digest(generator)
-    kinds = ("layered", "encoder") if name == "village-progan" else ("layered",)
     encoders = {kind: open_inverter(_inverter(generator, name, kind), digest).encoder for kind in kinds}
     return Task(
         generator, shape, choose_layers(shape), objective.targets(target), range(len(target)), objective, search,
@@ -171,7 +172,7 @@ def own(count: int = 16, steps: int = 400) -> None:
 def order(count: int = 32, name: str = "village-progan") -> None:
     """Every method of the paper's Fig. 6 on held-out photos and on own samples, each beside the full method (f)."""
     target, labels = heldout(count)
-    task = village_task(name, target, OBJECTIVE, SEARCH)
+    task = village_task(name, target, OBJECTIVE, SEARCH, ("layered", "encoder"))
     penalty = priced(task).objective.penalty
     print(f"{name}: {count} photos and {count} own samples, at most {SEARCH.steps} steps, penalty {penalty:.3g}", flush=True)
     parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
