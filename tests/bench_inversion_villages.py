@@ -39,7 +39,9 @@ from ganaudit.village.scene import Prevalence
 HELDOUT_SEED, OWN_SEED = 424_242, 171_717
 SEARCH = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), patience=40, precision="bfloat16")
 OBJECTIVE = Objective("mse", open_perceptual("pyramid"))
-GENERATORS = ("village-progan", "village-wgan-gp", "village-no-people", "village-many-people", "village-no-trees")
+GENERATORS = (
+    "village-progan", "village-wgan-gp", "village-stylegan", "village-no-people", "village-many-people", "village-no-trees",
+)  # fmt: skip
 TRAINED = Path("training-inverters")
 Values = NDArray[np.float64]
 
@@ -119,7 +121,7 @@ def recalls(name: str, known: str, count: int, method: str) -> Recalls:
     return Recalls(*found)
 
 
-def people(count: int = 32) -> None:
+def people(count: int = 128) -> None:
     """How often the people of photos come back from village-many-people, and from village-progan."""
     for method in ("layerwise", "layered+latent"):
         found = {name: recalls(name, "person", count, method) for name in ("village-many-people", "village-progan")}
@@ -139,7 +141,7 @@ def area_under_curve(high: Values, low: Values) -> float:
     return float(((high[:, None] > low[None, :]) + 0.5 * (high[:, None] == low[None, :])).mean())
 
 
-def trees(count: int = 32) -> None:
+def trees(count: int = 96) -> None:
     """Whether the omission score, 1 - recall of trees, tells village-no-trees from village-progan photo by photo."""
     for method in ("layerwise", "layered+latent"):
         without, usual = (recalls(name, "tree", count, method) for name in ("village-no-trees", "village-progan"))
