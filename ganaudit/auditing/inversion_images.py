@@ -133,6 +133,12 @@ def inside(patches: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bo
     return found
 
 
+def untouched(patches: NDArray[np.float64], size: tuple[int, int], at: tuple[int, int]) -> NDArray[np.bool_]:
+    """Masks (N, *at) of images that got their patches at `size` and were then resized: the pixels that hold nothing of them."""
+    grey = torch.from_numpy(inside(patches, size)).to(torch.uint8)[..., None].repeat(1, 1, 1, 3) * 255
+    return np.asarray(resized(grey, at)[..., 0].numpy() == 0)
+
+
 def photos(store: Store, run: str, spec: AuditSpec, eye: Eye, sample: str, count: int) -> Sought:
     """About `count` photos of a role, and more where a class would be in too few."""
     role = ROLES[sample]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit.auditing.inversion_images import Sought, inside
+from ganaudit.auditing.inversion_images import Sought, untouched
 from ganaudit.inversion import fidelity
 from ganaudit.inversion.inverters import Inverted
 from ganaudit.inversion.present import View, class_rows
@@ -91,7 +91,8 @@ def _measured(batch: Batch, place: int) -> Row:
         measured |= {"mse": float(fidelity.mse(one, wanted)), "psnr": _finite(fidelity.psnr(one, wanted)),
                      "ssim": float(fidelity.ssim(one, wanted))}  # fmt: skip
     else:
-        outside = torch.from_numpy(~inside(which.patches[place : place + 1], (one.shape[2], one.shape[3]))[0])
+        greyed_at, at = (which.pixels.shape[1], which.pixels.shape[2]), (one.shape[2], one.shape[3])
+        outside = torch.from_numpy(untouched(which.patches[place : place + 1], greyed_at, at)[0])
         error = float((one - wanted).square()[0][:, outside.to(one.device)].mean())
         measured |= {"mse": error, "psnr": 10.0 * math.log10(4.0 / error) if error > 0.0 else None}
     if setting.factor is not None:

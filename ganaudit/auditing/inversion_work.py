@@ -26,7 +26,7 @@ from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec, Invert
 from ganaudit.version import __version__
 
-VERSION = 4
+VERSION = 5
 """Enters the content keys: raised when the same images and settings would give other records."""
 
 AGAIN = 3

@@ -72,17 +72,18 @@ def inversion_tasks(planned: Plan) -> tuple[list[InversionTask], list[str]]:
 def make_inversions(task: InversionTask) -> InversionsDone:
     """Inverts what is not in the store yet. Raises RequestError for a layer or weights that do not exist."""
     torch.set_num_threads(1)
-    try:
-        opened = open_for(task.spec, task.place, task.device)
-    except RequestError as error:
-        raise RequestError(f"{task.name!r} cannot be inverted: {error}") from None
-    if isinstance(opened, str):
-        return InversionsDone(task.name, (), 0, (f"{task.name!r} is not inverted: {opened}.",))
     assert task.spec.invert is not None
     asked, store = task.spec.invert, Store(task.spec.path(task.spec.store))
-    found, digests, notes = _encoders(task, opened, asked, store.path / "inverters")
+    try:
+        opened = open_for(task.spec, task.place, task.device)
+        if isinstance(opened, str):
+            return InversionsDone(task.name, (), 0, (f"{task.name!r} is not inverted: {opened}.",))
+        choose_layers(read_shape(opened.generator), asked.layer)  # before an inverter is trained
+        found, digests, notes = _encoders(task, opened, asked, store.path / "inverters")
+        base = base_task(opened, asked, task.spec, task.device, found)
+    except RequestError as error:
+        raise RequestError(f"{task.name!r} cannot be inverted: {error}") from None
     eye = Eye(open_parser(task.spec, task.device, task.precision), task.spec.sample.batch, task.device)
-    base = base_task(opened, asked, task.spec, task.device, found)
     names = Names(task.name, task.run, task.generator_key, task.parser_key, task.photo_keys)
     return Work(task.spec, names, store, eye, base, digests, notes).run()
 

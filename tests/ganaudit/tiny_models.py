@@ -174,3 +174,25 @@ class Ramp:
 
     def recipe(self) -> Mapping[str, Any]:
         return {"kind": "ramp", "images": self.images, "unreadable": self.unreadable}
+
+
+class Blots:
+    """Real images: middle grey, most with a dark blot and a few with a bright one, nowhere the same."""
+
+    def __init__(self, images: int, seed: int = 0) -> None:
+        self.images, self.seed = images, seed
+
+    def __len__(self) -> int:
+        return self.images
+
+    def image(self, index: int) -> Image:
+        draws = np.random.default_rng([self.seed, index])
+        pixels = draws.integers(115, 140, (SIDE, SIDE, 3))
+        for share, low, high in ((0.8, 10, 60), (0.25, 200, 250)):
+            top, left, height, width = (*draws.integers(0, 4, 2), *draws.integers(3, 6, 2))
+            if draws.random() < share:
+                pixels[top : top + height, left : left + width] = draws.integers(low, high, 3)
+        return Image(pixels.astype(np.uint8), f"blots {index}")
+
+    def recipe(self) -> Mapping[str, Any]:
+        return {"kind": "blots", "images": self.images, "seed": self.seed}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pytest
 import torch
+from PIL import Image as pillow
 
 from ganaudit.auditing.inversion_cost import searches
-from ganaudit.auditing.inversion_images import GREY, Sought, inside, masked_samples
+from ganaudit.auditing.inversion_images import GREY, Sought, inside, masked_samples, untouched
+from ganaudit.random import uniforms
 from ganaudit.spec import Invert
 
 
@@ -29,6 +34,48 @@ def test_a_patch_is_grey_in_the_image_and_void_in_the_map_and_the_rest_is_as_it_
     assert (clean.pixels == 200).all() and (clean.maps == 3).all()
     again = masked_samples(own(9), 3, seed=4)
     assert np.array_equal(again.patches, masked.patches)  # follows from the index alone
+
+
+@pytest.mark.parametrize("size", [(8, 8), (16, 16), (7, 12)])
+def test_a_patch_is_every_pixel_that_it_touches(size):
+    draws = np.random.default_rng(3)
+    corners = draws.random((40, 2)) * 0.75
+    patches = np.concatenate([corners, corners + 0.25], axis=1)
+    masks = inside(patches, size)
+    height, width = size
+    for mask, (top, left, bottom, right) in zip(masks, patches.tolist(), strict=True):
+        for row in range(height):
+            for column in range(width):
+                overlap = min(bottom, (row + 1) / height) - max(top, row / height)
+                beside = min(right, (column + 1) / width) - max(left, column / width)
+                assert mask[row, column] == (overlap > 0 and beside > 0)
+
+
+def test_patches_lie_anywhere_in_the_image_each_by_its_own_image_and_seed():
+    masked = masked_samples(own(200), 200, seed=4)
+    corners = masked.patches[:, :2]
+    assert np.allclose(masked.patches[:, 2:], corners + 0.25)
+    for index in (0, 7, 199):
+        assert np.allclose(corners[index], 0.75 * uniforms(4, "masked patch", [index], 2)[0])
+    for share in (0.25, 0.5, 0.75):  # uniform from 0 to 3/4 on either axis, the two not tied
+        assert (corners < share * 0.75).mean(axis=0) == pytest.approx(share, abs=0.1)
+    assert abs(np.corrcoef(corners.T)[0, 1]) < 0.2
+    assert not np.allclose(masked_samples(own(9), 9, seed=5).patches, masked.patches[:9])
+
+
+@pytest.mark.parametrize("at", [(8, 8), (16, 16), (32, 32), (4, 4)])
+def test_what_a_patch_does_not_touch_is_what_is_the_same_with_any_patch(at):
+    """Black and white patches on one image, resized: the pixels that are alike hold nothing of them."""
+    corners = np.random.default_rng(3).random((12, 2)) * 0.75
+    patches = np.concatenate([corners, corners + 0.25], axis=1)
+    photo = np.random.default_rng(4).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    for mask, (top, left, bottom, right) in zip(untouched(patches, (8, 8), at), patches.tolist(), strict=True):
+        resized = []
+        for grey in (0, 255):
+            patched = photo.copy()
+            patched[math.floor(8 * top) : math.ceil(8 * bottom), math.floor(8 * left) : math.ceil(8 * right)] = grey
+            resized.append(np.asarray(pillow.fromarray(patched).resize(at[::-1], pillow.Resampling.BILINEAR)))
+        assert np.array_equal(mask, (resized[0] == resized[1]).all(axis=2)) and mask.any() and not mask.all()
 
 
 def test_no_more_are_masked_than_there_are():

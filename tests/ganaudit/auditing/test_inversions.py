@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 
 import numpy as np
 import pytest
 import torch
+from searched_by_hand import brightness
 
 from ganaudit import spec as specs
+from ganaudit.auditing import inversions
 from ganaudit.auditing.inversion_images import Sought
 from ganaudit.auditing.inversion_work import Names, Work
-from ganaudit.auditing.inversions import base_task, inversion_tasks, make_inversions, open_for
+from ganaudit.auditing.inversions import base_task, open_for
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import audit, open_store
 from ganaudit.errors import RequestError
-from ganaudit.findings.inversions import materialise_inversions
+from ganaudit.findings.inversions import TABLES, materialise_inversions
+from ganaudit.inversion import precision
+from ganaudit.inversion import search as searching
 from ganaudit.inversion.settings import InversionsDone, Setting
-from ganaudit.records import catalog
+from ganaudit.inversion.shapes import generator_digest
 from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSION_LATENTS, INVERSIONS
 
 PROGAN = {"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}
@@ -28,123 +32,150 @@ def asked(store, **changes):
     data = {
         "name": "n", "store": str(store), "parser": {"kind": "unet", "weights": "builtin:village"},
         "real": {"name": "village", "kind": "village", "count": COUNT, "heldout": 40}, "sample": {"count": COUNT},
-        "generators": [PROGAN, {"name": "drawn", "kind": "village"}], "decide": {"permutations": 0},
+        "generators": [PROGAN], "decide": {"permutations": 0},
         "invert": {"images": 4, "own": 8, "methods": ["layered"], "batch": 8, "steps": 2, "perceptual": "none", "masked": 4},
         "run": {"workers": 1, "device": "cpu"},
     }  # fmt: skip
     return specs.parse(data | changes)
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """One audit, and its spec."""
-    spec = asked(tmp_path_factory.mktemp("store"))
-    return spec, audit(spec)
-
-
-def rows(spec, statement):
-    return catalog.query(open_store(spec), statement).to_pylist()
-
-
-def test_every_photo_and_own_sample_has_its_row_its_picture_and_its_confusion(done):
-    spec, found = done
-    assert found.status == "done"
-    assert found.notes == ("'drawn' is not inverted: a source of kind 'village' is images, not a generator.",)
-    counted = {row["sample"]: row for row in rows(spec, """
-        SELECT sample, count(*) AS images, count(picture) AS pictures, min(image) AS first, max(image) AS last,
-               bool_and(psnr > 10 AND evidential AND layer = 'z' AND start = 'layered' AND weight >= 1) AS sound
-        FROM inversions WHERE paid_class IS NULL GROUP BY sample""")}  # fmt: skip
-    own, masked = counted["own"], counted["masked"]
-    assert own["sound"] and 8 <= own["images"] == own["pictures"] <= 64 and own["last"] < 64
-    assert masked["sound"] and masked["images"] == 4
-    held = counted["heldout"]
-    assert held["sound"] and held["images"] == held["pictures"] <= 40 and held["first"] >= COUNT
-    assert held["last"] < COUNT + 40
-    pixels = rows(spec, "SELECT sum(pixels) AS pixels FROM inversion_confusion WHERE paid_class IS NULL GROUP BY key, image")
-    assert {row["pixels"] for row in pixels} == {64 * 64} and len(pixels) == held["images"] + own["images"] + 4
-    kept = rows(spec, "SELECT count(*) AS n, min(len(z)) AS low, max(len(z)) AS high FROM inversion_latents")
-    assert (
-        kept[0]["low"] == kept[0]["high"] == 64 and kept[0]["n"] == rows(spec, "SELECT count(*) AS n FROM inversions")[0]["n"]
-    )
-
-
-def test_a_masked_sample_is_void_where_it_is_grey_and_told_outside(done):
-    spec, _ = done
-    void = rows(spec, "SELECT image, sum(pixels) AS n FROM inversion_confusion WHERE sample = 'masked' AND target_class = 0 "
-                      "GROUP BY image")  # fmt: skip
-    assert len(void) == 4 and all(16 * 16 <= row["n"] <= 17 * 17 for row in void)
-    same = rows(spec, """
-        SELECT m.psnr AS masked, o.psnr AS clean, m.ssim AS ssim FROM inversions AS m JOIN inversions AS o USING (image)
-        WHERE m.sample = 'masked' AND o.sample = 'own'""")  # fmt: skip
-    assert len(same) == 4 and all(row["ssim"] is None and row["masked"] < row["clean"] + 3 for row in same)
-
-
-def test_the_photos_maps_are_those_that_were_parsed(done):
-    spec, found = done
-    apart = rows(spec, f"""
-        WITH seen AS (SELECT image, target_class AS class_id, sum(pixels) AS pixels FROM inversion_confusion
-                      WHERE sample = 'heldout' AND paid_class IS NULL GROUP BY ALL)
-        SELECT count(*) AS n FROM seen LEFT JOIN run_class_pixels('{found.run}') AS held
-        ON held.role = 'heldout' AND held.image = seen.image AND held.class_id = seen.class_id
-        WHERE held.pixels IS DISTINCT FROM seen.pixels""")  # fmt: skip
-    assert apart == [{"n": 0}]
-
-
-def test_held_out_images_are_in_no_other_finding(done):
-    spec, found = done
-    assert rows(spec, f"SELECT DISTINCT real FROM fsd WHERE run = '{found.run}'") == [{"real": "village"}]
-    used = rows(spec, f"SELECT * FROM run_sources WHERE run = '{found.run}' ORDER BY role, source")
-    assert [(row["role"], row["first"], row["count"]) for row in used] == [
-        ("generated", 0, COUNT), ("generated", 0, COUNT), ("heldout", COUNT, 40), ("real", 0, COUNT),
+def test_generators_that_cannot_be_inverted_and_inverters_that_are_trained_get_a_word(inverted):
+    assert inverted.audit.status == "done"
+    said = [note for note in inverted.audit.notes if "float32" not in note]
+    assert said == [
+        "'drawn' is not inverted: a source of kind 'village' is images, not a generator.",
+        "an inverter of kind layered was trained for 'tiny' in 0.002 CPU minutes.",
+        "'noise' is not inverted: this generator has no named layers, so there is nothing between its latent and its image to "
+        "free.",
     ]  # fmt: skip
 
 
-def test_a_second_run_inverts_nothing_and_finds_the_same(done, tmp_path):
-    spec, found = done
-    store = open_store(spec)
-    planned = replace(plan(spec), run=found.run)
-    tasks, _ = inversion_tasks(planned)
-    again = [make_inversions(task) for task in tasks]
-    assert [one.images for one in again] == [0]
-    kept = {path: path.read_bytes() for path in store.files("inversions")}
-    victim = sorted(kept)[0]
-    victim.unlink()
-    assert make_inversions(tasks[0]).images == store.read(INVERSIONS, victim).num_rows
-    remade = store.read(INVERSIONS, victim).drop_columns(["seconds"])
-    (tmp_path / "kept.parquet").write_bytes(kept[victim])
-    assert remade.equals(store.read(INVERSIONS, tmp_path / "kept.parquet").drop_columns(["seconds"]))
-    second = audit(spec)
-    for name in ("photo_verdicts", "omissions", "inversion_summary"):
-        first = found.findings[name].drop_columns(["run"])
-        assert first.num_rows and second.findings[name].drop_columns(["run"]).equals(first)
+def test_an_inverter_that_is_trained_stays_in_the_store_with_its_card_and_is_found_again(inverted, copied, monkeypatch):
+    file = inverted.inverter
+    assert file.generator == generator_digest(inverted.generator) and file.method == "layered"
+    assert file.encoder.layers == ("layer1", "layer2", "layer3")
+    (card,) = (inverted.store.path / "inverters").glob("*/*.card.json")
+    assert json.loads(card.read_text())["generator"] == file.generator
+    used = {(way[1], row["inverter"]) for way, rows in inverted.records.items() for row in rows.values()}
+    assert used == {("layerwise", file.sha256), ("latent", None)}
+    for row in inverted.records["heldout", "layerwise", 1.0, None].values():
+        with torch.no_grad():
+            z = file.encoder(inverted.target("heldout", row["image"]))["z"]
+        assert np.allclose(z[0], row["z"], atol=1e-5)
+    monkeypatch.setattr(inversions, "make_inverter", None)
+    again = copied.again()
+    assert again.images == 0 and not any("trained" in note for note in again.notes)
+    monkeypatch.setattr(Work, "_paid", lambda *_: [])
+    missing = copied.again(methods=("encoder", "latent"), inverter="shipped")
+    assert missing.images == 0 and missing.notes[0] == (
+        "'tiny' is not inverted by encoder: no inverter of kind encoder is known for it; set invert.inverter: auto, which "
+        "trains a small one in 2 CPU minutes."
+    )
+    assert {setting.method for setting in missing.settings} == {"latent"}
 
 
-def test_other_settings_have_other_keys(done):
-    spec, found = done
+@pytest.mark.parametrize(("sample", "offered", "wanted"), [("heldout", 60, 30), ("train", 60, 10), ("own", 64, 8)])
+def test_photos_and_own_samples_are_drawn_so_that_rare_classes_are_in_enough_of_them(inverted, sample, offered, wanted):
+    maps = [brightness(inverted.seen(sample, image)) for image in range(offered)]
+    held = [{number for number in (1, 2, 3) if (one == number).sum() >= 12} for one in maps]
+    chances = [
+        min(1.0, max(wanted / offered, *(25 / sum(number in other for other in held) for number in one)))
+        if one else wanted / offered
+        for one in held
+    ]  # fmt: skip
+    chosen = inverted.records[sample, "latent", None, None]
+    assert {image for image, chance in enumerate(chances) if chance == 1.0} <= chosen.keys() and max(chosen) < offered
+    assert [row["weight"] for row in chosen.values()] == pytest.approx([1 / chances[image] for image in chosen])
+    assert any(0.0 < chance < 1.0 for chance in chances) and len(chosen) < offered
 
-    def keys(**change):
-        other = spec.model_copy(update={"invert": spec.invert.model_copy(update=change)})
-        tasks, _ = inversion_tasks(replace(plan(other), run=found.run))
-        return {setting.sample: setting.key for setting in make_inversions(tasks[0]).settings if setting.paid is None}
 
-    before = keys()
-    assert set(before) == {"heldout", "own", "masked"} and len(set(before.values())) == 3
-    for change in ({"steps": 3}, {"perceptual": "pyramid"}):
-        assert not set(keys(**change).values()) & set(before.values())
-    more = keys(own=9)  # without residuals, photos owe nothing to own samples
-    assert more["own"] != before["own"] and more["heldout"] == before["heldout"]
+def test_every_image_has_its_picture_its_pixels_and_its_latent(inverted):
+    for (_, method, factor, paid), rows in inverted.records.items():
+        for row in rows.values():
+            assert (row["picture"] is not None) == (paid is None and factor in (None, 1.0))
+            assert (row["layer"], row["evidential"]) == (("z", True) if method == "latent" else ("layer3", True))
+            assert row["ratio"] == pytest.approx(8 / 768 if method == "latent" else 192 / 768)
+            assert (row["status"], row["error"], len(row["z"]), row["seed"]) == ("ok", None, 8, 1)
+            assert row["perceptual"] == "none" and row["lpips"] is None
+    total = sum(len(rows) for rows in inverted.records.values())
+    pixels = inverted.rows("SELECT sum(pixels) AS pixels FROM inversion_confusion GROUP BY key, image")
+    assert {row["pixels"] for row in pixels} == {8 * 8} and len(pixels) == total
+    classes = inverted.rows("SELECT sum(target_pixels) AS pixels FROM inversion_classes GROUP BY key, image")
+    assert {row["pixels"] for row in classes} == {8 * 8} and len(classes) == total
 
 
-def test_a_search_at_another_penalty_is_known_by_the_search_that_it_goes_on_from(tmp_path):
-    spec = asked(tmp_path)
-    which = Sought("own", (0, 1), (1.0, 1.0), torch.zeros(2, 64, 64, 3), np.zeros((2, 64, 64)), np.ones((2, 64, 64)))
+@pytest.mark.parametrize("sample", ["heldout", "train"])
+def test_the_photos_maps_are_those_that_were_parsed(inverted, sample):
+    apart = inverted.rows(f"""
+        WITH seen AS (SELECT image, target_class AS class_id, sum(pixels) AS pixels FROM inversion_confusion
+                      WHERE sample = '{sample}' AND method = 'latent' GROUP BY ALL)
+        SELECT count(*) AS n, count(*) FILTER (held.pixels IS DISTINCT FROM seen.pixels) AS apart
+        FROM seen LEFT JOIN run_class_pixels('{inverted.audit.run}') AS held
+        ON held.role = '{sample}' AND held.image = seen.image AND held.class_id = seen.class_id""")  # fmt: skip
+    assert apart[0]["n"] > 0 and apart[0]["apart"] == 0
+
+
+def test_held_out_and_training_images_are_in_no_other_finding(inverted, tmp_path):
+    run = inverted.audit.run
+    assert inverted.rows(f"SELECT DISTINCT real FROM fsd WHERE run = '{run}'") == [{"real": "real"}]
+    used = inverted.rows(f"SELECT role, source, count FROM run_sources WHERE run = '{run}' AND role IN ('heldout', 'train')")
+    assert {(row["role"], row["source"], row["count"]) for row in used} == {
+        ("heldout", "held", 60),
+        ("train", "trained on", 60),
+    }
+    parted = plan(asked(tmp_path)).sources  # held out of the real images: those that follow
+    assert [(s.role, s.first, s.count) for s in parted if s.role in ("real", "heldout")] == [
+        ("real", 0, COUNT), ("heldout", COUNT, 40),
+    ]  # fmt: skip
+
+
+def test_training_photos_are_compared_with_held_out_ones(inverted):
+    (row,) = inverted.audit.findings["memorisation"].to_pylist()
+    held, train = (inverted.records[sample, "latent", None, None].values() for sample in ("heldout", "train"))
+    assert (row["heldout_images"], row["train_images"]) == (len(held), len(train))
+    gap = [np.average([one["mse"] for one in rows], weights=[one["weight"] for one in rows]) for rows in (held, train)]
+    assert row["difference"] == pytest.approx(gap[0] - gap[1])
+    assert row["reason"] == (None if row["verdict"] != "not testable" else "fewer than 20 photos of one kind were inverted")
+
+
+def test_a_second_run_inverts_nothing_and_finds_the_same(copied, monkeypatch):
+    monkeypatch.setattr(searching, "search", None)
+    second = audit(copied.spec)
+    assert second.parsed == 0
+    for name in TABLES:
+        first = copied.audit.findings[name].drop_columns(["run"])
+        assert second.findings[name].drop_columns(["run"]).equals(first)
+        assert first.num_rows or name == "generalisation"
+
+
+def test_other_settings_have_other_keys(inverted, monkeypatch):
+    monkeypatch.setattr(precision, "TOLERATED", 0.0)
+    monkeypatch.setattr(Work, "_batch", lambda *_: None)
+    monkeypatch.setattr(Work, "_paid", lambda *_: [])
+
+    def keys(method, **change):
+        done = inverted.again(methods=(method,), **change).settings
+        return {(one.sample, one.factor): one.key for one in done}
+
+    before = keys("layerwise")
+    assert before == {way[::2]: next(iter(rows.values()))["key"] for way, rows in inverted.records.items()
+                      if way[1] == "layerwise" and way[3] is None}  # fmt: skip
+    assert len(set(before.values())) == len(before)
+    for change in ({"steps": 3}, {"perceptual": "pyramid"}, {"layer": "layer2"}, {"keep": "latents"}, {"own": 9}):
+        assert not set(keys("layerwise", **change).values()) & set(before.values())
+    plain, more = keys("latent"), keys("latent", own=9)  # without residuals, photos owe nothing to own samples
+    assert more["own", None] != plain["own", None] and more["heldout", None] == plain["heldout", None]
+    assert keys("latent", restarts=3)["heldout", None] != plain["heldout", None]
+
+
+def test_a_search_at_another_penalty_is_known_by_the_search_that_it_goes_on_from(inverted):
+    spec, opened = inverted.spec, open_for(inverted.spec, 0, "cpu")
+    which = Sought("own", (0, 1), (1.0, 1.0), torch.zeros(2, 8, 8, 3), np.zeros((2, 8, 8)), np.ones((2, 8, 8)))
 
     def key(steps, factor):
-        changed = spec.model_copy(update={"invert": spec.invert.model_copy(update={"steps": steps, "methods": ("layerwise",)})})
-        opened = open_for(changed, 0, "cpu")
+        changed = spec.model_copy(update={"invert": spec.invert.model_copy(update={"steps": steps})})
         base = base_task(opened, changed.invert, changed, "cpu", {})
-        names = Names("progan", "r", "kg", "p", {})
-        work = Work(changed, names, open_store(changed), None, base, {}, [])
+        work = Work(changed, Names("tiny", "r", "kg", "p", {}), inverted.store, None, base, {}, [])
         return work._setting(which, "layerwise", factor, None, base.search).key
 
     for factor in (0.1, 1.0, 10.0):  # 60 and 61 steps end in 20 further ones, with the rate halved at the same steps
@@ -152,14 +183,13 @@ def test_a_search_at_another_penalty_is_known_by_the_search_that_it_goes_on_from
     assert key(60, 0.1) == key(60, 0.1) != key(60, 10.0)
 
 
-def test_generators_without_layers_and_methods_without_inverter_get_a_word(tmp_path):
-    made = asked(tmp_path, invert={"images": 2, "own": 8, "methods": ["layered", "latent"], "steps": 1})
-    planned = plan(made.model_copy(update={"generators": made.generators[:1]}))
-    tasks, _ = inversion_tasks(planned)
-    assert [task.name for task in tasks] == ["progan"]
-    with pytest.raises(RequestError, match="layer 'layer9' does not exist"):
-        broken = made.model_copy(update={"invert": made.invert.model_copy(update={"layer": "layer9"})})
-        audit(broken)
+def test_a_layer_that_does_not_exist_or_has_none_before_it_is_told(inverted):
+    with pytest.raises(RequestError, match="layer 'layer9' does not exist; this generator has layer1, layer2, layer3"):
+        inverted.again(layer="layer9")
+    done = inverted.again(layer="layer1", methods=("layerwise",))
+    assert done.settings == () and done.notes == (
+        "'tiny' is not inverted by layerwise: no layer before 'layer1' is small enough to be freed.",
+    )
 
 
 def inversion(key, image, sample="heldout", **values):
@@ -227,10 +257,3 @@ def test_hand_made_inversions_are_judged_as_anyone_would(tmp_path):
 def test_a_wrong_request_is_told(tmp_path, changes, sentence):
     with pytest.raises(RequestError, match=sentence):
         asked(tmp_path, **changes)
-
-
-def test_a_held_out_source_of_its_own_has_its_own_key(tmp_path):
-    own = {"name": "h", "kind": "village", "seed": 9, "count": 30}
-    planned = plan(asked(tmp_path, real={"name": "village", "kind": "village", "count": COUNT}, heldout=own))
-    real, held = (next(s for s in planned.sources if s.role == role) for role in ("real", "heldout"))
-    assert real.key != held.key and (held.first, held.count, held.name) == (0, 30, "h")

@@ -14,13 +14,18 @@ NAMES = {0: "", 1: "sky", 2: "person", 3: "road"}
 BATCH = 4
 
 
-def inverted(image, before, after, *, mse=0.1, weight=1.0, status="ok", colours=None, confidence=0.9):
+def inverted(
+    image, before, after, *, mse=0.1, ssim=0.5, lpips=None, weight=1.0, status="ok", colours=None, confidence=0.9,
+    contrasts=None,
+):  # fmt: skip
     """One image: label maps (h, w), and for each class (target, reconstruction) of red, green, blue, sharpness.
 
-    confidence: of the parser inside each class's mask, in the reconstruction; in the image it is 0.9.
+    confidence: of the parser inside each class's mask, in the reconstruction; in the image it is 0.9. contrasts: by class,
+    0.5 where it is not said.
     """
-    return {"image": image, "before": np.asarray(before), "after": np.asarray(after), "mse": mse, "weight": weight,
-            "status": status, "colours": colours or {}, "confidence": confidence}  # fmt: skip
+    return {"image": image, "before": np.asarray(before), "after": np.asarray(after), "mse": mse, "ssim": ssim, "lpips": lpips,
+            "weight": weight, "status": status, "colours": colours or {}, "confidence": confidence,
+            "contrasts": contrasts or {}}  # fmt: skip
 
 
 def write(store, setting, images, *, layer="z", ratio=0.01, start="random", evidential=True, generator_key="k00"):
@@ -37,7 +42,7 @@ def write(store, setting, images, *, layer="z", ratio=0.01, start="random", evid
                 "ratio": ratio, "evidential": evidential, "start": start, "restart": 0, "seed": 1, "penalty": 0.0,
                 "perceptual": "none", "steps": 1, "seconds": 0.1, "best_step": 1, "status": one["status"],
                 "mse": one["mse"] if ok else None, "psnr": 10 * np.log10(4 / one["mse"]) if ok else None,
-                "ssim": 0.5 if ok else None,
+                "ssim": one["ssim"] if ok else None, "lpips": one["lpips"] if ok else None,
             })  # fmt: skip
             if ok:
                 pairs += [
@@ -46,8 +51,8 @@ def write(store, setting, images, *, layer="z", ratio=0.01, start="random", evid
                 ]
             for number in np.unique(one["before"]).tolist():
                 known = one["colours"].get(number, ((0.0,) * 4, (0.0,) * 4))
-                row = {**mine, "class_id": number, "target_pixels": int((one["before"] == number).sum()), "contrast": 0.5,
-                       "target_confidence": 0.9}  # fmt: skip
+                row = {**mine, "class_id": number, "target_pixels": int((one["before"] == number).sum()),
+                       "contrast": one["contrasts"].get(number, 0.5), "target_confidence": 0.9}  # fmt: skip
                 names = ("red", "green", "blue", "sharpness")
                 row |= {f"target_{name}": value for name, value in zip(names, known[0], strict=True)}
                 if ok:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ganaudit.generators.progan import progan
+from ganaudit.inversion import precision
 from ganaudit.inversion.inverters import Task, latent, picked
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.precision import choose_precision
@@ -40,6 +41,22 @@ def test_less_than_one_percent_decides(task, factor, name):
     found = choose_precision(task, scaled(factor), "bfloat16")
     assert (found.name, found.images) == (name, 8)
     assert found.change == pytest.approx(abs(factor - 1.0), abs=1e-6)
+
+
+def test_the_change_is_that_of_real_searches_in_either_measured_in_full(task, monkeypatch):
+    """Searches of the first eight in float32 and in bfloat16; each final loss anew, in float32, from the latent alone."""
+    targets = task.targets.images[:8]
+    eight = replace(task, targets=task.objective.targets(targets), indices=range(8))
+    ended = {}
+    for name in ("float32", "bfloat16"):
+        z = latent(replace(eight, search=replace(task.search, precision=name))).z
+        ended[name] = float((task.generator(z) - targets).square().mean())
+    change = abs(ended["bfloat16"] - ended["float32"]) / ended["float32"]
+    assert 1e-5 < change < 0.01  # rounding, and no more than that
+    for factor, chosen in ((1.05, "bfloat16"), (0.95, "float32")):
+        monkeypatch.setattr(precision, "TOLERATED", factor * change)
+        found = choose_precision(task, latent, "bfloat16")
+        assert (found.name, found.change, found.images) == (chosen, pytest.approx(change, rel=0.01), 8)
 
 
 def test_losses_that_are_not_finite_are_refused(task):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from ganaudit.generators.stylegan import StyleGenerator, stylegan
 from ganaudit.inversion.encoders import LayeredEncoder, LayeredShape
 from ganaudit.inversion.inverters import Task
 from ganaudit.inversion.objective import Objective
@@ -49,16 +50,36 @@ class Styled(nn.Module):
         return {**state, "image": torch.tanh(self.out(state["second"]))}
 
 
-@pytest.fixture(scope="module")
-def generator():
-    return Styled().requires_grad_(False)
+def of_the_family():
+    """A generator of the shipped style family, whose noise and biases are no longer nothing."""
+    torch.manual_seed(4)
+    made = stylegan(6, 2, 4, ((3,), (2,))).eval()
+    for name, value in made.named_parameters():
+        if name.endswith(("strength", "bias")):
+            torch.nn.init.normal_(value, 0.0, 0.3)
+    return made
+
+
+@pytest.fixture(scope="module", params=[Styled, of_the_family])
+def generator(request):
+    return request.param().requires_grad_(False)
 
 
 def test_another_z_has_its_own_styles_and_the_same_noise(generator):
     one, other = generator.latents(1, torch.arange(3)), generator.latents(2, torch.arange(3))
-    swapped = generator.run(with_z(one, other["z"]))
-    assert torch.equal(swapped["w"], other["w"]) and torch.equal(swapped["noise"], one["noise"])
+    swapped, whole = (
+        generator.run(with_z(one, other["z"])),
+        generator.run({**one, **{"z": other["z"], "w": w_of(generator, other)}}),
+    )
+    noises = [name for name in one if "noise" in name]
+    assert noises and all(torch.equal(swapped[name], one[name]) for name in noises)
+    assert torch.equal(swapped["image"], whole["image"])
     assert not torch.equal(swapped["image"], generator.run(one)["image"])
+    assert not torch.equal(swapped["image"], generator.run(other)["image"])
+
+
+def w_of(generator, state):
+    return generator.mapping(state["z"])
 
 
 def test_a_search_on_z_moves_the_image(generator):
@@ -69,11 +90,29 @@ def test_a_search_on_z_moves_the_image(generator):
     assert gradient.abs().max() > 0
 
 
+def test_noise_stays_that_of_the_image_whatever_is_searched(generator):
+    """A search that could change noise would embed anything: the found image is that of the image's own noise."""
+    objective = Objective("mse")
+    shape = read_shape(generator)
+    with torch.no_grad():
+        target = generator.run(generator.latents(5, torch.arange(3)))["image"]
+    indices = [4, 0, 9]
+    task = Task(generator, shape, choose_layers(shape), objective.targets(target), indices, objective, Search(4), 7)
+    made = opener("inverters", "latent")(task)
+    assert set(made.found.free) == {"z"}
+    state = generator.latents(7, torch.tensor(indices))
+    again = generator.run({**{name: value for name, value in state.items() if name != "w"}, "z": made.z})["image"]
+    assert torch.allclose(made.found.image, again, atol=1e-5)
+    other = generator.latents(7, torch.arange(3))
+    apart = generator.run({**{name: value for name, value in other.items() if name != "w"}, "z": made.z})["image"]
+    assert not torch.allclose(made.found.image[0], apart[0], atol=1e-4)
+
+
 def test_z_and_early_layers_are_evidence_a_free_feature_is_a_bound(generator):
     shape = read_shape(generator)
-    assert not shape.blind
+    assert shape.blind == isinstance(generator, StyleGenerator)  # its mapping network sees z's direction alone
     choice = choose_layers(shape)
-    assert choice.residuals == ("first",) and choice.evidential
+    assert choice.residuals == generator.layers[: len(choice.residuals)] and choice.residuals and choice.evidential
     encoders = {"layered": LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval()}
     objective = Objective("mse")
     with torch.no_grad():
@@ -90,8 +129,10 @@ def test_z_and_early_layers_are_evidence_a_free_feature_is_a_bound(generator):
 
 def test_a_search_that_goes_on_from_residuals_starts_at_their_image(generator):
     state = generator.latents(1, torch.arange(2))
-    begin = {"first": torch.full((2, 2, 4, 4), 0.3)}
-    span = Span(generator, state, residuals=("first",), begin=begin)
-    plain = Span(generator, state, residuals=("first",))
+    first = generator.layers[0]
+    begin = {first: 0.3 + torch.arange(2.0)[:, None, None, None] + torch.zeros_like(generator.run(state, upto=first)[first])}
+    span = Span(generator, state, residuals=(first,), begin=begin)
+    plain = Span(generator, state, residuals=(first,))
     assert torch.equal(span.image(span.start()), plain.image(begin))
-    assert torch.equal(span.take(torch.tensor([1])).start()["first"], begin["first"][1:])
+    assert not torch.equal(span.image(span.start()), plain.image(plain.start()))
+    assert torch.equal(span.take(torch.tensor([1])).start()[first], begin[first][1:])
