@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ganaudit import images
+from ganaudit.auditing.inversion_work import PAID_STARTS
 from ganaudit.inversion.encoders import Encoder
 from ganaudit.inversion.inverter_files import find_inverter, open_inverter
 from ganaudit.inversion.inverters import Task
@@ -78,7 +79,15 @@ def back(generator: SpriteVillage, encoder: Encoder, scenes: Scenes, number: int
     shape = read_shape(generator)
     targets = OBJECTIVE.targets(scenes.images, scenes.labels == number if paid else None)
     task = Task(
-        generator, shape, choose_layers(shape), targets, scenes.indices, OBJECTIVE, SEARCH, encoders={"encoder": encoder}
+        generator,
+        shape,
+        choose_layers(shape),
+        targets,
+        scenes.indices,
+        OBJECTIVE,
+        SEARCH,
+        encoders={"encoder": encoder},
+        wide=PAID_STARTS if paid else 0,
     )
     found = opener("inverters", "encoder+latent")(task).found
     maps = SpriteParser().parse(found.image).maps.numpy()
