@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -97,6 +98,33 @@ def test_no_run_begins_while_it_prunes(filled):
     assert leases.open_runs(filled) == []
     leases.announce(filled, "r5")
     assert leases.open_runs(filled) == ["r5"]
+
+
+def test_never_while_it_is_read_and_nobody_begins_to_read_while_it_prunes(filled):
+    with leases.reading(filled):
+        with pytest.raises(RequestError, match=rf"is being read \(process {os.getpid()} on .*\); nothing was removed"):
+            prune(filled, keep=0)
+        with leases.reading(filled):
+            assert len(leases.readers(filled)) == 2
+    with (
+        leases.alone(filled, leases.PRUNE),
+        pytest.raises(RequestError, match="is being pruned; ask again"),
+        leases.reading(filled),
+    ):
+        raise AssertionError
+    assert list(filled.leases.glob("*.lease")) == []
+    (filled.leases / "read-0a.lease").write_text(leases._holder(locked=True))  # its reader was killed
+    prune(filled, keep=0)
+    assert (runs(filled), list(filled.leases.glob("*.lease"))) == ([], [])
+
+
+def test_a_store_that_cannot_be_written_to_is_read_without_a_lease(filled, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(leases.os, "open", refused)
+    with leases.reading(filled):
+        assert filled.finished_blocks("ka")
 
 
 def test_a_compaction_at_work_stands_in_its_way(filled):
