@@ -133,7 +133,8 @@ def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
             limits.append(2.0 * sum(done.total_seconds for done in alone.done) / sum(done.total_seconds for done in both.done))
             print(
                 f"pair {pair + 1}: {alone.seconds:.1f} s ÷ {both.seconds:.1f} s = {ratios[-1]:.2f}, a block {block[-1]:.1f} s, "
-                f"bookkeeping {kept[-1]:.0f} ms a block, two blocks at once ÷ one {limits[-1]:.2f}, load {os.getloadavg()[0]:.1f}", flush=True,
+                f"bookkeeping {kept[-1]:.0f} ms a block, two blocks at once ÷ one {limits[-1]:.2f}, "
+                f"load {os.getloadavg()[0]:.1f}", flush=True,
             )  # fmt: skip
     return [
         ("two Dask workers ÷ one, blocks of "f"{statistics.median(block):.0f} s", "≥ 1.8", f"{max(ratios):.2f}",
