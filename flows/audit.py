@@ -11,7 +11,8 @@ from prefect import flow
 from prefect.futures import as_completed
 
 from flows.progress import Artifact, SoFar
-from flows.runners import result, tasks_on, threads
+from flows.runners import result, tasks_on
+from flows.threads import threads
 from ganaudit.auditing.inversions import inversion_tasks
 from ganaudit.auditing.plan import BlockTask
 from ganaudit.auditing.run import Audit, failing, open_store

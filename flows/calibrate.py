@@ -14,7 +14,7 @@ import pyarrow as pa
 from prefect import flow
 from prefect.futures import as_completed
 
-from flows.runners import threads
+from flows.threads import threads
 from ganaudit import devices
 from ganaudit.calibration.chunks import Chunk, chunks, make_cases
 from ganaudit.calibration.pool import PoolBlock, PoolSource, load, missing_blocks, open_pool

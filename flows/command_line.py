@@ -131,9 +131,11 @@ def report(
     """Rebuild the report of a run from its records."""
     from ganaudit import report as room
     from ganaudit.auditing.run import report_data, report_path
+    from ganaudit.records import leases
 
     opened = readable(store)
-    data = report_data(opened, run or _newest(opened))
+    with leases.reading(opened):
+        data = report_data(opened, run or _newest(opened))
     page = out or report_path(opened, data.run)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)

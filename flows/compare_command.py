@@ -16,6 +16,7 @@ from ganaudit.findings.materialise import classes_of
 from ganaudit.findings.moments import moments_of
 from ganaudit.findings.regressions import FARTHER, Change, Verdict, fail_on
 from ganaudit.findings.sources import Source
+from ganaudit.records import leases
 from ganaudit.records.store import Store
 from ganaudit.report.words import number
 from ganaudit.statistics.comparison import A_NEARER, B_NEARER
@@ -34,8 +35,13 @@ def compare_runs(store: Store, runs: Sequence[str], baseline: str | None, words:
     """The runs of a store, compared: each RUN, AUDIT, or one of these and a generator or training of it (RUN:NAME).
 
     baseline: likewise; or `best`, which compares the last checkpoint of each training with the best before it. Raises
-    RequestError in one sentence where that cannot be.
+    RequestError in one sentence where that cannot be. Nothing is pruned meanwhile.
     """
+    with leases.reading(store):
+        return _compared(store, runs, baseline, words)
+
+
+def _compared(store: Store, runs: Sequence[str], baseline: str | None, words: str | None) -> Compared:
     failing = fail_on(words)
     asked = [chosen(store, run) for run in dict.fromkeys(runs)]
     accepted, notes = None, list[str]()

@@ -29,7 +29,7 @@ def readable(store: Path | None) -> Store:
 
 def say(note: str) -> None:
     """A word on the way, to stderr."""
-    err.print(note, style="dim", markup=False)
+    err.print(note, style="dim", markup=False, soft_wrap=not err.is_terminal)
 
 
 def json_text(value: Any) -> str:

@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect_dask import DaskTaskRunner
 
 from flows.dask_workers import check_store, check_workers, connected
-from flows.runners import Runner
+from flows.threads import Runner
 from ganaudit import devices
 from ganaudit.auditing.plan import Plan
 from ganaudit.errors import AuditError, RequestError

@@ -22,6 +22,7 @@ def invert(
     import torch
 
     from ganaudit import devices, weights
+    from ganaudit.auditing.inversion_cost import WITHOUT_SEARCH
     from ganaudit.generators.named import open_named
     from ganaudit.inversion import photos as room
     from ganaudit.inversion.objective import Objective
@@ -36,6 +37,8 @@ def invert(
     opened = open_named(generator, kind, Path(), place)
     shape = read_shape(opened)
     choose_layers(shape, layer)
+    if steps == 0 and method not in WITHOUT_SEARCH:
+        raise RequestError(f"--steps is 0 and method {method!r} is a search; give it steps")
     encoders = room.encoders_for(opened, shape, method, inverter)
     precision = devices.precision("auto", place)
     reader = unet_parser(weights.load(parser), place, precision) if parser else None
@@ -52,6 +55,8 @@ def invert(
     except OSError as error:
         raise RequestError(f"the folder {folder} cannot be made ({error.strerror}); choose another one with --out") from None
     read = room.read_photos(paths, shape.resolution)
+    if all(photo.pixels is None for photo in read):
+        raise RequestError(f"no photo can be used: {read[0].error}" + (f", and {len(read) - 1} more" if len(read) > 1 else ""))
     with console.status(f"Inverting {len(read)} photos, and own samples as control …"):
         outcome = room.invert_photos(opened, read, method, objective, search, layer, penalty, encoders)
     room.write_pictures(outcome, read, folder, reader, outlined)

@@ -5,32 +5,17 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.threads import threads
 from ganaudit.auditing.plan import Plan
 from ganaudit.errors import AuditError, GanauditError, RequestError
 from ganaudit.spec import AuditSpec
 
 R = TypeVar("R")
-Runner = TaskRunner[PrefectFuture[Any]]
-
-
-class Threads(ThreadPoolTaskRunner[Any]):
-    """Threads of this process. An interruption does not wait for the blocks at work: they take minutes, and are made again."""
-
-    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
-        if exc_type is not None and self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = None
-        super().__exit__(exc_type, exc_value, traceback)
-
-
-def threads(workers: int) -> Runner:
-    return cast("Runner", Threads(max_workers=workers))
 
 
 def check_runner(spec: AuditSpec, server: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from flows.terminal import table_text
 from ganaudit import sql
 from ganaudit.errors import RequestError
-from ganaudit.records import catalog
+from ganaudit.records import catalog, leases
 from ganaudit.records.store import Store
 from ganaudit.report.words import about
 
@@ -39,7 +39,7 @@ def some_runs(store: Store, asked: Filters, now: datetime | None = None) -> list
     if asked.status is not None and asked.status not in STATUSES:
         raise RequestError(f"--status {asked.status!r} is none of {', '.join(STATUSES)}")
     values = {
-        "audit": asked.audit, "status": asked.status, "since": _since(asked.since, now or datetime.now(UTC)),
+        "audit": asked.audit, "status": asked.status, "since": _since(asked.since, now or leases.utc(store)),
         "generator": asked.generator, "most": 2**62 if asked.limit is None else asked.limit,
     }  # fmt: skip
     with contextlib.closing(catalog.connect(store)) as connection:

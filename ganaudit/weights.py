@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,9 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _tensors_only(path: Path) -> dict[str, Tensor]:
     try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of pickle protocols: such a file is read, or refused in one sentence
+            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch's unpickler fail in any way there is
         raise RequestError(
             f"weights {path} are refused: neither safetensors nor a PyTorch file of tensors alone "
@@ -113,8 +116,11 @@ def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M])
     Raises RequestError naming what does not fit. The network takes memory only after every shape was found to fit, so that a
     hostile file cannot ask for more than it holds.
     """
-    with torch.device("meta"):
-        module = from_weights(weights.tensors)
+    try:
+        with torch.device("meta"):
+            module = from_weights(weights.tensors)
+    except RequestError as error:
+        raise RequestError(f"weights {weights.path}: {error}") from None
     own = module.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}
     missing = sorted(own.keys() - weights.tensors.keys() - counters)

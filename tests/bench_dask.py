@@ -120,7 +120,7 @@ def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
         "generators": [{"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}],
         "sample": {"count": 5 * BLOCK},
     }  # fmt: skip
-    ratios, kept, block = [], [], []
+    ratios, kept, block, limits = [], [], [], []
     with connected(), cluster(1) as one, cluster(2) as two:
         for pair in range(pairs):
             alone, both = (
@@ -130,13 +130,17 @@ def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
             ratios.append(alone.seconds / both.seconds)
             kept.append(1000 * alone.bookkeeping(1))
             block.append(statistics.median(done.total_seconds for done in alone.done))
+            limits.append(2.0 * sum(done.total_seconds for done in alone.done) / sum(done.total_seconds for done in both.done))
             print(
                 f"pair {pair + 1}: {alone.seconds:.1f} s ÷ {both.seconds:.1f} s = {ratios[-1]:.2f}, a block {block[-1]:.1f} s, "
-                f"bookkeeping {kept[-1]:.0f} ms a block, load {os.getloadavg()[0]:.1f}", flush=True,
+                f"bookkeeping {kept[-1]:.0f} ms a block, two blocks at once ÷ one {limits[-1]:.2f}, "
+                f"load {os.getloadavg()[0]:.1f}", flush=True,
             )  # fmt: skip
     return [
         ("two Dask workers ÷ one, blocks of "f"{statistics.median(block):.0f} s", "≥ 1.8", f"{max(ratios):.2f}",
          f"best of {pairs} pairs, median {statistics.median(ratios):.2f}; load {os.getloadavg()[0]:.1f}"),
+        ("the same of the blocks' own work", "its limit", f"{statistics.median(limits):.2f}",
+         "twice a block's time alone ÷ its time beside another: what the cores share"),
         ("bookkeeping on Dask", "printed", f"{statistics.median(kept):.0f} ms a block", "one worker's time beside its blocks"),
     ]  # fmt: skip
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ganaudit import images
+from ganaudit.auditing.inversion_work import PAID_STARTS
 from ganaudit.inversion.encoders import Encoder
 from ganaudit.inversion.inverter_files import find_inverter, open_inverter
 from ganaudit.inversion.inverters import Task
@@ -73,16 +74,29 @@ def holding(village: SpriteVillage, number: int, seed: int, count: int = PHOTOS)
     return Scenes(shown, labels[rows], rows.tolist())
 
 
-def back(generator: SpriteVillage, encoder: Encoder, scenes: Scenes, number: int, paid: bool = False) -> list[Seen]:
-    """The class in each photo, as it comes back from the generator."""
+def back(
+    generator: SpriteVillage, encoder: Encoder, scenes: Scenes, number: int, paid: bool = False
+) -> tuple[list[Seen], list[Seen]]:
+    """The class in each photo, as it comes back from the generator; and from the first start alone."""
     shape = read_shape(generator)
     targets = OBJECTIVE.targets(scenes.images, scenes.labels == number if paid else None)
     task = Task(
-        generator, shape, choose_layers(shape), targets, scenes.indices, OBJECTIVE, SEARCH, encoders={"encoder": encoder}
+        generator,
+        shape,
+        choose_layers(shape),
+        targets,
+        scenes.indices,
+        OBJECTIVE,
+        SEARCH,
+        encoders={"encoder": encoder},
+        wide=PAID_STARTS if paid else 0,
     )
-    found = opener("inverters", "encoder+latent")(task).found
-    maps = SpriteParser().parse(found.image).maps.numpy()
-    return [seen(confusion(truth, maps[place]))[number] for place, truth in enumerate(scenes.labels.numpy())]
+    made = opener("inverters", "encoder+latent")(task)
+    both = []
+    for image in (made.found.image, made.every[0].image):
+        maps = SpriteParser().parse(image).maps.numpy()
+        both.append([seen(confusion(truth, maps[place]))[number] for place, truth in enumerate(scenes.labels.numpy())])
+    return both[0], both[1]
 
 
 def present(village: SpriteVillage, number: int, seed: int) -> int:
@@ -116,26 +130,29 @@ def sprites(replicates: int = 9) -> None:
     encoder, began = encoder_of(whole), time.process_time()
     verdicts: dict[str, Counter[str]] = {condition: Counter() for condition in ("off", "on", "rare")}
     photos: dict[str, Counter[str]] = {condition: Counter() for condition in verdicts}
+    single: dict[str, Counter[str]] = {condition: Counter() for condition in verdicts}
     gateless: Counter[str] = Counter()
     for replicate in range(replicates):
         for place, sprite in enumerate(SPRITES):
             number, step = 1 + NAMES.index(sprite.parts[0].name), 1000 * replicate + 10 * place
             held, own = holding(whole, number, PHOTO_SEED + step), holding(whole, number, OWN_SEED + step, CONTROL)
             real = present(whole, number, PHOTO_SEED + step + 1)
-            siblings = cases_of(own, back(whole, encoder, own, number), number)
+            siblings = cases_of(own, back(whole, encoder, own, number)[0], number)
             typical = cases_of(held, None, number)
             pixels, contrast = (float(np.median([getattr(one, name) for one in typical])) for name in ("pixels", "contrast"))
             passes = control([], siblings, pixels, contrast).passes()
             for condition, generator in (
                 ("off", SpriteVillage([sprite.name])), ("on", whole), ("rare", SpriteVillage(prevalence={sprite.name: RARE})),
             ):  # fmt: skip
-                plain = back(generator, encoder, held, number)
+                plain, _ = back(generator, encoder, held, number)
                 first = [one.recall for one in plain]
                 made = class_verdict(first, False, [], True, passes) == MADE
-                last = [] if made else [one.recall for one in back(generator, encoder, held, number, paid=True)]
+                paid = ([], []) if made else back(generator, encoder, held, number, paid=True)
+                last, one_start = ([one.recall for one in found] for found in paid)
                 drawn = present(generator, number, OWN_SEED + step + 1)
                 dropped = bool(p_below(real, SAMPLES, drawn, SAMPLES, 0.1) < 0.05)
                 verdicts[condition][class_verdict(first, dropped, last, True, passes)] += 1
+                single[condition][class_verdict(first, dropped, one_start, True, passes)] += 1
                 photos[condition].update(photo_verdict(one, passes) for one in plain)
                 if condition != "off":
                     gateless[class_verdict(first, True, last, True, passes)] += 1
@@ -147,6 +164,7 @@ def sprites(replicates: int = 9) -> None:
     wrong, missed = verdicts["on"][NOT_MADE] + verdicts["rare"][NOT_MADE], right - verdicts["off"][NOT_MADE]
     for words, hits, cases in (
         ("wrong `not made`, of classes that can be made", wrong, can),
+        ("the same from one start", single["on"][NOT_MADE] + single["rare"][NOT_MADE], can),
         ("the same without the gate on samples", gateless[NOT_MADE], can),
         ("missed `not made`, of classes that cannot be made", missed, right),
     ):

@@ -39,16 +39,19 @@ from ganaudit.village.scene import Prevalence
 HELDOUT_SEED, OWN_SEED = 424_242, 171_717
 SEARCH = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), patience=40, precision="bfloat16")
 OBJECTIVE = Objective("mse", open_perceptual("pyramid"))
-GENERATORS = ("village-progan", "village-wgan-gp", "village-no-people", "village-many-people", "village-no-trees")
+GENERATORS = (
+    "village-progan", "village-wgan-gp", "village-stylegan", "village-no-people", "village-many-people", "village-no-trees",
+)  # fmt: skip
 TRAINED = Path("training-inverters")
 Values = NDArray[np.float64]
 
 
-def village_task(name: str, target: Tensor, objective: Objective, search: Search) -> Task:
+def village_task(
+    name: str, target: Tensor, objective: Objective, search: Search, kinds: tuple[str, ...] = ("layered",)
+) -> Task:
     """Photos to be inverted in a shipped generator, with the inverters that ship for it, or are trained for it now."""
     generator = open_named(name)
     shape, digest = read_shape(generator), generator_digest(generator)
-    kinds = ("layered", "encoder") if name == "village-progan" else ("layered",)
     encoders = {kind: open_inverter(_inverter(generator, name, kind), digest).encoder for kind in kinds}
     return Task(
         generator, shape, choose_layers(shape), objective.targets(target), range(len(target)), objective, search,
@@ -118,7 +121,7 @@ def recalls(name: str, known: str, count: int, method: str) -> Recalls:
     return Recalls(*found)
 
 
-def people(count: int = 32) -> None:
+def people(count: int = 128) -> None:
     """How often the people of photos come back from village-many-people, and from village-progan."""
     for method in ("layerwise", "layered+latent"):
         found = {name: recalls(name, "person", count, method) for name in ("village-many-people", "village-progan")}
@@ -138,7 +141,7 @@ def area_under_curve(high: Values, low: Values) -> float:
     return float(((high[:, None] > low[None, :]) + 0.5 * (high[:, None] == low[None, :])).mean())
 
 
-def trees(count: int = 32) -> None:
+def trees(count: int = 96) -> None:
     """Whether the omission score, 1 - recall of trees, tells village-no-trees from village-progan photo by photo."""
     for method in ("layerwise", "layered+latent"):
         without, usual = (recalls(name, "tree", count, method) for name in ("village-no-trees", "village-progan"))
@@ -171,7 +174,7 @@ def own(count: int = 16, steps: int = 400) -> None:
 def order(count: int = 32, name: str = "village-progan") -> None:
     """Every method of the paper's Fig. 6 on held-out photos and on own samples, each beside the full method (f)."""
     target, labels = heldout(count)
-    task = village_task(name, target, OBJECTIVE, SEARCH)
+    task = village_task(name, target, OBJECTIVE, SEARCH, ("layered", "encoder"))
     penalty = priced(task).objective.penalty
     print(f"{name}: {count} photos and {count} own samples, at most {SEARCH.steps} steps, penalty {penalty:.3g}", flush=True)
     parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")

@@ -54,10 +54,11 @@ def main() -> None:
     parser.add_argument("what", nargs="?", default="million", choices=["million", "kills"])
     parser.add_argument("--images", type=int, default=IMAGES_IN_ALL)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--longest", type=float, default=6.0, help="seconds after its start that a run is killed at the latest")
     parser.add_argument("--folder", type=Path, help="where the store is made; a temporary folder by default")
     arguments = parser.parse_args()
     if arguments.what == "kills":
-        print(json.dumps(killed(arguments.kills), indent=2))
+        print(json.dumps(killed(arguments.kills, longest=arguments.longest), indent=2))
         return
     with tempfile.TemporaryDirectory() as elsewhere:
         million((arguments.folder or Path(elsewhere)) / "store", arguments.images)
@@ -192,7 +193,9 @@ def asked(store: Path, count: int, pause: float) -> dict[str, Any]:
 
 def killed(times: int, pause: float = 0.25, longest: float = 6.0, seed: int = 1) -> dict[str, Any]:
     """Kills a run `times` times at random instants, starts it again each time, lets it end, and compares its records with
-    those of a run that was left alone. A thread asks the store throughout."""
+    those of a run that was left alone. A thread asks the store throughout.
+
+    Every other kill comes within half a second of a new block, the others within `longest` seconds of the start."""
     draw, count = random.Random(seed), 2 * times * BLOCK
     FORKS.set_forkserver_preload(["ganaudit.auditing.run", "ganaudit.report", "ganaudit.keeping.verify"])
     with tempfile.TemporaryDirectory() as folder:
@@ -204,9 +207,12 @@ def killed(times: int, pause: float = 0.25, longest: float = 6.0, seed: int = 1)
         reader = threading.Thread(target=_read_on, args=(store, stop, seen), daemon=True)
         reader.start()
         blocks, ended, lost = [0], 0, 0
-        for _ in range(times):
+        for number in range(times):
             process = started(mapping)
-            process.join(draw.uniform(0.0, longest))
+            if number % 2 == 0:
+                while process.is_alive() and len(list(store.files("images"))) <= blocks[-1]:
+                    time.sleep(0.01)
+            process.join(draw.uniform(0.0, longest if number % 2 else 0.5))
             process.kill()
             process.join()
             ended += process.exitcode != -signal.SIGKILL
@@ -222,7 +228,7 @@ def killed(times: int, pause: float = 0.25, longest: float = 6.0, seed: int = 1)
         return {
             "kills": times - ended,
             "ended before its kill": ended,
-            "kills between two new blocks": sum(a < b for a, b in pairwise(blocks)),
+            "kills between two new blocks": sum(a < b < 3 * count // BLOCK for a, b in pairwise(blocks)),
             "blocks done before the last run": f"{blocks[-1]} of {3 * count // BLOCK}",
             "last run": {DONE: "done"}.get(last.exitcode, str(last.exitcode)),
             "runs": {one["status"]: one["runs"] for one in catalog.query(store, statement).to_pylist()},

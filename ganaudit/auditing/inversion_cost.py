@@ -9,7 +9,7 @@ import torch
 
 from ganaudit import images
 from ganaudit.auditing.inversion_images import ROLES, own_pixels
-from ganaudit.auditing.inversion_work import AGAIN, PAID
+from ganaudit.auditing.inversion_work import AGAIN, PAID, PAID_STARTS, SEARCHED
 from ganaudit.auditing.inversions import base_task, inversion_tasks, methods_of, needed, open_for, without
 from ganaudit.auditing.plan import Plan
 from ganaudit.generators.opening import OpenGenerator
@@ -53,9 +53,16 @@ def searches(asked: Invert, offered: dict[str, int], methods: list[str]) -> Sear
                 steps += number * (asked.steps * starts + others * max(1, asked.steps // AGAIN))
         if method == "layerwise":
             steps += asked.own * asked.steps  # the penalty
-    paying = methods and ("layerwise" in methods or methods[0] not in WITHOUT_SEARCH)
     cases = Rules().cases
-    return Searches(total, steps, min(held, PAID * cases) * asked.steps if paying and held >= cases else 0)
+    paid = min(held, PAID * cases) if held >= cases else 0
+    return Searches(total, steps, paid * sum(_paid_steps(asked, method) for method in methods if method in SEARCHED))
+
+
+def _paid_steps(asked: Invert, method: str) -> int:
+    """Of one photo for one class."""
+    if method == "layerwise":
+        return asked.steps + (len(FACTORS) - 1) * max(1, asked.steps // AGAIN)
+    return asked.steps * ((asked.restarts if method == "latent" else 1) + PAID_STARTS)
 
 
 def cost_notes(planned: Plan, store: Store) -> list[str]:

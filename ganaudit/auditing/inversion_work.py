@@ -14,7 +14,7 @@ from ganaudit import devices, images
 from ganaudit.auditing import inversion_rows as rows
 from ganaudit.auditing.inversion_calibration import Calibration, calibrated
 from ganaudit.auditing.inversion_images import Eye, Sought, masked_samples, own_samples, photos, resized
-from ganaudit.inversion.inverters import NEEDS, Inverted, Task
+from ganaudit.inversion.inverters import NEEDS, OVER_Z, Inverted, Task
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.inversion.photos import OWN_SEED
 from ganaudit.inversion.search import Search
@@ -31,8 +31,13 @@ VERSION = 5
 
 AGAIN = 3
 """Searches at a tenth and at ten times the penalty start from what was found at the penalty, with this part of the steps."""
+SEARCHED = (*OVER_Z, "layerwise")
+"""The methods with a paid search: what they free is searched for, and is evidence."""
 PAID = 5
 """At most so many times the photos that a verdict needs are searched again for a class."""
+PAID_STARTS = 3
+"""Further starts of a paid search over z. What a generator makes rarely is at the rim of z, and an inverter's guess may have no
+slope that leads there: a class is not made only where no start finds it."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,10 @@ class Work:
         for method in usable:
             for which in (one for one in lists if len(one)):
                 settings += self._settings(which, method, self._factors(method, which.sample))
-        first = "layerwise" if "layerwise" in usable else usable[0]
-        plain = [s for s in settings if s.sample == HELD and s.method == first and s.factor in (None, 1.0)]
-        held = [one for one in lists if one.sample == HELD]
-        if plain and held:
-            settings += self._paid(held[0], plain[0])
+        held = next((one for one in lists if one.sample == HELD and len(one)), None)
+        for plain in [s for s in settings if s.sample == HELD and s.method in SEARCHED and s.factor in (None, 1.0)]:
+            assert held is not None
+            settings += self._paid(held, plain)
         return InversionsDone(self.names.generator, tuple(settings), self.inverted, tuple(self.notes))
 
     def _usable(self) -> list[str]:
@@ -123,7 +127,8 @@ class Work:
                 continue
             if proportion(sum(recall >= rules.recovered for recall in recalls), len(recalls)).low > rules.made:
                 continue
-            found += self._settings(held.take(holding[: PAID * rules.cases]), plain.method, (plain.factor,), number)
+            chosen = held.take(holding[: PAID * rules.cases])
+            found += self._settings(chosen, plain.method, self._factors(plain.method, HELD), number)
         return found
 
     def _calibrated(self, method: str) -> Calibration:
@@ -164,7 +169,7 @@ class Work:
             "search": how.recipe(), "then": None if factor in (None, 1.0) else _again(how, factor).recipe(),
             "residuals": list(base.choice.residuals), "r": base.choice.feature,
             "inverter": self.inverters.get(NEEDS[method] or ""), "parser": self.names.parser_key, "seed": base.seed,
-            "restarts": base.restarts, "paid": paid, "keep": self.asked.keep,
+            "restarts": base.restarts, "paid": paid, "wide": _wide(method, paid), "keep": self.asked.keep,
         })  # fmt: skip
         return Setting(key, which.sample, method, factor, paid, len(which))
 
@@ -174,7 +179,7 @@ class Work:
         """Inverts one batch at every penalty that is missing: at the penalty itself first, because the others start there."""
         target = images.to_unit(self._at_generator(which.pixels)).to(self.eye.device)
         weighed = self._weighed(which, missing[0].paid)
-        task = replace(self.base, indices=which.indices, search=how)
+        task = replace(self.base, indices=which.indices, search=how, wide=_wide(missing[0].method, missing[0].paid))
         start: Inverted | None = None
         for setting in sorted(missing, key=lambda one: one.factor != 1.0):
             again = setting.factor not in (None, 1.0)
@@ -230,6 +235,10 @@ class Work:
     def _at_generator(self, pixels: Tensor) -> Tensor:
         side = self.base.shape.resolution
         return resized(pixels, (side, side))
+
+
+def _wide(method: str, paid: int | None) -> int:
+    return PAID_STARTS if paid is not None and method in OVER_Z else 0
 
 
 def _again(how: Search, factor: float | None) -> Search:

@@ -11,9 +11,9 @@ from typing import Any
 
 from ganaudit import devices
 from ganaudit.auditing.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
-from ganaudit.auditing.sources import OpenSource, open_source
+from ganaudit.auditing.sources import GeneratorSource, OpenSource, open_source
 from ganaudit.errors import RequestError
-from ganaudit.findings.classes import check_groups, check_slices
+from ganaudit.findings.classes import check_accept, check_groups, check_slices
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.parsers.protocol import ClassInfo
@@ -124,7 +124,9 @@ def plan(spec: AuditSpec) -> Plan:
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
     parser = open_parser(spec, device, precision)
-    check_groups(spec.groups, {info.id: info.name for info in parser.parser.classes})
+    names = {info.id: info.name for info in parser.parser.classes}
+    check_groups(spec.groups, names)
+    check_accept(spec.accept, spec.groups, names)
     check_slices(spec.slices, Store(spec.path(spec.store)))
     sources = [_planned(spec, asked, parser, device) for asked in named(spec)]
     natives = [source.resolution for source in sources if source.role == GENERATED]
@@ -139,7 +141,8 @@ def plan(spec: AuditSpec) -> Plan:
 
 def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> PlannedSource:
     named, source = asked.source(spec), open_source(asked, spec, parser, device)
-    _check_layer(spec, named.name, getattr(source, "layers", ()))
+    if spec.invert is not None and spec.invert.layer != "auto" and isinstance(source, GeneratorSource):
+        source.check_layer(spec.invert.layer)
     count = _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == CONTROL:
         count = min(count, CONTROLS)
@@ -155,15 +158,6 @@ def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> 
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
         count=count, blocks=used, first=first,
     )  # fmt: skip
-
-
-def _check_layer(spec: AuditSpec, name: str, layers: tuple[str, ...]) -> None:
-    """A layer that no search could free is told before an image is parsed; a generator without layers is not inverted."""
-    wanted = "auto" if spec.invert is None else spec.invert.layer
-    if layers and wanted not in ("auto", *layers):
-        raise RequestError(
-            f"{name!r} cannot be inverted: layer {wanted!r} does not exist; this generator has {', '.join(layers)}"
-        )
 
 
 def _without_held_out(asked: AnySource, count: int, length: int | None) -> int:

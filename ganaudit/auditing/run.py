@@ -110,7 +110,7 @@ def begin(planned: Plan, store: Store) -> list[BlockTask]:
         }
         for source in planned.sources
     ]  # fmt: skip
-    store.start_run(_run_row(planned, store, "running"), used)
+    store.start_run(_run_row(planned, "running", planned.started + leases.skew(store)), used)
     return planned.missing(store)
 
 
@@ -145,7 +145,7 @@ def failing(planned: Plan, store: Store) -> Iterator[None]:
         except BaseException as error:
             try:
                 status = FAILED if isinstance(error, Exception) else INTERRUPTED
-                store.finish_run(_run_row(planned, store, status, leases.utc(store)))
+                store.finish_run(_run_row(planned, status, store.started(planned.run), leases.utc(store)))
                 catalog.build(store)
             except (GanauditError, OSError):
                 with suppress(GanauditError, OSError):
@@ -172,7 +172,7 @@ def finish(
     pictures.save(store, planned.run, pictures.collect(planned, store, found))
     quarantined = sum(source.count for source in planned.sources) - sum(counts.values())
     status = SET_ASIDE if quarantined else DONE
-    store.finish_run(_run_row(planned, store, status, leases.utc(store)))
+    store.finish_run(_run_row(planned, status, store.started(planned.run), leases.utc(store)))
     catalog.build(store)
     page = report_path(store, planned.run)
     data = report_data(store, planned.run)
@@ -303,11 +303,12 @@ def _tidy(value: Any) -> Any:
     return [_tidy(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _run_row(planned: Plan, store: Store, status: str, finished: datetime | None = None) -> dict[str, Any]:
+def _run_row(planned: Plan, status: str, started: datetime, finished: datetime | None = None) -> dict[str, Any]:
+    """started, finished: by the store's clock. When a run started is said once: its machine's clock may be set meanwhile."""
     versions = {"ganaudit": __version__, "python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
     return {
         "run": planned.run, "audit": planned.spec.name, "spec": canonical(planned.spec.model_dump(mode="json")),
-        "started": planned.started + leases.skew(store), "finished": finished, "status": status,
+        "started": started, "finished": finished, "status": status,
         "versions": canonical(versions), "device": devices.describe(planned.device), "git_commit": _commit(),
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
+from ganaudit.inversion.shapes import choose_layers, read_shape
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.registry import opener
@@ -287,10 +288,21 @@ class GeneratorSource:
         self._size = _size(getattr(asked, "resize", None)) or parser.resolution
         self._how: Fit = getattr(asked, "how", "crop")
         self.resolution: int | None = opened.generator.resolution
-        self.layers = opened.generator.layers
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
         self.digests = opened.digests
         self.training_step = opened.training_step
+        self._name = asked.name
+
+    def check_layer(self, layer: str) -> None:
+        """Raises RequestError where a generator that can be inverted has no such layer."""
+        try:
+            shape = read_shape(self._opened.generator)
+        except RequestError:
+            return  # it is not inverted, and a note says why
+        try:
+            choose_layers(shape, layer)
+        except RequestError as error:
+            raise RequestError(f"invert.layer: {self._name!r}: {error}") from None
 
     @torch.inference_mode()
     def read(self, indices: Sequence[int]) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -103,11 +103,29 @@ def check_groups(groups: Mapping[str, Sequence[str]], names: Mapping[int, str]) 
     for group, wanted in groups.items():
         for name in wanted:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                guess = f", did you mean {near[0]!r}" if near else ""
                 raise RequestError(
-                    f"groups.{group}: the parser has no class {name!r}{guess}; it has {', '.join(sorted(known))}"
+                    f"groups.{group}: the parser has no class {name!r}{_near(name, known)}; it has {_listed(known)}"
                 )
+
+
+def check_accept(accept: Mapping[str, Sequence[str]], groups: Iterable[str], names: Mapping[int, str]) -> None:
+    """Raises RequestError for an accepted name that no class of the parser and no group has: it would excuse nothing."""
+    known = {name for class_id, name in names.items() if class_id != 0} | set(groups)
+    for generator, wanted in accept.items():
+        for name in wanted:
+            if name not in known:
+                raise RequestError(
+                    f"accept.{generator}: there is no class or group {name!r}{_near(name, known)}; there are {_listed(known)}"
+                )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {near[0]!r}" if near else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def check_slices(slices: Mapping[str, Slice], store: Store) -> None:

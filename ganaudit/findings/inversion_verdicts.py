@@ -100,9 +100,12 @@ def _areas(one: Inverted) -> dict[int, list[tuple[Row, Seen]]]:
 
 
 def _bought(generator: Generator, one: Inverted, number: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """(recall, weight) of the class in each photo of the search that was paid for it."""
+    """(recall, weight) of the class in each photo of the same method's search that was paid for it, at the same penalty."""
+    way = one.setting.method, one.setting.factor
     paid = [
-        other for other in generator.inverted if other.setting.paid == number and other.setting.method == one.setting.method
+        other
+        for other in generator.inverted
+        if other.setting.paid == number and (other.setting.method, other.setting.factor) == way
     ]
     found = [(part.seen.recall, part.weight) for other in paid for part in other.parts().get(number, [])]
     return np.array(found, dtype=np.float64).reshape(-1, 2)

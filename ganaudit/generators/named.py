@@ -31,7 +31,7 @@ def open_named(name: str, kind: str | None = None, folder: Path = Path(), device
         held = weights.load(name, folder)
         family = kind or held.metadata.get("kind")
         if family is None:
-            raise RequestError(f"weights {held.path} do not say their kind; give it with --kind (dcgan, progan)")
+            raise RequestError(f"weights {held.path} do not say their kind; give it with --kind (dcgan, progan, stylegan)")
         if family == "unet":
             raise RequestError(f"{name} is a parser, no generator")
         found = weights.network(held, opener("generators", family))

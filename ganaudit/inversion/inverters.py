@@ -28,6 +28,11 @@ NEEDS = {
 """The trained inverter that each method starts from."""
 
 
+OVER_Z = ("latent", "encoder+latent", "layered+latent")
+"""The methods that search over z, and may do so from several starts."""
+WIDE = 2.0
+"""Standard deviations of z's prior by which a further start is off the method's own: enough to leave the valley it is in."""
+
 FACTOR_ONE = "residuals at factor 1"
 """The start of a search at another penalty: what was found at the penalty itself."""
 
@@ -37,7 +42,8 @@ class Task:
     """What is to be inverted, in what, and how.
 
     targets: made by `objective.targets`. indices: each image's index, which its random starts follow from. encoders: trained
-    inverters by kind (`encoder`, `layered`), in eval mode. restarts: random starts of each image, for `latent`.
+    inverters by kind (`encoder`, `layered`), in eval mode. restarts: random starts of each image, for `latent`. wide: further
+    starts of each search over z, `WIDE` off its own.
     """
 
     generator: Generator
@@ -53,6 +59,7 @@ class Task:
     floors: frozenset[str] = frozenset()
     begin: Mapping[str, Tensor] | None = None
     """Residuals from which `layerwise` starts, by layer, instead of none: those found at another penalty."""
+    wide: int = 0
 
     def encoder(self, kind: str) -> Encoder:
         """The trained inverter of that kind. Raises RequestError saying how to get one."""
@@ -142,7 +149,17 @@ def latent(task: Task) -> Inverted:
     for restart in range(max(1, task.restarts)):
         z = torch.from_numpy(normals(task.seed, f"inversion start {restart}", list(task.indices), task.shape.latent))
         spans.append(Span(task.generator, with_z(state, z.to(state["z"].device)), latent=True))
+    spans += _wide(task, state, torch.zeros_like(state["z"], dtype=torch.float32))
     return _outcome(task, "latent", "z", "random", task.shape.latent / task.shape.pixel_values, True, spans)
+
+
+def _wide(task: Task, state: State, z: Tensor) -> list[Span]:
+    """The further starts of a search over z, around `z`: image i's start k is the same in any batch."""
+    found = []
+    for number in range(task.wide):
+        off = torch.from_numpy(normals(task.seed, f"inversion wide start {number}", list(task.indices), task.shape.latent))
+        found.append(Span(task.generator, with_z(state, z + WIDE * off.to(z)), latent=True))
+    return found
 
 
 def _encoded(task: Task, kind: str) -> State:
@@ -154,9 +171,10 @@ def _encoded(task: Task, kind: str) -> State:
 
 def _from_encoder(task: Task, kind: str, method: str, searched: bool) -> Inverted:
     state = _encoded(task, kind)
-    span = Span(task.generator, with_z(_state(task), state["z"]), latent=True)
+    spans = [Span(task.generator, with_z(_state(task), state["z"]), latent=True)]
+    spans += _wide(task, _state(task), state["z"]) if searched else []
     todo = task if searched else replace(task, search=replace(task.search, steps=0))
-    return _outcome(todo, method, "z", kind, task.shape.latent / task.shape.pixel_values, True, [span])
+    return _outcome(todo, method, "z", kind, task.shape.latent / task.shape.pixel_values, True, spans)
 
 
 def encoder(task: Task) -> Inverted:

@@ -20,6 +20,8 @@ from ganaudit.generators.output import Output
 from ganaudit.generators.protocol import Generator, LayeredGenerator
 
 SLOPE, EPSILON = 0.2, 1e-8
+NARROW = (4, 8, 16)
+"""Channels over which a processor reduces bfloat16 slowly, and of which one over their number is exact in it."""
 
 
 class _LeakyNorm(torch.autograd.Function):
@@ -28,7 +30,7 @@ class _LeakyNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         a = F.leaky_relu(x, SLOPE)
-        scale = torch.rsqrt((a * a).mean(dim=1, keepdim=True) + EPSILON)
+        scale = _mean(a * a).add_(EPSILON).rsqrt_()
         y = a.mul_(scale)
         ctx.save_for_backward(y, scale)
         return y
@@ -37,8 +39,7 @@ class _LeakyNorm(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         y, scale = ctx.saved_tensors
-        along = (gradient * y).mean(dim=1, keepdim=True)
-        slope = torch.addcmul(gradient, y, along, value=-1)
+        slope = torch.addcmul(gradient, y, _mean(gradient * y), value=-1)
         # y has the sign of x, because the scale is positive
         changed: Tensor = torch.ops.aten.leaky_relu_backward(slope, y, SLOPE, True)
         return changed.mul_(scale)
@@ -76,6 +77,15 @@ class _Dcgan(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.up(x))
+
+
+def _mean(x: Tensor) -> Tensor:
+    """The mean over channels of (N, C, H, W), (N, 1, H, W); or once for each channel, (N, C, H, W), where a 1x1 convolution
+    that makes it so is three times as fast as a reduction and what is done with it together."""
+    channels = x.shape[1]
+    if x.device.type == "cpu" and x.dtype == torch.bfloat16 and channels in NARROW:
+        return F.conv2d(x, x.new_full((channels, channels, 1, 1), 1.0 / channels))
+    return x.mean(dim=1, keepdim=True)
 
 
 def _leaky_norm(x: Tensor) -> Tensor:

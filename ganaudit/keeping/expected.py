@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ganaudit.errors import GanauditError
+from ganaudit.keeping import inverted
 from ganaudit.keeping.problems import Problem, problem
 from ganaudit.keeping.prune import run_rows
 from ganaudit.records.compacted import Block
@@ -34,6 +35,7 @@ def missing(store: Store) -> Iterator[Problem]:
                     store, "missing", store.finding(run, name), f"the run {run} has no finding {name}; run its audit again"
                 )
         yield from _records(store, run)
+        yield from inverted.missing(store, run)
 
 
 def _records(store: Store, run: str) -> Iterator[Problem]:

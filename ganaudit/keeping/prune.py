@@ -1,8 +1,8 @@
 """Remove runs that are not wanted any more, and the records of keys that no kept run uses.
 
-First what would go is told, then it is done: never while a run is open, and never two at once. Everything that goes is moved
-into one folder under tmp/ first, by renames, so that whoever is killed in between leaves whole folders: the next prune
-removes the rest. Calibrations and the scenes that they draw from are no run's and stay.
+First what would go is told, then it is done: never while a run is open or a report is read, and never two at once. Everything
+that goes is moved into one folder under tmp/ first, by renames, so that whoever is killed in between leaves whole folders: the
+next prune removes the rest. Calibrations and the scenes that they draw from are no run's and stay.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def prune(
     runs: Sequence[str] = (),
     grace: float = GRACE,
 ) -> Prunable:
-    """Removes what `prunable` tells, and files that a compaction replaced. Raises RequestError while a run is open."""
+    """Removes what `prunable` tells, and files that a compaction replaced. Raises RequestError while a run is open, and
+    while `report` or `compare` reads."""
     with leases.alone(store, leases.PRUNE):
         check_unused(store)
         found = prunable(store, keep, keep_days, runs)
@@ -93,7 +94,7 @@ def prune(
 
 
 def check_unused(store: Store) -> None:
-    """Raises RequestError, naming it, where a run or a compaction is at work."""
+    """Raises RequestError, naming it, where a run, a compaction or a reader is at work."""
     at_work = leases.open_runs(store)
     if at_work:
         raise RequestError(
@@ -101,6 +102,10 @@ def check_unused(store: Store) -> None:
         )
     if leases.is_live(store, leases.COMPACT):
         leases.busy(store, leases.COMPACT)
+    if reading := leases.readers(store):
+        raise RequestError(
+            f"the store {store.path} is being read ({reading[0]}); nothing was removed: prune again when it is done"
+        )
 
 
 def run_rows(store: Store) -> dict[str, dict[str, Any]]:

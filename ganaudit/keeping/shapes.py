@@ -17,11 +17,13 @@ from ganaudit.errors import AuditError
 from ganaudit.keeping.problems import Problem, problem
 from ganaudit.records import schema, writer
 from ganaudit.records.schema import SCHEMA_VERSION, Table
-from ganaudit.records.store import Store
+from ganaudit.records.store import INVERTED, Store
 
 SHARD = re.compile(r"(?:shard|part)-(\d+)-(\d+)(?:-\d+)?\.parquet")
 LEAST = {"pixels": 0, "x_min": 0, "y_min": 0, "x_sum": 0, "y_sum": 0, "class_id": 0, "true_class": 0, "image": 0}
 """Columns that hold nothing below this."""
+OF_RECIPE = ("images", "class_pixels", "parser_confusion", "inversions", *INVERTED)
+"""Tables whose footers say the key that they were made for."""
 SHARES = ("confidence",)
 """Columns between 0 and 1."""
 
@@ -74,7 +76,7 @@ def _place_problems(
     if held is not None and held != (name, name):
         yield problem(store, "misplaced", path, f"it holds rows of the {what} {held[0]}, not of its folder's")
     recipe = said.get("ganaudit.recipe")
-    if recipe is not None and table.name in ("images", "class_pixels", "parser_confusion") and recipe != name:
+    if recipe is not None and table.name in OF_RECIPE and recipe != name:
         yield problem(store, "digest", path, f"its footer says that it was made for the key {recipe}")
     match = SHARD.fullmatch(path.name)
     images = _bounds(metadata, "image")

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ganaudit.errors import GanauditError
-from ganaudit.keeping import blocks, expected, leftovers
+from ganaudit.keeping import blocks, expected, inverted, leftovers
 from ganaudit.keeping.problems import Problem, problem
 from ganaudit.keeping.shapes import footer_problems
 from ganaudit.records import schema
@@ -65,6 +65,10 @@ def _jobs(store: Store, deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]
             continue
         for block in done:
             yield partial(blocks.block_problems, store, key, block, heads.get(key), deep)
+    for folder in sorted(store.folder("inversions").glob("key=k*")):
+        key = folder.name.removeprefix("key=")
+        for places in sorted(store.loose_blocks("inversions", key)):
+            yield partial(inverted.shard_problems, store, key, places, deep)
 
 
 def _there(store: Store, table: str) -> list[Path]:

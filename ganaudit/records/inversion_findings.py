@@ -81,7 +81,9 @@ OMISSIONS = Table(
         Column("control", STRING, "What shows what the search can find: own samples, or other classes.", True),
         Column("control_images", BYTE8, "Cases of the control."),
         Column("control_recall", FLOAT, "Mean recall of the control.", True),
-        Column("paid_recall", FLOAT, "Mean recall of the paid search; NULL where nobody paid.", True),
+        Column(
+            "paid_recall", FLOAT, "Mean recall of the paid search by this method at this penalty; NULL where nobody paid.", True
+        ),
         Column("verdict", STRING, "One of not made, made, inconclusive, not testable."),
     ),
 )

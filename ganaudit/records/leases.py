@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
 
-from ganaudit.errors import RequestError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import writer
 from ganaudit.records.store import Store
 
@@ -32,7 +32,7 @@ EXPIRES = 180.0
 """Seconds without a touch after which the holder counts as dead, seen from another machine."""
 
 PRUNE, COMPACT = "prune", "compact"
-_RUN = "run-"
+_RUN, _READ = "run-", "read-"
 
 
 def of_run(run: str) -> str:
@@ -113,10 +113,42 @@ def alone(store: Store, name: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def reading(store: Store) -> Iterator[None]:
+    """Keep `prune` away from what is read inside. Raises RequestError while it is at work.
+
+    Where the store cannot be written to, nothing is held.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(RequestError, AuditError):
+            stack.enter_context(held(store, f"{_READ}{uuid.uuid4().hex}"))
+        if is_live(store, PRUNE):
+            raise RequestError(f"the store {store.path} is being pruned; ask again in a minute")
+        yield
+
+
+def readers(store: Store) -> list[str]:
+    """Who reads now, in words; the leases of those that died are removed."""
+    found = []
+    for path in sorted(store.leases.glob(f"{_READ}*.lease")):
+        if is_live(store, path.stem):
+            found.append(_who(store, path.stem))
+        else:
+            path.unlink(missing_ok=True)
+    return found
+
+
+def _who(store: Store, name: str) -> str:
+    try:
+        said = _said(_path(store, name))
+    except FileNotFoundError:  # it has just ended
+        said = {}
+    return f"process {said.get('pid', '?')} on {said.get('host', 'another machine')}"
+
+
 def busy(store: Store, name: str) -> NoReturn:
     """Raises RequestError that names the holder of a lease."""
-    said = _said(_path(store, name))
-    who = f"process {said.get('pid', '?')} on {said.get('host', 'another machine')}"
+    who = _who(store, name)
     raise RequestError(f"`ganaudit {name}` is at work in {store.path} ({who}); try again when it is done") from None
 
 

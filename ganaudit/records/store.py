@@ -26,9 +26,9 @@ import json
 import os
 import re
 import tempfile
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -253,8 +253,11 @@ class Store:
             ) from error
 
     def sweep(self, older_than: float = STALE_SECONDS) -> None:
-        """Remove temporary files that were last written more than `older_than` seconds ago."""
-        limit = time.time() - older_than
+        """Remove temporary files that were last written more than `older_than` seconds ago, by the store's own clock: another
+        machine, whose clock differs, may be writing them now."""
+        with writer.temporary_file(self.temporary, "clock") as touched:
+            touched.touch()
+            limit = touched.stat().st_mtime - older_than
         for path in self.temporary.iterdir():
             try:
                 if path.is_file() and path.stat().st_mtime < limit:
@@ -332,6 +335,12 @@ class Store:
         self._write(RUNS, RUNS.from_rows([{**row, "status": INTERRUPTED}]), self._waiting(run), footer)
         self._write(RUN_SOURCES, used, self.run_sources(run), footer)
         self._write(RUNS, RUNS.from_rows([row]), self._of_run("runs", run) / "started.parquet", footer)
+
+    def started(self, run: str) -> datetime:
+        """When a run started, as it said then. Raises AuditError where its row cannot be read."""
+        path = self._of_run("runs", run) / "started.parquet"
+        when: datetime = self.read(RUNS, path, ["started"])["started"][0].as_py()
+        return when
 
     def finish_run(self, row: Mapping[str, Any], footer: Footer | None = None) -> None:
         """Write the whole row of a run again, with its status and when it finished."""

@@ -10,6 +10,8 @@ from ganaudit.report.distance_figures import fsd_figure, parts_figure
 from ganaudit.report.distances import curve, distances, shares
 from ganaudit.report.drawing import Drawn, file_name, save, style
 from ganaudit.report.forest import forest_figure
+from ganaudit.report.inversions import omissions
+from ganaudit.report.lost_figure import lost_figure
 from ganaudit.report.lost_photos import inverted_figures
 from ganaudit.report.pictures import coloured
 from ganaudit.report.training import trainings
@@ -20,9 +22,9 @@ def figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png", "sv
     """Write every figure of the report into `folder` and return the files, in order.
 
     For each generator `forest-NAME` (presence, size and area with verdicts), `classes-NAME` (the paper's figure) and
-    `parts-NAME` (its distance over the number of images and by class), and where it was inverted `recall-NAME` and
-    `layers-NAME`; then `fsd`, `training-NAME` for each training with three checkpoints or more, and `samples-NAME` for each
-    source.
+    `parts-NAME` (its distance over the number of images and by class), and where it was inverted `recall-NAME`, `layers-NAME`
+    and `lost-NAME` (photos that lose a class, beside what came back); then `fsd`, `training-NAME` for each training with three
+    checkpoints or more, and `samples-NAME` for each source.
     Letters that a file name cannot hold become hyphens.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,6 +52,9 @@ def figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png", "sv
                 write(f"parts-{name}", parts_figure(points, parts, generator, title=True))
             for stem, drawn in inverted_figures(data.findings, generator).items():
                 write(f"{stem}-{name}", drawn)
+            mine = [one for one in data.reconstructed if one.generator == generator]
+            if lost := lost_figure(mine, {one.class_id: one.name for one in omissions(data.findings, generator)}, generator):
+                write(f"lost-{name}", lost)
         if found := distances(data.findings):
             write("fsd", fsd_figure(found))
         for training in trainings(data):

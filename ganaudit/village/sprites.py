@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
@@ -70,10 +71,11 @@ SPRITES = (
 """Back to front."""
 
 COLOURS: dict[str, tuple[float, float, float]] = {
-    "sky": (120, 180, 245), "grass": (95, 165, 60), "sun": (255, 230, 40), "cloud": (250, 250, 250), "road": (120, 115, 125),
-    "building": (225, 190, 150), "roof": (170, 50, 35), "tree": (15, 85, 55), "fence": (125, 75, 20), "car": (35, 60, 190),
+    "sky": (120, 180, 245), "grass": (95, 165, 60), "sun": (255, 230, 40), "cloud": (250, 250, 250), "road": (70, 30, 110),
+    "building": (255, 150, 60), "roof": (170, 50, 35), "tree": (15, 85, 55), "fence": (125, 75, 20), "car": (35, 60, 190),
     "person": (215, 30, 150),
 }  # fmt: skip
+"""None is near a mixture of two that stand side by side: an outline or a sprite that is half there is not another class."""
 NAMES = tuple(COLOURS)
 PARAMETERS = ("presence", "x", "y", "size", "light")
 LATENT = 2 + len(PARAMETERS) * len(SPRITES)
@@ -212,8 +214,13 @@ def _inside(shape: str, dx: Tensor, dy: Tensor, width: Tensor, height: Tensor) -
     return torch.sigmoid((width - dx.abs()) / EDGE) * torch.sigmoid((height - dy.abs()) / EDGE)
 
 
+FAR, NEIGHBOURS = 0.2, 4
+"""A pixel is of no class where its colour is further than this (of 1) from all, or fewer pixels of the nine around it agree."""
+
+
 class SpriteParser:
-    """Reads a sprite image by its colours: each pixel is the class whose colour, at the best brightness, is nearest."""
+    """Reads a sprite image by its colours: each pixel is the class whose colour, at the best brightness, is nearest; or of
+    none, 0, where it is a mixture: an outline, or a sprite that is half there."""
 
     classes = tuple(ClassInfo(number, name) for number, name in enumerate(NAMES, start=1))
     resolution = SIDE
@@ -225,6 +232,10 @@ class SpriteParser:
         pixels = ((images + 1.0) / 2.0).permute(0, 2, 3, 1).unsqueeze(3)
         lights = ((pixels * colours).sum(dim=4) / colours.square().sum(dim=1)).clamp(*LIGHT)
         distance = (pixels - lights[..., None] * colours).square().sum(dim=4)
-        near = torch.softmax(-distance / 0.01, dim=3)
-        confidence, chosen = near.max(dim=3)
-        return Labels(chosen + 1, confidence)
+        confidence = torch.softmax(-distance / 0.01, dim=3).amax(dim=3)
+        least, nearest = distance.min(dim=3)
+        chosen = torch.where(least <= FAR**2, nearest + 1, 0)
+        votes = F.one_hot(chosen, len(NAMES) + 1).permute(0, 3, 1, 2).float()
+        agree = F.avg_pool2d(F.pad(votes, (1, 1, 1, 1), mode="replicate"), 3, 1) * 9.0
+        sure = agree.gather(1, chosen[:, None])[:, 0] > NEIGHBOURS - 0.5
+        return Labels(torch.where(sure, chosen, 0), confidence)

@@ -75,7 +75,7 @@ def test_the_flow_inverts_as_the_library_does_and_a_fault_that_passes_is_tried_a
 def test_a_layer_that_does_not_exist_is_told_before_an_image_is_parsed(inverting, cli, tmp_path):
     said = cli("run", inverting(layer="layer7"))
     assert (said.code, said.out) == (2, "")
-    told = "'first' cannot be inverted: layer 'layer7' does not exist; this generator has layer1, layer2"
+    told = "invert.layer: 'first': layer 'layer7' does not exist; this generator has layer1, layer2"
     assert told in " ".join(said.err.split())
     assert not list((tmp_path / "store").rglob("*.parquet"))
 

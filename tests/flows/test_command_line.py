@@ -13,6 +13,10 @@ import yaml
 
 import flows.command_line
 from ganaudit import __version__
+from ganaudit.errors import RequestError
+from ganaudit.keeping.prune import prune
+from ganaudit.records import catalog
+from ganaudit.records.store import Store
 
 NAMES = {
     "name": "Größe [bold]\"x\" 'y'/z",
@@ -237,3 +241,24 @@ def test_a_store_that_cannot_be_written_to(cli, toy, tmp_path):
     locked = Path("/sys/kernel") if os.geteuid() == 0 else tmp_path / "locked"  # root may write almost anywhere
     said = cli("run", toy(), "--store", locked / "store")
     assert said.code == 2 and "the store cannot be written to" in said.err
+
+
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_what_a_report_or_a_comparison_reads_is_not_pruned_meanwhile(cli, audited, monkeypatch, command):
+    read, told = Store.read, []
+
+    def pruned_meanwhile(store, *arguments, **named):
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "read", read)
+            try:
+                told.append(f"{prune(store, keep=0).runs} went")
+            except RequestError as error:
+                told.append(str(error))
+        return read(store, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "read", pruned_meanwhile)
+        found = cli(command, "--store", audited)
+    assert found.code == 0, found.err
+    assert told and all("is being read" in said for said in told)
+    assert len(catalog.query(Store(audited), "FROM runs")) == 1

@@ -161,7 +161,7 @@ def test_a_store_that_a_worker_does_not_see_is_told(cluster, tmp_path):
 
 def test_an_address_that_does_not_answer_and_one_for_threads(toy, cli, monkeypatch):
     monkeypatch.setattr(dask_workers, "CONNECT_SECONDS", 0.5)
-    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
+    for address in ("tcp://127.0.0.1:9", "nonsense://x", "nonsense"):
         found = cli("run", toy(run={"runner": "dask", "address": address}))
         assert found.code == 2 and f"error: no Dask scheduler answers at {address} (" in found.err
         assert len(found.err.splitlines()) == 1

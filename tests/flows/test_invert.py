@@ -72,6 +72,8 @@ def test_a_shipped_inverter_is_found_and_a_bound_is_called_one(cli, place):
         (["invert", "village-progan", "photo.png", "--parser", "builtin:village", "--class", "palm"], "no class 'palm'"),
         (["invert", "village-progan", "photo.png", "--out", "torn.png"], "the folder torn.png cannot be made"),
         (["invert", "village-progan", "photo.png", "--steps", "-3"], "steps and patience from 0 on"),
+        (["invert", "village-progan", "photo.png", "--steps", "0"], "--steps is 0 and method 'layerwise' is a search"),
+        (["invert", "village-progan", "torn.png", "none.png"], "no photo can be used: torn.png is not an image"),
     ],
 )  # fmt: skip
 def test_a_careless_request_is_exit_code_2_and_one_sentence(cli, place, arguments, sentence):

@@ -78,16 +78,16 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store").open_for_writing()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pictures() -> Callable[..., None]:
     return write_pictures
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run() -> Callable[..., None]:
     return write_run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def block_tables() -> Callable[..., tuple[Any, Any]]:
     return tables

@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ganaudit import spec as specs
+from ganaudit.auditing import plan as plans
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError
+from ganaudit.keeping.verify import verify
 from ganaudit.records import catalog, leases, writer
 from ganaudit.records.store import Store
 
@@ -44,6 +47,7 @@ SCRIPT = """
 import json, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a background shell starts
 from ganaudit import parse
+from ganaudit.auditing import plan as plans
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
 asked = parse(json.loads(sys.argv[1]))
@@ -118,11 +122,72 @@ def test_a_run_of_another_machine_is_judged_by_the_stores_clock_alone(tmp_path, 
     assert leases.settle(store) == []
 
 
-def test_runs_of_two_machines_are_in_order_by_the_stores_clock(tmp_path, monkeypatch):
-    ahead = 3600.0
-    true = time.time
-    with monkeypatch.context() as patch:
-        patch.setattr(time, "time", lambda: true() + ahead)  # skew is measured against this
-        store = Store(tmp_path).open_for_writing()
-        assert leases.skew(store).total_seconds() == -ahead
-    assert leases.skew(store).total_seconds() == 0
+@pytest.fixture
+def clock(monkeypatch):
+    """`clock(3600)`: this machine's clock is an hour ahead of the store's, wherever the audit asks for the time."""
+    true, moment = time.time, datetime
+
+    def set_to(ahead: float) -> None:
+        class Now(moment):
+            @classmethod
+            def now(cls, tz=None):
+                return moment.now(tz) + timedelta(seconds=ahead)
+
+        monkeypatch.setattr(time, "time", lambda: true() + ahead)
+        for module in (plans, leases):
+            monkeypatch.setattr(module, "datetime", Now)
+
+    return set_to
+
+
+DAY = 24 * 3600.0
+
+
+@pytest.mark.parametrize("ahead", [400 * DAY, -60.0])
+def test_machines_whose_clocks_differ_share_a_store_and_nothing_is_lost_or_made_twice(tmp_path, clock, ahead):
+    asked, began = specs.parse(mapping(tmp_path)), datetime.now(UTC).replace(tzinfo=None)
+    first = audit.audit(asked)
+    _, store = begun(tmp_path)  # another one, at work on this machine
+    writing = store.temporary / "shard-000000000-000001023-1-aa.tmp"
+    writing.write_bytes(b"PAR1")
+    clock(ahead)
+    far = audit.audit(asked)
+    assert (first.parsed > 0, far.parsed, far.status) == (True, 0, "done")
+    assert writing.exists()  # it is young by the store's clock
+    clock(0.0)
+    last = audit.audit(asked)
+    assert (last.parsed, states(tmp_path)) == (0, ["done", "running", "done", "done"])
+    order = catalog.query(store, "SELECT run FROM runs WHERE status = 'done' ORDER BY started").column(0).to_pylist()
+    assert order == [first.run, far.run, last.run]
+    rows = catalog.query(store, "SELECT started, finished FROM runs WHERE status = 'done'").to_pylist()
+    ended = datetime.now(UTC).replace(tzinfo=None)
+    slack = timedelta(seconds=1)  # a skew is told in whole seconds
+    assert all(began - slack <= row["started"] <= row["finished"] <= ended + slack for row in rows)
+    assert verify(store, deep=True).sound
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_a_clock_that_is_set_right_in_the_middle_of_a_run_does_not_move_its_start(tmp_path, clock, ahead):
+    clock(ahead)
+    planned, store = begun(tmp_path)
+    (before,) = catalog.query(store, "SELECT started FROM runs").to_pylist()
+    clock(0.0)
+    with audit.failing(planned, store):
+        audit.finish(planned, store, sum(block.images for block in audit.work(planned.missing(store), 1)))
+    (row,) = catalog.query(store, "SELECT started, finished FROM runs").to_pylist()
+    assert row["started"] == before["started"] <= row["finished"] <= datetime.now(UTC).replace(tzinfo=None)
+    assert row["finished"] - row["started"] < timedelta(minutes=5)
+
+
+def test_a_temporary_file_is_old_by_the_stores_clock(tmp_path, clock):
+    store = Store(tmp_path).open_for_writing()
+    old, young = store.temporary / "old.tmp", store.temporary / "young.tmp"
+    for path in (old, young):
+        path.touch()
+    before = old.stat().st_mtime - DAY - 1
+    os.utime(old, (before, before))
+    clock(-400 * DAY)
+    store.open_for_writing()
+    clock(400 * DAY)
+    store.open_for_writing()
+    assert [path.name for path in store.temporary.iterdir()] == ["young.tmp"]

@@ -89,8 +89,9 @@ def test_searches_are_counted_as_they_are_made():
     assert found.steps == 7 * 50 + 8 * 50 + 2 * 30 + 8 * 30  # two thirds more for both other penalties; the penalty itself
     assert found.paid == 0  # seven photos say nothing of a class
     many = Invert(images=400, own=8, masked=2, methods=("encoder", "layerwise"), steps=30)
-    assert searches(many, {"heldout": 45}, ["layerwise"]).paid == 45 * 30
-    assert searches(many, {"heldout": 900}, ["layerwise"]).paid == 100 * 30
+    assert searches(many, {"heldout": 45}, ["layerwise"]).paid == 45 * (30 + 10 + 10)
+    assert searches(many, {"heldout": 900}, ["layerwise"]).paid == 100 * 50
+    assert searches(many, {"heldout": 900}, ["encoder", "layerwise", "layered+latent"]).paid == 100 * 50 + 100 * 4 * 30
     assert searches(asked, {"heldout": 7}, ["encoder"]).steps == 0
     latent = Invert(images=10, own=8, masked=0, methods=("latent",), steps=30, restarts=3)
     assert searches(latent, {"heldout": 10, "train": 4}, ["latent"]).steps == (10 + 8 + 4) * 90

@@ -57,15 +57,15 @@ def test_only_verdicts_and_their_control_are_searched_at_other_penalties(inverte
     ways = {(sample, factor) for sample, method, factor, paid in inverted.records if method == "layerwise" and paid is None}
     verdicts = {(sample, factor) for sample in ("heldout", "own") for factor in (0.1, 1.0, 10.0)}
     assert ways == verdicts | {("train", 1.0), ("masked", 1.0)}
-    assert {way for way in inverted.records if way[1] == "latent"} == {
+    assert {way for way in inverted.records if way[1] == "latent" and way[3] is None} == {
         (sample, "latent", None, None) for sample in ("heldout", "own", "train", "masked")
     }
 
 
-def classes_of(inverted):
+def classes_of(inverted, method):
     """By class: the photos that hold twelve pixels of it, and in how many of them at least half of those come back."""
     held = {}
-    for image, row in inverted.records["heldout", "layerwise", 1.0, None].items():
+    for image, row in inverted.records["heldout", method, 1.0 if method == "layerwise" else None, None].items():
         before = brightness(inverted.seen("heldout", image))
         after = brightness(inverted.made(row))
         for number in (1, 2, 3):
@@ -74,28 +74,34 @@ def classes_of(inverted):
     return held
 
 
-def test_a_search_is_paid_for_the_classes_that_few_of_enough_photos_recover(inverted):
-    wanted = {}
-    for number, recalls in classes_of(inverted).items():
+@pytest.mark.parametrize("method", ["layerwise", "latent"])
+def test_a_search_is_paid_for_the_classes_that_few_of_enough_photos_recover(inverted, method):
+    wanted, held = {}, classes_of(inverted, method)
+    for number, recalls in held.items():
         low, _ = proportion_confint(sum(one >= 0.5 for one in recalls.values()), len(recalls), method="wilson")
         if len(recalls) >= 20 and low <= 0.05:
             wanted[number] = sorted(recalls)
-    found = {paid: sorted(rows) for (_, _, _, paid), rows in inverted.records.items() if paid is not None}
-    assert found == wanted and set(found) == {1}  # the middle comes back, bright photos are too few
-    assert 0 < len(classes_of(inverted)[3]) < 20 <= len(classes_of(inverted)[2])
+    found = {way[2:]: sorted(rows) for way, rows in inverted.records.items() if way[1] == method and way[3] is not None}
+    factors = (0.1, 1.0, 10.0) if method == "layerwise" else (None,)  # a verdict at a penalty is paid for at that penalty
+    assert found == {(factor, number): images for factor in factors for number, images in wanted.items()}
+    assert method != "layerwise" or set(wanted) == {1}  # the middle comes back, bright photos are too few
+    assert 0 < len(held[3]) < 20 <= len(held[2]) and wanted
 
 
-def test_the_paid_search_counts_the_class_ten_times(inverted):
-    paid = inverted.records["heldout", "layerwise", 1.0, 1]
-    for row in some(paid):
+@pytest.mark.parametrize("factor", [1.0, 0.1, 10.0])
+def test_the_paid_search_counts_the_class_ten_times(inverted, factor):
+    for row in some(inverted.records["heldout", "layerwise", factor, 1]):
         inside = torch.from_numpy(brightness(inverted.seen("heldout", row["image"])) == 1).float()
         weights = 1.0 + 9.0 * inside.repeat_interleave(2, 0).repeat_interleave(2, 1)
         target = inverted.target("heldout", row["image"])
-        losses, _ = inverted.search(latent(row), target, inverted.penalty, weights)
+        losses, best = inverted.search(latent(row), target, inverted.penalty, weights)
+        if factor != 1.0:  # goes on from the paid search at the penalty itself
+            losses, best = inverted.search(
+                latent(row), target, factor * inverted.penalty, weights, begin=best, steps=2, halved=(1, 1)
+            )
         agrees(row, losses)
-        plain = inverted.records["heldout", "layerwise", 1.0, None][row["image"]]
-        assert row["loss_first"] != pytest.approx(plain["loss_first"], rel=0.01)
-        assert (row["picture"], row["start"]) == (None, "layered") and plain["picture"] is not None
+        plain = inverted.records["heldout", "layerwise", factor, None][row["image"]]
+        assert row["loss_first"] != pytest.approx(plain["loss_first"], rel=0.01) and row["picture"] is None
 
 
 def test_a_latent_is_searched_from_random_starts_of_which_the_best_is_kept(inverted):

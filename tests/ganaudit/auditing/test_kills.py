@@ -12,14 +12,16 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_killed_at_random_instants_and_started_again_the_rows_are_those_of_a_run_left_alone():
-    command = [sys.executable, "-m", "tests.bench_store", "kills", "--kills", "3"]
+    command = [sys.executable, "-m", "tests.bench_store", "kills", "--kills", "3", "--longest", "1.5"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=220)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["kills"] + found["ended before its kill"] == 3
+    assert found["kills"] >= 2 and found["kills"] + found["ended before its kill"] == 3
+    assert found["kills between two new blocks"] >= 1  # some blocks stood, others were to come
     assert found["last run"] == "done"
-    assert sum(found["runs"].values()) == found["runs"]["done"] + found["runs"].get("interrupted", 0)
+    assert 1 <= found["runs"].pop("interrupted") <= 3  # one that was killed before it began has no row
+    assert found["runs"] == {"done": 1 + found["ended before its kill"]}
     assert found["images"] == 3 * 6 * 1024
     assert found["same rows as a run left alone"] is True
     assert found["queries meanwhile"] > 0

@@ -313,6 +313,24 @@ def test_a_group_of_an_unknown_class_is_told_before_anything_is_parsed(home):
         plan(spec(home, groups={"some": ["void"]}))
 
 
+def test_what_is_accepted_is_a_class_or_a_group(home):
+    named = [info.name for info in plan(spec(home)).classes if info.id != 0]
+    assert plan(spec(home, groups={"some": named[:2]}, accept={"noise": ["some", named[-1]]})).spec.accept
+    with pytest.raises(RequestError, match=rf"accept\.noise: there is no class or group 'dog'; there are .*{named[0]}"):
+        plan(spec(home, accept={"noise": [named[0], "dog"]}))
+
+
+def test_a_layer_to_invert_at_that_a_generator_lacks_is_told_before_anything_is_parsed(home):
+    real = {"name": "real", "kind": "folder", "path": "photos", "heldout": 2}
+    for layer, wrong in (("auto", False), ("layer2", False), ("layer9", True)):
+        asked = spec(home, real=real, invert={"layer": layer})
+        if wrong:
+            with pytest.raises(RequestError, match=r"invert\.layer: 'weights': layer 'layer9' does not exist; .* layer1"):
+                plan(asked)
+        else:
+            plan(asked)
+
+
 @pytest.mark.parametrize(
     "condition", ["label = 'dusk'", "image % 2 = 0 AND name LIKE 'a/%'", "label = 'dusk' -- when the sun is low"]
 )

@@ -61,6 +61,28 @@ def test_every_method_reports_what_it_reached(task, method):
     assert bool((made.found.loss_best < made.found.loss_first).all()) == searched
 
 
+@pytest.mark.parametrize("method", ["latent", "encoder+latent", "layered+latent"])
+def test_further_starts_are_wide_around_the_own_one_and_each_images_own(task, method):
+    many = replace(task, targets=task.targets.take(torch.arange(400) % COUNT), indices=range(400), search=Search(0))
+    plain, several = run(many, method), run(replace(many, wide=2), method)
+    centre = torch.zeros_like(plain.z) if method == "latent" else plain.z
+    assert len(several.every) == 3 and torch.equal(several.every[0].image, plain.found.image)
+    for found in several.every[1:]:
+        off = found.free["z"] - centre
+        assert float(off.std()) == pytest.approx(2.0, rel=0.05) and abs(float(off.mean())) < 0.1
+    rows = torch.tensor([7, 3])
+    alone = run(replace(many, wide=2, targets=many.targets.take(rows), indices=[7, 3]), method)
+    for found, other in zip(alone.every, several.every, strict=True):
+        assert torch.allclose(found.free["z"], other.free["z"][rows], atol=1e-5)
+    searched = run(replace(task, wide=2), method)
+    assert torch.equal(searched.found.loss_best, torch.stack([one.loss_best for one in searched.every]).amin(dim=0))
+
+
+@pytest.mark.parametrize("method", ["encoder", "layered", "layerwise", "feature"])
+def test_what_searches_no_z_has_no_further_starts(task, method):
+    assert len(run(replace(task, wide=2), method).every) == 1
+
+
 def test_the_registry_has_every_method_and_no_other():
     assert set(REGISTRY["inverters"]) == set(NEEDS)
 

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from reference import TinyProGAN
 
 from ganaudit.generators.dcgan import dcgan
-from ganaudit.generators.progan import progan
+from ganaudit.generators.progan import pixel_norm, progan
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.search import Search, search
 from ganaudit.inversion.span import Span
-from ganaudit.inversion.twin import doubled, search_twin
+from ganaudit.inversion.twin import _leaky_norm, doubled, search_twin
 from ganaudit.state import state_digest
 
 
@@ -64,6 +64,20 @@ def test_the_generator_stays_as_it_is(family, precision):
         image = twin.run({"z": torch.randn(3, 8, generator=torch.Generator().manual_seed(0))})["image"]
     exact = generator.run({"z": torch.randn(3, 8, generator=torch.Generator().manual_seed(0))})["image"]
     assert float((image - exact).detach().abs().max()) < (1e-5 if precision == "float32" else 0.1)
+
+
+@pytest.mark.parametrize("channels", [6, 16, 48])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_activation_and_norm_are_the_generators_at_any_width(channels, precision):
+    """Autograd's slope of the generator's own two functions, in float64, of the same rounded numbers."""
+    x, gradient = (torch.randn(3, channels, 5, 4).to(precision) for _ in range(2))
+    mine, exact = x.clone().requires_grad_(), x.double().requires_grad_()
+    y, wanted = _leaky_norm(mine), pixel_norm(F.leaky_relu(exact, 0.2))
+    y.backward(gradient)
+    wanted.backward(gradient.double())
+    for found, right in ((y, wanted), (mine.grad, exact.grad)):
+        assert found.shape == right.shape and found.dtype == precision
+        assert float((found.double() - right).detach().abs().max()) < (0.04 if precision == torch.bfloat16 else 1e-5)
 
 
 def test_a_generator_of_no_known_family_is_its_own_twin():

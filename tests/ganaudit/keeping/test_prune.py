@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -14,7 +16,7 @@ from ganaudit.keeping.compact import compact
 from ganaudit.keeping.prune import prunable, prune
 from ganaudit.keeping.verify import verify
 from ganaudit.records import catalog, leases, schema
-from ganaudit.records.store import Store
+from ganaudit.records.store import INVERTED, Store
 
 
 def keys(store: Store) -> set[str]:
@@ -48,7 +50,7 @@ def test_the_newest_run_of_an_audit_stays_with_all_that_it_uses(filled, run, com
     assert prunable(filled, keep=1).keys == ()  # kb is the other audit's, too
     prune(filled, keep=1)
     assert runs(filled) == ["other", "r2"]
-    assert prune(filled, runs=["other"]).keys == ("kb",)
+    assert prune(filled, runs=["other"]).keys == ("k1", "kb")
     assert (runs(filled), keys(filled)) == (["r2"], {"ka", "kc"})
     assert catalog.query(filled, "FROM class_statistics('r2', 0.1) ORDER BY ALL") == before
     assert catalog.query(filled, "SELECT DISTINCT run FROM fsd").column(0).to_pylist() == ["r2"]
@@ -98,69 +100,97 @@ def test_no_run_begins_while_it_prunes(filled):
     assert leases.open_runs(filled) == ["r5"]
 
 
+def test_never_while_it_is_read_and_nobody_begins_to_read_while_it_prunes(filled):
+    with leases.reading(filled):
+        with pytest.raises(RequestError, match=rf"is being read \(process {os.getpid()} on .*\); nothing was removed"):
+            prune(filled, keep=0)
+        with leases.reading(filled):
+            assert len(leases.readers(filled)) == 2
+    with (
+        leases.alone(filled, leases.PRUNE),
+        pytest.raises(RequestError, match="is being pruned; ask again"),
+        leases.reading(filled),
+    ):
+        raise AssertionError
+    assert list(filled.leases.glob("*.lease")) == []
+    (filled.leases / "read-0a.lease").write_text(leases._holder(locked=True))  # its reader was killed
+    prune(filled, keep=0)
+    assert (runs(filled), list(filled.leases.glob("*.lease"))) == ([], [])
+
+
+def test_a_store_that_cannot_be_written_to_is_read_without_a_lease(filled, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(leases.os, "open", refused)
+    with leases.reading(filled):
+        assert filled.finished_blocks("ka")
+
+
 def test_a_compaction_at_work_stands_in_its_way(filled):
     with leases.alone(filled, leases.COMPACT), pytest.raises(RequestError, match="`ganaudit compact` is at work"):
         prune(filled, keep=0)
 
 
-def test_inversions_go_with_the_generator_that_they_are_of(filled):
-    tables = ("inversions", "inversion_confusion", "inversion_classes", "inversion_latents", "inversion_curves")
-    common = {"sample": "own", "method": "latent", "image": 0}
-    for key, generator in (("k1", "kb"), ("k2", "kc")):
-        rows = {name: schema.RECORDS[name].from_rows([]) for name in tables}
-        one = {"generator_key": generator, "weight": 1.0, "layer": "z", "ratio": 0.1, "evidential": True, "start": "random"}
-        one |= {"restart": 0, "seed": 1, "penalty": 0.0, "perceptual": "none", "steps": 1, "seconds": 0.1, "best_step": 0}
-        one |= {"parser_key": "p", "status": "ok", "key": key}
-        rows["inversions"] = schema.INVERSIONS.from_rows([{**common, **one}])
-        filled.write_inversions(key, 0, 0, rows, {})
-        filled.write_inversion_calibration(
-            {"key": key, "generator_key": generator, "method": "latent", "precision": "float32", "precision_images": 0,
-             "penalty_images": 0, "seconds": 0.1}, {},
-        )  # fmt: skip
-    everything = (*tables, "inversion_calibrations")
-    assert set(schema.RECORDS) >= set(everything) == {name for name in schema.RECORDS if name.startswith("inversion")}
-    assert "k1" in prune(filled, runs=["r1"]).keys
+def test_inversions_go_with_the_generator_that_they_are_of(filled, inversion):
+    everything = {name for name in schema.RECORDS if name.startswith("inversion")}
+    assert {name for name in everything if len(list(filled.files(name))) >= 2} == everything
+    inversion(filled, "k3", "kc")
+    for key in ("k1", "k2", "k3"):  # what a killed run left: no shard says whose they are
+        filled.shard("inversions", key, 2, 2).unlink()
+    for name in INVERTED:
+        (filled.folder(name) / "key=k4").mkdir()
+    assert {"k1", "k4"} <= set(prune(filled, runs=["r1"]).keys)
     for name in everything:
-        assert [path.parent.name for path in filled.files(name)] == ["key=k2"], name
+        assert {folder.name for folder in filled.folder(name).iterdir()} == {"key=k2", "key=k3"}, name
 
 
-class Killed(BaseException):
-    pass
-
-
-def test_killed_at_any_step_the_kept_run_is_whole_and_the_next_prune_does_the_rest(filled, tmp_path, monkeypatch):
-
+def test_a_process_that_dies_at_any_step_leaves_the_kept_run_whole_and_the_next_prune_does_the_rest(filled, tmp_path, dying):
     compact(filled, grace=0.0)
-    kept = catalog.query(filled, "FROM class_statistics('r2', 0.1) ORDER BY ALL")
-    replace, steps = os.replace, 0
-    for at in range(1, 100, 2):
-        copy = Store(tmp_path / f"copy{at}")
+    kept, stages = of_kept_run(filled), []
+    for step in range(1, 200):
+        copy = Store(tmp_path / f"copy-{step}")
         shutil.copytree(filled.path, copy.path)
-        steps = 0
-
-        def dying(source, target, at=at):
-            nonlocal steps
-            steps += 1
-            if steps == at:
-                raise Killed
-            replace(source, target)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "replace", dying)
-            try:
-                prune(copy, keep=1)
-                killed = False
-            except Killed:
-                killed = True
-        assert catalog.query(copy, "FROM class_statistics('r2', 0.1) ORDER BY ALL") == kept
+        died = dying(lambda copy=copy: prune(copy, keep=1), copy.path, step)
+        assert of_kept_run(copy) == kept, step
         assert copy.finished_blocks("kb") in (set(), filled.finished_blocks("kb"))
-        prune(copy, keep=1)
-        assert (runs(copy), keys(copy)) == (["r2"], {"ka", "kc"})
-        assert not list(copy.temporary.glob("pruned-*"))
-        assert verify(copy).sound
-        if not killed:
+        if (stage := paths(copy)) not in stages:
+            stages.append(stage)
+            told = verify(copy)
+            assert told.problems == (), (step, told.problems)  # nor does the run that goes point at what went before it
+            go_on(copy)
+            assert (runs(copy), keys(copy)) == (["r2"], {"ka", "kc"})
+            assert {path for path in paths(copy) if "=" in path} == {path for path in paths(copy) if keeps(path)}
+            assert not list(copy.temporary.glob("pruned-*"))
+            assert (verify(copy, deep=True).problems, of_kept_run(copy)) == ((), kept)
+        if died is None:
             break
-    assert not killed and at > 8
+        assert died == signal.SIGKILL
+    assert died is None and step > 30 and len(stages) > 15
+
+
+def of_kept_run(store: Store) -> list[tuple[str, bytes]]:
+    """What the kept run points at and what it found, file by file."""
+    return [(path, (store.path / path).read_bytes()) for path in sorted(paths(store)) if keeps(path)]
+
+
+def keeps(path: str) -> bool:
+    return any(f"/{folder}/" in path for folder in ("run=r2", "key=ka", "key=kc", "key=k2", "key=p0"))
+
+
+def paths(store: Store) -> frozenset[str]:
+    """Every file of records and findings, and what is on its way out."""
+    found = (str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file())
+    return frozenset(path for path in found if path.startswith(("records/", "findings/", "tmp/pruned-", "leases/")))
+
+
+def go_on(store: Store) -> None:
+    """The same command again, where a lease does not say whose it is after that has expired."""
+    for lease in store.leases.glob("*.lease"):
+        if not lease.read_text():
+            old = lease.stat().st_mtime - leases.EXPIRES - 1
+            os.utime(lease, (old, old))
+    prune(store, keep=1)
 
 
 def test_calibrations_stay(filled):

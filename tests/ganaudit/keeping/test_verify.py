@@ -14,7 +14,7 @@ from ganaudit.errors import RequestError
 from ganaudit.keeping.compact import compact
 from ganaudit.keeping.verify import verify
 from ganaudit.records import catalog
-from ganaudit.records.store import Store
+from ganaudit.records.store import INVERTED, Store
 
 
 def kinds(store: Store, deep: bool = False) -> set[str]:
@@ -85,6 +85,45 @@ def test_a_wrong_shard(filled, where, change, kind, deep):
     assert any("key=ka" in one.path and one.sentence for one in named)
     if deep:
         assert kind not in kinds(filled)  # footers and statistics alone do not show it
+
+
+FOREIGN = pa.table({"a": [1]})
+THIRD = pa.scalar(90, pa.int64())
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "kind", "deep"),
+    [
+        *((name, lambda path: path.unlink(), "missing", False) for name in INVERTED),
+        ("inversions", lambda path: path.unlink(), "missing", False),
+        *((name, lambda path: path.write_bytes(path.read_bytes()[:-20]), "torn", False) for name in ("inversions", *INVERTED)),
+        *((name, lambda path: pq.write_table(FOREIGN, path), "foreign", False) for name in ("inversions", *INVERTED)),
+        *((name, rewrite(lambda t: t, OF_ANOTHER), "digest", False) for name in ("inversions", *INVERTED)),
+        ("inversions", rewrite(lambda t: t.slice(1)), "inconsistent", False),
+        *((name, rewrite(column("image", lambda c: pc.add(c, THIRD))), "misplaced", True) for name in INVERTED),
+        ("inversion_latents", rewrite(lambda t: t.slice(1)), "inconsistent", True),
+    ],
+)  # fmt: skip
+def test_a_wrong_shard_of_inversions(filled, table, change, kind, deep):
+    path = filled.shard(table, "k2", 0, 1)
+    change(path)
+    found = verify(filled, deep)
+    assert not found.sound
+    (named,) = (one for one in found.problems if one.kind == kind)
+    assert "key=k2" in named.path and named.sentence
+    assert path.name in named.path or table == "inversions"  # where nothing says that it was there, its folder
+    if deep:
+        assert verify(filled).sound
+
+
+def test_inversions_of_no_finished_run_may_be_unfinished_and_a_leftover_of_them_is_told(filled):
+    filled.shard("inversions", "k1", 2, 2).unlink()  # its sisters were written before it
+    assert verify(filled, deep=True).sound
+    filled.inversion_calibration("k1").write_bytes(b"PAR1")
+    (filled.folder("inversion_curves") / "key=k1" / "curves.txt").write_text("")
+    assert sorted((one.kind, one.path.split("/")[2]) for one in verify(filled).problems) == [
+        ("foreign", "inversion_curves"), ("torn", "inversion_calibrations")
+    ]  # fmt: skip
 
 
 def test_a_part_with_wrong_pixels(filled):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
 from ganaudit.report import Reconstructed, figures, render
 from ganaudit.report.classes import Interval
 from ganaudit.report.inversions import MEANS, Way, choices, lines, memorisation_words, omissions, way
+from ganaudit.report.lost_figure import lost_figure
 from ganaudit.report.lost_photos import apart
 
 CHROMIUM = "/usr/bin/chromium"
@@ -170,7 +172,19 @@ def test_only_generators_that_were_inverted_are_told_of(file):
 
 def test_the_figures_are_files_too(data, tmp_path):
     files = {file.name for file in figures(data, tmp_path, ("svg",))}
-    assert {"recall-progan.svg", "layers-progan.svg"} <= files and "recall-wgan-gp.svg" not in files
+    assert {"recall-progan.svg", "layers-progan.svg", "lost-progan.svg"} <= files and "recall-wgan-gp.svg" not in files
+
+
+def test_lost_photos_are_drawn_worst_first_with_the_class_outlined(data):
+    one = data.reconstructed[0]
+    shown = [replace(one, class_id=number, recall=recall) for number, recall in ((12, 0.4), (13, 0.1), (14, 0.7), (15, 0.3))]
+    drawn = lost_figure(shown, {12: "person", 13: "car", 14: "sky", 15: "lamp"}, "progan")
+    assert drawn is not None and drawn.alt.endswith("car, lamp, person.")  # what came back by half or more is not lost
+    first = [axes.images[0].get_array() for axes in drawn.figure.axes[:4]]
+    assert np.array_equal(first[0], one.photo.image) and np.array_equal(first[1], one.made.image)
+    assert [axes.get_ylabel().split("\n")[0] for axes in drawn.figure.axes[::4]] == ["car", "lamp", "person"]
+    assert lost_figure([replace(one, recall=0.9)], {12: "person"}, "progan") is None
+    assert lost_figure(data.reconstructed[1:], {12: "person"}, "progan") is None  # recovered photos and own samples
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (1300, "dark"), (390, "light")])
