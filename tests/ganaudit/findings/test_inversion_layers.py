@@ -76,6 +76,7 @@ def test_every_finding_names_the_way_that_it_is_about(tmp_path):
                 assert row["mse"] == pytest.approx(errors[way])
     for row in (*tables["worst_photos"], *tables["photo_verdicts"]):
         assert row["key"] == keys[row["generator"], row["method"], row["penalty_factor"]]
+        assert row["class"] == {1: "sky", 2: "person", 3: "road"}[row["class_id"]]
     assert {row["penalty_factor"] for row in tables["worst_photos"]} == {None, 1.0}
     assert [row["generator"] for row in tables["memorisation"]] == ["a", "b"]
 
