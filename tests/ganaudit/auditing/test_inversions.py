@@ -9,8 +9,10 @@ import pytest
 import torch
 from searched_by_hand import brightness
 
+from ganaudit import report
 from ganaudit import spec as specs
 from ganaudit.auditing import inversions
+from ganaudit.auditing.inversion_calibration import Calibration
 from ganaudit.auditing.inversion_images import Sought
 from ganaudit.auditing.inversion_work import Names, Work
 from ganaudit.auditing.inversions import base_task, open_for
@@ -18,7 +20,6 @@ from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import audit, open_store
 from ganaudit.errors import RequestError
 from ganaudit.findings.inversions import TABLES, materialise_inversions
-from ganaudit.inversion import precision
 from ganaudit.inversion import search as searching
 from ganaudit.inversion.settings import InversionsDone, Setting
 from ganaudit.inversion.shapes import generator_digest
@@ -140,6 +141,7 @@ def test_training_photos_are_compared_with_held_out_ones(inverted):
 
 def test_a_second_run_inverts_nothing_and_finds_the_same(copied, monkeypatch):
     monkeypatch.setattr(searching, "search", None)
+    monkeypatch.setattr(report, "render", lambda _: "")
     second = audit(copied.spec)
     assert second.parsed == 0
     for name in TABLES:
@@ -149,7 +151,7 @@ def test_a_second_run_inverts_nothing_and_finds_the_same(copied, monkeypatch):
 
 
 def test_other_settings_have_other_keys(copied, monkeypatch):
-    monkeypatch.setattr(precision, "TOLERATED", 0.0)
+    monkeypatch.setattr(Work, "_calibrated", lambda *_: Calibration("float32", 0.5, None))
     monkeypatch.setattr(Work, "_batch", lambda *_: None)
     monkeypatch.setattr(Work, "_paid", lambda *_: [])
 
