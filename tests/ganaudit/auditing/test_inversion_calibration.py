@@ -9,6 +9,7 @@ from searched_by_hand import unit
 
 from ganaudit.auditing import inversion_calibration
 from ganaudit.inversion import precision
+from ganaudit.inversion import search as searching
 
 
 def calibrations(inverted):
@@ -47,9 +48,16 @@ def test_a_precision_that_changes_little_is_used_for_every_search_and_once_known
     monkeypatch.setattr(precision, "TOLERATED", 1.0)
     monkeypatch.setattr(inversion_calibration, "TOLERATED", 1.0)
     (copied.store.path / "records/v1/inversions").rename(copied.store.path / "gone")
+    real, used = searching.search, set()
+
+    def watched(span, objective, targets, how):
+        used.update([how.precision] if how.patience else [])  # what is tried out has no patience
+        return real(span, objective, targets, how)
+
+    monkeypatch.setattr(searching, "search", watched)
     asked = {"methods": ("layerwise",), "train_images": 4, "images": 4}
     assert not any("float32" in note for note in copied.again(**asked).notes)
-    assert {row["precision"] for rows in copied.records.values() for row in rows.values()} == {"bfloat16"}
+    assert {row["precision"] for rows in copied.records.values() for row in rows.values()} == used == {"bfloat16"}
     monkeypatch.setattr(inversion_calibration, "choose_precision", None)  # nothing is measured again
     assert copied.again(**asked).images == 0
     with pytest.raises(TypeError):
