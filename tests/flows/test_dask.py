@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -18,9 +20,11 @@ from flows import dask_runner, dask_workers, runners
 from flows.audit import run as run_flow
 from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.errors import AuditError, RequestError
+from ganaudit.keeping.verify import verify
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import Run, load
+from tasks.block import block
 
 SMALL = {"real": {"name": "photos", "kind": "toy:photos", "options": {"images": 1030}}, "sample": {"count": 3000, "batch": 512}}
 IMAGES = 1030 + 3072
@@ -79,6 +83,75 @@ def test_a_worker_killed_in_the_middle_costs_its_block_and_nothing_else(toy, clu
     assert not psutil.pid_exists(victim)
     assert (found.parsed, found.status) == (IMAGES, "done")
     assert rows(found.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
+
+
+def fill_the_disk(after: int) -> None:
+    """In a worker: from its `after`-th file on, half of a file is written and then the disk is full."""
+    import errno
+    import itertools
+
+    from ganaudit.records import writer
+
+    files, write = itertools.count(), writer.write_bytes
+
+    def full(path, content):
+        if next(files) < after:
+            return write(path, content)
+        path.write_bytes(memoryview(content)[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    writer.write_bytes, writer.enough = full, write
+
+
+def free_the_disk() -> None:
+    from ganaudit.records import writer
+
+    writer.write_bytes = writer.enough
+
+
+def test_workers_whose_disk_is_full_are_one_sentence_and_nothing_is_lost(toy, cluster, cli, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(block, "retry_delay_seconds", [0, 0])
+    audit = toy(**SMALL, run=on(cluster))
+    cluster.run(fill_the_disk, 3)  # a block is two files: each worker finishes one
+    try:
+        found = cli("run", audit)
+    finally:
+        cluster.run(free_the_disk)
+    assert found.code == 1
+    assert re.fullmatch(
+        rf"error: the disk is full: {tmp_path}/store/\S+ could not be written; free some space .*", last(found.err)
+    )
+    store = Store(tmp_path / "store")
+    done = {path: path.stat().st_mtime_ns for path in store.files("images")}
+    assert len(done) == 2 and verify(store).sound
+    assert catalog.query(store, "SELECT status FROM runs").to_pylist() == [{"status": "failed"}]
+    again = run_flow(audit)
+    assert (again.status, again.parsed) == ("done", IMAGES - sum(size(path) for path in done))
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert rows(again.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
+
+
+def last(said: str) -> str:
+    return said.splitlines()[-1]
+
+
+def size(shard) -> int:
+    """Images of a block, by its name."""
+    first, end = shard.stem.split("-")[1:]
+    return int(end) - int(first) + 1
+
+
+@pytest.mark.parametrize(("device", "on_gpus"), [("cpu", False), ("cuda", True), ("cuda:1", True)])
+@pytest.mark.parametrize("address", [None, "tcp://far:1"])
+def test_tasks_ask_for_a_gpu_where_the_plan_is_on_one(monkeypatch, tmp_path, device, on_gpus, address):
+    monkeypatch.setattr(dask_runner, "connected", lambda address: contextlib.nullcontext())
+    asked = []
+    for check in ("check_workers", "check_store"):
+        monkeypatch.setattr(dask_runner, check, lambda *_, check=check: asked.append(check))
+    spec = SimpleNamespace(run=Run(runner="dask", address=address), store="store", path=lambda name: tmp_path / name)
+    runner = dask_runner.dask(SimpleNamespace(spec=spec, device=device, workers=2))
+    assert runner._on_gpus == on_gpus
+    assert asked == ([] if address is None else ["check_workers", "check_store"])
 
 
 def test_a_gpu_is_one_workers_and_works_on_one_block(cluster):
@@ -153,10 +226,16 @@ def test_a_server_out_of_the_workers_reach_says_what_to_set(cluster):
 
 def test_a_store_that_a_worker_does_not_see_is_told(cluster, tmp_path):
     dask_workers.check_store(cluster, tmp_path)
+    far = sorted(cluster.scheduler_info()["workers"])[1]
+    cluster.run(lambda: setattr(os, "_exists_here", os.path.exists), workers=[far])
+    cluster.run(lambda: setattr(os.path, "exists", lambda path: os._exists_here(f"/elsewhere{path}")), workers=[far])
+    try:
+        with pytest.raises(RequestError, match=rf"worker {far} does not see the store {tmp_path}; every worker needs it"):
+            dask_workers.check_store(cluster, tmp_path)
+    finally:
+        cluster.run(lambda: setattr(os.path, "exists", os._exists_here), workers=[far])
+    dask_workers.check_store(cluster, tmp_path)
     assert list(tmp_path.iterdir()) == []
-    elsewhere = SimpleNamespace(run=lambda *_: {"tcp://far:1": False})
-    with pytest.raises(RequestError, match=r"worker tcp://far:1 does not see the store .*; every worker needs it"):
-        dask_workers.check_store(elsewhere, tmp_path)
 
 
 def test_an_address_that_does_not_answer_and_one_for_threads(toy, cli, monkeypatch):
@@ -187,44 +266,51 @@ def test_without_the_extra_one_sentence_says_what_to_install(toy, cli, monkeypat
     assert found.err == "error: run.runner is dask, which is not installed here; pip install 'ganaudit[dask]'\n"
 
 
-@pytest.mark.parametrize("how", ["Ctrl-C", "killed", "failure"])
-def test_no_worker_outlives_the_command(toy, start, ended, rows, how, tmp_path):
-    audit = toy(**SMALL, run={"runner": "dask", "workers": 2})
-    faults = tmp_path / "faults"
-    faults.write_text("0 ValueError" if how == "failure" else "")
-    running = start("run", audit, TOY_SLEEP="0" if how == "failure" else "1", TOY_FAULT=str(faults))
-    seen: set[int] = set()
+@pytest.mark.parametrize("how", ["Ctrl-C", "killed"])
+def test_no_worker_outlives_the_command(toy, start, cluster, ended, rows, how, tmp_path):
+    running = start("run", toy(**SMALL, run={"runner": "dask", "workers": 2}), TOY_SLEEP="0.5")
     limit = time.monotonic() + 120
-    while running.poll() is None and time.monotonic() < limit:
-        seen |= children(running.pid)
-        if how != "failure" and list(tmp_path.glob("store/records/v1/images/key=*/shard-*")):
-            seen |= children(running.pid)
-            if how == "Ctrl-C":
-                os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the command and its children
-            else:
-                running.kill()
-            break
+    while not list(tmp_path.glob("store/records/v1/images/key=*/shard-*")):
+        assert running.poll() is None and time.monotonic() < limit, running.communicate()
         time.sleep(0.05)
+    seen = children(running.pid)
+    if how == "Ctrl-C":
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the command and its children
+    else:
+        running.kill()
     asked = time.monotonic()
     _, err = running.communicate(timeout=30)
     assert len(seen) >= 2 and ended(seen, 10)
     assert "Traceback" not in err, err
-    assert running.returncode == {"Ctrl-C": 130, "killed": -9, "failure": 1}[how]
-    status = catalog.query(Store(tmp_path / "store"), "SELECT status FROM runs").to_pylist()
-    assert status == [{"status": "failed" if how == "failure" else "interrupted"}]
-    if how == "failure":
-        assert err.splitlines()[-1] == "error: the generator raised ValueError at images 0-511: on purpose"
-        assert len(rows(tmp_path / "store")["images"]) == IMAGES - 1024
+    assert running.returncode == {"Ctrl-C": 130, "killed": -9}[how]
+    assert catalog.query(Store(tmp_path / "store"), "SELECT status FROM runs").to_pylist() == [{"status": "interrupted"}]
     if how == "Ctrl-C":
-        assert err.splitlines()[-1] == "stopped; the same command goes on where it was stopped"
+        assert last(err) == "stopped; the same command goes on where it was stopped"
         assert time.monotonic() - asked < 10
-        again = start("run", audit)
-        while again.poll() is None:
-            seen |= children(again.pid)
-            time.sleep(0.05)
-        assert again.returncode == 0 and ended(seen, 10)
-        found = rows(tmp_path / "store")["images"]
-        assert len(found) == len({(row["key"], row["image"]) for row in found}) == IMAGES
+        found = run_flow(toy(**SMALL, run=on(cluster)))
+        assert found.status == "done" and 0 < found.parsed < IMAGES
+        images = rows(found.store)["images"]
+        assert len(images) == len({(row["key"], row["image"]) for row in images}) == IMAGES
+
+
+def test_no_worker_outlives_a_run_that_fails(toy, cli, ended, rows, monkeypatch, tmp_path):
+    (tmp_path / "faults").write_text("0 ValueError")
+    monkeypatch.setenv("TOY_FAULT", str(tmp_path / "faults"))
+    others, seen = children(os.getpid()), set()
+    made = dask_runner.local_cluster
+
+    def seen_cluster(*arguments, **named):
+        running = made(*arguments, **named)
+        with Client(running, set_as_default=False) as client:
+            seen.update(client.run(os.getpid).values())
+        return running
+
+    monkeypatch.setattr(dask_runner, "local_cluster", seen_cluster)
+    found = cli("run", toy(**SMALL, run={"runner": "dask", "workers": 2}))
+    assert (found.code, last(found.err)) == (1, "error: the generator raised ValueError at images 0-511: on purpose")
+    assert len(seen) == 2 and ended(seen, 10) and ended(children(os.getpid()) - others, 10)
+    assert catalog.query(Store(tmp_path / "store"), "SELECT status FROM runs").to_pylist() == [{"status": "failed"}]
+    assert len(rows(tmp_path / "store")["images"]) == IMAGES - 1024
 
 
 def children(pid: int) -> set[int]:

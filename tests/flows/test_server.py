@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,86 @@ def test_two_servers_that_start_together_on_a_new_home_both_answer(monkeypatch, 
     finally:
         for one in both:
             one.stop()
+
+
+SERVER = """
+import os, sys, time, types
+
+class Database:
+    async def create_db(self):
+        inside = os.path.join(os.environ["PREFECT_HOME"], "inside")
+        os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # an error where another one is at it
+        print("migrating", flush=True)
+        time.sleep(float(os.environ["TAKES"]))
+        os.unlink(inside)
+
+def serves(*_, **__):
+    print("serving", flush=True)
+    time.sleep(60)
+
+for name, held in {"prefect": {}, "prefect.server": {}, "uvicorn": {"run": serves},
+                   "prefect.server.database": {"provide_database_interface": Database}}.items():
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name]).update(held)
+from flows import server
+print("ready", flush=True)
+while not os.path.exists(os.environ["BEGIN"]):
+    time.sleep(0.005)
+server._serve(0)
+"""
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """`serving(home, takes)`: the server's process on a database that takes so many seconds to be made."""
+    begun = []
+
+    def call(home="home", takes=0.5):
+        environment = {
+            **os.environ,
+            "PREFECT_HOME": str(tmp_path / home),
+            "TAKES": str(takes),
+            "BEGIN": str(tmp_path / "begin"),
+        }
+        environment["PYTHONPATH"] = os.pathsep.join([str(Path(room.__file__).parents[1]), environment.get("PYTHONPATH", "")])
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        begun.append(subprocess.Popen([sys.executable, "-c", SERVER], env=environment, **pipes))
+        assert begun[-1].stdout.readline() == "ready\n"
+        return begun[-1]
+
+    yield call
+    for one in begun:
+        one.kill()
+        one.wait()
+        for pipe in (one.stdin, one.stdout, one.stderr):
+            pipe.close()
+
+
+def said(process) -> str:
+    """The next line of a process, or why there is none."""
+    return process.stdout.readline() or process.stderr.read()
+
+
+def test_of_two_servers_on_one_home_one_waits_until_the_database_of_the_other_is_made(serving, tmp_path):
+    both = [serving(), serving()]
+    (tmp_path / "begin").touch()
+    assert [said(one) for one in both for _ in range(2)] == ["migrating\n", "serving\n"] * 2
+    assert all(one.poll() is None for one in both)  # they serve together: only the making is one after the other
+    both[0].stdin.close()  # its command has ended
+    assert both[0].wait(10) == -signal.SIGTERM and both[1].poll() is None
+
+
+def test_a_server_that_is_killed_as_it_makes_its_database_is_not_waited_for_nor_one_of_another_home(serving, tmp_path):
+    (tmp_path / "begin").touch()
+    first = serving(takes=60)
+    assert said(first) == "migrating\n"
+    elsewhere = serving("other", takes=0)
+    assert (said(elsewhere), said(elsewhere)) == ("migrating\n", "serving\n")
+    second = serving(takes=0)
+    time.sleep(0.2)
+    (tmp_path / "home" / "inside").unlink()
+    first.kill()
+    assert (said(second), said(second)) == ("migrating\n", "serving\n")
 
 
 @pytest.mark.parametrize(

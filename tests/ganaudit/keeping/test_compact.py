@@ -218,3 +218,24 @@ def test_counts_and_moments_are_read_from_parts(filled):
     assert (counts.read_counts(filled, real, range(6)).matrix.toarray() == before).all()
     assert moments.moments_of(filled, real, range(6)).n.sum() == 16
     assert set(schema.RECORDS) >= set(compacted.TABLES)
+
+
+def test_a_process_that_has_read_a_manifest_sees_each_later_one(tmp_path):
+    """Workers live long; a manifest may be replaced within one tick of the clock, or written anew in its place."""
+    path = tmp_path / "manifest.json"
+
+    def generation(number: int, new_file: bool, tick: int) -> int | None:
+        text = compacted.Manifest("ka", number, ()).text()
+        target = tmp_path / "next" if new_file else path
+        target.write_text(text)
+        os.replace(target, path)
+        os.utime(path, ns=(tick, tick))
+        found = compacted.read_manifest(path)
+        return found and found.generation
+
+    assert compacted.read_manifest(path) is None
+    assert generation(1, new_file=True, tick=10**18) == 1
+    assert generation(2, new_file=True, tick=10**18) == 2  # the same size and time
+    assert generation(3, new_file=False, tick=10**18 + 1) == 3  # the same file and size
+    path.unlink()
+    assert compacted.read_manifest(path) is None
