@@ -50,13 +50,13 @@ def invert(
     objective = Objective("mse", open_perceptual(perceptual, perceptual_weights, Path(), place))
     milestones = (steps * 6 // 10, steps * 8 // 10)
     search = Search(steps, "adam", 0.05, milestones, patience=max(20, steps // 5), precision=precision)
+    read = room.read_photos(paths, shape.resolution)
+    if all(photo.pixels is None for photo in read):
+        raise RequestError(f"no photo can be used: {read[0].error}" + (f", and {len(read) - 1} more" if len(read) > 1 else ""))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"the folder {folder} cannot be made ({error.strerror}); choose another one with --out") from None
-    read = room.read_photos(paths, shape.resolution)
-    if all(photo.pixels is None for photo in read):
-        raise RequestError(f"no photo can be used: {read[0].error}" + (f", and {len(read) - 1} more" if len(read) > 1 else ""))
     with console.status(f"Inverting {len(read)} photos, and own samples as control …"):
         outcome = room.invert_photos(opened, read, method, objective, search, layer, penalty, encoders)
     room.write_pictures(outcome, read, folder, reader, outlined)

@@ -73,6 +73,7 @@ def prune(
     """Remove runs and what no kept run uses; says first what."""
     from ganaudit.keeping.prune import prunable
     from ganaudit.keeping.prune import prune as pruned
+    from ganaudit.report.words import counted
 
     if run and (keep is not None or keep_days is not None):
         raise RequestError("--run names the runs that go and --keep those that stay: give one of them")
@@ -90,7 +91,8 @@ def prune(
         typer.echo(f"run {name}")
     for key in found.keys:
         typer.echo(f"records of {key}, which no kept run uses")
-    what = f"{len(found.runs):,} runs, {len(found.keys):,} keys, {size(found.bytes)}; {len(found.kept):,} runs stay"
+    what = f"{counted(len(found.runs), 'run')}, {counted(len(found.keys), 'key')}, {size(found.bytes)}"
+    what += f"; {counted(len(found.kept), 'run')} stay{'s' if len(found.kept) == 1 else ''}"
     typer.echo(f"Removed {what}." if yes else f"Would remove {what}. With --yes it is done.")
 
 

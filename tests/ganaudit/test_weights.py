@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -66,6 +67,14 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run_it(tmp_path, suffix
     with pytest.raises(RequestError, match=str(path)):
         weights.load(str(path))
     assert not ran.exists()
+
+
+def test_a_plain_pickle_is_refused_in_one_sentence_without_a_warning(tmp_path):
+    (tmp_path / "n.pth").write_bytes(pickle.dumps(Hostile(tmp_path / "ran"), protocol=4))  # of which torch warns
+    with warnings.catch_warnings(record=True) as told, pytest.raises(RequestError, match=r"n\.pth are refused"):
+        warnings.simplefilter("always")
+        weights.load("n.pth", tmp_path)
+    assert told == [] and not (tmp_path / "ran").exists()
 
 
 def test_a_whole_pickled_network_is_refused(tmp_path):
