@@ -9,7 +9,8 @@ from ganaudit.report import words
 from ganaudit.report.classes import Interval
 from ganaudit.report.data import Findings, Row, rows
 
-ORDER = ("not made", "inconclusive", "made", "not testable")
+NOT_MADE = "not made"
+ORDER = (NOT_MADE, "inconclusive", "made", "not testable")
 """Verdicts on classes in the order in which a reader needs them."""
 PREFERRED = "layerwise"
 SHOWN = {1: 4, 3: 3, 8: 2}
@@ -53,8 +54,8 @@ class Omission:
     control_recall: float | None
     paid_recall: float | None
     standing: Sequence[tuple[str, Interval]]
-    other_penalties: Sequence[str]
-    """The verdicts at a tenth and at ten times the residuals' penalty, where they are not the same."""
+    otherwise: Sequence[str]
+    """The verdicts at a tenth and at ten times the residuals' penalty, and by other methods, where they are not the same."""
 
     @property
     def control_kind(self) -> str | None:
@@ -103,13 +104,7 @@ def omissions(findings: Findings, generator: str) -> list[Omission]:
                 for one in confusions.get(row["class_id"], [])
                 if one["reconstruction_class_id"] != row["class_id"]
             ],
-            [
-                f"{other['verdict']} at {other['penalty_factor']:g} times the penalty"
-                for other in said
-                if (other["class_id"], other["method"], other["layer"]) == (row["class_id"], chosen.method, chosen.layer)
-                and other["penalty_factor"] != chosen.factor
-                and other["verdict"] != row["verdict"]
-            ],
+            _otherwise(row, said, chosen),
         )
         for row in said
         if chosen.holds(row)
@@ -119,13 +114,39 @@ def omissions(findings: Findings, generator: str) -> list[Omission]:
     )
 
 
+def _otherwise(row: Row, said: Sequence[Row], chosen: Way) -> list[str]:
+    found = []
+    for other in said:
+        if other["class_id"] != row["class_id"] or other["verdict"] == row["verdict"]:
+            continue
+        if other["method"] != chosen.method:
+            if other["penalty_factor"] in (None, 1.0):
+                found.append(f"{other['verdict']} by {other['method']}")
+        elif other["layer"] == chosen.layer and other["penalty_factor"] != chosen.factor:
+            found.append(f"{other['verdict']} at {other['penalty_factor']:g} times the penalty")
+    return found
+
+
 def lines(findings: Findings, generator: str) -> list[tuple[str, str]]:
-    """(verdict, the classes that got it, with what is left of those that are not made): for a terminal."""
+    """(verdict, the classes that got it, with what is left of those that are not made): for a terminal.
+
+    Last what is not made by another method: one that frees less finds an omission that residuals paint over.
+    """
+    told = omissions(findings, generator)
     said: dict[str, list[str]] = {}
-    for one in omissions(findings, generator):
-        left = f" ({words.percents(one.recall)} of its pixels come back)" if one.verdict == "not made" else ""
-        said.setdefault(one.verdict, []).append(f"{one.name}{left}")
-    return [(verdict, words.listing(said[verdict])) for verdict in ORDER if verdict in said]
+    for one in told:
+        said.setdefault(one.verdict, []).append(f"{one.name}{_left(one.recall) if one.verdict == NOT_MADE else ''}")
+    found = [(verdict, words.listing(said[verdict])) for verdict in ORDER if verdict in said]
+    by_method: dict[str, list[str]] = {}
+    lost = {one.class_id for one in told if f"{NOT_MADE} by " in " ".join(one.otherwise)}
+    for row in rows(findings, "omissions", generator):
+        if row["class_id"] in lost and row["verdict"] == NOT_MADE and row["penalty_factor"] in (None, 1.0):
+            by_method.setdefault(row["method"], []).append(f"{row['class']}{_left(_interval(row, 'recall'))}")
+    return found + [(NOT_MADE, f"{words.listing(names)}, by {method}") for method, names in by_method.items()]
+
+
+def _left(recall: Interval) -> str:
+    return f" ({words.percents(recall)} of its pixels come back)"
 
 
 def memorisation_words(findings: Findings, generator: str) -> str | None:

@@ -100,10 +100,23 @@ def test_the_plainest_omission_comes_first_with_what_stands_there(found):
     person, tree, sky = omissions(found, "progan")
     assert [one.verdict for one in (person, tree, sky)] == ["not made", "inconclusive", "made"]
     assert [name for name, _ in person.standing] == ["grass", "road"]  # the class itself is its recall
-    assert person.other_penalties == ["inconclusive at 0.1 times the penalty"] and sky.other_penalties == []
+    assert person.otherwise == ["inconclusive at 0.1 times the penalty"] and sky.otherwise == []
     assert lines(found, "progan") == [
         ("not made", "person (2 % [0, 7] of its pixels come back)"), ("inconclusive", "tree"), ("made", "sky"),
     ]  # fmt: skip
+
+
+def test_what_another_method_does_not_find_is_told_beside(findings):
+    """Layerwise paints trees that no z makes: the page and the terminal say both."""
+    rows = inverted()
+    for row in rows["omissions"]:
+        if row["class"] == "tree":
+            row["verdict"] = "not made" if row["method"] == "latent" else "made"
+    told = findings(**rows)
+    tree = next(one for one in omissions(told, "progan") if one.name == "tree")
+    assert (tree.verdict, list(tree.otherwise)) == ("made", ["not made by latent"])
+    assert lines(told, "progan")[-1] == ("not made", "tree (40 % [35, 45] of its pixels come back), by latent")
+    assert [verdict for verdict, _ in lines(told, "progan")].count("not made") == 2
 
 
 def test_pictures_are_chosen_by_the_rule_that_the_page_states(found):
