@@ -30,7 +30,8 @@ WORKERS_SECONDS = 30.0
 def connected(address: str) -> Iterator[Client]:
     """A client of the cluster at `address`. Raises RequestError where no scheduler answers."""
     try:
-        get_address_host_port(address)  # a client of what is no address would be left half made, and complain at its end
+        if not address.startswith("inproc://"):
+            get_address_host_port(address)  # a client of what is no address would be left half made, and complain at its end
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # whatever it is, the address is not that of a scheduler
         words = (str(error).strip() or type(error).__name__).splitlines()[0]

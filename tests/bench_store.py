@@ -1,7 +1,7 @@
 """A store of a million images, before and after compact, and a run that is killed fifty times.
 
 python -m tests.bench_store             the million images
-python -m tests.bench_store kills       fifty SIGKILLs at random instants, each followed by the same command
+python -m tests.bench_store kills       fifty SIGKILLs, half of them just after a new block, each followed by the same command
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def asked(store: Path, count: int, pause: float) -> dict[str, Any]:
 
 
 def killed(times: int, pause: float = 0.25, longest: float = 6.0, seed: int = 1) -> dict[str, Any]:
-    """Kills a run `times` times at random instants, starts it again each time, lets it end, and compares its records with
+    """Kills a run `times` times, starts it again each time, lets it end, and compares its records with
     those of a run that was left alone. A thread asks the store throughout.
 
     Every other kill comes within half a second of a new block, the others within `longest` seconds of the start."""
