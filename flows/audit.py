@@ -13,11 +13,11 @@ from prefect.futures import as_completed
 from flows.progress import Artifact, SoFar
 from flows.runners import result, tasks_on
 from flows.threads import threads
-from ganaudit.auditing.inversions import inversion_tasks
 from ganaudit.auditing.plan import BlockTask
 from ganaudit.auditing.run import Audit, failing, open_store
 from ganaudit.errors import AuditError
 from ganaudit.spec import AuditSpec, load
+from ganaudit.studies.inversion.opening import inversion_tasks
 from tasks.block import block
 from tasks.invert import invert
 from tasks.prepare import prepare

@@ -14,13 +14,13 @@ import pyarrow as pa
 from prefect import flow
 from prefect.futures import as_completed
 
+from benchmarks.calibration.chunks import Chunk, chunks, make_cases
+from benchmarks.calibration.pool import PoolBlock, PoolSource, load, missing_blocks, open_pool
+from benchmarks.calibration.processes import processes
+from benchmarks.calibration.scenarios import variants_of
+from benchmarks.calibration.summary import summarise
 from flows.threads import threads
 from ganaudit import devices
-from ganaudit.calibration.chunks import Chunk, chunks, make_cases
-from ganaudit.calibration.pool import PoolBlock, PoolSource, load, missing_blocks, open_pool
-from ganaudit.calibration.processes import processes
-from ganaudit.calibration.scenarios import variants_of
-from ganaudit.calibration.summary import summarise
 from ganaudit.errors import AuditError
 from ganaudit.records.store import Store
 from tasks.calibrate import chunk, pool_block

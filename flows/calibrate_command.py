@@ -32,7 +32,7 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """What the verdicts are worth, measured."""
-    from ganaudit.calibration.scenarios import check_scenario
+    from benchmarks.calibration.scenarios import check_scenario
     from ganaudit.records.store import Store
 
     check_scenario(only)
@@ -50,7 +50,7 @@ def calibrate(
     rows = found.table.to_pylist()
     written = []
     if out is not None:
-        from ganaudit.calibration.page import write
+        from benchmarks.calibration.page import write
 
         said = {"--run": run, "--only": only, "--replicates": None if quick or replicates == 2000 else replicates}
         options = [f"{name} {shlex.quote(str(value))}" for name, value in said.items() if value is not None]
@@ -63,7 +63,7 @@ def calibrate(
         answer = {"pool": found.pool, "images": found.images, "files": [str(path) for path in written], "calibration": rows}
         typer.echo(json_text(answer))
         return
-    from ganaudit.calibration.page import table_row
+    from benchmarks.calibration.page import table_row
 
     typer.echo(terminal.table_text([table_row(row) for row in rows], "nothing was measured"), nl=False)
     missed = sum(row["verdict"] == "not met" for row in rows)

@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 from flows.terminal import table_text
+from ganaudit.comparison.choosing import BEST, against_one, chosen, last_against_best
+from ganaudit.comparison.compared import Compared, Difference, ReadMoments, compared
+from ganaudit.comparison.differences import images_of
+from ganaudit.comparison.regressions import FARTHER, Change, Verdict, fail_on
 from ganaudit.errors import RequestError
-from ganaudit.findings.choosing import BEST, against_one, chosen, last_against_best
-from ganaudit.findings.compare import images_of
-from ganaudit.findings.compared import Compared, Difference, ReadMoments, compared
-from ganaudit.findings.materialise import classes_of
-from ganaudit.findings.moments import moments_of
-from ganaudit.findings.regressions import FARTHER, Change, Verdict, fail_on
-from ganaudit.findings.sources import Source
 from ganaudit.records import leases
 from ganaudit.records.store import Store
+from ganaudit.records.used import Source
 from ganaudit.report.words import number
 from ganaudit.statistics.comparison import A_NEARER, B_NEARER
 from ganaudit.statistics.moments import GroupMoments
+from ganaudit.studies.census.findings import classes_of
+from ganaudit.studies.census.moments import moments_of
 
 PLAIN = ("equivalent", "inconclusive", "not testable")
 """Verdicts that are not worth a row where generators stand side by side."""

@@ -22,14 +22,14 @@ def invert(
     import torch
 
     from ganaudit import devices, weights
-    from ganaudit.auditing.inversion_cost import WITHOUT_SEARCH
     from ganaudit.generators.named import open_named
-    from ganaudit.inversion import photos as room
+    from ganaudit.generators.shapes import choose_layers, read_shape
     from ganaudit.inversion.objective import Objective
     from ganaudit.inversion.perceptual import open_perceptual
     from ganaudit.inversion.search import Search
-    from ganaudit.inversion.shapes import choose_layers, read_shape
     from ganaudit.parsers.segmentation import unet_parser
+    from ganaudit.studies.inversion import photos as room
+    from ganaudit.studies.inversion.cost import WITHOUT_SEARCH
 
     place = devices.pick(device)
     if place == "cpu":

@@ -12,15 +12,15 @@ from flows.audit import run
 from flows.compare_command import compare_runs, compared_text
 from flows.terminal import findings_text
 from ganaudit.auditing.run import Audit, open_store
+from ganaudit.comparison.compared import Compared
+from ganaudit.comparison.finished import finished
+from ganaudit.comparison.regressions import FARTHER
+from ganaudit.comparison.regressions import fail_on as words_of
 from ganaudit.errors import GanauditError, RequestError
-from ganaudit.findings.compared import Compared
-from ganaudit.findings.finished import finished
-from ganaudit.findings.regressions import FARTHER
-from ganaudit.findings.regressions import fail_on as words_of
 from ganaudit.records.store import Store
 from ganaudit.report.data import generators
-from ganaudit.report.sentences import headline
 from ganaudit.spec import load
+from ganaudit.studies.census.section.sentences import headline
 
 
 @flow(name="nightly", flow_run_name="{audit}", persist_result=False, validate_parameters=False)

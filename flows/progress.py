@@ -9,9 +9,9 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from ganaudit.auditing.blocks import BlockDone
 from ganaudit.auditing.plan import BlockTask, Plan, needs
 from ganaudit.report.words import about
+from ganaudit.studies.census.work import BlockDone
 
 ARTIFACT_SECONDS = 5.0
 """Least time between two updates of the artifact: each is a request to the server."""

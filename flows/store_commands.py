@@ -18,7 +18,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Whether every record is there and whole; exits with 3 if not."""
-    from ganaudit.keeping.verify import verify as verified
+    from ganaudit.maintenance.verify import verify as verified
 
     with err.status("Looking at every file …"):
         found = verified(readable(store), deep)
@@ -40,7 +40,7 @@ def compact(
     as_json: JsonOption = False,
 ) -> None:
     """Few large files in place of many; the same rows."""
-    from ganaudit.keeping.compact import compact as compacted
+    from ganaudit.maintenance.compact import compact as compacted
 
     opened = readable(store).open_for_writing()
     with err.status("Writing large files …"):
@@ -71,8 +71,8 @@ def prune(
     as_json: JsonOption = False,
 ) -> None:
     """Remove runs and what no kept run uses; says first what."""
-    from ganaudit.keeping.prune import prunable
-    from ganaudit.keeping.prune import prune as pruned
+    from ganaudit.maintenance.prune import prunable
+    from ganaudit.maintenance.prune import prune as pruned
     from ganaudit.report.words import counted
 
     if run and (keep is not None or keep_days is not None):

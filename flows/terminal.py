@@ -19,8 +19,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from flows.progress import SoFar
     from ganaudit.auditing.check import Check
-    from ganaudit.auditing.reach import Reach
     from ganaudit.auditing.run import Audit
+    from ganaudit.studies.census.power import Reach
 
 
 PLAIN_SECONDS = 30.0
@@ -140,7 +140,7 @@ def findings_text(found: Audit, width: int = 0) -> str:
 
 def _verdicts(found: Audit, generator: str, width: int) -> str:
     """One generator: how many classes got which verdict, then a line for each that has something to tell."""
-    from ganaudit.report.sentences import headline, verdict_lines
+    from ganaudit.studies.census.section.sentences import headline, verdict_lines
 
     lines = [_wrapped(f"{generator} {headline(found.findings, generator)}.", width)]
     lines += [
@@ -151,7 +151,7 @@ def _verdicts(found: Audit, generator: str, width: int) -> str:
 
 def _omissions(found: Audit, generator: str, width: int) -> str:
     """What held-out photos say of one generator, verdict by verdict; nothing where none were inverted."""
-    from ganaudit.report.inversions import lines, memorisation_words, way
+    from ganaudit.studies.inversion.section.choice import lines, memorisation_words, way
 
     chosen = way(found.findings, generator)
     if chosen is None:
@@ -166,8 +166,8 @@ def _omissions(found: Audit, generator: str, width: int) -> str:
 def _distances(found: Audit, width: int) -> str:
     """The distances as a table, with a word of warning where one is mostly bias, and which generator is nearer."""
     from ganaudit.report import words
-    from ganaudit.report.distances import distances, pairs
-    from ganaudit.report.sentences import bias_words, pair_words, rank_words
+    from ganaudit.studies.census.section.distances import distances, pairs
+    from ganaudit.studies.census.section.sentences import bias_words, pair_words, rank_words
 
     known = distances(found.findings)
     rows = [

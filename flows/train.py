@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganaudit import devices
 from ganaudit.errors import RequestError
-from ganaudit.village.models import known, make
+from ganaudit.training.builtin import known, make
 
 
 def train_builtin(model: str, folder: Path, minutes: float | None, seed: int, device: str, console: Console) -> Path:
@@ -21,7 +21,7 @@ def train_builtin(model: str, folder: Path, minutes: float | None, seed: int, de
     with _bar(model, "drawing its scenes", console) as tell:
         path = make(model, folder, tell, minutes, seed, device)
     with console.status("Measuring what it is worth, on fresh scenes …"):
-        from ganaudit.village.figures import write_figures
+        from ganaudit.training.figures import write_figures
 
         write_figures(path)
     return path
@@ -33,9 +33,9 @@ def train_inverter(
 ) -> Path:  # fmt: skip
     """Trains an inverter of `generator` in `folder`; returns its safetensors file."""
     from ganaudit.generators.named import open_named
-    from ganaudit.inversion.making import make_inverter
-    from ganaudit.inversion.shapes import choose_layers, read_shape
-    from ganaudit.inversion.training import InverterRecipe
+    from ganaudit.generators.shapes import choose_layers, read_shape
+    from ganaudit.training.inverters import InverterRecipe
+    from ganaudit.training.making import make_inverter
 
     recipe = InverterRecipe(method, layer)
     opened = open_named(generator, kind)

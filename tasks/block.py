@@ -6,9 +6,9 @@ from typing import Any
 
 from prefect import task
 
-from ganaudit.auditing.blocks import BlockDone, make_block
 from ganaudit.auditing.plan import BlockTask
 from ganaudit.errors import AuditError, RequestError
+from ganaudit.studies.census.work import BlockDone, make_block
 
 
 def may_pass(task: Any, run: Any, state: Any) -> bool:

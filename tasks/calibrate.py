@@ -6,9 +6,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 from prefect import task
 
-from ganaudit.calibration.chunks import Chunk, make_chunk
-from ganaudit.calibration.pool import PoolBlock, make_block
-from ganaudit.calibration.processes import run_in
+from benchmarks.calibration.chunks import Chunk, make_chunk
+from benchmarks.calibration.pool import PoolBlock, make_block
+from benchmarks.calibration.processes import run_in
 from tasks.block import may_pass
 
 

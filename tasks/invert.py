@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect import task
 
-from ganaudit.auditing.inversions import InversionTask, make_inversions
-from ganaudit.inversion.settings import InversionsDone
+from ganaudit.studies.inversion.opening import InversionTask, make_inversions
+from ganaudit.studies.inversion.settings import InversionsDone
 from tasks.block import may_pass
 
 

@@ -9,12 +9,12 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from ganaudit.auditing.plan import Plan
 from ganaudit.auditing.run import Audit, finish
-from ganaudit.inversion.settings import InversionsDone
 from ganaudit.records.store import Store
 from ganaudit.report import words
-from ganaudit.report.classes import GREW, LOST
-from ganaudit.report.distances import distances
-from ganaudit.report.sentences import verdict_lines
+from ganaudit.studies.census.section.classes import GREW, LOST
+from ganaudit.studies.census.section.distances import distances
+from ganaudit.studies.census.section.sentences import verdict_lines
+from ganaudit.studies.inversion.settings import InversionsDone
 
 
 @task(name="publish", persist_result=False)

@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from ganaudit.auditing import blocks
-from ganaudit.auditing.inversion_cost import cost_notes
 from ganaudit.auditing.plan import BlockTask, plan
-from ganaudit.auditing.reach import Reach, check_ratio, reach
-from ganaudit.auditing.roles import not_measured
-from ganaudit.auditing.sources import Batch, GeneratorSource, OpenSource
 from ganaudit.records.store import Store
+from ganaudit.sources.opening import Batch, GeneratorSource, OpenSource
+from ganaudit.sources.roles import not_measured
 from ganaudit.spec import AuditSpec, VillageSource
+from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.power import Reach, check_ratio, reach
+from ganaudit.studies.inversion.cost import cost_notes
 
 BYTES_PER_IMAGE, BYTES_PER_CLASS_ROW = 32, 17
 """Of compressed shards, measured on 12,288 images of the village (127,403 class rows)."""

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ganaudit import devices
-from ganaudit.auditing.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
-from ganaudit.auditing.sources import GeneratorSource, OpenSource, open_source
 from ganaudit.errors import RequestError
-from ganaudit.findings.classes import check_accept, check_groups, check_slices
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records.store import Store
+from ganaudit.sources.opening import GeneratorSource, OpenSource, open_source
+from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
 from ganaudit.spec import AnySource, AuditSpec, FolderSource, MasksSource
+from ganaudit.studies.census.classes import check_accept, check_groups, check_slices
 
 BLOCK = 1024
 """Images of one block: consecutive indices, always done whole."""

@@ -20,23 +20,23 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from ganaudit import devices, findings, sql
-from ganaudit.auditing import pictures
-from ganaudit.auditing.blocks import BlockDone, make_block
-from ganaudit.auditing.inversions import inversion_tasks, make_inversions
+from ganaudit import devices, sql
 from ganaudit.auditing.plan import BlockTask, Plan, plan
-from ganaudit.auditing.reconstructions import reconstructed
-from ganaudit.auditing.roles import not_measured
 from ganaudit.errors import AuditError, GanauditError
-from ganaudit.findings.inversions import materialise_inversions
-from ganaudit.inversion.settings import InversionsDone
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records import catalog, leases, schema
 from ganaudit.records.schema import INTERRUPTED
 from ganaudit.records.store import Store
 from ganaudit.report.data import Findings, Quarantined, ReportData, Used, generators
+from ganaudit.sources.roles import not_measured
 from ganaudit.spec import AuditSpec, Decide
+from ganaudit.studies.census import findings, pictures
+from ganaudit.studies.census.work import BlockDone, make_block
+from ganaudit.studies.inversion.findings import materialise_inversions
+from ganaudit.studies.inversion.opening import inversion_tasks, make_inversions
+from ganaudit.studies.inversion.pictures import reconstructed
+from ganaudit.studies.inversion.settings import InversionsDone
 from ganaudit.version import __version__
 
 DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from ganaudit import factory, weights
-from ganaudit.checkpoints import card_step, metadata_step
 from ganaudit.errors import RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.random import VERSION as DRAWS_VERSION
 from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec, FactorySource, WeightsSource
+from ganaudit.spec.checkpoints import card_step, metadata_step
 from ganaudit.state import state_digest
 
 

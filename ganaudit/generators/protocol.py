@@ -33,6 +33,15 @@ class Generator(Protocol):
         ...
 
 
+DERIVED = ("w", "styles")
+"""Entries of a state that a style generator computes from z: where z is replaced they are dropped, and computed anew."""
+
+
+def with_z(state: State, z: Tensor) -> State:
+    """The state of other latents z (N, L), with all that does not follow from them: noise, a class."""
+    return {**{name: value for name, value in state.items() if name not in DERIVED}, "z": z}
+
+
 class LayeredGenerator(nn.Module):
     """A generator that is a chain of named layers from `z` (N, latent) to `image` (N, 3, H, W)."""
 

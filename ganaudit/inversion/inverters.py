@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ganaudit.encoders.networks import Encoder
 from ganaudit.errors import RequestError
-from ganaudit.generators.protocol import Generator, State
-from ganaudit.inversion.encoders import Encoder
+from ganaudit.generators.protocol import Generator, State, with_z
+from ganaudit.generators.shapes import GeneratorShape, LayerChoice
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.search import Found, Search, search_all
-from ganaudit.inversion.shapes import GeneratorShape, LayerChoice
-from ganaudit.inversion.span import Span, with_z
+from ganaudit.inversion.search_space import Span
 from ganaudit.random import normals
 
 NEEDS = {

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ganaudit.errors import RequestError
+from ganaudit.inversion.fused import search_twin
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.optimisers import OPTIMISERS, Evaluation
-from ganaudit.inversion.span import Span
-from ganaudit.inversion.twin import search_twin
+from ganaudit.inversion.search_space import Span
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganaudit.report.area_figure import area_figure
-from ganaudit.report.classes import class_findings, largest, telling_first
 from ganaudit.report.data import ReportData, Samples
-from ganaudit.report.distance_figures import fsd_figure, parts_figure
-from ganaudit.report.distances import curve, distances, shares
 from ganaudit.report.drawing import Drawn, file_name, save, style
-from ganaudit.report.forest import forest_figure
-from ganaudit.report.inversions import omissions
-from ganaudit.report.lost_figure import lost_figure
-from ganaudit.report.lost_photos import inverted_figures
 from ganaudit.report.pictures import coloured
-from ganaudit.report.training import trainings
-from ganaudit.report.training_figure import training_figure
+from ganaudit.studies.census.section.area_figure import area_figure
+from ganaudit.studies.census.section.classes import class_findings, largest, telling_first
+from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
+from ganaudit.studies.census.section.distances import curve, distances, shares
+from ganaudit.studies.census.section.forest import forest_figure
+from ganaudit.studies.census.section.training import trainings
+from ganaudit.studies.census.section.training_figure import training_figure
+from ganaudit.studies.inversion.section.choice import omissions
+from ganaudit.studies.inversion.section.lost_figure import lost_figure
+from ganaudit.studies.inversion.section.view import inverted_figures
 
 
 def figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:

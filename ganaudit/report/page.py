@@ -11,19 +11,22 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ganaudit.report import inversions, lost_photos, sentences, trust, words
-from ganaudit.report.area_figure import area_figure
-from ganaudit.report.classes import Shown, class_findings, largest, lost, telling_first
+from ganaudit.report import words
 from ganaudit.report.data import Picture, ReportData, Samples, rows
-from ganaudit.report.distance_figures import fsd_figure, parts_figure
-from ganaudit.report.distances import Distance, curve, distances, pairs, shares
 from ganaudit.report.drawing import inline, style
-from ganaudit.report.forest import forest_figure
-from ganaudit.report.further import Further, further
 from ganaudit.report.palette import ROLES, class_colour
 from ganaudit.report.pictures import Encoded, encode, outline, thumbnail
-from ganaudit.report.training import training_words, trainings
-from ganaudit.report.training_figure import training_figure
+from ganaudit.studies.census.section import sentences, trust
+from ganaudit.studies.census.section.area_figure import area_figure
+from ganaudit.studies.census.section.classes import Shown, class_findings, largest, lost, telling_first
+from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
+from ganaudit.studies.census.section.distances import Distance, curve, distances, pairs, shares
+from ganaudit.studies.census.section.forest import forest_figure
+from ganaudit.studies.census.section.further import Further, further
+from ganaudit.studies.census.section.training import training_words, trainings
+from ganaudit.studies.census.section.training_figure import training_figure
+from ganaudit.studies.inversion.section import choice as inversions
+from ganaudit.studies.inversion.section import view as lost_photos
 
 HERE = Path(__file__).parent
 PAGE = 4_800_000
@@ -210,7 +213,11 @@ def _influential(data: ReportData, name: str) -> list[Any]:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader([HERE, *(HERE.parent / "studies" / study / "section" for study in ("census", "inversion"))]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(
         number=words.number, percent=_kept(words.percent), share=_kept(words.share), distance=_kept(words.distance),

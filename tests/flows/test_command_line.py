@@ -14,7 +14,7 @@ import yaml
 import flows.command_line
 from ganaudit import __version__
 from ganaudit.errors import RequestError
-from ganaudit.keeping.prune import prune
+from ganaudit.maintenance.prune import prune
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 
@@ -128,7 +128,8 @@ def test_the_version_and_the_lists(cli):
 
 
 def test_training_writes_weights_and_says_where(cli, tmp_path, monkeypatch):
-    from ganaudit.village import figures, parsing
+    from ganaudit.training import figures
+    from ganaudit.training import parser as parsing
 
     monkeypatch.setattr(parsing, "IMAGES", 64)
     monkeypatch.setattr(figures, "of_parser", lambda path: {"mean_iou": 0.5})

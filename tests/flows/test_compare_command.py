@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ganaudit.findings.regressions import WORDS
+from ganaudit.comparison.regressions import WORDS
 
 
 @pytest.fixture

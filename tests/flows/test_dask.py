@@ -20,7 +20,7 @@ from flows import dask_runner, dask_workers, runners
 from flows.audit import run as run_flow
 from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.keeping.verify import verify
+from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import Run, load

@@ -11,7 +11,7 @@ from rich.console import Console
 from flows import progress
 from flows.progress import SoFar, line, source_lines
 from flows.terminal import RunProgress
-from ganaudit.auditing.blocks import BlockDone
+from ganaudit.studies.census.work import BlockDone
 
 
 class Clock:

@@ -13,12 +13,12 @@ from PIL import Image as pillow
 
 import ganaudit
 from ganaudit import spec as specs
-from ganaudit.auditing import blocks
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
+from ganaudit.studies.census import work as blocks
 
 HERE = Path(__file__).parent
 NOISE = {"name": "g", "kind": "tiny_models:Noise"}

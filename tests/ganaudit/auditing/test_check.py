@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from ganaudit import spec as specs
-from ganaudit.auditing import blocks
 from ganaudit.auditing import check as module
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.check import check
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.store import Store
+from ganaudit.studies.census import work as blocks
 
 HERE = Path(__file__).parents[1]
 

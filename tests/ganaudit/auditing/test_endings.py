@@ -19,7 +19,7 @@ from ganaudit.auditing import plan as plans
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError
-from ganaudit.keeping.verify import verify
+from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog, leases, writer
 from ganaudit.records.store import Store
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_killed_at_random_instants_and_started_again_the_rows_are_those_of_a_run_left_alone():
-    command = [sys.executable, "-m", "tests.bench_store", "kills", "--kills", "3", "--longest", "1.5"]
+    command = [sys.executable, "-m", "benchmarks.store", "kills", "--kills", "3", "--longest", "1.5"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=220)
     assert done.returncode == 0, done.stderr

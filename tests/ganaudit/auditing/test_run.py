@@ -19,13 +19,13 @@ import pytest
 import ganaudit
 from ganaudit import report
 from ganaudit import spec as specs
-from ganaudit.auditing import blocks
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import catalog
 from ganaudit.records.schema import CLASS_PIXELS, FINDINGS, IMAGES
 from ganaudit.records.store import Store
+from ganaudit.studies.census import work as blocks
 from ganaudit.village.classes import IDS
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence

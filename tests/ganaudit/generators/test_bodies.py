@@ -10,7 +10,7 @@ from ganaudit import weights
 from ganaudit.errors import RequestError
 from ganaudit.generators import dcgan, progan, stylegan
 from ganaudit.registry import opener
-from ganaudit.village.models import FIRST, MODELS
+from ganaudit.training.builtin import FIRST, MODELS
 
 
 @pytest.mark.parametrize("family, body", [

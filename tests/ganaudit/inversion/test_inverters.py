@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ganaudit.encoders.networks import DirectEncoder, DirectShape, LayeredEncoder, LayeredShape
 from ganaudit.errors import RequestError
 from ganaudit.generators.progan import progan
-from ganaudit.inversion.encoders import DirectEncoder, DirectShape, LayeredEncoder, LayeredShape
+from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import NEEDS, Task
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import calibrate
 from ganaudit.inversion.presets import PRESETS, preset
 from ganaudit.inversion.search import Search
-from ganaudit.inversion.shapes import choose_layers, read_shape
 from ganaudit.registry import REGISTRY, opener
 
 COUNT = 5

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from ganaudit.generators.progan import progan
+from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion import precision
 from ganaudit.inversion.inverters import Task, latent, picked
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.precision import choose_precision
 from ganaudit.inversion.search import Search
-from ganaudit.inversion.shapes import choose_layers, read_shape
 
 
 @pytest.fixture(scope="module")

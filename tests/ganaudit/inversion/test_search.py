@@ -14,7 +14,7 @@ from ganaudit.inversion import search as searching
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import Perceptual
 from ganaudit.inversion.search import Search, search, search_all
-from ganaudit.inversion.span import Span
+from ganaudit.inversion.search_space import Span
 
 
 class Bowl:

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from ganaudit.encoders.networks import LayeredEncoder, LayeredShape
+from ganaudit.generators.protocol import with_z
+from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.generators.stylegan import StyleGenerator, stylegan
-from ganaudit.inversion.encoders import LayeredEncoder, LayeredShape
 from ganaudit.inversion.inverters import Task
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.search import Search
-from ganaudit.inversion.shapes import choose_layers, read_shape
-from ganaudit.inversion.span import Span, with_z
+from ganaudit.inversion.search_space import Span
 from ganaudit.random import normals
 from ganaudit.registry import opener
 

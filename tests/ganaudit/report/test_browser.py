@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ganaudit.report import Quarantined, render
-from ganaudit.report.classes import SEVERITY
+from ganaudit.studies.census.section.classes import SEVERITY
 
 CHROMIUM = "/usr/bin/chromium"
 

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from ganaudit.report import figures
-from ganaudit.report.area_figure import area_figure
-from ganaudit.report.classes import class_findings, largest, telling_first
-from ganaudit.report.distance_figures import fsd_figure, parts_figure
-from ganaudit.report.distances import Share, curve, distances
 from ganaudit.report.drawing import file_name, inline, style
-from ganaudit.report.forest import forest_figure
 from ganaudit.spec import Decide
+from ganaudit.studies.census.section.area_figure import area_figure
+from ganaudit.studies.census.section.classes import class_findings, largest, telling_first
+from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
+from ganaudit.studies.census.section.distances import Share, curve, distances
+from ganaudit.studies.census.section.forest import forest_figure
 
 
 def texts(svg: str) -> list[str]:

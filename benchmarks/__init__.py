@@ -1,0 +1,1 @@
+"""What measures: speed, memory, and what the statistics and searches are worth."""

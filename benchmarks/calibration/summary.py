@@ -1,0 +1,200 @@
+"""What the replicates come to: coverage, bias, error rates and shares found, each beside what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from benchmarks.calibration.cases import LINES, Case
+from benchmarks.calibration.pool import Pool
+from ganaudit.records.schema import CALIBRATION, CALIBRATIONS
+from ganaudit.records.store import Store
+from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED
+
+Floats = NDArray[np.float64]
+Range = tuple[float | None, float | None]
+
+COVERAGE: Range = (0.93, 0.985)
+AREA_OF_RARE: Range = (0.92, 0.985)
+"""Of the area of classes seen in 30 images."""
+RARE = 30
+BIAS_SHARE, BIAS_LEAST, BIAS_IMAGES = 0.05, 0.1, 10_000
+"""The corrected distance is off by no more than this share of the truth, or this much, from so many images a side."""
+FOUND: Range = (0.87, None)
+"""Drops at the planner's figure, which promises 0.9."""
+OPEN: Range = (None, None)
+MET, NOT_MET, SAID = "met", "not met", "said"
+OMITTED = (DROPPED, REDUCED)
+
+
+@dataclass(frozen=True, eq=False)
+class Property:
+    """One measured property of a case. values: (R,) one number for each replicate, whose mean it is."""
+
+    statistic: str
+    name: str
+    values: Floats
+    wanted: Range = OPEN
+    truth: float | None = None
+
+    def row(self, pool: str, case: Case) -> dict[str, Any]:
+        n = len(self.values)
+        measured = float(self.values.mean()) if n else None
+        spread = float(self.values.std(ddof=1) / n**0.5) if n > 1 else None
+        low, high = self.wanted
+        verdict = SAID
+        if measured is not None and self.wanted != OPEN:
+            inside = (low is None or measured >= low) and (high is None or measured <= high)
+            verdict = MET if inside else NOT_MET
+        return {
+            "pool": pool, "scenario": case.scenario, "case": case.name, "statistic": self.statistic, "property": self.name,
+            "real_images": case.real_images, "generated_images": case.generated_images, "replicates": n, "truth": self.truth,
+            "measured": measured, "measured_se": spread, "wanted_low": low, "wanted_high": high, "verdict": verdict,
+        }  # fmt: skip
+
+
+def summarise(store: Store, pool: Pool, cases: Sequence[tuple[Case, Sequence[Path]]]) -> pa.Table:
+    """The table `calibration` of cases and the files of their replicates."""
+    rows = []
+    for case, paths in cases:
+        found = pa.concat_tables([store.read(CALIBRATIONS, path) for path in paths]).to_pandas()
+        rows += [one.row(pool.key, case) for one in properties(case, found)]
+    return CALIBRATION.from_rows(rows)
+
+
+def properties(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    """Everything that is measured of a case, from its rows of `calibrations`."""
+    by_scenario = {
+        "distance": _distance, "ratios": _ratios, "permutation": _permutation, "boundary": _boundary,
+        "half reduced": _half, "planner": _planner, "village": _village, "comparison": _comparison, "pairs": _pairs,
+    }  # fmt: skip
+    yield from by_scenario[case.scenario](case, found)
+
+
+def at_most(share: float, replicates: int) -> Range:
+    """An error rate that is `share` or less, within two standard errors of that many replicates."""
+    return None, share + 2 * _error(share, replicates)
+
+
+def _distance(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    corrected, plain = (found[found["statistic"] == name] for name in ("corrected", "plain"))
+    truth = _first(corrected["truth"])
+    yield Property("corrected", "coverage", covered(corrected), COVERAGE, truth)
+    reach = max(BIAS_SHARE * truth, BIAS_LEAST)
+    large = min(case.real_images, case.generated_images) >= BIAS_IMAGES
+    yield Property("corrected", "bias", _values(corrected["estimate"]) - truth, (-reach, reach) if large else OPEN, truth)
+    yield Property(
+        "corrected", "width of the interval", _values(corrected["estimate_high"] - corrected["estimate_low"]), OPEN, truth
+    )
+    yield Property("plain", "bias", _values(plain["estimate"]) - truth, OPEN, truth)
+
+
+def _ratios(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    rare = case.name.startswith(f"seen in {RARE},")
+    for measure, rows in found.groupby("statistic"):
+        truth = _first(rows["truth"])
+        rows = rows.assign(covered=covered(rows))
+        wanted = AREA_OF_RARE if rare and measure == "area" else COVERAGE
+        yield Property(str(measure), "coverage, mean of classes", _per_replicate(rows, "covered"), wanted, truth)
+        worst = rows.groupby("class")["covered"].mean().idxmin()
+        lowest = rows[rows["class"] == worst]["covered"]
+        yield Property(str(measure), "coverage, lowest of a class", _values(lowest), OPEN, truth)
+        width = (rows["estimate_high"] - rows["estimate_low"]).groupby(rows["replicate"]).median()
+        yield Property(str(measure), "width of the interval, median of classes", _values(width.dropna()), OPEN, truth)
+
+
+def _permutation(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    rejected = _values(found["p_value"] <= LINES.alpha)
+    if found["wrong"].notna().any():
+        within = 2 * _error(LINES.alpha, len(rejected))
+        yield Property("p_value", "size", rejected, (LINES.alpha - within, LINES.alpha + within), 0.0)
+    else:
+        yield Property("p_value", "power", rejected, OPEN, _first(found["truth"]))
+
+
+def _boundary(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    truth = _first(found["truth"])
+    words = {"reduced or dropped": OMITTED, "increased": (INCREASED,), "equivalent": (EQUIVALENT,)}
+    for name, verdicts in words.items():
+        false = found["wrong"].astype(bool) & found["verdict"].isin(verdicts)
+        yield _rate("verdicts", f"any false {name}", found, false, truth)
+
+
+def _half(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    claimed = found["verdict"].isin(OMITTED)
+    false = claimed & found["wrong"].astype(bool)
+    number, wrong = (_values(column.groupby(found["replicate"]).sum()) for column in (claimed, false))
+    yield Property("verdicts", "false discovery proportion", wrong / np.maximum(number, 1), (None, LINES.alpha))
+    true = found[found["truth"] < LINES.reduced - 1e-9]
+    yield Property(
+        "verdicts", "true omissions found", _per_replicate(true.assign(found=true["verdict"].isin(OMITTED)), "found")
+    )
+
+
+def _planner(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    for measure, rows in found.groupby("statistic"):
+        truth = float(rows["truth"].mean())
+        yield Property(str(measure), "found at the planner's figure", _values(rows["verdict"].isin(OMITTED)), FOUND, truth)
+
+
+def _village(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    away = found["truth"] < LINES.reduced
+    right = ~found[away]["wrong"].astype(bool).groupby(found["replicate"]).any()
+    yield Property("verdicts", "every omission called by its word", _values(right), (1.0, None))
+    yield _rate("verdicts", "any false verdict on another class", found, found["wrong"].astype(bool) & ~away)
+
+
+def _comparison(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    truth = _first(found["truth"])
+    yield Property("difference", "coverage", covered(found), (COVERAGE[0], None), truth)
+    yield _rate("difference", "false nearer", found, found["wrong"].astype(bool), truth)
+    if truth:
+        yield Property(
+            "difference", "true nearer", _values(found["verdict"].str.endswith("nearer") & ~found["wrong"].astype(bool))
+        )
+
+
+def _pairs(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+    truth = _first(found["truth"])
+    if case.columns:
+        yield Property("pairs", "called dropped", _values(found["verdict"] == DROPPED), FOUND, truth)
+        return
+    rows = found.assign(covered=covered(found))
+    yield Property("pairs", "coverage, mean of pairs", _per_replicate(rows, "covered"), COVERAGE, truth)
+    yield _rate("pairs", "any false verdict", found, found["wrong"].astype(bool), truth)
+
+
+def covered(rows: pd.DataFrame) -> Floats:
+    """(R,) 1 where the interval holds the truth. An open end bounds nothing, and so is not wrong."""
+    low, high = rows["estimate_low"].fillna(-np.inf), rows["estimate_high"].fillna(np.inf)
+    return _values((low <= rows["truth"]) & (rows["truth"] <= high))
+
+
+def _rate(statistic: str, name: str, found: pd.DataFrame, wrong: Any, truth: float | None = None) -> Property:
+    """The share of replicates with any such row, wanted at alpha or less."""
+    values = _values(wrong.groupby(found["replicate"]).any())
+    return Property(statistic, name, values, at_most(LINES.alpha, len(values)), truth)
+
+
+def _per_replicate(rows: pd.DataFrame, column: str) -> Floats:
+    """Means over the classes of each replicate, which share their images: their spread is that of the whole mean."""
+    return _values(rows.groupby("replicate")[column].mean())
+
+
+def _error(share: float, replicates: int) -> float:
+    return float((share * (1 - share) / max(replicates, 1)) ** 0.5)
+
+
+def _values(column: Any) -> Floats:
+    return np.asarray(column, dtype=np.float64)
+
+
+def _first(column: Any) -> float:
+    return float(column.iloc[0])

@@ -1,0 +1,197 @@
+"""Dask: what two workers are worth, what a block costs beside its work, and 2,000 blocks without loss: a part of `make bench`.
+
+`python -m benchmarks.dask_cluster [speed|many] [--pairs N] [--blocks N]` prints the parts alone, with each pair measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from flows import server, settings
+from flows.progress import SoFar
+from ganaudit import ClassInfo, Labels
+from ganaudit.auditing.plan import BLOCK
+from ganaudit.records import catalog
+from ganaudit.records.store import Store
+from ganaudit.studies.census.work import BlockDone
+
+PAIRS = 3
+"""Pairs of runs, one worker and two in turns."""
+MANY = 2000
+Row = tuple[str, str, str, str]
+
+
+class TrivialParser:
+    """Dark or light: as little work as a block can be."""
+
+    classes = (ClassInfo(1, "dark"), ClassInfo(2, "light"))
+    resolution = 8
+
+    def parse(self, images: torch.Tensor) -> Labels:
+        maps = (images.mean(1) > 0).long() + 1
+        return Labels(maps, torch.ones(maps.shape))
+
+
+class TrivialGenerator:
+    resolution, layers = 8, ()
+
+    def latents(self, seed: int, indices: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"z": indices.float()[:, None]}
+
+    def run(self, state: Any, after: str | None = None, upto: str | None = None) -> dict[str, torch.Tensor]:
+        return {"image": (state["z"] * 0.37 % 2.0 - 1.0)[:, :, None, None].expand(-1, 3, 8, 8)}
+
+
+def parser() -> TrivialParser:
+    return TrivialParser()
+
+
+def generator() -> TrivialGenerator:
+    return TrivialGenerator()
+
+
+class Watched:
+    """Every block of a run as it is told, with the time and this process's memory."""
+
+    def __init__(self) -> None:
+        self.done: list[BlockDone] = []
+        self.started = self.ended = 0.0
+        self.megabytes: list[float] = []
+        self.quarters: list[int] = []
+
+    def __call__(self, so_far: SoFar) -> None:
+        if so_far.newest is None:
+            self.started = time.perf_counter()
+            self.quarters = [so_far.blocks * part // 4 for part in (1, 2, 3, 4)]
+        if so_far.newest is None or (self.done and self.done[-1] is so_far.newest):
+            return
+        self.ended = time.perf_counter()
+        self.done.append(so_far.newest)
+        if len(self.done) in self.quarters:
+            self.megabytes.append(psutil.Process().memory_info().rss / 2**20)
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
+
+    def bookkeeping(self, workers: int) -> float:
+        """Seconds of a worker per block that are not the block's own work."""
+        return (self.seconds * workers - sum(one.total_seconds for one in self.done)) / len(self.done)
+
+
+@contextlib.contextmanager
+def cluster(workers: int) -> Iterator[dict[str, Any]]:
+    """`run:` of an audit on a cluster of this machine that is there already: its start is not timed."""
+    from flows.dask_runner import local_cluster
+
+    with local_cluster(workers, "cpu") as running:
+        yield {"runner": "dask", "address": running.scheduler_address, "workers": workers}
+
+
+def audited(folder: Path, name: str, **spec: Any) -> Watched:
+    """One run of the flow."""
+    from flows.audit import run
+
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"name": "bench", "store": str(folder / name), "decide": {"permutations": 0}, **spec}))
+    watched = Watched()
+    run(path, None, watched)
+    return watched
+
+
+def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
+    """The same six blocks of the village on one worker and on two, in turns."""
+    spec = {
+        "parser": {"kind": "unet", "weights": "builtin:village"},
+        "real": {"name": "village", "kind": "village", "count": BLOCK},
+        "generators": [{"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}],
+        "sample": {"count": 5 * BLOCK},
+    }  # fmt: skip
+    ratios, kept, block, limits = [], [], [], []
+    with connected(), cluster(1) as one, cluster(2) as two:
+        for pair in range(pairs):
+            alone, both = (
+                audited(folder, f"{way['workers']}-{pair}", **spec, run={**way, "device": "cpu", "precision": "float32"})
+                for way in (one, two)
+            )
+            ratios.append(alone.seconds / both.seconds)
+            kept.append(1000 * alone.bookkeeping(1))
+            block.append(statistics.median(done.total_seconds for done in alone.done))
+            limits.append(2.0 * sum(done.total_seconds for done in alone.done) / sum(done.total_seconds for done in both.done))
+            print(
+                f"pair {pair + 1}: {alone.seconds:.1f} s ÷ {both.seconds:.1f} s = {ratios[-1]:.2f}, a block {block[-1]:.1f} s, "
+                f"bookkeeping {kept[-1]:.0f} ms a block, two blocks at once ÷ one {limits[-1]:.2f}, "
+                f"load {os.getloadavg()[0]:.1f}", flush=True,
+            )  # fmt: skip
+    return [
+        ("two Dask workers ÷ one, blocks of "f"{statistics.median(block):.0f} s", "≥ 1.8", f"{max(ratios):.2f}",
+         f"best of {pairs} pairs, median {statistics.median(ratios):.2f}; load {os.getloadavg()[0]:.1f}"),
+        ("the same of the blocks' own work", "its limit", f"{statistics.median(limits):.2f}",
+         "twice a block's time alone ÷ its time beside another: what the cores share"),
+        ("bookkeeping on Dask", "printed", f"{statistics.median(kept):.0f} ms a block", "one worker's time beside its blocks"),
+    ]  # fmt: skip
+
+
+def many(folder: Path, blocks: int = MANY) -> list[Row]:
+    """Trivial blocks by the thousand, on threads and on Dask."""
+    rows: list[Row] = []
+    with connected(), cluster(2) as two:
+        for name, run in (("threads", {"workers": 2}), ("dask", two)):
+            watched = audited(
+                folder, name, parser={"kind": "benchmarks.dask_cluster:parser"},
+                real={"name": "real", "kind": "village", "count": BLOCK},
+                generators=[{"name": "a", "kind": "benchmarks.dask_cluster:generator"}],
+                sample={"count": (blocks - 1) * BLOCK, "batch": 1024}, run={**run, "device": "cpu"},
+            )  # fmt: skip
+            places = {(done.key, done.first) for done in watched.done}
+            images, distinct = catalog.query(
+                Store(folder / name), "SELECT count(*) AS n, count(DISTINCT (key, image)) AS d FROM images"
+            ).to_pylist()[0].values()  # fmt: skip
+            assert len(watched.done) == len(places) == blocks and images == distinct == blocks * BLOCK, "lost or repeated"
+            memory = " ".join(f"{one:.0f}" for one in watched.megabytes)
+            rows.append((
+                f"{blocks:,} trivial blocks on {name}", "flat memory", f"{watched.megabytes[-1] / watched.megabytes[0]:.2f}",
+                f"{memory} MiB at each quarter; {1000 * watched.seconds / blocks:.0f} ms a block, none lost, none repeated",
+            ))  # fmt: skip
+            print(rows[-1], f"load {os.getloadavg()[0]:.1f}", flush=True)
+    return rows
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[None]:
+    settings.prepare()
+    with server.connected(print, lambda: None):
+        yield
+
+
+def dask(folder: Path) -> list[Row]:
+    return [*speed(folder), *many(folder)]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("part", choices=["speed", "many"])
+    options.add_argument("--pairs", type=int, default=PAIRS)
+    options.add_argument("--blocks", type=int, default=MANY)
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = speed(Path(folder), asked.pairs) if asked.part == "speed" else many(Path(folder), asked.blocks)
+    for row in rows:
+        sys.stdout.write(f"| {' | '.join(row)} |\n")
+
+
+if __name__ == "__main__":
+    main()

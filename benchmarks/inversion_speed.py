@@ -1,0 +1,141 @@
+"""The reference's loop (Bau et al., optimize_residuals.py) against the batched search, in CPU seconds of one core.
+
+The loop: one image, torch's Adam at .01, 3,000 steps, halved at 800, 1,200 and 1,800, float32, the generator as it is, no early
+stop; losses of both are measured in float32 by the generator as it is. Costs of a step are the least of several rounds in
+which all ways take turns, so that other work on the machine meets all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from benchmarks.inversion_villages import heldout, mean, village_task, written
+from ganaudit.generators.protocol import Generator
+from ganaudit.inversion import search as searching
+from ganaudit.inversion.inverters import Task
+from ganaudit.inversion.objective import Objective
+from ganaudit.inversion.perceptual import open_perceptual
+from ganaudit.inversion.search import Found, Search
+from ganaudit.inversion.search_space import Span
+from ganaudit.registry import opener
+
+REFERENCE = Search(3000, "adam", 0.01, (800, 1200, 1800), batch=1)
+OURS = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), 60, 1e-3, "bfloat16", 32)
+ROUNDS, SHORT, LONG = 4, 2, 22
+PHOTO_SEED = 909_091
+"""Not the photos that OURS was chosen on."""
+
+
+def reference_loop(task: Task, place: int, steps: int) -> Tensor:
+    """The least loss of one image along the reference's loop, written with torch's own optimiser and schedule."""
+    one = replace(task, targets=task.targets.take(torch.tensor([place])), indices=[place])
+    with torch.no_grad():
+        z = one.encoder("layered")(one.targets.images)["z"]
+    span = Span(task.generator, {"z": z}, residuals=task.choice.residuals, floors=task.floors)
+    free = {name: value.requires_grad_() for name, value in span.start().items()}
+    adam = torch.optim.Adam(free.values(), lr=REFERENCE.rate)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(adam, list(REFERENCE.halve_at), 0.5)
+    best = torch.full((1,), torch.inf)
+    for _ in range(steps):
+        loss = task.objective.terms(span.image(free), one.targets, None, free)["loss"]
+        best = torch.minimum(best, loss.detach())
+        adam.zero_grad()
+        loss.sum().backward()
+        adam.step()
+        schedule.step()
+    return best
+
+
+def found(task: Task, how: Search) -> Found:
+    return opener("inverters", "layerwise")(replace(task, search=how)).found
+
+
+def itself(generator: Generator, _precision: str) -> Generator:
+    """In place of the search's twin."""
+    return generator
+
+
+def cost(run: Callable[[], object]) -> float:
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def steps(task: Task) -> dict[str, float]:
+    """CPU seconds of one step of one image, way by way: what the steps from SHORT to LONG add, so that neither the start nor
+    the last look at the best step counts."""
+
+    def apart(length: int) -> int:
+        for place in range(4):
+            reference_loop(task, place, length)
+        return 4
+
+    def plainly(length: int) -> int:
+        with mock.patch.object(searching, "search_twin", itself):
+            return batched(length)
+
+    def batched(length: int, precision: str = "float32") -> int:
+        found(task, Search(length, "adam", 0.01, batch=32, precision=precision))
+        return len(task.targets)
+
+    ways: dict[str, Callable[[int], int]] = {
+        "the reference's loop": apart,
+        "a batch of 32": plainly,
+        "the twin too": batched,
+        "bfloat16 too": lambda length: batched(length, "bfloat16"),
+    }
+    spent: dict[tuple[str, int], list[float]] = {}
+    for _ in range(ROUNDS):
+        for name, run in ways.items():
+            for length in (SHORT, LONG):
+                began = time.process_time()
+                images = run(length)
+                spent.setdefault((name, length), []).append((time.process_time() - began) / images)
+    return {name: (min(spent[name, LONG]) - min(spent[name, SHORT])) / (LONG - SHORT) for name in ways}
+
+
+def speed(references: int = 12) -> None:
+    """Costs of a step, then whole searches: 32 images by ours, the first `references` of them by the reference's loop."""
+    target, _ = heldout(32, seed=PHOTO_SEED)
+    objective = Objective("l1", open_perceptual("pyramid"), penalty=1.0)
+    task = village_task("village-progan", target, objective, REFERENCE)
+    found(task, replace(OURS, steps=2))
+    each = list(steps(task).items())
+    for (name, value), (_, before) in zip(each, [each[0], *each], strict=False):
+        print(f"CPU ms an image and step, {name}: {1e3 * value:.2f} ({before / value:.2f}x)", flush=True)
+    step = each[0][1] / each[-1][1]
+    print(f"at equal steps: {step:.2f}x", flush=True)
+    ours = found(task, OURS)
+    spent = min(cost(lambda: found(task, OURS)) for _ in range(2)) / len(target)
+    apart, began = [], time.process_time()
+    for place in range(references):
+        apart.append(reference_loop(task, place, REFERENCE.steps))
+    whole = (time.process_time() - began) / references
+    reference, mine = torch.cat(apart), ours.loss_best[:references]
+    higher = mean((100.0 * (mine / reference - 1.0)).double().numpy())
+    taken = float(ours.steps.float().mean())
+    print(f"a whole search: {whole:.2f} CPU s an image against {spent:.3f}: {whole / spent:.1f}x", flush=True)
+    print(f"final loss: {float(reference.mean()):.5f} against {float(mine.mean()):.5f}, "
+          f"{100.0 * float(mine.mean() / reference.mean() - 1.0):+.2f} % (mean over {references} images; "
+          f"image by image {written(higher)} %)")  # fmt: skip
+    print(f"steps taken: {taken:.0f} of {REFERENCE.steps} ({REFERENCE.steps / taken:.1f}x by schedule and early stop)")
+    start(task, ours)
+
+
+def start(task: Task, ours: Found) -> None:
+    """What the inverter's z gives: our search from the z of another image instead."""
+    encoder = task.encoder("layered")
+
+    class Elsewhere(torch.nn.Module):
+        def forward(self, images: Tensor) -> dict[str, Tensor]:
+            return {"z": encoder(images)["z"].roll(1, dims=0)}
+
+    off = found(replace(task, encoders={"layered": Elsewhere()}), OURS)  # type: ignore[dict-item]
+    print(f"the start: loss {float(ours.loss_first.mean()):.4f}, at the end {float(ours.loss_best.mean()):.5f}; from another "
+          f"photo's z {float(off.loss_first.mean()):.4f}, at the end {float(off.loss_best.mean()):.5f}")  # fmt: skip

@@ -1,0 +1,204 @@
+"""The shipped villages under inversion: what their omissions are told by, and what comes back of their own samples.
+
+Photos are held out: scenes of a seed that no generator was trained on. Intervals are 95 %, from 2,000 resamples of photos.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganaudit import images, weights
+from ganaudit.encoders.files import find_inverter, open_inverter
+from ganaudit.generators.named import open_named
+from ganaudit.generators.protocol import Generator
+from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
+from ganaudit.inversion import fidelity
+from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.objective import Objective
+from ganaudit.inversion.penalty import calibrate
+from ganaudit.inversion.perceptual import open_perceptual
+from ganaudit.inversion.search import Search
+from ganaudit.inversion.search_space import floors
+from ganaudit.parsers.segmentation import unet_parser
+from ganaudit.registry import opener
+from ganaudit.statistics.resampling import means
+from ganaudit.studies.inversion.verdicts import Rules, Share, proportion
+from ganaudit.training.inverters import InverterRecipe
+from ganaudit.training.making import MINUTES, make_inverter
+from ganaudit.village.classes import IDS
+from ganaudit.village.render import render
+from ganaudit.village.scene import Prevalence
+
+HELDOUT_SEED, OWN_SEED = 424_242, 171_717
+SEARCH = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), patience=40, precision="bfloat16")
+OBJECTIVE = Objective("mse", open_perceptual("pyramid"))
+GENERATORS = (
+    "village-progan", "village-wgan-gp", "village-stylegan", "village-no-people", "village-many-people", "village-no-trees",
+)  # fmt: skip
+TRAINED = Path("training-inverters")
+Values = NDArray[np.float64]
+
+
+def village_task(
+    name: str, target: Tensor, objective: Objective, search: Search, kinds: tuple[str, ...] = ("layered",)
+) -> Task:
+    """Photos to be inverted in a shipped generator, with the inverters that ship for it, or are trained for it now."""
+    generator = open_named(name)
+    shape, digest = read_shape(generator), generator_digest(generator)
+    encoders = {kind: open_inverter(_inverter(generator, name, kind), digest).encoder for kind in kinds}
+    return Task(
+        generator, shape, choose_layers(shape), objective.targets(target), range(len(target)), objective, search,
+        encoders=encoders, floors=floors(generator),
+    )  # fmt: skip
+
+
+def _inverter(generator: Generator, name: str, kind: str) -> Path:
+    found = find_inverter(generator_digest(generator), kind, [TRAINED])
+    if found is None:
+        print(f"no inverter of kind {kind} ships for {name}: one is trained, {MINUTES[kind]:g} CPU minutes, kept in {TRAINED}")
+        made = make_inverter(generator, name, InverterRecipe(kind, "auto"), TRAINED / f"{name}-{kind}", lambda *_: None)
+        found = made.replace(TRAINED / made.name)
+    return found
+
+
+def heldout(count: int, holding: str | None = None, seed: int = HELDOUT_SEED) -> tuple[Tensor, NDArray[np.int64]]:
+    """Photos that no generator was trained on, and their true label maps. holding: a class that each of them shows."""
+    pixels, labels = render(Prevalence(), seed, range(count if holding is None else 8 * count))
+    if holding is not None:
+        rows = np.flatnonzero((labels == IDS[holding]).sum(axis=(1, 2)) >= Rules().least_pixels)[:count]
+        pixels, labels = pixels[rows], labels[rows]
+    return images.to_unit(pixels), labels.astype(np.int64)
+
+
+def own_samples(task: Task, count: int) -> Tensor:
+    with torch.no_grad():
+        state = task.generator.latents(OWN_SEED, torch.arange(count))
+        return images.to_unit(images.to_bytes(task.generator.run(state)["image"]))
+
+
+def priced(task: Task, count: int = 32) -> Task:
+    """The task with the residuals' penalty that own samples say."""
+    penalty = calibrate(replace(task, targets=task.objective.targets(own_samples(task, count)), indices=range(count)))
+    return replace(task, objective=replace(task.objective, penalty=penalty.weight))
+
+
+def mean(values: Values) -> Share:
+    found, low, high = means(values[:, None], np.ones(len(values)))[0]
+    return Share(*(math.nan if end is None else end for end in (found, low, high)), len(values))
+
+
+def written(share: Share, digits: int = 2) -> str:
+    return f"{share.value:.{digits}f} [{share.low:.{digits}f}, {share.high:.{digits}f}]"
+
+
+@dataclass(frozen=True)
+class Recalls:
+    """Recall of one class in each photo, by the plain search and by the one that is paid for the class ten times."""
+
+    plain: Values
+    paid: Values
+
+
+def recalls(name: str, known: str, count: int, method: str) -> Recalls:
+    """Recall of class `known` in `count` held-out photos that hold it, inverted in the generator `name`."""
+    target, labels = heldout(count, known)
+    inside = torch.from_numpy(labels == IDS[known])
+    task = village_task(name, target, OBJECTIVE, SEARCH)
+    task = priced(task) if method == "layerwise" else task
+    parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
+    found = []
+    for mask in (None, inside):
+        made = opener("inverters", method)(replace(task, targets=OBJECTIVE.targets(target, mask)))
+        again = parser.parse(made.found.image).maps == IDS[known]
+        found.append(((again & inside).flatten(1).sum(dim=1) / inside.flatten(1).sum(dim=1)).double().numpy())
+    return Recalls(*found)
+
+
+def people(count: int = 128) -> None:
+    """How often the people of photos come back from village-many-people, and from village-progan."""
+    for method in ("layerwise", "layered+latent"):
+        found = {name: recalls(name, "person", count, method) for name in ("village-many-people", "village-progan")}
+        for search in ("plain", "paid"):
+            many, usual = (getattr(one, search) for one in found.values())
+            shares = [proportion(int((one >= Rules().recovered).sum()), count) for one in (many, usual)]
+            print(
+                f"{method}, {search} search, {count} photos with people: recall {written(mean(many))} in village-many-people, "
+                f"{written(mean(usual))} in village-progan, difference {written(mean(many - usual))}; "
+                f"recovered {' against '.join(written(one) for one in shares)}",
+                flush=True,
+            )
+
+
+def area_under_curve(high: Values, low: Values) -> float:
+    """How often a score of the first is above one of the second; ties count half (Mann and Whitney)."""
+    return float(((high[:, None] > low[None, :]) + 0.5 * (high[:, None] == low[None, :])).mean())
+
+
+def trees(count: int = 96) -> None:
+    """Whether the omission score, 1 - recall of trees, tells village-no-trees from village-progan photo by photo."""
+    for method in ("layerwise", "layered+latent"):
+        without, usual = (recalls(name, "tree", count, method) for name in ("village-no-trees", "village-progan"))
+        for search in ("plain", "paid"):
+            scores = [1.0 - getattr(one, search) for one in (without, usual)]
+            draws = np.random.default_rng(0).integers(0, count, (2000, count))
+            area = [area_under_curve(scores[0][rows], scores[1][rows]) for rows in draws]
+            low, high = np.quantile(area, [0.025, 0.975])
+            print(
+                f"{method}, {search} search, {count} photos with trees: score {written(mean(scores[0]))} in village-no-trees, "
+                f"{written(mean(scores[1]))} in village-progan; AUC {area_under_curve(*scores):.3f} [{low:.3f}, {high:.3f}]",
+                flush=True,
+            )
+
+
+def own(count: int = 16, steps: int = 400) -> None:
+    """PSNR of every shipped generator's own samples, as they come back."""
+    search = replace(SEARCH, steps=steps, halve_at=(steps // 2, steps * 2 // 3, steps * 5 // 6), patience=100)
+    for name in GENERATORS:
+        task = village_task(name, torch.zeros(0, 3, 64, 64), OBJECTIVE, search)
+        task = replace(task, targets=OBJECTIVE.targets(own_samples(task, count)), indices=range(count))
+        said = []
+        for method in ("layered+latent", "layerwise"):
+            made = opener("inverters", method)(task).found
+            share = mean(fidelity.psnr(made.image, task.targets.images).double().numpy())
+            said.append(f"{method} {written(share, 1)} dB")
+        print(f"{name:20} {count} own samples, {steps} steps: {', '.join(said)}", flush=True)
+
+
+def order(count: int = 32, name: str = "village-progan") -> None:
+    """Every method of the paper's Fig. 6 on held-out photos and on own samples, each beside the full method (f)."""
+    target, labels = heldout(count)
+    task = village_task(name, target, OBJECTIVE, SEARCH, ("layered", "encoder"))
+    penalty = priced(task).objective.penalty
+    print(f"{name}: {count} photos and {count} own samples, at most {SEARCH.steps} steps, penalty {penalty:.3g}", flush=True)
+    parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
+    targets = {"photos": task.targets, "own samples": OBJECTIVE.targets(own_samples(task, count))}
+    found: dict[str, dict[str, Values]] = {}
+    for method, kind in NEEDS.items():
+        if kind is not None and kind not in (task.encoders or {}):
+            print(f"{method:16} no inverter of kind {kind} ships")
+            continue
+        objective = replace(OBJECTIVE, penalty=penalty if method == "layerwise" else 0.0)
+        made = {
+            which: opener("inverters", method)(replace(task, targets=one, objective=objective)).found
+            for which, one in targets.items()
+        }
+        found[method] = {which: fidelity.psnr(one.image, targets[which].images).double().numpy() for which, one in made.items()}
+        maps = parser.parse(made["photos"].image).maps.numpy()
+        said = [f"{which} {written(mean(psnr))} dB" for which, psnr in found[method].items()]
+        for known in ("sky", "tree", "person"):
+            inside = labels == IDS[known]
+            held = np.flatnonzero(inside.sum(axis=(1, 2)) >= Rules().least_pixels)
+            share = np.array([(maps[row][inside[row]] == IDS[known]).mean() for row in held])
+            said.append(f"{known} {written(mean(share))} of {len(held)}")
+        print(f"{method:16} {', '.join(said)}", flush=True)
+    for method in found:
+        if method != "layerwise":
+            gaps = [f"{which} {written(mean(found[method][which] - found['layerwise'][which]))} dB" for which in targets]
+            print(f"{method:16} less layerwise: {', '.join(gaps)}")

@@ -1,0 +1,100 @@
+"""Generators of one or several runs side by side: which is nearer to the real images, beyond doubt.
+
+Two distances from the same real images share their doubt, and in the difference it cancels; from other real images each
+brings its own, and they add up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from ganaudit.errors import RequestError
+from ganaudit.records.used import Source
+from ganaudit.statistics import comparison, jackknife
+from ganaudit.statistics.comparison import Pair, Place
+from ganaudit.statistics.moments import GroupMoments
+
+
+@dataclass(frozen=True, eq=False)
+class Entrant:
+    """A generator of a run: its images, the run's real images, and the moments of both."""
+
+    run: str
+    generator: Source
+    real: Source
+    moments: GroupMoments
+    real_moments: GroupMoments
+    corrected: float | None
+    """Its corrected distance, as its run found it."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Two entrants, by their places in the sequence. shared_real: whether both were measured against the same images."""
+
+    pair: Pair
+    shared_real: bool
+
+
+def side_by_side(
+    entrants: Sequence[Entrant], alpha: float, which: Iterable[tuple[int, int]] | None = None
+) -> tuple[list[Apart], list[Place | None]]:
+    """(what is known of each pair's difference, adjusted over these pairs by Holm; each entrant's place).
+
+    which: the pairs to compare; all by default. Raises RequestError for label maps of different sizes.
+    """
+    pairs = list(combinations(range(len(entrants)), 2) if which is None else which)
+    _one_size(entrants)
+    estimates = {(a, b): difference(entrants[a], entrants[b]) for a, b in pairs}
+    found, places = comparison.compare(
+        [one.corrected for one in entrants],
+        {pair: (one.value, one.se) for pair, one in estimates.items()},
+        {pair: one.degrees for pair, one in estimates.items()},
+        alpha,
+    )
+    return [Apart(pair, _shared(entrants[pair.a], entrants[pair.b])) for pair in found], places
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference, its standard error and the degrees of freedom of that; None and 0 where there are too few images."""
+
+    value: float | None
+    se: float | None
+    degrees: float
+
+
+def difference(a: Entrant, b: Entrant) -> Difference:
+    """The corrected distance of `a` minus that of `b`, both from their own real images."""
+    if _shared(a, b):
+        found = jackknife.difference(a.real_moments, a.moments, b.moments)
+        return Difference(None, None, 0) if found is None else Difference(found.value, found.se, found.degrees)
+    one, other = (jackknife.corrected(side.real_moments, side.moments) for side in (a, b))
+    if one is None or other is None:
+        return Difference(None, None, 0)
+    variances = one.se**2, other.se**2
+    below = sum(v**2 / side.degrees for v, side in zip(variances, (one, other), strict=True))
+    degrees = sum(variances) ** 2 / below if below else math.inf  # Welch and Satterthwaite
+    return Difference(one.value - other.value, math.sqrt(sum(variances)), degrees)
+
+
+def _shared(a: Entrant, b: Entrant) -> bool:
+    return images_of(a.real) == images_of(b.real)
+
+
+def images_of(source: Source) -> tuple[str, int, int]:
+    """The same for two sources that are the very same images."""
+    return source.key, source.first, source.count
+
+
+def _one_size(entrants: Sequence[Entrant]) -> None:
+    """Label maps are one size per source; a distance between other sizes would be one of resolution."""
+    for other in entrants[1:]:
+        if entrants[0].moments.pixels != other.moments.pixels:
+            raise RequestError(
+                f"{entrants[0].generator.name!r} of run {entrants[0].run!r} has label maps of {entrants[0].moments.pixels:,} "
+                f"pixels and {other.generator.name!r} of run {other.run!r} of {other.moments.pixels:,}; they cannot be compared"
+            )

@@ -1,0 +1,1 @@
+"""Image-to-latent networks that are trained here, and their files."""

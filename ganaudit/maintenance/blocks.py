@@ -1,0 +1,103 @@
+"""Whether the tables of a block belong together: as many images as its name says, no image with more pixels than it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ganaudit.errors import AuditError
+from ganaudit.maintenance.problems import Problem, problem
+from ganaudit.records.compacted import Block
+from ganaudit.records.schema import CLASS_PIXELS, CLASSES, IMAGES, RUN_SOURCES
+from ganaudit.records.store import Store
+
+Heads = Mapping[int, str]
+"""The head of each class."""
+
+
+def heads(store: Store) -> dict[str, Heads]:
+    """The heads of the classes that the records of a key are about, where runs say its parser."""
+    of_parser: dict[str, Heads] = {}
+    found: dict[str, Heads] = {}
+    for path in store.files("run_sources"):
+        try:
+            for row in store.read(RUN_SOURCES, path, ["key", "parser_key"]).to_pylist():
+                parser = row["parser_key"]
+                if parser not in of_parser:
+                    rows = store.read(CLASSES, store.classes(parser)).to_pylist()
+                    of_parser[parser] = {one["class_id"]: one["head"] for one in rows}
+                found[row["key"]] = of_parser[parser]
+        except AuditError:  # told of where that file itself is looked at
+            continue
+    return found
+
+
+def block_problems(store: Store, key: str, block: Block, heads: Heads | None, deep: bool) -> Iterator[Problem]:
+    """What is wrong with a finished block, taken together."""
+    images, classes = (_file(store, name, key, block) for name in (IMAGES.name, CLASS_PIXELS.name))
+    size = block[1] - block[0] + 1
+    if not classes.exists():
+        yield problem(
+            store, "missing", classes, f"the images {block[0]} to {block[1]} have no class pixels; delete {images.name}"
+        )
+        return
+    try:
+        rows = _rows(store, key, block)
+        if rows != size:
+            yield problem(store, "inconsistent", images, f"the block {block[0]} to {block[1]} has {rows:,} rows, not {size:,}")
+        if deep:
+            yield from _pixel_problems(store, key, block, heads)
+    except (AuditError, OSError, ValueError):  # told of where that file itself is looked at
+        return
+
+
+def _pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) -> Iterator[Problem]:
+    """Of each image, the classes of one head (without void, which stands in all of them) cover no more than its pixels."""
+    images = store.read_block(IMAGES, key, block, ["image", "pixels", "status"])
+    held = store.read_block(CLASS_PIXELS, key, block, ["image", "class_id", "pixels"])
+    index = images["image"].to_numpy()
+    path = _file(store, CLASS_PIXELS.name, key, block)
+    if not np.array_equal(index, np.arange(block[0], block[1] + 1)):
+        yield problem(store, "inconsistent", _file(store, IMAGES.name, key, block), "an image is missing or there twice")
+        return
+    pixels = images["pixels"].fill_null(0).to_numpy().astype(np.int64)
+    place = held["image"].to_numpy() - block[0]
+    if len(place) and (place.min() < 0 or place.max() >= len(index)):
+        yield problem(
+            store, "misplaced", path, f"it holds class pixels of images that are not in the block {block[0]} to {block[1]}"
+        )
+        return
+    ids = held["class_id"].to_numpy()
+    for head in sorted(set(heads.values())) if heads else ():
+        of_head = np.array([one for one, name in heads.items() if name == head and one != 0]) if heads else ids
+        inside = np.isin(ids, of_head)
+        total = _summed(place[inside], held["pixels"].to_numpy()[inside], len(index))
+        if (total > pixels).any():
+            image = int(index[np.flatnonzero(total > pixels)[0]])
+            yield problem(store, "inconsistent", path, f"the classes of image {image} cover more pixels than it has")
+            return
+    if not heads and (held["pixels"].to_numpy() > pixels[place]).any():
+        yield problem(store, "inconsistent", path, "a class covers more pixels than its image has")
+
+
+def _summed(place: NDArray[np.int64], pixels: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+    total = np.zeros(size, np.int64)
+    np.add.at(total, place, pixels.astype(np.int64))
+    return total
+
+
+def _file(store: Store, table: str, key: str, block: Block) -> Path:
+    return store.files_of(table, key, [block])[0]
+
+
+def _rows(store: Store, key: str, block: Block) -> int:
+    """Rows of `images` of a block, by the manifest or the shard's footer."""
+    manifest = store.manifest(key)
+    if manifest and block in manifest.places:
+        part = manifest.places[block]
+        return part.rows[IMAGES.name][part.blocks.index(block)]
+    return int(pq.read_metadata(store.shard(IMAGES.name, key, *block)).num_rows)

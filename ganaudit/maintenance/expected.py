@@ -1,0 +1,72 @@
+"""What runs say they used, and what a finished run left behind: whether it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ganaudit.errors import GanauditError
+from ganaudit.maintenance import inverted
+from ganaudit.maintenance.problems import Problem, problem
+from ganaudit.maintenance.prune import run_rows
+from ganaudit.records.compacted import Block
+from ganaudit.records.schema import FINISHED, RUN_SOURCES
+from ganaudit.records.store import Store
+
+FINDINGS = ("class_stats", "fsd", "dropped_classes")
+"""Findings that every finished run has."""
+
+
+def missing(store: Store) -> Iterator[Problem]:
+    """Records and findings of finished runs that are not there."""
+    try:
+        rows = run_rows(store)
+    except GanauditError:  # told of where that file itself is looked at
+        return
+    for run, row in sorted(rows.items()):
+        if row["status"] not in FINISHED:
+            continue
+        used = store.run_sources(run)
+        if not used.is_file():
+            yield problem(store, "missing", used, f"what the run {run} used is not known; run its audit again")
+            continue
+        for name in FINDINGS:
+            if not store.finding(run, name).is_file():
+                yield problem(
+                    store, "missing", store.finding(run, name), f"the run {run} has no finding {name}; run its audit again"
+                )
+        yield from _records(store, run)
+        yield from inverted.missing(store, run)
+
+
+def _records(store: Store, run: str) -> Iterator[Problem]:
+    try:
+        sources = store.read(RUN_SOURCES, store.run_sources(run)).to_pylist()
+    except GanauditError:
+        return
+    for row in sources:
+        who = f"the run {run} used {row['source']!r}"
+        for path in (store.source(row["key"]), store.classes(row["parser_key"])):
+            if not path.is_file():
+                yield problem(store, "missing", path, f"{who}; run its audit again")
+        try:
+            gaps = _gaps(sorted(store.finished_blocks(row["key"])), row["first"], row["first"] + row["count"] - 1)
+        except GanauditError:
+            continue
+        for first, last in gaps:
+            folder = store.shard("images", row["key"], first, last).parent
+            yield problem(
+                store, "missing", folder, f"{who}, whose images {first:,} to {last:,} are not there; run its audit again"
+            )
+
+
+def _gaps(blocks: Sequence[Block], first: int, last: int) -> Iterator[Block]:
+    """The stretches between first and last that no block covers."""
+    at = first
+    for start, end in blocks:
+        if start > last:
+            break
+        if start > at:
+            yield at, start - 1
+        at = max(at, end + 1)
+    if at <= last:
+        yield at, last

@@ -1,0 +1,206 @@
+"""Remove runs that are not wanted any more, and the records of keys that no kept run uses.
+
+First what would go is told, then it is done: never while a run is open or a report is read, and never two at once. Everything
+that goes is moved into one folder under tmp/ first, by renames, so that whoever is killed in between leaves whole folders: the
+next prune removes the rest. Calibrations and the scenes that they draw from are no run's and stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.maintenance.compact import GRACE, remove_replaced
+from ganaudit.records import catalog, leases, writer
+from ganaudit.records.schema import FINISHED, INVERSION_CALIBRATIONS, INVERSIONS, RUN_SOURCES, RUNS, Table
+from ganaudit.records.store import INVERTED, Store, counting
+
+TRASH = "pruned-"
+"""How folders that are on their way out are called, under tmp/."""
+
+OF_RUNS = ("runs", "run_sources")
+OF_SOURCES = ("manifests", "images", "class_pixels", "parser_confusion", "moments", "sources")
+"""In the order in which they go: without its manifest and images, a block does not count as done."""
+OF_INVERSIONS = ("inversions", *INVERTED)
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """Runs and keys that go, their folders in the order of going, and the bytes that this frees."""
+
+    runs: tuple[str, ...]
+    keys: tuple[str, ...]
+    folders: tuple[Path, ...]
+    bytes: int
+    kept: tuple[str, ...]
+
+
+def prunable(store: Store, keep: int | None = None, keep_days: float | None = None, runs: Sequence[str] = ()) -> Prunable:
+    """What a prune would remove; touches nothing.
+
+    keep: of each audit, the newest so many finished runs stay, and what was started after them. keep_days: runs that
+    started in the last so many days stay. Of both, a run that either keeps stays. runs: these go. Without any of the
+    three, all runs stay and only keys that none uses go. Raises RequestError for an unknown run, AuditError where a file
+    that says what is used cannot be read.
+    """
+    rows = run_rows(store)
+    unknown = [run for run in runs if run not in rows]
+    if unknown:
+        raise RequestError(f"there is no run {unknown[0]!r} in {store.path}; `ganaudit runs` lists those there are")
+    going = set(runs)
+    if keep is not None or keep_days is not None:
+        going |= set(rows) - _newest(rows, keep) - _young(store, rows, keep_days)
+    kept = sorted(set(rows) - going)
+    loose = {run for run in _ids(store, "run=*", (*OF_RUNS, "class_stats")) if run not in rows}
+    keys, parsers = _used(store, kept)
+    folders = [*_run_folders(store, sorted(going | loose)), *_key_folders(store, keys, parsers)]
+    gone = sorted({folder.name.removeprefix("key=") for folder in folders if folder.name.startswith("key=k")})
+    total = sum(_bytes(folder) for folder in [*folders, *_trash(store)])
+    return Prunable(tuple(sorted(going)), tuple(gone), tuple(folders), total, tuple(kept))
+
+
+def prune(
+    store: Store,
+    keep: int | None = None,
+    keep_days: float | None = None,
+    runs: Sequence[str] = (),
+    grace: float = GRACE,
+) -> Prunable:
+    """Removes what `prunable` tells, and files that a compaction replaced. Raises RequestError while a run is open, and
+    while `report` or `compare` reads."""
+    with leases.alone(store, leases.PRUNE):
+        check_unused(store)
+        found = prunable(store, keep, keep_days, runs)
+        trash = store.temporary / f"{TRASH}{uuid.uuid4().hex}"
+        with writer.writing(trash):
+            for number, folder in enumerate(found.folders):
+                trash.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(folder, trash / f"{number:06d}-{folder.name}")
+        for key in store.compacted_keys():
+            remove_replaced(store, key, grace)
+        catalog.build(store)
+        for folder in _trash(store):
+            shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def check_unused(store: Store) -> None:
+    """Raises RequestError, naming it, where a run, a compaction or a reader is at work."""
+    at_work = leases.open_runs(store)
+    if at_work:
+        raise RequestError(
+            f"the store {store.path} is in use by the run {at_work[0]}; nothing was removed: prune again when it is done"
+        )
+    if leases.is_live(store, leases.COMPACT):
+        leases.busy(store, leases.COMPACT)
+    if reading := leases.readers(store):
+        raise RequestError(
+            f"the store {store.path} is being read ({reading[0]}); nothing was removed: prune again when it is done"
+        )
+
+
+def run_rows(store: Store) -> dict[str, dict[str, Any]]:
+    """The row of each run that counts."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(store.files("runs")):
+        (row,) = store.read(RUNS, path, ["run", "audit", "started", "finished", "status"]).to_pylist()
+        found.setdefault(row["run"], []).append(row)
+    return {run: counting(rows) for run, rows in found.items()}
+
+
+def _newest(rows: dict[str, dict[str, Any]], keep: int | None) -> set[str]:
+    """Of each audit the newest finished runs, and what was started since."""
+    kept: set[str] = set()
+    for audit in {row["audit"] for row in rows.values()} if keep is not None else ():
+        left = keep or 0
+        for row in sorted(
+            (row for row in rows.values() if row["audit"] == audit), key=lambda row: row["started"], reverse=True
+        ):
+            if left <= 0:
+                break
+            kept.add(row["run"])
+            left -= row["status"] in FINISHED
+    return kept
+
+
+def _young(store: Store, rows: dict[str, dict[str, Any]], keep_days: float | None) -> set[str]:
+    if keep_days is None:
+        return set()
+    since = leases.utc(store) - timedelta(days=keep_days)
+    return {run for run, row in rows.items() if row["started"] >= since}
+
+
+def _used(store: Store, kept: Iterable[str]) -> tuple[set[str], set[str]]:
+    """The keys and parser keys that kept runs use."""
+    keys: set[str] = set()
+    parsers: set[str] = set()
+    for run in kept:
+        path = store.run_sources(run)
+        if not path.is_file():
+            raise AuditError(
+                f"{path} is missing: what the run {run} uses is not known, so nothing can be pruned; prune --run {run}"
+            )
+        rows = store.read(RUN_SOURCES, path, ["key", "parser_key"]).to_pylist()
+        keys |= {row["key"] for row in rows}
+        parsers |= {row["parser_key"] for row in rows}
+    return keys, parsers
+
+
+def _ids(store: Store, pattern: str, tables: Iterable[str]) -> set[str]:
+    return {folder.name.partition("=")[2] for table in tables for folder in store.folder(table).glob(pattern)}
+
+
+def _run_folders(store: Store, runs: Sequence[str]) -> Iterable[Path]:
+    for run in runs:
+        for folder in (*(store.folder(table) / f"run={run}" for table in OF_RUNS), store.finding(run, "fsd").parent):
+            if folder.is_dir():
+                yield folder
+
+
+def _key_folders(store: Store, keys: set[str], parsers: set[str]) -> Iterable[Path]:
+    """Folders of keys that nothing uses. An inversion is used while the generator's records are."""
+    pools = _ids(store, "key=k*", ("pool_pixels", "calibrations", "calibration"))
+    for table in OF_SOURCES:
+        for folder in sorted(store.folder(table).glob("key=k*")):
+            if folder.name.removeprefix("key=") not in keys | pools:
+                yield folder
+    unused = [
+        folder.name
+        for folder in sorted(store.folder("inversions").glob("key=k*"))
+        if not _generators(store, INVERSIONS, folder) & keys
+    ]
+    without = _ids(store, "key=k*", OF_INVERSIONS[1:]) - _ids(store, "key=k*", OF_INVERSIONS[:1])
+    for table in OF_INVERSIONS:
+        for name in [*unused, *sorted(f"key={key}" for key in without)]:
+            if (store.folder(table) / name).is_dir():
+                yield store.folder(table) / name
+    for folder in sorted(store.folder("inversion_calibrations").glob("key=k*")):
+        if not _generators(store, INVERSION_CALIBRATIONS, folder) & keys:
+            yield folder
+    for folder in sorted(store.folder("classes").glob("key=p*")):
+        if folder.name.removeprefix("key=") not in parsers:
+            yield folder
+
+
+def _generators(store: Store, table: Table, folder: Path) -> set[str]:
+    """The key of the generator that the records of a folder are about; none for an empty folder."""
+    first = next(iter(sorted(folder.glob("*.parquet"))), None)
+    return set() if first is None else set(store.read(table, first, ["generator_key"])["generator_key"].to_pylist())
+
+
+def _trash(store: Store) -> list[Path]:
+    """What an earlier prune had moved and not removed."""
+    return sorted(store.temporary.glob(f"{TRASH}*"))
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

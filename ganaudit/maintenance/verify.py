@@ -1,0 +1,82 @@
+"""Whether a store is what it says it is: every file by its footer and statistics, and with `deep` by every value.
+
+A problem is a file that is torn, foreign, of another schema, or not what its name says, and a record that a finished run
+needs and that is not there. A note is what does no harm: leftovers of killed processes, files that wait for removal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ganaudit.errors import GanauditError
+from ganaudit.maintenance import blocks, expected, inverted, leftovers
+from ganaudit.maintenance.problems import Problem, problem
+from ganaudit.maintenance.shapes import footer_problems
+from ganaudit.records import schema
+from ganaudit.records.compacted import TABLES as COMPACTED
+from ganaudit.records.store import FILES, Store
+
+TABLES = schema.RECORDS | schema.FINDINGS
+READERS = 8
+NOTES = ("leftover", "waiting", "older")
+"""Kinds that do not make a store unsound."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, and what is wrong with it."""
+
+    files: int
+    bytes: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def sound(self) -> bool:
+        return all(one.kind in NOTES for one in self.problems)
+
+
+def verify(store: Store, deep: bool = False) -> Verified:
+    """Looks at every file of a store; changes nothing. Raises RequestError where there is no store."""
+    store.open_for_reading()
+    jobs = list(_jobs(store, deep))
+    with ThreadPoolExecutor(READERS, "ganaudit-verify") as pool:
+        found = [one for part in pool.map(_run, jobs) for one in part]
+    found += [*expected.missing(store), *leftovers.left(store)]
+    looked_at = [path for name in TABLES for path in _there(store, name)]
+    total = sum(path.stat().st_size for path in looked_at if path.exists())
+    return Verified(len(looked_at), total, tuple(sorted(found, key=lambda one: (one.kind in NOTES, one.path, one.sentence))))
+
+
+def _jobs(store: Store, deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]:
+    heads = blocks.heads(store)
+    for name, table in TABLES.items():
+        for path in _there(store, name):
+            yield partial(footer_problems, store, table, path, deep)
+    for folder in sorted(store.folder("images").glob("key=k*")):
+        key = folder.name.removeprefix("key=")
+        try:
+            done = sorted(store.finished_blocks(key))
+        except GanauditError as error:
+            yield partial(list, [problem(store, "torn", store.manifest_file(key), str(error))])
+            continue
+        for block in done:
+            yield partial(blocks.block_problems, store, key, block, heads.get(key), deep)
+    for folder in sorted(store.folder("inversions").glob("key=k*")):
+        key = folder.name.removeprefix("key=")
+        for places in sorted(store.loose_blocks("inversions", key)):
+            yield partial(inverted.shard_problems, store, key, places, deep)
+
+
+def _there(store: Store, table: str) -> list[Path]:
+    """The files of a table, in order; of a compacted one also its parts."""
+    folder = store.folder(table)
+    found = list(folder.glob(FILES[table]))
+    return sorted([*found, *folder.glob("key=k*/part-*.parquet")] if table in COMPACTED else found)
+
+
+def _run(job: Callable[[], Iterable[Problem]]) -> list[Problem]:
+    return list(job())

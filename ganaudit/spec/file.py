@@ -1,0 +1,140 @@
+"""The audit file, loaded. A wrong file gets one error that lists every mistake with its key path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ganaudit.errors import RequestError
+from ganaudit.spec.checkpoints import expanded
+from ganaudit.spec.mistakes import nearest
+from ganaudit.spec.models import (
+    TAGS,
+    AuditSpec,
+    Decide,
+    FactoryParser,
+    FactorySource,
+    FolderSource,
+    Invert,
+    MasksParser,
+    MasksSource,
+    Run,
+    Sample,
+    Slice,
+    UnetParser,
+    VillageSource,
+    WeightsSource,
+)
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """Safe YAML in which a key may stand once in a mapping: of two, one would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: list[Any] = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands here twice", key_node.start_mark)
+            seen.append(key)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path | str, store: Path | str | None = None) -> AuditSpec:
+    """The audit file at `path`; `store` replaces its own. Raises RequestError listing every mistake."""
+    path = Path(path)
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)
+    except FileNotFoundError:
+        raise RequestError(f"audit file {path} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"audit file {path} cannot be read: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that no calendar has
+        raise RequestError(f"audit file {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise RequestError(f"audit file {path} holds no keys; it needs name, parser, real and generators")
+    data.setdefault("folder", str(path.resolve().parent))
+    spec = parse(data, str(path))
+    return spec if store is None else with_store(spec, store)
+
+
+def with_store(spec: AuditSpec, store: Path | str) -> AuditSpec:
+    """`spec` with its records in `store` (from the current folder where that is relative)."""
+    return spec.model_copy(update={"store": Path(store).expanduser().resolve()})
+
+
+def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
+    """The spec of a mapping such as an audit file's. Raises RequestError listing every mistake with its key path."""
+    whole, places, wrong = expanded(data)
+    found: dict[str, list[str]] = {}
+    try:
+        spec = AuditSpec.model_validate(whole)
+        if not wrong:
+            return spec
+    except ValidationError as error:
+        details = error.errors()
+        if len(details) > 1:  # a list of which no entry is valid is not too short
+            details = [detail for detail in details if detail["type"] != "too_short"] or details
+        for detail in details:
+            path, message = _mistake(_in_the_file(dict(detail), places))
+            if message not in found.setdefault(path, []):
+                found[path].append(message)
+    for path, message in wrong:
+        found.setdefault(path, []).append(message)
+    lines = [f"{path}: {', or '.join(messages)}".lstrip(": ") for path, messages in found.items()]
+    heading = f"{where} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
+    raise RequestError("\n".join([heading, *(f"  {line}" for line in lines)])) from None
+
+
+def _in_the_file(detail: dict[str, Any], places: Sequence[int]) -> dict[str, Any]:
+    """The mistake with a generator's place in the audit file: of a pattern, every file's is the same."""
+    loc = detail["loc"]
+    if len(loc) > 1 and loc[0] == "generators" and isinstance(loc[1], int) and loc[1] < len(places):
+        return {**detail, "loc": (loc[0], places[loc[1]], *loc[2:])}
+    return detail
+
+
+def _mistake(detail: dict[str, Any]) -> tuple[str, str]:
+    """Key path, and what is wrong with the nearest valid name."""
+    loc = detail["loc"]
+    tag = {"real": 1, "parser": 1, "truth": 1, "heldout": 1, "generators": 2}.get(
+        str(loc[0]) if loc else ""
+    )  # where pydantic puts the kind
+    keys = [key for place, key in enumerate(loc) if not (place == tag and key in TAGS) and not _BRANCH.match(str(key))]
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    kind, message = detail["type"], detail["msg"]
+    if kind == "extra_forbidden":
+        return path, f"unknown key{nearest(str(keys[-1]), _siblings(detail['loc']))}"
+    if kind == "missing":
+        return path, "missing"
+    if kind == "union_tag_invalid":
+        valid = [tag.strip("' ") for tag in detail["ctx"]["expected_tags"].split(",")]
+        return f"{path}.kind", f"unknown kind {detail['ctx']['tag']!r}{nearest(detail['ctx']['tag'], valid)}"
+    if kind == "union_tag_not_found":
+        return f"{path}.kind", "missing; every source and parser has one"
+    plain = message.removeprefix("Value error, ").replace("tuple", "list").replace("dictionary", "mapping")
+    return path, plain
+
+
+_BRANCH = re.compile(r"constrained-|literal\[|tuple\[|list\[|dict\[|int$|float$|str$|\[key\]")
+"""What pydantic puts into a place to say which of several types it tried."""
+
+
+def _siblings(loc: tuple[int | str, ...]) -> list[str]:
+    """The valid keys at the place of an unknown one."""
+    places: dict[str, type[BaseModel]] = {"sample": Sample, "decide": Decide, "run": Run, "slices": Slice, "invert": Invert}
+    kinds: dict[str, type[BaseModel]] = {
+        "village": VillageSource, "folder": FolderSource, "masks": MasksSource, "dcgan": WeightsSource,
+        "progan": WeightsSource, "stylegan": WeightsSource, "module:factory": FactorySource, "unet": UnetParser,
+    }  # fmt: skip
+    if loc[0] == "parser":
+        kinds |= {"masks": MasksParser, "module:factory": FactoryParser}
+    model: type[BaseModel] = AuditSpec
+    for key in loc[:-1]:
+        model = places.get(str(key), kinds.get(str(key), model))
+    return list(model.model_fields)

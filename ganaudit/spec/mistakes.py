@@ -1,0 +1,14 @@
+"""What a name that is not known is told: the nearest one that is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """` (did you mean x? …)` with the valid names."""
+    names = list(valid)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    guess = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{guess} There are: {', '.join(names)}"

@@ -1,0 +1,365 @@
+"""The parts of the audit file, as frozen pydantic models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from ganaudit.spec.mistakes import nearest
+
+Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+Count = Annotated[int, Field(gt=1, le=2**40)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _json(options: dict[str, Any]) -> dict[str, Any]:
+    """Options enter the content key, so they are what JSON can hold: no dates (YAML makes some unasked), no NaN."""
+    for name, value in options.items():
+        try:
+            json.dumps(value, allow_nan=False, sort_keys=True)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the value of {name!r} cannot enter a content key: {error}; write it in quotes") from None
+    return options
+
+
+Options = Annotated[dict[str, Any], AfterValidator(_json)]
+
+
+class Part(BaseModel):
+    """A part of the audit file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Source(Part):
+    """Where images come from: what every kind has."""
+
+    name: Name
+    """What people call it. Names live in the run, never in the records."""
+    count: Count | None = None
+    """Images to audit; a collection's default is all of them, a generator's is `sample.count`."""
+    heldout: Annotated[int, Field(gt=0)] | None = None
+    """Of the real side alone: so many images after those counted, which no generator was trained on, are inverted."""
+
+
+class VillageSource(Source):
+    """The built-in world, drawn by seed; with a prevalence changed it is a generator whose omission is known."""
+
+    kind: Literal["village"]
+    seed: int | None = None
+    """Default: 0 for the real side, 5 for a truth, `sample.seed` for a generator."""
+    prevalence: dict[str, Probability] = {}
+    style: Literal["plain", "redrawn"] = "plain"
+    """How it is drawn: redrawn has other colours and textures, in which `builtin:village-redrawn` was trained."""
+    artefact: Literal["smear", "checkerboard", "blur", "colour"] | None = None
+    """A planted fault: the images are altered (smear: the people in them), what stands in them is not."""
+
+
+class FolderSource(Source):
+    """Image files below a folder, recursive, sorted, then shuffled by the seed."""
+
+    kind: Literal["folder"]
+    path: Path
+    seed: int = 0
+    resize: Size | None = None
+    """Side, or [height, width], in pixels; default: what the parser wants."""
+    how: Literal["crop", "stretch"] = "crop"
+    """crop: short side to size, centre cut out. stretch: both sides to size."""
+
+
+class MasksSource(Source):
+    """Images whose label maps were made elsewhere: a label PNG beside each image."""
+
+    kind: Literal["masks"]
+    path: Path
+    labels: Path | None = None
+    """Folder of label maps with the images' relative names; default: beside the images."""
+    suffix: str = ".labels.png"
+    void: Annotated[int, Field(ge=0)] | None = None
+    """A label value that means `no label`; it becomes class 0."""
+    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
+    """[height, width] to which label maps are resampled (nearest); default: they must all have one size."""
+    seed: int = 0
+
+
+class TrainedSource(Source):
+    """What is known of a generator's training."""
+
+    step: Annotated[int, Field(ge=0)] | None = None
+    """The training step of the weights; default: what their card or metadata says."""
+    step_from: str | None = None
+    """Where a pattern's steps were read from: card, metadata, file name."""
+    training: Name | None = None
+    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
+
+
+class WeightsSource(TrainedSource):
+    """A generator of a known family, with its weights."""
+
+    kind: Literal["dcgan", "progan", "stylegan"]
+    weights: str
+    """A file, or builtin:NAME; a pattern such as ckpt/*.safetensors: one generator for each file."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """The weights file must have this digest."""
+
+
+class FactorySource(TrainedSource):
+    """Your own: `module:factory`, found beside the audit file."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    weights: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    options: Options = {}
+    """Keyword arguments of the factory; `weights` is passed too where it is given."""
+    resize: Size | None = None
+    how: Literal["crop", "stretch"] = "crop"
+
+
+class UnetParser(Part):
+    """The UNet family; its classes are in the weights file."""
+
+    kind: Literal["unet"]
+    weights: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class MasksParser(Part):
+    """No network: every source is of kind `masks`, and this names the classes of its label maps."""
+
+    kind: Literal["masks"]
+    classes: dict[int, Name] | list[Name]
+    """{id: name}, or names whose ids are 1, 2, 3 …; 0 is void."""
+
+
+class FactoryParser(Part):
+    """Your own parser: `module:factory`, found beside the audit file."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    weights: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    options: Options = {}
+
+
+def _kind(value: Any) -> str | None:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    return "module:factory" if ":" in kind else kind
+
+
+RealSpec = Annotated[
+    Annotated[VillageSource, Tag("village")]
+    | Annotated[FolderSource, Tag("folder")]
+    | Annotated[MasksSource, Tag("masks")]
+    | Annotated[FactorySource, Tag("module:factory")],
+    Discriminator(_kind),
+]
+GeneratorSpec = Annotated[
+    Annotated[WeightsSource, Tag("dcgan")]
+    | Annotated[WeightsSource, Tag("progan")]
+    | Annotated[WeightsSource, Tag("stylegan")]
+    | Annotated[VillageSource, Tag("village")]
+    | Annotated[FolderSource, Tag("folder")]
+    | Annotated[MasksSource, Tag("masks")]
+    | Annotated[FactorySource, Tag("module:factory")],
+    Discriminator(_kind),
+]
+ParserSpec = Annotated[
+    Annotated[UnetParser, Tag("unet")] | Annotated[MasksParser, Tag("masks")] | Annotated[FactoryParser, Tag("module:factory")],
+    Discriminator(_kind),
+]
+TruthSpec = Annotated[
+    Annotated[VillageSource, Tag("village")] | Annotated[MasksSource, Tag("masks")],
+    Discriminator(_kind),
+]
+AnySource = VillageSource | FolderSource | MasksSource | WeightsSource | FactorySource
+AnyParser = UnetParser | MasksParser | FactoryParser
+TAGS = {"village", "folder", "masks", "module:factory", "dcgan", "progan", "stylegan", "unet"}
+
+
+class Sample(Part):
+    """How generators are sampled."""
+
+    count: Count = 4000
+    seed: int = 1
+    batch: Annotated[int, Field(gt=0, le=1024)] = 64
+    """Images a batch; divides 1,024."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> Sample:
+        if 1024 % self.batch:
+            raise ValueError(f"batch {self.batch} does not divide a block of 1024 images; use 32, 64 or 128")
+        return self
+
+
+class Decide(Part):
+    """Where findings draw their lines."""
+
+    alpha: Annotated[float, Field(gt=0.0, le=0.5)] = 0.05
+    """Share of wrong verdicts that is accepted; intervals are at 1 - alpha."""
+    dropped: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """A class is dropped when it is beyond doubt made less than this share of what real images hold."""
+    reduced: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    """Reduced below this share; between reduced and increased it is equivalent."""
+    increased: Annotated[float, Field(gt=1.0)] = 1.25
+    """Increased above this."""
+    permutations: Annotated[int, Field(ge=0, le=100_000)] = 99
+    """Permutations for the p-value of the distance; 0: none."""
+
+    presence: Annotated[float, Field(ge=0.0, lt=100.0)] = 0.1
+    """A class is present in an image from this percentage of its pixels on, and never below 4 pixels."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Decide:
+        if self.dropped >= self.reduced:
+            raise ValueError(f"dropped {self.dropped:g} is not below reduced {self.reduced:g}; dropped is the harder verdict")
+        return self
+
+
+class Slice(Part):
+    """A part of the images: a condition over the columns of `images`; in the audit file, one text for both sides, or two."""
+
+    real: Annotated[str, Field(min_length=1)] | None = None
+    """WHERE on the real images; all of them by default."""
+    generated: Annotated[str, Field(min_length=1)] | None = None
+    """WHERE on the generated images; all of them by default."""
+
+
+def _both_sides(value: Any) -> Any:
+    return {"real": value, "generated": value} if isinstance(value, str) else value
+
+
+Method = Literal["latent", "encoder", "layered", "encoder+latent", "layered+latent", "layerwise", "feature"]
+
+
+class Invert(Part):
+    """How held-out photos are inverted in each generator."""
+
+    images: Annotated[int, Field(gt=0)] = 200
+    """About how many; more where a class would be in too few, fewer where there are not as many."""
+    own: Annotated[int, Field(ge=8)] = 64
+    """About how many own samples of each generator, of eight times as many, more where a class would be in too few: they show
+    what the search can find. The first so many set the residuals' penalty."""
+    masked: Annotated[int, Field(ge=0)] = 8
+    """Own samples that are also inverted with a patch greyed out: what is around it should come back."""
+    train: RealSpec | None = None
+    """Photos that the generators were trained on, as a source of its own: do they come back better than those held out?"""
+    train_images: Annotated[int, Field(gt=0)] = 200
+    """About how many of them."""
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("layerwise",)
+    layer: str = "auto"
+    """r. auto: the first layers get residuals as long as together they are a quarter of the pixel values or less."""
+    steps: Annotated[int, Field(gt=0)] = 300
+    restarts: Annotated[int, Field(gt=0)] = 1
+    """Random starts of `latent`."""
+    perceptual: str = "pyramid"
+    perceptual_weights: str | None = None
+    """A local file of the perceptual network's weights; default: the usual download."""
+    batch: Annotated[int, Field(gt=0)] = 32
+    inverter: Literal["shipped", "auto"] = "shipped"
+    """auto: where none ships for a generator, a small one is trained first, in the store."""
+    inverter_minutes: Annotated[float, Field(gt=0.0)] | None = None
+    """CPU minutes that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
+    keep: Literal["latents", "residuals"] = "latents"
+    """What is kept of every reconstruction: its latent, or its residuals too."""
+
+
+class Run(Part):
+    """Where the work is done."""
+
+    runner: Literal["threads", "dask"] = "threads"
+    """threads of the command's own process, or the workers of a Dask cluster (`pip install 'ganaudit[dask]'`)."""
+    workers: Annotated[int, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
+    """Blocks worked on at once; auto: one for each core, or one for each GPU. With an address: workers that must be there."""
+    address: Annotated[str, Field(min_length=1)] | None = None
+    """Of a Dask scheduler, such as tcp://head:8786; default: a cluster on this machine, for the time of the run."""
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the parser. auto: bfloat16 on cpu and cuda, float32 elsewhere; generators run in float32."""
+
+    @model_validator(mode="after")
+    def _address_of_a_cluster(self) -> Run:
+        if self.address is not None and self.runner != "dask":
+            raise ValueError(f"address {self.address!r} is that of a Dask scheduler; it goes with runner: dask")
+        return self
+
+
+class AuditSpec(Part):
+    """One audit: real images, generators, a parser, and how much of each."""
+
+    name: Name
+    store: Path = Path("audits")
+    """The folder that keeps the records."""
+    parser: ParserSpec
+    real: RealSpec
+    generators: Annotated[tuple[GeneratorSpec, ...], Field(min_length=1)]
+    sample: Sample = Sample()
+    decide: Decide = Decide()
+    truth: TruthSpec | None = None
+    """Images with true label maps: what the parser itself is worth, and class findings corrected for its error."""
+    groups: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
+    """Named groups of classes that get a verdict together."""
+    slices: dict[Name, Annotated[Slice, BeforeValidator(_both_sides)]] = {}
+    """Parts of the images that get verdicts of their own: a WHERE over the columns of `images`."""
+    accept: dict[Name, tuple[Name, ...]] = {}
+    """Generator → classes whose omission is known and accepted: they are no regression."""
+    heldout: RealSpec | None = None
+    """Images that no generator was trained on, as a source of their own; or `heldout: N` on the real side."""
+    invert: Invert | None = None
+    """Held-out photos beside the nearest thing each generator can make; default: none are inverted."""
+    run: Run = Run()
+    folder: Path = Path()
+    """Where relative paths and modules start from; an audit file's own folder by default."""
+
+    @property
+    def train(self) -> AnySource | None:
+        """Photos that the generators were trained on, to be inverted."""
+        return None if self.invert is None else self.invert.train
+
+    @model_validator(mode="after")
+    def _one_name_each(self) -> AuditSpec:
+        further = [source for source in (self.truth, self.heldout, self.train) if source is not None]
+        names = [source.name for source in (self.real, *self.generators, *further)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sources have one name: {', '.join(map(repr, twice))}; give each its own")
+        return self
+
+    @model_validator(mode="after")
+    def _held_out(self) -> AuditSpec:
+        for source in (*self.generators, *(one for one in (self.truth, self.heldout, self.train) if one is not None)):
+            if source.heldout is not None:
+                raise ValueError(f"source {source.name!r}: heldout stands on the real side alone")
+        if self.real.heldout is not None and self.heldout is not None:
+            raise ValueError("heldout is given twice: as a source of its own and on the real side; keep one")
+        if self.invert is not None and self.real.heldout is None and self.heldout is None:
+            raise ValueError(
+                "invert needs photos that no generator was trained on: a source heldout, or heldout: N on the real side"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _accepted_of_generators(self) -> AuditSpec:
+        names = [source.name for source in self.generators]
+        for name in self.accept:
+            if name not in names:
+                raise ValueError(f"accept.{name}: no generator has this name{nearest(name, names)}")
+        return self
+
+    def path(self, value: Path | str) -> Path:
+        """`value`, from the audit's folder where it is relative."""
+        return (self.folder / Path(value).expanduser()).resolve()

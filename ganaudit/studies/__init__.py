@@ -1,0 +1,1 @@
+"""Studies: what an audit does with its sources, one folder each."""

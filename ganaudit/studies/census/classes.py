@@ -1,0 +1,208 @@
+"""Verdicts on classes, on named groups of them, within slices of the images, and on pairs."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import csr_array
+
+from ganaudit import sql
+from ganaudit.errors import RequestError
+from ganaudit.records import catalog
+from ganaudit.records.building import UNBOUNDED, Columns
+from ganaudit.records.schema import CLASS_PIXELS, CLASS_STATS, FINDINGS, IMAGES, RECORDS, RUN_SOURCES
+from ganaudit.records.store import Store
+from ganaudit.records.used import Source
+from ganaudit.spec import Decide, Slice
+from ganaudit.statistics import pairs, power, verdicts
+from ganaudit.statistics.held import LEAST_PIXELS, Held, held, least_pixels, pooled
+from ganaudit.statistics.proportions import Floats
+from ganaudit.statistics.verdicts import MEASURES, Lines
+from ganaudit.studies.census.counts import Counts
+
+
+def class_stats(store: Store, run: str, presence: float, sources: Sequence[Source]) -> pa.Table:
+    """The macro's answer, over the run's own files: it takes no longer in a store of many runs."""
+    files = {
+        name: sorted({file for source in sources for file in store.files_of(name, source.key, source.blocks)})
+        for name in (IMAGES.name, CLASS_PIXELS.name)
+    } | {RUN_SOURCES.name: [store.run_sources(run)]}
+    with contextlib.closing(catalog.in_memory(store, files)) as connection:
+        statement = sql.filled("class_stats", run=sql.literal(run), presence=repr(float(presence)))
+        rows = connection.sql(statement).to_arrow_table()
+    names = pa.array([source.name for source in sources], pa.string())
+    return CLASS_STATS.conform(rows.filter(pc.is_in(rows["generator"], names)))
+
+
+def lines_of(decide: Decide) -> Lines:
+    """Where verdicts draw their lines, from the audit file."""
+    return Lines(decide.alpha, decide.dropped, decide.reduced, decide.increased)
+
+
+def held_of(side: Counts, columns: csr_array, presence: float) -> Held:
+    """What the images of one side hold of some classes, or of groups of them."""
+    return held(columns, side.pixels, presence, side.cluster)
+
+
+def threshold(pixels: int, presence: float) -> float:
+    """The presence threshold that is in force, percent of pixels: never below four pixels."""
+    return max(float(presence), 100.0 * LEAST_PIXELS / pixels) if pixels else float(presence)
+
+
+def verdict_columns(real: Held, generated: Held, names: Columns, decide: Decide, pixels: int) -> Columns:
+    """Columns of `dropped_classes` and its kin, without run, real and generator; names: what identifies each class."""
+    lines = lines_of(decide)
+    found = verdicts.decide(real, generated, lines)
+    reach = power.detectable(real, generated.n, lines, found["presence"].level)
+    columns: Columns = {name: [*values, *values] for name, values in names.items()}
+    both = [found[measure] for measure in MEASURES]
+    size = len(real.total)
+    return columns | {
+        "measure": [measure for measure in MEASURES for _ in range(size)],
+        "verdict": np.concatenate([one.verdict for one in both]).tolist(),
+        "ratio": numbers(*(one.ratio for one in both)),
+        "ratio_low": numbers(*(one.low for one in both)), "ratio_high": numbers(*(one.high for one in both)),
+        "p_value": numbers(*(one.p_value for one in both)), "q_value": numbers(*(one.q_value for one in both)),
+        "detectable": numbers(*(np.where(found[m].testable, reach[m], np.nan) for m in MEASURES)),
+        "presence_threshold": [threshold(pixels, decide.presence)] * (2 * size),
+        "real_holding": np.concatenate([real.present, real.touched]).astype(np.int64),
+        "generated_holding": np.concatenate([generated.present, generated.touched]).astype(np.int64),
+    }  # fmt: skip
+
+
+def of_classes(real: Counts, generated: Counts, names: Mapping[int, str], decide: Decide) -> Columns:
+    """Columns of `dropped_classes` for every class but void."""
+    ids = [one for one in real.classes if one != 0]
+    a, b = (held_of(side, side.of(ids), decide.presence) for side in (real, generated))
+    return verdict_columns(a, b, {"class_id": ids, "class": [names[one] for one in ids]}, decide, real.pixels)
+
+
+def of_groups(
+    real: Counts, generated: Counts, names: Mapping[int, str], groups: Mapping[str, Sequence[str]], decide: Decide
+) -> Columns:
+    """Columns of `dropped_groups`: the pixels of a group's classes count together. Raises RequestError for an unknown class."""
+    if not groups:
+        return {}
+    check_groups(groups, names)
+    ids = {name: class_id for class_id, name in names.items() if class_id != 0}
+    members = [[real.classes.index(ids[name]) for name in dict.fromkeys(wanted)] for wanted in groups.values()]
+    a, b = (held_of(side, pooled(side.matrix, members), decide.presence) for side in (real, generated))
+    return verdict_columns(a, b, {"group": list(groups)}, decide, real.pixels)
+
+
+def check_groups(groups: Mapping[str, Sequence[str]], names: Mapping[int, str]) -> None:
+    """Raises RequestError for a group that names a class which the parser does not have. names: by id; 0 is void."""
+    known = {name for class_id, name in names.items() if class_id != 0}
+    for group, wanted in groups.items():
+        for name in wanted:
+            if name not in known:
+                raise RequestError(
+                    f"groups.{group}: the parser has no class {name!r}{_near(name, known)}; it has {_listed(known)}"
+                )
+
+
+def check_accept(accept: Mapping[str, Sequence[str]], groups: Iterable[str], names: Mapping[int, str]) -> None:
+    """Raises RequestError for an accepted name that no class of the parser and no group has: it would excuse nothing."""
+    known = {name for class_id, name in names.items() if class_id != 0} | set(groups)
+    for generator, wanted in accept.items():
+        for name in wanted:
+            if name not in known:
+                raise RequestError(
+                    f"accept.{generator}: there is no class or group {name!r}{_near(name, known)}; there are {_listed(known)}"
+                )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {near[0]!r}" if near else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def check_slices(slices: Mapping[str, Slice], store: Store) -> None:
+    """Raises RequestError for a slice whose condition cannot be asked of `images`: it is tried on a table without rows."""
+    conditions = [(name, text) for name, part in slices.items() for text in (part.real, part.generated) if text is not None]
+    if not conditions:
+        return
+    with contextlib.closing(catalog.in_memory(store, {table: [] for table in (*RECORDS, *FINDINGS)})) as connection:
+        for name, condition in dict.fromkeys(conditions):
+            _chosen(connection, "", "", name, condition)
+
+
+def _chosen(connection: duckdb.DuckDBPyConnection, run: str, source: str, name: str, condition: str) -> Any:
+    """Indices of a source's images that meet a slice's condition."""
+    statement = sql.filled("slice", run=sql.literal(run), source=sql.literal(source), condition=condition)
+    try:
+        return connection.sql(statement).to_arrow_table()["image"].to_numpy()
+    except Exception as error:
+        first = str(error).strip().splitlines()[0]
+        raise RequestError(f"slices.{name}: {condition!r} is no condition on the columns of images: {first}") from None
+
+
+def of_slices(
+    store: Store, run: str, real: Counts, generated: Counts, names: Mapping[int, str], slices: Mapping[str, Slice],
+    decide: Decide,
+) -> Iterator[Columns]:  # fmt: skip
+    """Columns of `dropped_in_slices`, slice by slice; fewer than two images on a side have none. Raises RequestError."""
+    if not slices:
+        return
+    ids = [one for one in real.classes if one != 0]
+    with contextlib.closing(catalog.of_run(store, run)) as connection:
+        for name, part in slices.items():
+            members = []
+            for side, condition in ((real, part.real), (generated, part.generated)):
+                if condition is None:
+                    members.append(np.ones(len(side), bool))
+                    continue
+                members.append(np.isin(side.images, _chosen(connection, run, side.source.name, name, condition)))
+            if min(int(member.sum()) for member in members) < 2:
+                continue
+            held_in = [
+                held(
+                    side.of(ids)[np.flatnonzero(member)], side.pixels, decide.presence,
+                    None if side.cluster is None else side.cluster[member],
+                )
+                for side, member in zip((real, generated), members, strict=True)
+            ]  # fmt: skip
+            sizes = {"slice": name, "real_images": int(members[0].sum()), "generated_images": int(members[1].sum())}
+            named: Columns = {what: [value] * len(ids) for what, value in sizes.items()}
+            named |= {"class_id": ids, "class": [names[one] for one in ids]}
+            yield verdict_columns(held_in[0], held_in[1], named, decide, real.pixels)
+
+
+def of_pairs(real: Counts, generated: Counts, names: Mapping[int, str], heads: Mapping[int, str], decide: Decide) -> Columns:
+    """Columns of `dropped_pairs`, within the first head: classes of two heads share pixels, not places."""
+    head = next((heads[one] for one in real.classes if one != 0), None)
+    ids = [one for one in real.classes if one != 0 and heads[one] == head]
+    least = least_pixels(real.pixels, decide.presence)
+    together = []
+    for side in (real, generated):
+        columns = side.of(ids)
+        seen = csr_array(((columns.data >= least).astype(np.int64), columns.indices, columns.indptr), shape=columns.shape)
+        together.append((seen.T @ seen).toarray())
+    design = held_of(real, real.of(ids), decide.presence).design if real.cluster is not None else np.ones(len(ids))
+    if generated.cluster is not None:
+        design = np.maximum(design, held_of(generated, generated.of(ids), decide.presence).design)
+    found = pairs.decide(together[0], len(real), together[1], len(generated), lines_of(decide), design)
+    label = np.array([names[one] for one in ids] or [""])
+    return {
+        "class_a": label[found.a].tolist(), "class_b": label[found.b].tolist(), "verdict": found.verdict.tolist(),
+        "ratio": numbers(found.ratio), "ratio_low": numbers(found.low), "ratio_high": numbers(found.high),
+        "p_value": numbers(found.p_value), "q_value": numbers(found.q_value), "expected": numbers(found.expected),
+        "generated_holding": found.generated_together.astype(np.int64), "real_holding": found.real_together.astype(np.int64),
+    }  # fmt: skip
+
+
+def numbers(*parts: Floats) -> pa.Array:
+    """Finite numbers, NULL for the others: what cannot be computed, or has no bound."""
+    values = np.concatenate(parts)
+    return pa.array(values, mask=~(np.abs(values) < UNBOUNDED))

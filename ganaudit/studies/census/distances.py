@@ -1,0 +1,167 @@
+"""The distance of each generator from the real images, how sure it is, and what makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ganaudit.records.building import Row
+from ganaudit.records.schema import INFLUENCES
+from ganaudit.statistics import grouping, jackknife, permutation
+from ganaudit.statistics.centred import Centred, centred, spread
+from ganaudit.statistics.frechet import frechet, quick, shares
+from ganaudit.statistics.influence import influences
+from ganaudit.statistics.jackknife import Estimate
+from ganaudit.statistics.moments import GroupMoments, Moments, group_moments
+from ganaudit.studies.census.counts import Counts
+
+SEED = 0
+CURVE = (1, 2, 5, 10, 20)
+"""Groups of each side at the points of the curve over N."""
+DRAWS = {1: 4, 2: 4, 5: 3, 10: 1}
+"""Subsets of groups that a point of the curve is averaged over."""
+CORRECTED_FROM = 10
+"""Groups from which the corrected distance of a subset is worth having."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Real and generated images over the classes of the first head: counts, moments of groups, sums around one centre."""
+
+    counts: tuple[Counts, Counts]
+    states: tuple[GroupMoments, GroupMoments]
+    sums: tuple[Centred, Centred]
+    classes: Sequence[int]
+
+    @classmethod
+    def of(cls, counts: tuple[Counts, Counts], states: tuple[GroupMoments, GroupMoments], classes: Sequence[int]) -> Sides:
+        a, b = centred(*states)
+        return cls(counts, states, (a, b), classes)
+
+    @property
+    def moments(self) -> tuple[Moments, Moments]:
+        """Of all images of each side."""
+        return self.states[0].all(), self.states[1].all()
+
+
+def resolution_floor(real: Counts, control: Counts, classes: Sequence[int]) -> float | None:
+    """The plain distance of real images from themselves, sent through a lower resolution and back; None for less than two."""
+    _, here, there = np.intersect1d(real.images, control.images, return_indices=True)
+    if len(here) < 2:
+        return None
+    sides = (
+        group_moments(one.of(classes)[rows], np.zeros(len(rows), np.int64), one.pixels, 1).all()
+        for one, rows in ((real, here), (control, there))
+    )
+    return frechet(*sides).value
+
+
+def fsd_row(
+    sides: Sides,
+    level: float | None,
+    estimate: Estimate | None,
+    variance: float,
+    permutations: int,
+    resolution: float | None = None,
+) -> Row:
+    """One row of `fsd`, without its names. level: of the noise between real images; variance: by the delta method;
+    resolution: the floor that the generator's resolution sets."""
+    a, b = sides.moments
+    distance = frechet(a, b)
+    row: Row = {
+        "real_images": a.n, "generated_images": b.n, "live_classes": int(((a.total != 0) | (b.total != 0)).sum()),
+        "fsd": distance.value, "mean_part": distance.mean_part, "covariance_part": distance.covariance_part,
+        "floor": None if level is None else level * (1 / a.n + 1 / b.n), "delta_se": variance**0.5,
+        "p_value": p_value(sides, permutations), "permutations": permutations, "resolution_floor": resolution,
+    }  # fmt: skip
+    if estimate is not None:
+        row |= {
+            "corrected": estimate.value, "corrected_low": estimate.low, "corrected_high": estimate.high,
+            "corrected_se": estimate.se, "mostly_bias": distance.value - estimate.value > distance.value / 2,
+        }  # fmt: skip
+    return row
+
+
+def p_value(sides: Sides, permutations: int) -> float | None:
+    """Of no difference at all. Where both sides have equally many images in equal groups, those are the blocks."""
+    a, b = (side.n for side in sides.states)
+    if len(a) == len(b) and (np.concatenate([a, b]) == a[0]).all():
+        return permutation.exchanged(*sides.sums, permutations=permutations, seed=SEED)
+    real, generated = sides.counts
+    size, few, many = grouping.blocks_of(min(len(a), len(b)), len(real), len(generated))
+    blocks = real.blocks(sides.classes, size, few), generated.blocks(sides.classes, size, many)
+    return permutation.p_value(*blocks, permutations, SEED)
+
+
+def share_rows(sides: Sides, names: Mapping[int, str]) -> Iterator[Row]:
+    """Rows of `fsd_by_class`: classes that hold a pixel on either side."""
+    a, b = sides.moments
+    live = (a.total != 0) | (b.total != 0)
+    for class_id, share, alive in zip(sides.classes, shares(a, b), live, strict=True):
+        if alive:
+            yield {"class_id": class_id, "class": names[class_id], "share": float(share)}
+
+
+def curve_rows(sides: Sides, estimate: Estimate | None, alpha: float) -> Iterator[Row]:
+    """Rows of `fsd_curve`: the distance at fewer images, from subsets of groups; intervals as wide as those would have."""
+    sums = sides.sums
+    groups = min(map(len, sums))
+    if estimate is None or groups < CURVE[1]:
+        return
+    rng = np.random.default_rng(SEED)
+    half = (estimate.high - estimate.low) / 2
+    for k in (k for k in CURVE if k < groups):
+        plain, corrected, images = [], [], []
+        for _ in range(DRAWS[k]):
+            a, b = (side.some(rng.permutation(len(side))[:k]) for side in sums)
+            images.append([float(part.n.sum()) for part in (a, b)])
+            if min(images[-1]) < 2:
+                return
+            found = jackknife.estimate(a, b, alpha) if k >= CORRECTED_FROM else None
+            plain.append(_plain(a, b) if found is None else found.plain)
+            corrected += [] if found is None else [found.value]
+        wide = half * (groups / k) ** 0.5
+        yield _curve_row(np.mean(images, axis=0), float(np.mean(plain)), np.mean(corrected) if corrected else None, wide)
+    whole = np.array([float(side.n.sum()) for side in sums])
+    last = _curve_row(whole, estimate.plain, estimate.value, half)
+    yield {**last, "corrected_low": estimate.low, "corrected_high": estimate.high}
+
+
+def _curve_row(images: Any, plain: float, corrected: Any, wide: float) -> Row:
+    row: Row = {
+        "real_images": round(float(images[0])), "generated_images": round(float(images[1])),
+        "fsd": plain, "fsd_low": max(0.0, plain - wide), "fsd_high": plain + wide,
+    }  # fmt: skip
+    if corrected is not None:
+        value = float(corrected)
+        row |= {"corrected": value, "corrected_low": value - wide, "corrected_high": value + wide}
+    return row
+
+
+def _plain(a: Centred, b: Centred) -> float:
+    (mean_a, covariance_a), (mean_b, covariance_b) = spread(*a.total()), spread(*b.total())
+    return quick(mean_a - mean_b, covariance_a, covariance_b)
+
+
+def influence_rows(run: str, sides: Sides) -> tuple[pa.Table, float]:
+    """Rows of `influences`, every image that was read, real ones first; and the variance of the distance that follows."""
+    readers = influences(*sides.moments)
+    real, generated = sides.counts
+    tables, variance = [], 0.0
+    for role, side, reader in (("real", real, readers[0]), ("generated", generated, readers[1])):
+        n, found = len(side), reader.of(side.of(sides.classes))
+        variance += float(found.var()) / n
+        tables.append(pa.table({
+            "run": _repeated(run, n), "real": _repeated(real.source.name, n), "generator": _repeated(generated.source.name, n),
+            "role": _repeated(role, n), "key": _repeated(side.source.key, n), "image": side.images,
+            "influence": found.astype(np.float32),
+        }))  # fmt: skip
+    return INFLUENCES.conform(pa.concat_tables(tables)), variance
+
+
+def _repeated(text: str, n: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(np.zeros(n, np.int8), [text]).cast(pa.string())

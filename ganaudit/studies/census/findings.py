@@ -1,0 +1,183 @@
+"""All findings of a run: read each source once, compare every generator with the real images, write the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+
+import pyarrow as pa
+
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.records.building import Tables
+from ganaudit.records.schema import CLASSES
+from ganaudit.records.store import Store
+from ganaudit.records.used import Source, sources_of
+from ganaudit.spec import Decide, Slice
+from ganaudit.statistics import jackknife
+from ganaudit.statistics.centred import centred
+from ganaudit.statistics.comparison import compare
+from ganaudit.statistics.moments import GroupMoments
+from ganaudit.statistics.permutation import noise_level
+from ganaudit.studies.census import classes as class_findings
+from ganaudit.studies.census import distances, parser, resolution
+from ganaudit.studies.census.counts import Counts, read_counts
+from ganaudit.studies.census.moments import moments_of
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a run's parser. first_head: those whose areas add up to the image, with void first."""
+
+    names: Mapping[int, str]
+    heads: Mapping[int, str]
+    first_head: tuple[int, ...]
+
+
+WRITERS = 2
+"""Files made and written at once: compression and the disk release Python's lock."""
+
+
+def materialise(
+    store: Store,
+    run: str,
+    decide: Decide | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    slices: Mapping[str, Slice] | None = None,
+) -> dict[str, pa.Table]:
+    """Compute the findings of a run for every pair of real source and generator, write them, and return them by name.
+
+    A generator with fewer than two readable images is in no finding: its images were set aside, and the records say
+    why. Raises AuditError where that happens to the real images, RequestError where sources cannot be compared.
+    """
+    decide = decide or Decide()
+    listed = sources_of(store, run)
+    sources = [source for source in listed if source.role in ("real", "generated")]
+    if not sources:
+        raise RequestError(f"the run {run!r} has no sources")
+    known = classes_of(store, sources[0].parser_key)
+    counts = {source.name: read_counts(store, source, list(known.names)) for source in sources}
+    _check_comparable(sources, counts, known)
+    some = [one for one in counts.values() if len(one) >= 2]
+    with ThreadPoolExecutor(WRITERS, "ganaudit-moments") as pool:
+        made = pool.map(lambda one: moments_of(store, one.source, known.first_head, one), some)
+        states = dict(zip((one.source.name for one in some), made, strict=True))
+    used = [source for source in sources if source.name in states]
+    floors = resolution.floors(store, listed, counts, known.first_head)
+    tables = Tables()
+    beside = ThreadPoolExecutor(1, "ganaudit-sql")  # DuckDB works on its own threads while this one has the distances
+    stats = beside.submit(class_findings.class_stats, store, run, decide.presence, used)
+    beside.shutdown(wait=False)
+    for real in (source for source in used if source.role == "real"):
+        level = noise_level(centred(states[real.name])[0], distances.SEED)
+        generators = [source.name for source in used if source.role == "generated"]
+        values = []
+        for generator in generators:
+            floor = floors.get((real.name, generator))
+            pair = _Pair(store, run, counts[real.name], counts[generator], known, decide, floor)
+            values.append(pair.distances(tables, (states[real.name], states[generator]), level))
+            pair.classes(tables, groups or {}, slices or {})
+        _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, decide.alpha)
+    tables.part("class_stats", stats.result())
+    parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
+    findings = tables.finished()
+    with ThreadPoolExecutor(WRITERS, "ganaudit-findings") as pool:
+        list(pool.map(lambda name: store.write_finding(run, name, findings[name]), findings))
+    return findings
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One generator against one real source."""
+
+    store: Store
+    run: str
+    real: Counts
+    generated: Counts
+    known: Classes
+    decide: Decide
+    resolution_floor: float | None
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {"run": self.run, "real": self.real.source.name, "generator": self.generated.source.name}
+
+    def distances(self, tables: Tables, states: tuple[GroupMoments, GroupMoments], level: float | None) -> float | None:
+        """Adds to the distance tables; returns the corrected distance."""
+        sides = distances.Sides.of((self.real, self.generated), states, self.known.first_head)
+        estimate = jackknife.estimate(*sides.sums, alpha=self.decide.alpha)
+        pulls, variance = distances.influence_rows(self.run, sides)
+        tables.part("influences", pulls)
+        row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations, self.resolution_floor)
+        found = {
+            "fsd": [row], "fsd_by_class": distances.share_rows(sides, self.known.names),
+            "fsd_curve": distances.curve_rows(sides, estimate, self.decide.alpha),
+        }  # fmt: skip
+        for table, rows in found.items():
+            tables.rows(table, ({**self.names, **one} for one in rows))
+        return None if estimate is None else estimate.value
+
+    def classes(self, tables: Tables, groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:
+        """Adds to the verdict tables."""
+        sides, names, decide = (self.real, self.generated), self.known.names, self.decide
+        tables.columns("dropped_classes", class_findings.of_classes(*sides, names, decide), self.names)
+        tables.columns("dropped_groups", class_findings.of_groups(*sides, names, groups, decide), self.names)
+        tables.columns("dropped_pairs", class_findings.of_pairs(*sides, names, self.known.heads, decide), self.names)
+        for columns in class_findings.of_slices(self.store, self.run, *sides, names, slices, decide):
+            tables.columns("dropped_in_slices", columns, self.names)
+
+
+def classes_of(store: Store, parser_key: str) -> Classes:
+    """The classes of a parser, as they were recorded."""
+    rows = store.read(CLASSES, store.classes(parser_key)).to_pylist()
+    heads = {row["class_id"]: row["head"] for row in rows}
+    head = next((row["head"] for row in rows if row["class_id"] > 0), None)
+    first = [row["class_id"] for row in rows if row["class_id"] == 0 or row["head"] == head]
+    return Classes({row["class_id"]: row["name"] for row in rows}, heads, tuple(first))
+
+
+def _check_comparable(sources: Sequence[Source], counts: Mapping[str, Counts], known: Classes) -> None:
+    """The real images are there and hold something, and all label maps have one size."""
+    for source in sources:
+        one = counts[source.name]
+        if source.role != "real":
+            continue
+        if len(one) < 2:
+            raise AuditError(
+                f"{len(one)} of the {source.count} images of {source.name!r} could be read, and a comparison needs 2; "
+                "the reasons are in the table images, in the column error"
+            )
+        if not any(known.names[one.classes[column]] and one.classes[column] for column in set(one.matrix.indices.tolist())):
+            raise AuditError(
+                f"no image of {source.name!r} holds any class of the parser: there is nothing to compare; "
+                "is it the parser for these images?"
+            )
+    sizes = {name: one.pixels for name, one in counts.items() if len(one)}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{name!r} {size}" for name, size in sizes.items())
+        raise RequestError(f"label maps of different sizes cannot be compared; they have pixels: {said}")
+
+
+def _compare(
+    tables: Tables, run: str, real: str, corrected: Mapping[str, float | None], states: Mapping[str, GroupMoments], alpha: float
+) -> None:
+    """Adds to `comparison` and `ranks`: every pair of generators once, in the order of the audit file."""
+    generators = list(corrected)
+    found = {
+        (a, b): jackknife.difference(states[real], states[generators[a]], states[generators[b]], alpha)
+        for a, b in combinations(range(len(generators)), 2)
+    }
+    differences = {pair: (one.value, one.se) if one else (None, None) for pair, one in found.items()}
+    degrees = {pair: one.degrees for pair, one in found.items() if one}
+    pairs, places = compare(list(corrected.values()), differences, degrees, alpha)
+    named = {"run": run, "real": real}
+    tables.rows("comparison", ({
+        **named, "generator_a": generators[pair.a], "generator_b": generators[pair.b],
+        "difference": pair.difference, "difference_low": pair.low, "difference_high": pair.high,
+        "difference_se": differences[pair.a, pair.b][1], "p_value": pair.p_value, "verdict": pair.verdict,
+    } for pair in pairs))  # fmt: skip
+    tables.rows("ranks", (
+        {**named, "generator": name, "rank": place.rank, "rank_low": place.low, "rank_high": place.high}
+        for name, place in zip(generators, places, strict=True) if place is not None
+    ))  # fmt: skip

@@ -1,0 +1,182 @@
+"""What an audit of the planned size could find, class by class, before a generated image is made.
+
+How frequent each class is comes from the records of the real images where the store has some, and otherwise from a pilot:
+a few hundred of them are parsed, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from ganaudit.auditing.plan import BlockTask, Plan, PlannedSource
+from ganaudit.errors import RequestError
+from ganaudit.records.store import Store
+from ganaudit.records.used import Source
+from ganaudit.sources.opening import Batch
+from ganaudit.spec import Decide
+from ganaudit.statistics import power, verdicts
+from ganaudit.statistics.grouping import cluster_numbers
+from ganaudit.statistics.held import Held, held
+from ganaudit.statistics.verdicts import MEASURES
+from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.classes import lines_of
+from ganaudit.studies.census.counts import read_counts
+from ganaudit.tally import Tally
+
+PILOT_IMAGES = 512
+PILOT_SECONDS = 30.0
+"""A pilot ends with the batch in which it has one or the other."""
+
+RECORDS, PILOT = "records", "pilot"
+
+
+@dataclass(frozen=True)
+class ClassReach:
+    """What would be found of one class. presence: share of the real images that hold it.
+
+    detectable_…: the largest ratio of generated to real that would be found reduced, with 90 % power; None where not even a
+    total loss would. images_…: the images on each side that the wanted ratio needs; None where a billion are too few, or no
+    ratio was asked.
+    """
+
+    class_id: int
+    name: str
+    presence: float
+    detectable_presence: float | None
+    detectable_area: float | None
+    images_presence: int | None
+    images_area: int | None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the planned numbers of images could find. basis: records, or a pilot, of so many real images."""
+
+    basis: str
+    basis_images: int
+    real_images: int
+    generated_images: int
+    """Of the generator that has fewest."""
+    ratio: float | None
+    """The ratio that `images_…` are for."""
+    classes: tuple[ClassReach, ...]
+    """Those that the real images hold, the most frequent first."""
+    unseen: tuple[str, ...]
+    """Those that no real image of the basis holds: not testable."""
+
+
+def reach(planned: Plan, store: Store, ratio: float | None = None) -> Reach | None:
+    """What the audit could find; None where fewer than two real images can be read. Writes nothing.
+
+    Raises RequestError for a ratio that is not between 0 and decide.reduced: only a reduction is found.
+    """
+    decide = planned.spec.decide
+    check_ratio(ratio, decide)
+    real = next(source for source in planned.sources if source.role == "real")
+    generated = min(source.count for source in planned.sources if source.role == "generated")
+    ids = [info.id for info in planned.classes if info.id != 0]
+    basis, seen = _recorded(planned, store, real, ids) or (PILOT, _pilot(planned, real, ids))
+    if seen is None:
+        return None
+    names = {info.id: info.name for info in planned.classes}
+    return _reach(basis, seen, (real.count, generated), [(one, names[one]) for one in ids], decide, ratio)
+
+
+def check_ratio(ratio: float | None, decide: Decide) -> None:
+    """Raises RequestError for a ratio that no audit would call reduced."""
+    if ratio is not None and not 0 < ratio < decide.reduced:
+        raise RequestError(
+            f"--detect {ratio:g} is not between 0 and decide.reduced ({decide.reduced:g}): no smaller loss is called reduced"
+        )
+
+
+def _reach(
+    basis: str, seen: Held, images: tuple[int, int], named: list[tuple[int, str]], decide: Decide, ratio: float | None
+) -> Reach:
+    lines, expected = lines_of(decide), seen.scaled(images[0])
+    losses = verdicts.loss_p_values(expected, images[1], lines)
+    chosen, level = verdicts.testable(np.stack([losses[measure] for measure in MEASURES]), lines.alpha)
+    found = power.detectable(expected, images[1], lines, level)
+    found = {measure: np.where(among, found[measure], np.nan) for measure, among in zip(MEASURES, chosen, strict=True)}
+    needed = {measure: np.full(len(named), np.inf) for measure in MEASURES}
+    if ratio is not None:
+        # With more images more classes are testable, at worst all that there are: that level is the one to plan for.
+        rows = int((seen.present > 0).sum() + (seen.touched > 0).sum())
+        needed = power.images_for(seen, ratio, lines, lines.alpha / max(rows, 1))
+    classes = tuple(
+        ClassReach(
+            named[place][0], named[place][1], float(seen.present[place] / seen.n),
+            _finite(found["presence"][place]), _finite(found["area"][place]),
+            _whole(needed["presence"][place]), _whole(needed["area"][place]),
+        )
+        for place in np.argsort(-seen.present, kind="stable")
+        if seen.touched[place] > 0
+    )  # fmt: skip
+    unseen = tuple(name for place, (_, name) in enumerate(named) if seen.touched[place] == 0)
+    return Reach(basis, int(seen.n), *images, ratio, classes, unseen)
+
+
+def _recorded(planned: Plan, store: Store, real: PlannedSource, ids: list[int]) -> tuple[str, Held] | None:
+    """From the records of those planned blocks that are done; None where they hold fewer than two readable images."""
+    there = tuple(sorted(set(real.blocks) & store.finished_blocks(real.key)))
+    source = Source("real", real.name, real.key, planned.parser_key, 0, real.count, there)
+    counts = read_counts(store, source, ids) if there else None
+    if counts is None or len(counts) < 2:
+        return None
+    return RECORDS, held(counts.of(ids), counts.pixels, planned.spec.decide.presence, counts.cluster)
+
+
+def _pilot(planned: Plan, real: PlannedSource, ids: list[int]) -> Held | None:
+    """From the first images of the real source, parsed now."""
+    columns = np.full(max(ids, default=0) + 1, -1)
+    columns[ids] = np.arange(len(ids))
+    rows, clusters, size = [], list[str | None](), 0
+    started = time.monotonic()
+    for batch, counted in _first_batches(planned, real):
+        good = np.array([error is None for error in batch.errors])
+        known = good[counted.image] & (counted.class_id > 0)
+        where = (np.cumsum(good)[counted.image[known]] - 1, columns[counted.class_id[known]])
+        rows.append(csr_array((counted.pixels[known], where), shape=(int(good.sum()), len(ids))))
+        clusters += [name for name, kept in zip(batch.clusters, good, strict=True) if kept]
+        size = size or _label_pixels(planned, counted, good)
+        if len(clusters) >= PILOT_IMAGES or time.monotonic() - started > PILOT_SECONDS:
+            break
+    if len(clusters) < 2:
+        return None
+    matrix = csr_array(np.concatenate([part.toarray() for part in rows]))
+    independent = all(name is None for name in clusters)
+    return held(matrix, size, planned.spec.decide.presence, None if independent else cluster_numbers(clusters))
+
+
+def _first_batches(planned: Plan, real: PlannedSource) -> Iterator[tuple[Batch, Tally]]:
+    last = min(real.count, PILOT_IMAGES) - 1
+    for first, end in real.blocks:
+        if first > last:
+            return
+        task = BlockTask(
+            planned.spec, real.asked, real.key, planned.parser_key, first, min(end, last), planned.device, planned.precision
+        )
+        yield from blocks.counted_batches(task, *blocks.opened(task))
+
+
+def _label_pixels(planned: Plan, counted: Tally, good: np.ndarray) -> int:
+    """Pixels of one label map: what the first head's classes and void add up to; 0 where no image was read."""
+    if not good.any():
+        return 0
+    first_head = [0, *(info.id for info in planned.classes if info.head == planned.classes[0].head)]
+    image = int(np.flatnonzero(good)[0])
+    return int(counted.pixels[(counted.image == image) & np.isin(counted.class_id, first_head)].sum())
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _whole(value: float) -> int | None:
+    return int(value) if math.isfinite(value) else None

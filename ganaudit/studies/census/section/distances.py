@@ -1,0 +1,107 @@
+"""How far each generator is from the real images, and which generator is nearer: typed rows of the distance's tables."""
+
+from dataclasses import dataclass
+
+from ganaudit.report.data import Findings, rows
+from ganaudit.studies.census.section.classes import Interval
+
+
+@dataclass(frozen=True)
+class Distance:
+    """One generator's distance with all that says what it is worth. Squared percent of pixels."""
+
+    generator: str
+    real_images: int
+    generated_images: int
+    plain: float
+    mean_part: float
+    covariance_part: float
+    corrected: Interval
+    floor: float | None
+    resolution_floor: float | None
+    mostly_bias: bool
+    p_value: float | None
+    permutations: int
+    rank: tuple[int, int, int] | None = None
+    """Place, and the first and last place that cannot be ruled out."""
+
+    @property
+    def best(self) -> float:
+        """The corrected value, the plain one where there is none."""
+        return self.plain if self.corrected.value is None else self.corrected.value
+
+
+@dataclass(frozen=True)
+class Point:
+    """The distance at one number of images."""
+
+    images: int
+    plain: Interval
+    corrected: Interval
+
+
+@dataclass(frozen=True)
+class Share:
+    """A class's part of the plain distance."""
+
+    class_id: int
+    name: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two generators against the same real images: the distance of a minus that of b."""
+
+    a: str
+    b: str
+    difference: Interval
+    p_value: float | None
+    verdict: str
+
+
+def distances(findings: Findings) -> list[Distance]:
+    """The nearest generator first, those whose distance is unknown last."""
+    places = {row["generator"]: (row["rank"], row["rank_low"], row["rank_high"]) for row in rows(findings, "ranks")}
+    found = [
+        Distance(
+            generator=row["generator"], real_images=row["real_images"], generated_images=row["generated_images"],
+            plain=row["fsd"], mean_part=row["mean_part"], covariance_part=row["covariance_part"],
+            corrected=Interval(row["corrected"], row["corrected_low"], row["corrected_high"]), floor=row["floor"],
+            resolution_floor=row["resolution_floor"], mostly_bias=bool(row["mostly_bias"]), p_value=row["p_value"],
+            permutations=row["permutations"], rank=places.get(row["generator"]),
+        )
+        for row in rows(findings, "fsd")
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: (one.rank is None, one.rank, one.best))
+
+
+def curve(findings: Findings, generator: str) -> list[Point]:
+    """The distance over the number of generated images, rising."""
+    found = [
+        Point(
+            row["generated_images"], Interval(row["fsd"], row["fsd_low"], row["fsd_high"]),
+            Interval(row["corrected"], row["corrected_low"], row["corrected_high"]),
+        )
+        for row in rows(findings, "fsd_curve", generator)
+    ]  # fmt: skip
+    return sorted(found, key=lambda point: point.images)
+
+
+def shares(findings: Findings, generator: str) -> list[Share]:
+    """Each class's part of the plain distance, the largest first."""
+    found = [Share(row["class_id"], row["class"], row["share"]) for row in rows(findings, "fsd_by_class", generator)]
+    return sorted(found, key=lambda each: (-each.share, each.class_id))
+
+
+def pairs(findings: Findings) -> list[Pair]:
+    """Every pair of generators, the nearer one first where they can be told apart."""
+    found = []
+    for row in rows(findings, "comparison"):
+        value, low, high = row["difference"], row["difference_low"], row["difference_high"]
+        a, b, verdict = row["generator_a"], row["generator_b"], row["verdict"]
+        if verdict == "b is nearer":
+            a, b, verdict = b, a, "a is nearer"
+            value, low, high = (None if end is None else -end for end in (value, high, low))
+        found.append(Pair(a, b, Interval(value, low, high), row["p_value"], verdict))
+    return found

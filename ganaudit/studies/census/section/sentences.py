@@ -1,0 +1,201 @@
+"""Findings as a person would say them: a line for every verdict, and what the distance means."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ganaudit.report import words
+from ganaudit.report.data import Findings
+from ganaudit.studies.census.section.classes import (
+    GREW,
+    LOST,
+    ClassFinding,
+    Interval,
+    Measure,
+    Verdict,
+    class_findings,
+    with_verdict,
+)
+from ganaudit.studies.census.section.distances import Distance, Pair
+
+MEANS = {
+    "dropped": "beyond doubt in less than {dropped} as many images, or on less than {dropped} of the area",
+    "reduced": "beyond doubt below {reduced} of what the real images hold",
+    "invented": "beyond doubt in the generated images, and hardly in any real one",
+    "increased": "beyond doubt above {increased} of what the real images hold",
+    "equivalent": "beyond doubt between {reduced} and {increased} of what the real images hold, in presence and in area",
+    "inconclusive": "these images do not settle it",
+    "not testable": "too rare in these real images: even a generator that never made it would not be found out",
+}
+"""What each verdict says, once the lines of the audit file are filled in."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was decided: the verdict, the classes it is about, and how much."""
+
+    verdict: str
+    classes: tuple[str, ...]
+    text: str
+    others: int = 0
+    """Further classes with the verdict that are not named."""
+
+    @property
+    def names(self) -> str:
+        """sky, grass and 7 others."""
+        more = [f"{self.others:,} other{'' if self.others == 1 else 's'}"] if self.others else []
+        return words.listing([*self.classes, *more])
+
+    @property
+    def plain(self) -> str:
+        """Without its verdict: "person, in 37 % [31, 44] as many images"."""
+        return f"{self.names}{', ' if self.text else ''}{self.text}"
+
+
+def verdict_lines(findings: Findings, generator: str, named: int = 6, listed: int = 12) -> list[Line]:
+    """What was decided on the classes of one generator: losses first, a line each; what is equivalent in one line.
+
+    named: classes of one verdict that get a line of their own; listed: names in a line that lists classes.
+    """
+    classes = [one for one in class_findings(findings, generator) if not one.absent]
+    lines: list[Line] = []
+    for verdict in LOST:
+        lines += _each(classes, verdict, named, listed)
+    for verdict in GREW:
+        lines += _each(classes, verdict, max(2, named // 2), listed)
+    lines += _lines("inconclusive", with_verdict(classes, "inconclusive"), unsettled_words, max(2, named // 2), listed)
+    lines += _rest("not testable", with_verdict(classes, "not testable"), listed)
+    lines += _rest("equivalent", with_verdict(classes, "equivalent"), listed)
+    return lines
+
+
+def headline(findings: Findings, generator: str) -> str:
+    """How many classes got which verdict: "drops 2 and reduces 4 of 15 classes; 5 are equivalent, 4 inconclusive"."""
+    classes = [one for one in class_findings(findings, generator) if not one.absent]
+    if not classes:
+        return "holds no class, nor do the real images"
+    count = {verdict: len(with_verdict(classes, verdict)) for verdict in MEANS}
+    done = {"dropped": "drops", "reduced": "reduces", "invented": "invents", "increased": "increases"}
+    said = [f"{verb} {count[verdict]}" for verdict, verb in done.items() if count[verdict]]
+    left = [f"{count[verdict]} {verdict}" for verdict in ("equivalent", "inconclusive", "not testable") if count[verdict]]
+    of = f"of {words.counted(len(classes), 'class')}"
+    if not said:
+        if count["equivalent"] == len(classes):
+            return f"is equivalent to the real images on {words.counted(len(classes), 'class')}"
+        return f"is not found to lose or add any {of}: {words.listing(left)}"
+    return f"{words.listing(said)} {of}" + (f"; {words.listing(left)}" if left else "")
+
+
+def how_much(verdict: Verdict, measure: Measure) -> str:
+    """ "in 37 % [31, 44] as many images", "on 1.4 [1.2, 1.6] times the area", "in no image (at most 1.2 % as many)"."""
+    ratio = verdict.ratio
+    if ratio.value is None:
+        return "in no real image" if verdict.verdict == "invented" else "which the real images do not hold"
+    if ratio.value == 0:
+        none = "in no image" if measure == "presence" else "on no pixel"
+        return f"{none} (at most {words.at_most(ratio)} as many)" if ratio.high is not None else none
+    if ratio.value >= 1.5:
+        times = words.spread(ratio)
+        return f"in {times} times as many images" if measure == "presence" else f"on {times} times the area"
+    part = words.percents(ratio)
+    return f"in {part} as many images" if measure == "presence" else f"on {part} of the area"
+
+
+def against(one: ClassFinding, measure: Measure) -> str:
+    """What stands behind a ratio: "11 % against 30 % of images"."""
+    sides, name = one.sides(measure), "images" if measure == "presence" else "pixels"
+    said: Callable[[float | None], str] = words.share if measure == "presence" else words.percent
+    return f"{said(sides.generated)} against {said(sides.real)} of {name}"
+
+
+def class_words(one: ClassFinding) -> str:
+    """How much less or more a class with a verdict is held, and what would have been found."""
+    told, measure = one.told, one.telling
+    if told is None:
+        return ""
+    if one.word == "invented":
+        return f"in {words.share(one.presence.generated)} of its images and {_of_real(one)}"
+    said = how_much(told, measure) + (_though(one) if one.word in LOST else "")
+    return f"{said}; {found(told)}" if one.word == "reduced" else said
+
+
+def found(verdict: Verdict) -> str:
+    """What these numbers of images can find: "a fall to 74 % would have been found"."""
+    if verdict.detectable is None:
+        return "no fall would surely have been found"
+    if verdict.detectable == 0:
+        return "only a total loss would surely have been found"
+    return f"a fall to {words.share(verdict.detectable)} would have been found"
+
+
+def unsettled_words(one: ClassFinding) -> str:
+    """Both measures that are open: "in 93 % [81, 106] as many images; a fall to 74 % would have been found"."""
+    open_ones = one.measures(["inconclusive"])
+    measure = open_ones[0] if len(open_ones) == 1 else one.telling
+    verdict = one.verdict_on(measure)
+    if verdict is None:
+        return ""
+    said = how_much(verdict, measure)
+    return f"{said}; {found(verdict)}" if (verdict.ratio.value or 0) < 1 else said
+
+
+def distance_words(distance: Distance, alpha: float) -> str:
+    """The distance in one sentence, corrected first."""
+    if distance.corrected.value is None:
+        return f"FSD {words.number(distance.plain)}, without an interval: too few images"
+    said = words.chance(distance.p_value, distance.permutations, alpha)
+    return f"FSD {words.distance(distance.corrected)}, corrected for the number of images; {said}"
+
+
+def bias_words(distance: Distance) -> str:
+    """The warning where the plain distance says little."""
+    return (
+        f"More than half of the plain distance of {words.number(distance.plain)} is what so few images give by chance; "
+        "only more images make it sharper."
+    )
+
+
+def rank_words(distance: Distance) -> str:
+    """The place among the generators with its doubt: 1; 1 to 2."""
+    if distance.rank is None:
+        return words.NOTHING
+    place, low, high = distance.rank
+    return str(place) if low == high else f"{low} to {high}"
+
+
+def pair_words(pair: Pair) -> str:
+    """ "progan is nearer than wgan-gp by 0.85 [0.70, 1.01]", "a and b cannot be told apart at this N: …"."""
+    if pair.verdict != "a is nearer":
+        return f"{pair.a} and {pair.b} cannot be told apart at this N: FSD differs by {words.distance(pair.difference)}"
+    value, low, high = pair.difference.value, pair.difference.low, pair.difference.high
+    by = Interval(*(None if end is None else -end for end in (value, high, low)))
+    return f"{pair.a} is nearer than {pair.b}, by {words.distance(by)}"
+
+
+def _each(classes: Sequence[ClassFinding], verdict: str, named: int, listed: int) -> list[Line]:
+    return _lines(verdict, with_verdict(classes, verdict), class_words, named, listed)
+
+
+def _lines(
+    verdict: str, classes: Sequence[ClassFinding], say: Callable[[ClassFinding], str], named: int, listed: int
+) -> list[Line]:
+    """A line each, from `named` on together: one alone is not worth a line that says less."""
+    named = named + (len(classes) == named + 1)
+    lines = [Line(verdict, (one.name,), say(one)) for one in classes[:named]]
+    return lines + _rest(verdict, classes[named:], listed)
+
+
+def _though(one: ClassFinding) -> str:
+    """The measure that grew where the other was lost: ", though in 1.8 [1.6, 1.9] times as many images"."""
+    grown = [(measure, verdict) for measure in one.measures(["increased"]) if (verdict := one.verdict_on(measure)) is not None]
+    return "".join(f", though {how_much(verdict, measure)}" for measure, verdict in grown)
+
+
+def _rest(verdict: str, classes: Sequence[ClassFinding], listed: int) -> list[Line]:
+    if not classes:
+        return []
+    names = tuple(one.name for one in classes[:listed])
+    return [Line(verdict, names, "", len(classes) - len(names))]
+
+
+def _of_real(one: ClassFinding) -> str:
+    return f"{words.share(one.presence.real)} of the real ones" if one.presence.real else "in no real one"

@@ -1,0 +1,284 @@
+"""A shard is a pure function: one block of one source, sampled or read, parsed, counted where the labels are, written."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from ganaudit import devices, images
+from ganaudit.auditing.plan import BlockTask
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.keys import canonical
+from ganaudit.parsers.opening import OpenParser, open_parser
+from ganaudit.records.store import Store
+from ganaudit.sources.opening import Batch, OpenSource, open_source
+from ganaudit.tally import Confusion, Tally, confused, tally
+from ganaudit.version import __version__
+
+T = TypeVar("T")
+log = logging.getLogger("ganaudit.blocks")
+
+
+@dataclass(frozen=True)
+class BlockDone:
+    """What one block came to. Seconds are wall time; images counts those set aside too."""
+
+    source: str
+    key: str
+    first: int
+    last: int
+    images: int
+    quarantined: int
+    sampling_seconds: float
+    parsing_seconds: float
+    total_seconds: float
+
+
+def make_block(task: BlockTask) -> BlockDone:
+    """Writes the records of one block. Raises AuditError where generator or parser fail, OSError where the disk does."""
+    torch.set_num_threads(1)
+    task = replace(task, device=devices.for_worker(task.device, _seat()))
+    started = time.perf_counter()
+    parser, source = _parser(task), _source(task)
+    sampling = parsing = 0.0
+    image_rows: list[pa.Table] = []
+    class_rows: list[pa.Table] = []
+    confusion_rows: list[pa.Table] = []
+    quarantined = 0
+    for first, batch, seconds in _batches(task, source):
+        sampling += seconds
+        before = time.perf_counter()
+        counted, size, confusion = _counted(batch, parser, task)
+        image_rows.append(_image_rows(task.key, first, batch, counted, size))
+        class_rows.append(_class_rows(task.key, first, batch, counted))
+        if confusion is not None:
+            confusion_rows.append(_confusion_rows(task.key, first, batch, confusion))
+        quarantined += sum(error is not None for error in batch.errors)
+        parsing += time.perf_counter() - before
+    footer = {
+        "recipe": task.key, "code": __version__, "device": devices.describe(task.device),
+        "torch": torch.__version__, "batch": str(task.spec.sample.batch),
+    }  # fmt: skip
+    store = Store(task.spec.path(task.spec.store))
+    store.write_block(
+        task.key, task.first, task.last, pa.concat_tables(image_rows), pa.concat_tables(class_rows), footer,
+        pa.concat_tables(confusion_rows) if confusion_rows else None,
+    )  # fmt: skip
+    seconds = time.perf_counter() - started
+    images_done = task.last - task.first + 1
+    log.info(
+        "run %s, source %s, block %d-%d: %d images in %.1f s, %d set aside",
+        task.run, task.source.name, task.first, task.last, images_done, seconds, quarantined,
+    )  # fmt: skip
+    return BlockDone(task.source.name, task.key, task.first, task.last, images_done, quarantined, sampling, parsing, seconds)
+
+
+def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch, float]]:
+    """(first index, images, seconds it took) of every batch; beside a GPU, the next one is read while one is parsed."""
+    size = task.spec.sample.batch
+    starts = range(task.first, task.last + 1, size)
+
+    def read(first: int) -> tuple[int, Batch, float]:
+        before = time.perf_counter()
+        batch = source.read(range(first, min(first + size, task.last + 1)))
+        return first, batch, time.perf_counter() - before
+
+    if task.device == "cpu":
+        yield from map(read, starts)
+        return
+    with ThreadPoolExecutor(1, "ganaudit-read") as reader:
+        pending = reader.submit(read, starts[0])
+        for following in [*starts[1:], None]:
+            ready = pending.result()
+            if following is not None:
+                pending = reader.submit(read, following)
+            yield ready
+
+
+def counted_batches(task: BlockTask, parser: OpenParser, source: OpenSource) -> Iterator[tuple[Batch, Tally]]:
+    """Every batch of a block with its counts; writes nothing."""
+    for _, batch, _ in _batches(task, source):
+        yield batch, _counted(batch, parser, task)[0]
+
+
+def _first_head(maps: torch.Tensor) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = (maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy().astype(np.int64)
+    return found
+
+
+def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, int, Confusion | None]:
+    """The batch's classes, the pixels of one label map, and what became of the true classes where those are known."""
+    if batch.labels is not None:
+        return tally(torch.from_numpy(batch.labels), None, parser.class_count), int(np.prod(batch.labels.shape[1:])), None
+    pixels = batch.pixels
+    n, size = len(pixels), task.spec.sample.batch
+    if n < size:  # every batch has one size: what is parsed beside an image never changes what is counted for it
+        pixels = torch.cat([pixels, pixels.new_zeros((size - n, *pixels.shape[1:]))])
+    if task.device.startswith("cuda") and not pixels.is_cuda:
+        pixels = pixels.pin_memory().to(task.device, non_blocking=True)
+    try:
+        with torch.inference_mode():
+            labels = parser.parser.parse(images.to_unit(pixels.to(task.device)))
+            maps, confidence = _checked(labels.maps, labels.confidence, size, parser)
+            counted = tally(maps[:n], confidence[:n], parser.class_count)
+            confusion = None if batch.truth is None else confused(batch.truth, _first_head(maps[:n]), parser.class_count)
+            return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2]), confusion
+    except torch.OutOfMemoryError:
+        raise RequestError(
+            f"{task.device} has no room for a batch of {size} images; set sample.batch to {max(1, size // 2)}"
+        ) from None
+    except (RequestError, AuditError):
+        raise
+    except Exception as error:
+        raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
+
+
+def _checked(maps: Any, confidence: Any, n: int, parser: OpenParser) -> tuple[torch.Tensor, torch.Tensor]:
+    if not isinstance(maps, torch.Tensor) or maps.ndim not in (3, 4) or maps.shape[0] != n or maps.is_floating_point():
+        raise AuditError("the parser's label maps are an integer tensor (N, h, w) or (N, heads, h, w); these are not")
+    if not isinstance(confidence, torch.Tensor) or confidence.shape != maps.shape:
+        raise AuditError("the parser's confidences have the shape of its label maps; these have not")
+    heads = maps.shape[1] if maps.ndim == 4 else 1
+    if heads != len(parser.heads):
+        raise AuditError(f"the parser gave the label maps of {heads} heads; its classes have {len(parser.heads)}")
+    low, high = int(maps.min()), int(maps.max())
+    if low < 0 or high >= parser.class_count:
+        raise AuditError(f"the parser gave the class ids {low} to {high}; its classes are 0 to {parser.class_count - 1}")
+    return maps, confidence
+
+
+def _declared(counted: Tally, parser: OpenParser) -> Tally:
+    unknown = set(np.unique(counted.class_id).tolist()) - {0} - {info.id for info in parser.parser.classes}
+    if unknown:
+        raise AuditError(f"the parser gave the class id {min(unknown)}, which is none of its classes")
+    return counted
+
+
+def _confusion_rows(key: str, first: int, batch: Batch, found: Confusion) -> pa.Table:
+    kept = np.array([error is None for error in batch.errors])[found.image]
+    return pa.table({
+        "key": pa.array([key] * int(kept.sum()), pa.string()),
+        "image": pa.array(found.image[kept] + first, pa.int64()),
+        "true_class": pa.array(found.true_class[kept], pa.int16()),
+        "class_id": pa.array(found.class_id[kept], pa.int16()),
+        "pixels": pa.array(found.pixels[kept], pa.int32()),
+    })  # fmt: skip
+
+
+def _image_rows(key: str, first: int, batch: Batch, counted: Tally, size: int) -> pa.Table:
+    n = len(batch.names)
+    good = np.array([error is None for error in batch.errors])
+    weight = np.bincount(counted.image, counted.pixels, minlength=n)
+    sure = np.bincount(counted.image, counted.pixels * counted.confidence.astype(np.float64), minlength=n)
+    return pa.table({
+        "key": pa.array([key] * n, pa.string()),
+        "image": pa.array(np.arange(first, first + n), pa.int64()),
+        "name": pa.array(list(batch.names), pa.string()),
+        "digest": pa.array(list(batch.digests), pa.string()),
+        "cluster": pa.array(list(batch.clusters), pa.string()),
+        "label": pa.array(list(batch.tags), pa.string()),
+        "pixels": pa.array(np.full(n, size), pa.int32(), mask=~good),
+        "confidence": pa.array((sure / np.maximum(weight, 1)).astype(np.float32), pa.float32(), mask=~good),
+        "status": pa.array(np.where(good, "ok", "quarantined").tolist(), pa.string()),
+        "error": pa.array(list(batch.errors), pa.string()),
+    })  # fmt: skip
+
+
+def _class_rows(key: str, first: int, batch: Batch, counted: Tally) -> pa.Table:
+    good = np.array([error is None for error in batch.errors])
+    kept = good[counted.image]
+    columns: dict[str, pa.Array] = {
+        "key": pa.array([key] * int(kept.sum()), pa.string()),
+        "image": pa.array(counted.image[kept] + first, pa.int64()),
+        "class_id": pa.array(counted.class_id[kept], pa.int16()),
+        "pixels": pa.array(counted.pixels[kept], pa.int32()),
+        "confidence": pa.array(counted.confidence[kept], pa.float32()),
+        "x_sum": pa.array(counted.x_sum[kept], pa.int64()),
+        "y_sum": pa.array(counted.y_sum[kept], pa.int64()),
+    }
+    for name in ("x_min", "y_min", "x_max", "y_max"):
+        columns[name] = pa.array(getattr(counted, name)[kept], pa.int32())
+    return pa.table(columns)
+
+
+# Models are loaded once per process. An entry is known by its content, so that a changed file is opened anew.
+
+_LOCK = threading.Lock()
+_PARSERS: dict[str, OpenParser] = {}
+_SOURCES: dict[str, OpenSource] = {}
+KEPT = 16
+"""Open sources and parsers a process keeps."""
+
+
+def _parser(task: BlockTask) -> OpenParser:
+    return _once(
+        _PARSERS,
+        f"{task.parser_key} {task.device} {task.precision}",
+        lambda: open_parser(task.spec, task.device, task.precision),
+    )
+
+
+def _source(task: BlockTask) -> OpenSource:
+    source = task.source.model_dump(mode="json", exclude={"name", "count"})
+    known = canonical([task.key, task.device, str(task.spec.folder), source])
+    parser = _parser(task)
+    return _once(_SOURCES, known, lambda: open_source(task.asked, task.spec, parser, task.device))
+
+
+def _once(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
+    with _LOCK:
+        if name not in kept:
+            while len(kept) >= KEPT:
+                kept.pop(next(iter(kept)))
+            kept[name] = make()
+        return kept[name]
+
+
+def forget() -> None:
+    """Close every open source and parser of this process."""
+    with _LOCK:
+        _PARSERS.clear()
+        _SOURCES.clear()
+
+
+_SEATS = threading.local()
+_TAKEN = itertools.count()
+
+
+def _seat() -> int:
+    """This thread's number among those that made blocks: each has its own GPU where there are several."""
+    if not hasattr(_SEATS, "number"):
+        _SEATS.number = next(_TAKEN)
+    return int(_SEATS.number)
+
+
+def opened(task: BlockTask) -> tuple[OpenParser, OpenSource]:
+    """The parser and the source of a task, as this process keeps them."""
+    return _parser(task), _source(task)
+
+
+def label_maps(
+    parser: OpenParser, pixels: Sequence[np.ndarray[Any, Any]], batch: int, device: str
+) -> list[np.ndarray[Any, Any]]:
+    """Label maps (h, w) of the parser's first head for images (H, W, 3) uint8 of one size, to look at."""
+    found: list[np.ndarray[Any, Any]] = []
+    for start in range(0, len(pixels), batch):
+        stacked = np.stack(pixels[start : start + batch])
+        try:
+            with torch.inference_mode():
+                maps = parser.parser.parse(images.to_unit(torch.from_numpy(stacked).to(device))).maps
+        except Exception as error:
+            raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
+        found += list((maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy())
+    return found

@@ -1,0 +1,36 @@
+"""Colour and sharpness inside a class's mask, image against reconstruction: what a model cannot express of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ganaudit.statistics.resampling import interval, means
+from ganaudit.studies.inversion.reading import Generator, Row, named
+from ganaudit.studies.inversion.verdicts import Rules
+
+ATTRIBUTES = ("red", "green", "blue", "sharpness")
+
+
+def attribute_rows(run: str, generator: Generator, classes: Mapping[int, str]) -> list[Row]:
+    """Rows of inversion_attributes: weighted means over images that can be tested, and of their differences."""
+    rows = []
+    for one in generator.plain:
+        weights = {row["image"]: row["weight"] for row in one.ended}
+        inside: dict[int, list[Row]] = {}
+        for row in one.classes:
+            if row["class_id"] > 0 and row["target_pixels"] >= Rules.least_pixels and row["image"] in weights:
+                inside.setdefault(row["class_id"], []).append(row)
+        for number, areas in sorted(inside.items()):
+            by_image = np.array([weights[row["image"]] for row in areas])
+            for attribute in ATTRIBUTES:
+                before = np.array([row[f"target_{attribute}"] for row in areas], dtype=np.float64)
+                after = np.array([row[attribute] for row in areas], dtype=np.float64)
+                found = means(np.stack([before, after, after - before], axis=1), by_image)
+                rows.append({
+                    **named(run, generator, one), "sample": one.setting.sample, "class_id": number,
+                    "class": classes.get(number, str(number)), "attribute": attribute, "images": len(areas),
+                    "target": found[0][0], "reconstruction": found[1][0], **interval("difference", found[2]),
+                })  # fmt: skip
+    return rows

@@ -1,0 +1,37 @@
+"""What stands where the people were: the classes that a reconstruction shows inside a class's mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ganaudit.statistics.resampling import interval, ratios
+from ganaudit.studies.inversion.reading import Generator, Row, named
+
+MOST = 6
+"""Classes that are listed for a class; the class itself always is where any of it came back."""
+
+
+def confusion_rows(run: str, generator: Generator, classes: Mapping[int, str]) -> list[Row]:
+    """Rows of inversion_confusions, over the images that hold enough of the class to be tested."""
+    rows = []
+    for one in generator.plain:
+        for number, parts in one.parts().items():
+            inside = [
+                {other: pixels for target, other, pixels in one.confusion[part.image] if target == number} for part in parts
+            ]
+            others = sorted({other for each in inside for other in each})
+            tops = np.array([[each.get(other, 0) for other in others] for each in inside], dtype=np.float64)
+            bottoms = np.repeat(tops.sum(axis=1, keepdims=True), len(others), axis=1)
+            shares = ratios(tops, bottoms, np.array([part.weight for part in parts]))
+            order = sorted(range(len(others)), key=lambda place: (-(shares[place][0] or 0.0), others[place]))
+            for rank, place in enumerate(order, start=1):
+                if rank <= MOST or others[place] == number:
+                    rows.append({
+                        **named(run, generator, one), "sample": one.setting.sample, "class_id": number,
+                        "class": classes.get(number, str(number)), "rank": rank, "reconstruction_class_id": others[place],
+                        "reconstruction_class": classes.get(others[place], str(others[place])),
+                        "images": len(parts), **interval("share", shares[place]),
+                    })  # fmt: skip
+    return rows

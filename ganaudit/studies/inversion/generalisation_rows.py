@@ -1,0 +1,88 @@
+"""Creswell and Bharath's audits of a run: whose held-out error is lower, and whether training photos come back better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from ganaudit.statistics import memorisation as generalisation
+from ganaudit.statistics.resampling import interval, means
+from ganaudit.studies.inversion.reading import Generator, Inverted, Row
+from ganaudit.studies.inversion.settings import HELD, TRAIN
+
+LATENT, RANDOM = "latent", "random"
+NEARER = {True: "a is nearer", False: "b is nearer"}
+ALIKE = "cannot be told apart"
+
+
+def pair_rows(run: str, generators: Sequence[Generator]) -> list[Row]:
+    """Rows of generalisation: pairs of one resolution, and of the same method, over the photos that both inverted."""
+    rows = []
+    for a, b in combinations(generators, 2):
+        if a.resolution is None or a.resolution != b.resolution:
+            continue
+        for one, _ in a.held():
+            other = b.like(one, HELD)
+            if other is not None:
+                rows.append(_pair(run, (a, one), (b, other)))
+    return rows
+
+
+def _pair(run: str, first: tuple[Generator, Inverted], second: tuple[Generator, Inverted]) -> Row:
+    (a, one), (b, other) = first, second
+    theirs = {row["image"]: row["mse"] for row in other.ended}
+    both = [row for row in one.ended if row["image"] in theirs]
+    apart = np.array([[row["mse"] - theirs[row["image"]]] for row in both], dtype=np.float64).reshape(-1, 1)
+    found = means(apart, np.array([row["weight"] for row in both], dtype=np.float64))[0]
+    return {
+        "run": run, "generator_a": a.name, "generator_b": b.name, "method": one.setting.method,
+        "penalty_factor": one.setting.factor, "layer_a": one.layer, "layer_b": other.layer, "resolution": a.resolution,
+        "images": len(both), **interval("difference", found), "verdict": _nearer(found, len(both)),
+    }  # fmt: skip
+
+
+def _nearer(found: tuple[float | None, float | None, float | None], images: int) -> str:
+    _, low, high = found
+    if low is None or high is None or images < generalisation.LEAST:
+        return generalisation.NOT_TESTABLE
+    return ALIKE if low <= 0.0 <= high else NEARER[high < 0.0]
+
+
+def memorisation_row(run: str, generator: Generator) -> Row:
+    """The row of memorisation; where it cannot be tested, it says why."""
+    searched = [one for one in generator.plain if one.setting.method == LATENT]
+    held = next((one for one in searched if one.setting.sample == HELD), None)
+    train = next((one for one in searched if one.setting.sample == TRAIN), None)
+    (errors, weights), (their_errors, their_weights) = _errors(held), _errors(train)
+    trustworthy = all(row["evidential"] and row["start"] == RANDOM for one in (held, train) if one for row in one.ended)
+    found = generalisation.memorisation(their_errors, errors, trustworthy, their_weights, weights)
+    row: Row = {
+        "run": run, "generator": generator.name, "train_images": len(their_errors), "heldout_images": len(errors),
+        **interval("difference", _known(found.difference.value, found.difference.low, found.difference.high)),
+        **dict(zip(("ks", "ks_p", "auc"), _known(found.ks, found.ks_p, found.auc), strict=True)), "verdict": found.verdict,
+    }  # fmt: skip
+    if found.verdict == generalisation.NOT_TESTABLE:
+        row["reason"] = _reason(held, train, trustworthy)
+    return row
+
+
+def _errors(one: Inverted | None) -> tuple[generalisation.Floats, generalisation.Floats]:
+    rows = [row for row in one.ended if row["mse"] is not None] if one else []
+    return np.array([row["mse"] for row in rows], dtype=np.float64), np.array([row["weight"] for row in rows], dtype=np.float64)
+
+
+def _known(*values: float) -> tuple[float | None, float | None, float | None]:
+    a, b, c = (float(value) if np.isfinite(value) else None for value in values)
+    return a, b, c
+
+
+def _reason(held: Inverted | None, train: Inverted | None, trustworthy: bool) -> str:
+    if held is None:
+        return "invert.methods does not name latent, and a learned inverter may itself have seen a photo"
+    if train is None:
+        return "no training photos were inverted"
+    if not trustworthy:
+        return "the searches did not start at random, or what they may free is no evidence"
+    return f"fewer than {generalisation.LEAST} photos of one kind were inverted"

@@ -1,0 +1,60 @@
+"""The curve over layers: the more of a generator is free, the less is lost. What is lost at z and comes back further on
+tells which layers cannot ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ganaudit.statistics.resampling import interval, means
+from ganaudit.studies.inversion.reading import Generator, Pairs, Row, named
+
+Z = "z"
+
+
+def layer_rows(run: str, generator: Generator) -> list[Row]:
+    """Rows of inversion_by_layer, z first, then by how many numbers are free."""
+    ratios: dict[str, float] = {}
+    for one in generator.plain:
+        ratios[one.layer] = max(one.images[0]["ratio"], ratios.get(one.layer, 0.0))
+    order = sorted(ratios, key=lambda layer: (layer != Z, ratios[layer], layer))
+    rows = []
+    for one in generator.plain:
+        ended = one.ended
+        values = np.array(
+            [[_or_nan(row["mse"]), _or_nan(row["psnr"]), agreement(one.confusion.get(row["image"], ()))] for row in ended],
+            dtype=np.float64,
+        ).reshape(-1, 3)
+        found = means(values, np.array([row["weight"] for row in ended], dtype=np.float64))
+        rows.append({
+            **named(run, generator, one), "place": order.index(one.layer) + 1, "sample": one.setting.sample,
+            "ratio": one.images[0]["ratio"], "evidential": one.images[0]["evidential"], "images": len(ended),
+            **interval("mse", found[0]), **interval("psnr", found[1]), **interval("agreement", found[2]),
+        })  # fmt: skip
+    return sorted(rows, key=lambda row: row["place"])
+
+
+def agreement(pairs: Pairs) -> float:
+    """Share of an image's pixels that the parser gives one class in both; NaN where nothing was recorded."""
+    total = sum(pixels for _, _, pixels in pairs)
+    return sum(pixels for target, other, pixels in pairs if target == other) / total if total else float("nan")
+
+
+def summary_rows(run: str, generator: Generator) -> list[Row]:
+    """Rows of inversion_summary."""
+    rows = []
+    measures = ("mse", "psnr", "ssim", "lpips")
+    for one in generator.plain:
+        values = np.array([[_or_nan(row[name]) for name in measures] for row in one.images], dtype=np.float64)
+        found = means(values, np.array([row["weight"] for row in one.images], dtype=np.float64))
+        counts: Mapping[str, int] = {"images": len(one.images), "failed": len(one.images) - len(one.ended)}
+        row = {**named(run, generator, one), "sample": one.setting.sample, **counts}
+        for name, each in zip(measures, found, strict=True):
+            row |= interval(name, each)
+        rows.append(row)
+    return rows
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value

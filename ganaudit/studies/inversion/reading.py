@@ -1,0 +1,128 @@
+"""The records of one way in which one list of images was inverted, read once, and the class areas in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from ganaudit.records.schema import INVERSION_CLASSES, INVERSIONS, OK, SOURCES
+from ganaudit.records.store import Store
+from ganaudit.studies.inversion.settings import HELD, OWN, InversionsDone, Setting, confusion_of, shards
+from ganaudit.studies.inversion.verdicts import Rules, Seen, seen
+
+Row = dict[str, Any]
+Pairs = Sequence[tuple[int, int, int]]
+"""(class in the image, class in the reconstruction, pixels)."""
+READ = (
+    "image", "weight", "layer", "ratio", "evidential", "start", "status", "mse", "psnr", "ssim", "lpips", "generator_key",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """One class in one inverted image whose search came to an end."""
+
+    image: int
+    weight: float
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """A setting's records. images: rows of `inversions`; confusion: by image; classes: rows of `inversion_classes`."""
+
+    setting: Setting
+    images: Sequence[Row]
+    confusion: Mapping[int, Pairs]
+    classes: Sequence[Row]
+
+    @property
+    def layer(self) -> str:
+        return str(self.images[0]["layer"])
+
+    @property
+    def ended(self) -> list[Row]:
+        """The images whose search was not set aside."""
+        return [row for row in self.images if row["status"] == OK]
+
+    def parts(self, least: int = Rules.least_pixels) -> dict[int, list[Part]]:
+        """By class but void, in the order of images: where an image holds at least so many pixels of it."""
+        found: dict[int, list[Part]] = {}
+        for row in self.ended:
+            for number, one in seen(self.confusion.get(row["image"], ())).items():
+                if number > 0 and one.target >= least:
+                    found.setdefault(number, []).append(Part(row["image"], row["weight"], one))
+        return dict(sorted(found.items()))
+
+    def contrasts(self) -> dict[tuple[int, int], float]:
+        """By (image, class), where the class stands out from what is around it at all."""
+        return {(row["image"], row["class_id"]): row["contrast"] for row in self.classes if row["contrast"] is not None}
+
+    def collapsed(self, rules: Rules) -> set[tuple[int, int]]:
+        """(image, class) where the parser is far less sure of what it sees inside the mask than it was in the image."""
+        return {
+            (row["image"], row["class_id"])
+            for row in self.classes
+            if row["confidence"] is not None and row["confidence"] < rules.sure * row["target_confidence"]
+        }
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Everything that was inverted in one generator. resolution: of its images, None where it is not known."""
+
+    name: str
+    resolution: int | None
+    inverted: Sequence[Inverted]
+
+    @property
+    def plain(self) -> list[Inverted]:
+        """All but the searches that were paid for a class."""
+        return [one for one in self.inverted if one.setting.paid is None]
+
+    def like(self, one: Inverted, sample: str) -> Inverted | None:
+        """What was inverted as another one was, of this generator or another: by the same method, as hard."""
+        wanted = (sample, one.setting.method, one.setting.factor)
+        return next((o for o in self.plain if (o.setting.sample, o.setting.method, o.setting.factor) == wanted), None)
+
+    def held(self) -> list[tuple[Inverted, Inverted | None]]:
+        """Every way in which photos were inverted, with the own samples that were inverted in the same way."""
+        return [(one, self.like(one, OWN)) for one in self.plain if one.setting.sample == HELD]
+
+
+def read_generator(store: Store, done: InversionsDone, batch: int) -> Generator:
+    """Reads all settings of a generator that hold any image."""
+    found = [read_inverted(store, setting, batch) for setting in done.settings if setting.images]
+    return Generator(done.generator, _resolution(store, found[0].images[0]["generator_key"]) if found else None, found)
+
+
+def _resolution(store: Store, key: str) -> int | None:
+    """The resolution of a generator, from the recorded source."""
+    path = store.source(key)
+    if not path.exists():
+        return None
+    found: list[int | None] = store.read(SOURCES, path, ("resolution",))["resolution"].to_pylist()
+    return found[0] if found else None
+
+
+def read_inverted(store: Store, setting: Setting, batch: int) -> Inverted:
+    def rows(table: Any, columns: Sequence[str]) -> list[Row]:
+        files = [store.read(table, path, columns) for path in shards(store, table.name, setting, batch) if path.exists()]
+        found: list[Row] = pa.concat_tables(files).to_pylist() if files else []
+        return found
+
+    return Inverted(
+        setting, rows(INVERSIONS, READ), confusion_of(store, setting, batch),
+        rows(INVERSION_CLASSES, [column.name for column in INVERSION_CLASSES.columns]),
+    )  # fmt: skip
+
+
+def named(run: str, generator: Generator, one: Inverted) -> Row:
+    """The columns that say which finding a row is."""
+    return {
+        "run": run, "generator": generator.name, "method": one.setting.method, "layer": one.layer,
+        "penalty_factor": one.setting.factor,
+    }  # fmt: skip

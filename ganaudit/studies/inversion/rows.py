@@ -1,0 +1,138 @@
+"""What an inverted batch becomes: the rows of every record table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganaudit.inversion import fidelity
+from ganaudit.inversion.inverters import Inverted
+from ganaudit.records.schema import OK, QUARANTINED, RECORDS
+from ganaudit.report.side_by_side import side_by_side, webp
+from ganaudit.studies.inversion.class_rows import View, class_rows
+from ganaudit.studies.inversion.settings import Setting
+from ganaudit.studies.inversion.targets import Sought, untouched
+from ganaudit.studies.inversion.verdicts import confusion
+
+Row = dict[str, Any]
+_TERMS = {"loss": "loss", "pixel": "pixel", "perceptual_term": "perceptual", "prior": "prior", "residual_term": "residual"}
+"""Columns of `inversion_curves` and the search's names for them."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One inverted batch. target: (N, 3, S, S) in [-1, 1], as it was searched for. pixels, maps, sure: the reconstructions at
+    the parser's resolution, and what the parser saw in them. shared: columns that are the same in all rows of `inversions`.
+    as_lpips: whether the perceptual term is LPIPS. keep: whether residuals are kept."""
+
+    setting: Setting
+    which: Sought
+    made: Inverted
+    target: Tensor
+    pixels: Tensor
+    maps: NDArray[np.int16]
+    sure: NDArray[np.float32]
+    shared: Row
+    as_lpips: bool
+    keep: bool
+
+
+def tables(batch: Batch) -> dict[str, pa.Table]:
+    """The rows of all tables, by table."""
+    setting, which = batch.setting, batch.which
+    common = [_common(setting, image) for image in which.indices]
+    found: dict[str, list[Row]] = {"inversion_confusion": [], "inversion_classes": []}
+    found["inversions"] = [common[place] | _row(batch, place) for place in range(len(which))]
+    for place, row in enumerate(found["inversions"]):
+        wanted, fine = which.maps[place].astype(np.int64), row["status"] == OK
+        before = View(which.pixels[place].cpu().numpy(), which.sure[place].astype(np.float64))
+        after = View(batch.pixels[place].cpu().numpy(), batch.sure[place].astype(np.float64)) if fine else None
+        found["inversion_classes"] += class_rows(common[place], wanted, before, after)
+        if fine:
+            found["inversion_confusion"] += [
+                {**common[place], "target_class": a, "reconstruction_class": b, "pixels": n}
+                for a, b, n in confusion(wanted, batch.maps[place].astype(np.int64))
+            ]
+    found["inversion_curves"] = _curve_rows(common, batch.made)
+    found["inversion_latents"] = [common[place] | _latent(batch, place) for place in range(len(which))]
+    return {name: RECORDS[name].from_rows(rows) for name, rows in found.items()}
+
+
+def lost(batch: Batch, place: int) -> bool:
+    """Whether an image's search was set aside."""
+    return not math.isfinite(float(batch.made.found.loss_best[place]))
+
+
+def _row(batch: Batch, place: int) -> Row:
+    found, made = batch.made.found, batch.made
+    measured: Row = {} if lost(batch, place) else _measured(batch, place)
+    return {
+        **batch.shared, **measured, "weight": batch.which.weights[place], "layer": made.layer, "ratio": made.ratio,
+        "evidential": made.evidential, "start": made.start, "restart": int(made.restart[place]),
+        "spread": _finite(made.spread[place]), "steps": int(found.steps[place]), "loss_first": _finite(found.loss_first[place]),
+        "best_step": int(found.best_step[place]), "status": OK if measured else QUARANTINED, "error": found.errors[place],
+    }  # fmt: skip
+
+
+def _measured(batch: Batch, place: int) -> Row:
+    """Fidelity of one reconstruction; of a masked sample outside its patch, where it is known what should come back."""
+    setting, which, found = batch.setting, batch.which, batch.made.found
+    one, wanted = found.image[place : place + 1], batch.target[place : place + 1]
+    measured: Row = {"loss_best": float(found.loss_best[place]), "gradient_norm": _finite(found.gradient_norm[place])}
+    if which.patches is None:
+        measured |= {"mse": float(fidelity.mse(one, wanted)), "psnr": _finite(fidelity.psnr(one, wanted)),
+                     "ssim": float(fidelity.ssim(one, wanted))}  # fmt: skip
+    else:
+        greyed_at, at = (which.pixels.shape[1], which.pixels.shape[2]), (one.shape[2], one.shape[3])
+        outside = torch.from_numpy(untouched(which.patches[place : place + 1], greyed_at, at)[0])
+        error = float((one - wanted).square()[0][:, outside.to(one.device)].mean())
+        measured |= {"mse": error, "psnr": 10.0 * math.log10(4.0 / error) if error > 0.0 else None}
+    if setting.factor is not None:
+        measured["residual"] = float(found.residual[place])
+    if batch.as_lpips:
+        measured["lpips"] = float(found.terms["perceptual"][place])
+    if setting.paid is None and setting.factor in (None, 1.0):
+        shown = (which.maps[place].astype(np.int64), batch.maps[place].astype(np.int64))
+        measured["picture"] = webp(side_by_side(which.pixels[place].cpu().numpy(), batch.pixels[place].cpu().numpy(), shown))
+    return measured
+
+
+def _latent(batch: Batch, place: int) -> Row:
+    if lost(batch, place):
+        return {}
+    made = batch.made
+    kept: Row = {"z": made.z[place].float().cpu().tolist()}
+    if batch.keep and batch.setting.factor is not None:
+        parts = {name: value for name, value in made.found.free.items() if name != "z"}
+        kept["layers"] = list(parts)
+        kept["residuals"] = torch.cat([value[place].flatten() for value in parts.values()]).float().cpu().tolist()
+    return kept
+
+
+def _common(setting: Setting, image: int) -> Row:
+    return {
+        "key": setting.key, "sample": setting.sample, "method": setting.method, "penalty_factor": setting.factor,
+        "paid_class": setting.paid, "image": image,
+    }  # fmt: skip
+
+
+def _curve_rows(common: Sequence[Row], made: Inverted) -> list[Row]:
+    rows: list[Row] = []
+    for place, curve in enumerate(made.found.curves):
+        for number, step in enumerate(curve.steps):
+            terms = {column: curve.terms[term][number] for column, term in _TERMS.items() if term in curve.terms}
+            if all(math.isfinite(value) for value in terms.values()):
+                rows.append({**common[place], "step": step, **terms})
+    return rows
+
+
+def _finite(value: Tensor) -> float | None:
+    return float(value) if bool(torch.isfinite(value)) else None

@@ -1,0 +1,115 @@
+"""The figures of inversions: error by layer, and how much of each class comes back beside what the control says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ganaudit.report import words
+from ganaudit.report.data import Row
+from ganaudit.report.drawing import LEGEND, LIGHT, Drawn, inches, rules, strokes
+from ganaudit.studies.census.section.classes import Interval
+from ganaudit.studies.inversion.section.choice import Omission
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SIDES = (("heldout", "held-out photos", "generated", -0.12), ("own", "own samples", "real_edge", 0.12))
+
+CONTROLS = {
+    "own": ("|", 10, "own samples alike"), "other": ("x", 5, "other classes alike"), "sibling": ("+", 7, "a sibling's samples"),
+}  # fmt: skip
+"""Kind of control: marker, its size, what it is called."""
+
+
+def layers_figure(found: Sequence[Row], generator: str) -> Drawn:
+    """inversion_by_layer of one generator, at the penalty set from own samples: error beside agreement of label maps."""
+    from matplotlib.figure import Figure
+
+    ways = list(dict.fromkeys((row["place"], row["layer"], row["method"]) for row in found))
+    names = [f"{method}\n{'z' if layer == 'z' else f'before {layer}'}" for _, layer, method in ways]
+    figure = Figure(figsize=(9.6, 2.5))
+    left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(0.065, 0.19, 0.99, 0.83, wspace=0.16)
+    for axes, measure, scale in ((left, "mse", 1.0), (right, "agreement", 100.0)):
+        for sample, label, colour, shift in SIDES:
+            points = [
+                (ways.index((row["place"], row["layer"], row["method"])) + shift, _scaled(row, measure, scale))
+                for row in found
+                if row["sample"] == sample and row[measure] is not None
+            ]
+            _dots(axes, points, colour, label)
+        axes.set_xticks(range(len(ways)), names, parse_math=False)
+        axes.tick_params(axis="x", labelsize=8)
+        axes.set_xlim(-0.6, len(ways) - 0.4)
+        axes.grid(axis="y")
+        axes.spines["bottom"].set_visible(False)
+    left.set_ylim(bottom=0)
+    right.set_ylim(0, 102)
+    left.set_title("mean squared error, on [\N{MINUS SIGN}1, 1]", fontsize=8.5, loc="left", pad=4)
+    right.set_title("pixels that keep their class, %", fontsize=8.5, loc="left", pad=4)
+    left.legend(loc="lower left", bbox_to_anchor=(0, 1.1), **{**LEGEND, "ncols": 2})
+    return Drawn(figure, f"{generator}: error and agreement of label maps by layer, held-out photos beside own samples.")
+
+
+def recall_figure(found: Sequence[Omission], generator: str) -> Drawn:
+    """Recall of each class that can be tested with its interval, and the control's beside it."""
+    from matplotlib.figure import Figure
+
+    shown = [one for one in found if one.recall.value is not None]
+    left = 0.2 + max((inches(one.name, 8) for one in shown), default=0.5)
+    width, height = 9.6, 0.75 + 0.24 * max(len(shown), 1)
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots()
+    figure.subplots_adjust(left / width, 0.28 / height, 1 - 0.15 / width, 1 - 0.36 / height)
+    known = [
+        (place, one.recall.low, one.recall.high)
+        for place, one in enumerate(shown)
+        if one.recall.low is not None and one.recall.high is not None
+    ]
+    rules(axes, [(place, 100 * low, 100 * high) for place, low, high in known], LIGHT["generated"], 2)
+    axes.plot(
+        [100 * (one.recall.value or 0.0) for one in shown], range(len(shown)), "o", color=LIGHT["generated"], markersize=5
+    )
+    for kind, (marker, size, _) in CONTROLS.items():
+        at = [(100 * one.control_recall, place) for place, one in enumerate(shown)
+              if one.control_recall is not None and one.control_kind == kind]  # fmt: skip
+        axes.plot([x for x, _ in at], [y for _, y in at], marker, color=LIGHT["ink"], markersize=size, markeredgewidth=1.6)
+    for place in range(len(shown)):
+        axes.barh(place, 100, height=0.9, alpha=0, linewidth=0)[0].set_gid(f"tip:{place}")
+    axes.set_xlim(-1, 101)
+    axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
+    axes.set_yticks(range(len(shown)), [one.name for one in shown], parse_math=False)
+    axes.tick_params(axis="y", length=0, labelsize=8, colors=LIGHT["ink"])
+    axes.tick_params(axis="x", labelsize=7.5, colors=LIGHT["soft"])
+    axes.grid(axis="x")
+    axes.spines[["left", "bottom"]].set_visible(False)
+    label = "photos: % of the class's pixels that come back"
+    axes.plot([], [], "o-", color=LIGHT["generated"], markersize=5, linewidth=2, label=label)
+    for kind in dict.fromkeys(one.control_kind for one in shown if one.control_kind is not None):
+        marker, size, label = CONTROLS[kind]
+        axes.plot([], [], marker, color=LIGHT["ink"], markersize=size, markeredgewidth=1.6, label=f"control: {label}")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **{**LEGEND, "ncols": 4})
+    tips = {str(place): _tip(one) for place, one in enumerate(shown)}
+    return Drawn(figure, f"{generator}: share of each class's pixels that come back in photos, beside the control.", tips)
+
+
+def _tip(one: Omission) -> str:
+    return (
+        f"{one.name}: {words.percents(one.recall)} of its pixels come back in {words.counted(one.images, 'photo')}; "
+        f"control {words.share(one.control_recall)} in {words.counted(one.control_images, 'case')}"
+    )
+
+
+def _scaled(row: Row, measure: str, scale: float) -> Interval:
+    return Interval(
+        *(None if row[name] is None else scale * row[name] for name in (measure, f"{measure}_low", f"{measure}_high"))
+    )
+
+
+def _dots(axes: Axes, points: Sequence[tuple[float, Interval]], colour: str, label: str) -> None:
+    spans = [(x, one.low, one.high) for x, one in points if one.low is not None and one.high is not None]
+    strokes(axes, spans, LIGHT[colour])
+    axes.plot(
+        [x for x, _ in points], [one.value or 0.0 for _, one in points], "o", color=LIGHT[colour], markersize=5, label=label
+    )

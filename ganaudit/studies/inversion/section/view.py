@@ -1,0 +1,183 @@
+"""The section on what a generator cannot reconstruct: verdicts, figures, and photos beside what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ganaudit.report import words
+from ganaudit.report.data import Findings, Reconstructed, Row, rows
+from ganaudit.report.drawing import Drawn, inline
+from ganaudit.report.pictures import Encoded, outline
+from ganaudit.studies.census.section.classes import Interval
+from ganaudit.studies.inversion.section.choice import Omission, Way, memorisation_words, omissions, way
+from ganaudit.studies.inversion.section.figures import layers_figure, recall_figure
+
+KINDS = {
+    "omitted": "The photo that loses most of it",
+    "recovered": "The photo that loses least",
+    "own": "The generator's own sample, alike in size",
+}
+STANDING = 3
+"""Classes named as standing in a class's place."""
+
+
+@dataclass(frozen=True)
+class Pane:
+    """One picture with the class outlined: where it is in the photo."""
+
+    url: str
+    encoded: Encoded
+    alt: str
+    outline: tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A photo, its reconstruction and both label maps."""
+
+    title: str
+    verdict: str
+    text: str
+    panes: Sequence[Pane]
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """How a class looks in reconstructions, less how it looks in images; own: the same of own samples."""
+
+    name: str
+    images: int
+    red: Interval
+    green: Interval
+    blue: Interval
+    sharpness: Interval
+    own: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class InversionView:
+    """What the page shows of the inversions in one generator."""
+
+    name: str
+    anchor: str
+    way: Way
+    summary: Mapping[str, Row]  # by kind of image
+    omissions: Sequence[Omission]
+    examples: Sequence[tuple[Omission, Sequence[Example]]]
+    attributes: Sequence[Attribute]
+    layers: Markup
+    recalls: Markup
+    memorisation: str | None
+
+
+def inverted_figures(findings: Findings, generator: str) -> dict[str, Drawn]:
+    """The figures of a generator that was inverted: `recall` by class, and error along its `layers`."""
+    if way(findings, generator) is None:
+        return {}
+    found: dict[str, Drawn] = {}
+    classes = omissions(findings, generator)
+    if any(one.recall.value is not None for one in classes):
+        found["recall"] = recall_figure(classes, generator)
+    layers = [row for row in rows(findings, "inversion_by_layer", generator) if row["penalty_factor"] in (None, 1.0)]
+    if layers:
+        found["layers"] = layers_figure(layers, generator)
+    return found
+
+
+def drawings(findings: Findings, generators: Sequence[str]) -> dict[str, tuple[Markup, Markup]]:
+    """The same for the page, of each generator that was inverted: error by layer, recall by class."""
+    found: dict[str, tuple[Markup, Markup]] = {}
+    for place, name in enumerate(generators):
+        if way(findings, name) is not None:
+            drawn = inverted_figures(findings, name)
+            layers, recalls = (
+                Markup(inline(drawn[which], f"{which[0]}{place}")) if which in drawn else Markup("")
+                for which in ("layers", "recall")
+            )
+            found[name] = (layers, recalls)
+    return found
+
+
+def views(
+    findings: Findings,
+    shown: Sequence[Reconstructed],
+    figures: Mapping[str, tuple[Markup, Markup]],
+    encoded: Mapping[int, Encoded],
+) -> list[InversionView]:
+    """One view for each generator that was inverted. encoded: the pictures of `shown` by id()."""
+    found = []
+    for place, (name, (layers, recalls)) in enumerate(figures.items()):
+        chosen = way(findings, name)
+        assert chosen is not None
+        classes = omissions(findings, name)
+        mine = [one for one in shown if one.generator == name]
+        by_class = {one.class_id: one for one in classes}
+        examples = [
+            (by_class[class_id], [_example(one, encoded) for one in mine if one.class_id == class_id])
+            for class_id in dict.fromkeys(one.class_id for one in mine)
+        ]
+        summary = {row["sample"]: row for row in rows(findings, "inversion_summary", name) if chosen.holds(row)}
+        found.append(
+            InversionView(
+                name, f"inverted-{place + 1}", chosen, summary, classes, examples, _attributes(findings, name, chosen), layers,
+                recalls, memorisation_words(findings, name),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _example(one: Reconstructed, encoded: Mapping[int, Encoded]) -> Example:
+    photo, made = encoded[id(one.photo)], encoded[id(one.made)]
+    border = outline(one.photo.labels, one.class_id, max(one.photo.labels.shape))
+    said = f"{one.photo.name}: {words.share(one.recall)} of {words.counted(one.pixels, 'pixel')} come back"
+    panes = [
+        Pane(photo.photo, photo, f"{one.photo.name}, the class outlined", border),
+        Pane(made.photo, made, "its reconstruction, the same place outlined", border),
+        Pane(photo.labels, photo, "label map of the photo", border),
+        Pane(made.labels, made, "label map of the reconstruction", border),
+    ]
+    return Example(KINDS[one.kind], one.verdict, said, panes)
+
+
+def _attributes(findings: Findings, name: str, chosen: Way) -> list[Attribute]:
+    """Class by class, in the order of the table."""
+    by_class: dict[int, dict[tuple[str, str], Row]] = {}
+    for row in rows(findings, "inversion_attributes", name):
+        if chosen.holds(row):
+            by_class.setdefault(row["class_id"], {})[row["sample"], row["attribute"]] = row
+    found = []
+    for _, parts in sorted(by_class.items()):
+        held = {attribute: row for (sample, attribute), row in parts.items() if sample == "heldout"}
+        if not held:
+            continue
+        own = {attribute: difference(row) for (sample, attribute), row in parts.items() if sample == "own"}
+        some = held["red"]
+        found.append(
+            Attribute(
+                some["class"],
+                some["images"],
+                difference(held["red"]),
+                difference(held["green"]),
+                difference(held["blue"]),
+                difference(held["sharpness"]),
+                own,
+            )
+        )
+    return found
+
+
+def difference(row: Row) -> Interval:
+    """The columns `difference` of a finding."""
+    return Interval(row["difference"], row["difference_low"], row["difference_high"])
+
+
+def apart(a: Interval, b: Interval | None) -> bool:
+    """Whether two intervals do not meet."""
+    ends = (a.low, a.high, b.low if b else None, b.high if b else None)
+    low, high, other_low, other_high = ends
+    if low is None or high is None or other_low is None or other_high is None:
+        return False
+    return high < other_low or other_high < low

@@ -1,0 +1,111 @@
+"""Verdicts of inversions: on every class in every photo, and on every class of a generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ganaudit.records.schema import OK
+from ganaudit.statistics.resampling import interval, means
+from ganaudit.studies.inversion.reading import Generator, Inverted, Row, named
+from ganaudit.studies.inversion.settings import OWN
+from ganaudit.studies.inversion.verdicts import Case, Rules, Seen, class_verdict, control, photo_verdict, seen
+
+
+def verdict_rows(
+    run: str, generator: Generator, classes: Mapping[int, str], names: Mapping[int, str], dropped: set[tuple[str, int]],
+    siblings: Sequence[Generator] = (),
+) -> tuple[list[Row], list[Row]]:  # fmt: skip
+    """Rows of photo_verdicts and of omissions, for every way in which photos were inverted.
+
+    siblings: the audit's other generators, whose own samples are the last resort of a control.
+    """
+    photos: list[Row] = []
+    omissions: list[Row] = []
+    for one, own in generator.held():
+        theirs = {other.name: _cases(other.like(one, OWN)) for other in siblings if other.name != generator.name}
+        found = _judged(run, generator, one, own, theirs, classes, names, dropped)
+        photos += found[0]
+        omissions += found[1]
+    return photos, omissions
+
+
+def _cases(own: Inverted | None) -> dict[int, list[Case]]:
+    """By class: where own samples hold enough of it. Where nothing is known of a contrast, all count as of one."""
+    if own is None:
+        return {}
+    contrasts = own.contrasts()
+    return {
+        number: [Case(part.seen.target, contrasts.get((part.image, number), 1.0), part.seen.recall) for part in parts]
+        for number, parts in own.parts().items()
+    }
+
+
+def _judged(
+    run: str, generator: Generator, one: Inverted, own: Inverted | None, siblings: Mapping[str, Mapping[int, list[Case]]],
+    classes: Mapping[int, str], names: Mapping[int, str], dropped: set[tuple[str, int]],
+) -> tuple[list[Row], list[Row]]:  # fmt: skip
+    rules, shared = Rules(), named(run, generator, one)
+    cases, contrasts, collapsed = _cases(own), one.contrasts(), one.collapsed(rules)
+    held = _areas(one)
+    photos: list[Row] = []
+    omissions: list[Row] = []
+    for number, areas in sorted(held.items()):
+        said = {"class_id": number, "class": classes.get(number, str(number))}
+        tested = [(row, area) for row, area in areas if area.target >= rules.least_pixels and row["status"] == OK]
+        size = float(np.median([area.target for _, area in tested])) if tested else 0.0
+        contrast = float(np.median([contrasts.get((row["image"], number), 1.0) for row, _ in tested])) if tested else 1.0
+        others = [case for other, some in cases.items() if other != number for case in some]
+        theirs = {name: some[number] for name, some in siblings.items() if len(some.get(number, ())) >= rules.cases}
+        known = control(cases.get(number, []), others, size, contrast, rules, theirs)
+        for row, area in areas:
+            failed = row["status"] != OK
+            photos.append({
+                **shared, **said, "key": one.setting.key, "image": row["image"], "target_pixels": area.target,
+                "name": names.get(row["image"], f"image {row['image']}"), "recall": None if failed else area.recall,
+                "verdict": photo_verdict(
+                    area, known.passes(rules), failed, rules, (row["image"], number) in collapsed, bool(row["evidential"])
+                ),
+            })  # fmt: skip
+        bought = _bought(generator, one, number)
+        recalls = np.array([area.recall for _, area in tested], dtype=np.float64)
+        weights = np.array([row["weight"] for row, _ in tested], dtype=np.float64)
+        omissions.append({
+            **shared, **said, "images": len(tested), **interval("recall", means(recalls[:, None], weights)[0]),
+            "control": known.kind if known.recovered.images else None, "control_images": known.recovered.images,
+            "control_recall": None if math.isnan(known.recall) else known.recall,
+            "paid_recall": means(bought[:, :1], bought[:, 1])[0][0],
+            "verdict": class_verdict(
+                recalls.tolist(), (generator.name, number) in dropped, bought[:, 0].tolist(),
+                bool(one.images[0]["evidential"]), known.passes(rules), rules,
+            ),
+        })  # fmt: skip
+    return photos, omissions
+
+
+def _areas(one: Inverted) -> dict[int, list[tuple[Row, Seen]]]:
+    """By class but void: where it is in a photo. Of a search that was set aside the photo's pixels are known all the same."""
+    targets: dict[int, dict[int, Seen]] = {}
+    for row in one.classes:
+        targets.setdefault(row["image"], {})[row["class_id"]] = Seen(row["target_pixels"], 0, 0)
+    held: dict[int, list[tuple[Row, Seen]]] = {}
+    for row in one.images:
+        areas = seen(one.confusion.get(row["image"], ())) if row["status"] == OK else targets.get(row["image"], {})
+        for number, area in areas.items():
+            if number > 0:
+                held.setdefault(number, []).append((row, area))
+    return held
+
+
+def _bought(generator: Generator, one: Inverted, number: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """(recall, weight) of the class in each photo of the same method's search that was paid for it, at the same penalty."""
+    way = one.setting.method, one.setting.factor
+    paid = [
+        other
+        for other in generator.inverted
+        if other.setting.paid == number and (other.setting.method, other.setting.factor) == way
+    ]
+    found = [(part.seen.recall, part.weight) for other in paid for part in other.parts().get(number, [])]
+    return np.array(found, dtype=np.float64).reshape(-1, 2)

@@ -1,0 +1,1 @@
+"""Training: one loop, its budget and checkpoints, and what is trained."""

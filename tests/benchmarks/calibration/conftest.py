@@ -1,0 +1,37 @@
+"""A small village as a pool, rendered once, and a tiny one made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.calibration.pool import BLOCK, Pool, PoolSource, load, missing_blocks, open_pool
+from benchmarks.calibration.pool import make_block as make
+from ganaudit.records.store import Store
+
+SMALL = PoolSource(scenes=BLOCK)
+
+
+@pytest.fixture(scope="session")
+def village(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    """8,192 scenes, read back from a store."""
+    return load(store_with(tmp_path_factory.mktemp("calibration")).path, SMALL)
+
+
+def store_with(folder: Path) -> Store:
+    store = Store(folder / "store").open_for_writing()
+    open_pool(store, SMALL)
+    for block in missing_blocks(store, SMALL):
+        make(block)
+    return store
+
+
+@pytest.fixture
+def tiny() -> Pool:
+    """Six images of 100 pixels, void and three classes."""
+    counts = np.array(
+        [[0, 60, 40, 0], [10, 90, 0, 0], [0, 50, 30, 20], [0, 100, 0, 0], [5, 70, 0, 25], [0, 80, 20, 0]], dtype=np.int32
+    )
+    return Pool("k0", counts, ("void", "sky", "tree", "person"), 100)

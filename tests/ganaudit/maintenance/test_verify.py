@@ -1,0 +1,180 @@
+"""Each way in which a store can be wrong is found, named and of its kind; a sound one has no problem."""
+
+from __future__ import annotations
+
+import os
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from ganaudit import keys
+from ganaudit.errors import RequestError
+from ganaudit.maintenance.compact import compact
+from ganaudit.maintenance.verify import verify
+from ganaudit.records import catalog
+from ganaudit.records.store import INVERTED, Store
+
+
+def kinds(store: Store, deep: bool = False) -> set[str]:
+    return {one.kind for one in verify(store, deep).problems}
+
+
+def rewritten(path, change, metadata=None):
+    table = pq.read_table(path)
+    changed = change(table)
+    pq.write_table(changed.replace_schema_metadata(metadata or table.schema.metadata), path)
+
+
+def column(name, change):
+    def changed(table: pa.Table) -> pa.Table:
+        place = table.schema.get_field_index(name)
+        return table.set_column(place, table.schema.field(name), change(table[name]))
+
+    return changed
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_sound_store_has_no_problem_and_every_file_is_looked_at(filled, compacted):
+    if compacted:
+        compact(filled, grace=0.0)
+    catalog.build(filled)
+    found = verify(filled, deep=True)
+    assert (found.problems, found.sound) == ((), True)
+    there = [path for part in ("records", "findings") for path in (filled.path / part).rglob("*.parquet")]
+    assert found.files == len([path for path in there if not path.name.startswith("epoch-")])
+
+
+SHARD = ("images", "ka", 4, 7)
+PIXELS = ("class_pixels", "ka", 4, 7)
+ONE, SURE = pa.scalar(1, pa.int32()), pa.scalar(1, pa.float32())
+OF_ANOTHER = {"ganaudit.schema_version": "1", "ganaudit.recipe": "kb"}
+
+
+def rewrite(change, metadata=None):
+    return lambda path: rewritten(path, change, metadata)
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "kind", "deep"),
+    [
+        (SHARD, lambda path: path.write_bytes(path.read_bytes()[:-20]), "torn", False),
+        (SHARD, lambda path: path.write_bytes(b""), "torn", False),
+        (SHARD, lambda path: pq.write_table(pa.table({"a": [1]}), path), "foreign", False),
+        (SHARD, rewrite(lambda t: t, {"ganaudit.schema_version": "2"}), "schema", False),
+        (SHARD, rewrite(lambda t: t.drop_columns(["digest"])), "schema", False),
+        (SHARD, rewrite(lambda t: t, OF_ANOTHER), "digest", False),
+        (SHARD, rewrite(lambda t: t.slice(1)), "inconsistent", False),
+        (SHARD, rewrite(column("image", lambda c: pc.add(c, 4))), "misplaced", False),
+        (SHARD, rewrite(column("key", lambda c: pa.array(["kb"] * len(c)))), "misplaced", False),
+        (SHARD, rewrite(column("confidence", lambda c: pc.add(c, SURE))), "range", False),
+        (PIXELS, lambda path: path.unlink(), "missing", False),
+        (SHARD, lambda path: path.unlink(), "missing", False),
+        (PIXELS, rewrite(column("pixels", pc.negate)), "range", False),
+        (PIXELS, rewrite(lambda t: t.take(list(range(len(t)))[::-1])), "unsorted", True),
+        (PIXELS, rewrite(column("pixels", lambda c: pc.add(c, ONE))), "inconsistent", True),
+        (PIXELS, rewrite(column("image", lambda c: pa.array([4] * len(c)))), "inconsistent", True),
+    ],
+)  # fmt: skip
+def test_a_wrong_shard(filled, where, change, kind, deep):
+    change(filled.shard(*where))
+    assert kind in kinds(filled, deep)
+    assert not verify(filled, deep).sound
+    named = [one for one in verify(filled, deep).problems if one.kind == kind]
+    assert any("key=ka" in one.path and one.sentence for one in named)
+    if deep:
+        assert kind not in kinds(filled)  # footers and statistics alone do not show it
+
+
+FOREIGN = pa.table({"a": [1]})
+THIRD = pa.scalar(90, pa.int64())
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "kind", "deep"),
+    [
+        *((name, lambda path: path.unlink(), "missing", False) for name in INVERTED),
+        ("inversions", lambda path: path.unlink(), "missing", False),
+        *((name, lambda path: path.write_bytes(path.read_bytes()[:-20]), "torn", False) for name in ("inversions", *INVERTED)),
+        *((name, lambda path: pq.write_table(FOREIGN, path), "foreign", False) for name in ("inversions", *INVERTED)),
+        *((name, rewrite(lambda t: t, OF_ANOTHER), "digest", False) for name in ("inversions", *INVERTED)),
+        ("inversions", rewrite(lambda t: t.slice(1)), "inconsistent", False),
+        *((name, rewrite(column("image", lambda c: pc.add(c, THIRD))), "misplaced", True) for name in INVERTED),
+        ("inversion_latents", rewrite(lambda t: t.slice(1)), "inconsistent", True),
+    ],
+)  # fmt: skip
+def test_a_wrong_shard_of_inversions(filled, table, change, kind, deep):
+    path = filled.shard(table, "k2", 0, 1)
+    change(path)
+    found = verify(filled, deep)
+    assert not found.sound
+    (named,) = (one for one in found.problems if one.kind == kind)
+    assert "key=k2" in named.path and named.sentence
+    assert path.name in named.path or table == "inversions"  # where nothing says that it was there, its folder
+    if deep:
+        assert verify(filled).sound
+
+
+def test_inversions_of_no_finished_run_may_be_unfinished_and_a_leftover_of_them_is_told(filled):
+    filled.shard("inversions", "k1", 2, 2).unlink()  # its sisters were written before it
+    assert verify(filled, deep=True).sound
+    filled.inversion_calibration("k1").write_bytes(b"PAR1")
+    (filled.folder("inversion_curves") / "key=k1" / "curves.txt").write_text("")
+    assert sorted((one.kind, one.path.split("/")[2]) for one in verify(filled).problems) == [
+        ("foreign", "inversion_curves"), ("torn", "inversion_calibrations")
+    ]  # fmt: skip
+
+
+def test_a_part_with_wrong_pixels(filled):
+    compact(filled, grace=0.0)
+    path = next(path for path in filled.files("class_pixels") if path.name.startswith("part-"))
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "torn" in kinds(filled)
+
+
+def test_a_recipe_that_is_not_its_keys(filled):
+    recipe = {"kind": "folder", "size": [64, 64], "resize": 0.5}
+    key = keys.source_key(recipe)
+    filled.write_source({"key": key, "kind": "folder", "recipe": keys.canonical(recipe), "digests": "{}"})
+    assert verify(filled).sound
+    changed = keys.canonical({**recipe, "resize": 0.25})
+    rewritten(filled.source(key), column("recipe", lambda c: pa.array([changed])))
+    assert kinds(filled) == {"digest"}
+
+
+@pytest.mark.parametrize("name", ["class_stats", "fsd", "dropped_classes"])
+def test_a_finding_that_a_finished_run_should_have(filled, name):
+    filled.finding("r2", name).unlink()
+    assert [(one.kind, one.path) for one in verify(filled).problems] == [("missing", f"findings/v1/run=r2/{name}.parquet")]
+
+
+def test_a_run_that_did_not_finish_may_lack_what_it_would_have_made(filled, run):
+    run(filled, "r3", [("real", "photos", "ka", 0, 100)], status="failed", hour=3)
+    assert verify(filled).sound
+
+
+def test_leftovers_are_notes_and_foreign_files_are_not(filled):
+    left = filled.temporary / "shard-000000000-000000003-1-aa.tmp"
+    left.write_bytes(b"PAR1")
+    assert verify(filled).problems == ()  # it may be being written
+    os.utime(left, (1, 1))
+    assert (kinds(filled), verify(filled).sound) == ({"leftover"}, True)
+    (filled.folder("images") / "key=ka" / "copy of shard.parquet").write_bytes(b"PAR1")
+    assert (kinds(filled), verify(filled).sound) == ({"leftover", "foreign"}, False)
+
+
+def test_replaced_files_are_a_note(filled):
+    compact(filled)
+    assert (kinds(filled), verify(filled, deep=True).sound) == ({"waiting"}, True)
+
+
+def test_a_damaged_manifest_is_named(filled):
+    compact(filled, grace=0.0)
+    filled.manifest_file("kb").write_text("{")
+    assert any(one.kind == "torn" and "manifests/key=kb" in one.path for one in verify(filled).problems)
+
+
+def test_no_store_is_a_sentence(tmp_path):
+    with pytest.raises(RequestError, match="there is no store"):
+        verify(Store(tmp_path / "nowhere"))

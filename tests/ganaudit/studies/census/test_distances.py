@@ -1,0 +1,125 @@
+"""What stands beside a distance: its shares, its curve, the pull of each image, its p-value and its correction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganaudit.records.used import sources_of
+from ganaudit.spec import Decide
+from ganaudit.statistics.frechet import frechet_from_rows
+from ganaudit.studies.census.counts import read_counts
+from ganaudit.studies.census.distances import resolution_floor
+from ganaudit.studies.census.findings import materialise
+
+CLASSES = (0, 1, 2, 3, 4)
+
+
+def scenes(seed, n, person):
+    rng = np.random.default_rng(seed)
+    held = [rng.multinomial(100, np.array([0.1, 1, 0.5, p]) / (1.6 + p)) for p in (rng.random(n) < person).astype(float)]
+    return [{one: int(pixels) for one, pixels in enumerate(row) if pixels} for row in held]
+
+
+def areas(made):
+    return np.array([[one.get(c, 0) for c in CLASSES] for one in made], float)
+
+
+@pytest.fixture
+def audited(store, pictures, run):
+    """`audited(real, generated)` is what is found, and the readable pictures of both sides."""
+
+    def call(real, generated, **decide):
+        for key, made in (("ka", real), ("kb", generated)):
+            pictures(store, key, made, block=64)
+        run(store, "r1", [("real", "photos", "ka", 0, len(real)), ("generated", "gan", "kb", 0, len(generated))])
+        found = materialise(store, "r1", Decide.model_validate(decide))
+        return {name: table.to_pylist() for name, table in found.items()}
+
+    return call
+
+
+def test_shares_add_up_to_the_distance_and_name_what_changed(audited):
+    found = audited(scenes(0, 300, 0.4), scenes(1, 300, 0.0), permutations=0)
+    shares = {row["class"]: row["share"] for row in found["fsd_by_class"]}
+    assert set(shares) == {"void", "sky", "tree", "person"} and min(shares.values()) >= 0
+    assert sum(shares.values()) == pytest.approx(found["fsd"][0]["fsd"], rel=1e-9)
+    assert max(shares, key=shares.get) == "person"
+    assert found["fsd"][0]["live_classes"] == 4
+
+
+def test_the_curve_rises_in_images_and_ends_at_the_whole(audited):
+    found = audited(scenes(0, 200, 0.4), scenes(1, 100, 0.3), permutations=0)
+    curve, row = found["fsd_curve"], found["fsd"][0]
+    assert [(one["real_images"], one["generated_images"]) for one in curve] == [(10 * k, 5 * k) for k in (1, 2, 5, 10, 20)]
+    last = curve[-1]
+    assert last["fsd"] == pytest.approx(row["fsd"], rel=1e-5)
+    assert all(last[name] == row[name] for name in ("corrected", "corrected_low", "corrected_high"))
+    assert curve[0]["fsd"] > last["fsd"]  # the bias of few images
+    assert [one["corrected"] is None for one in curve] == [True, True, True, False, False]
+    assert all(0 <= one["fsd_low"] <= one["fsd"] <= one["fsd_high"] for one in curve)
+
+
+def test_every_image_that_was_read_has_one_influence_and_they_average_to_0(audited):
+    real = [None if i % 9 == 0 else one for i, one in enumerate(scenes(0, 90, 0.4))]
+    found = audited(real, scenes(1, 70, 0.1), permutations=0)
+    rows = found["influences"]
+    read = [i for i, one in enumerate(real) if one]
+    assert [row["image"] for row in rows if row["role"] == "real"] == read
+    assert [row["image"] for row in rows if row["role"] == "generated"] == list(range(70))
+    assert {(row["role"], row["key"]) for row in rows} == {("real", "ka"), ("generated", "kb")}
+    variance = 0.0
+    for role in ("real", "generated"):
+        pulls = np.array([row["influence"] for row in rows if row["role"] == role])
+        assert abs(pulls.mean()) < pulls.std() / len(pulls)  # 0 but for the N - 1 of the covariance
+        variance += pulls.var() / len(pulls)
+    assert found["fsd"][0]["delta_se"] == pytest.approx(variance**0.5, rel=1e-4)
+
+
+def test_an_influence_is_how_the_distance_changes_with_an_image_s_weight(audited):
+    """Repeating one image changes the distance by about its influence over the number of images."""
+    real, generated = scenes(0, 400, 0.4), scenes(1, 400, 0.1)
+    pulls = [row["influence"] for row in audited(real, generated, permutations=0)["influences"] if row["role"] == "generated"]
+    before = frechet_from_rows(areas(real), areas(generated)).value
+    for i in (int(np.argmax(pulls)), int(np.argmin(pulls))):
+        after = frechet_from_rows(areas(real), areas([*generated, generated[i]])).value
+        assert (after - before) * 401 == pytest.approx(pulls[i], rel=0.1, abs=0.5)
+
+
+@pytest.mark.parametrize("sizes", [(200, 200), (200, 70), (45, 160)])
+def test_a_p_value_is_the_smallest_there_is_for_another_world_and_not_for_the_same(audited, sizes):
+    """Equal numbers permute the groups, unequal ones blocks of equally many images."""
+    n, m = sizes
+    row = audited(scenes(0, n, 0.9), scenes(1, m, 0.0), permutations=39)["fsd"][0]
+    assert (row["p_value"], row["permutations"]) == (1 / 40, 39)
+
+
+@pytest.mark.parametrize("sizes", [(100, 100), (100, 45)])
+def test_a_p_value_of_no_difference_is_not_small(audited, sizes):
+    n, m = sizes
+    both = scenes(0, n + m, 0.4)
+    row = audited(both[:n], both[n:], permutations=39)["fsd"][0]
+    assert 0.05 < row["p_value"] <= 1 and (row["p_value"] * 40) % 1 == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "person"), [(60, 0.4), (300, 0.0)])
+def test_the_correction_lies_in_its_interval_and_says_when_it_is_most_of_the_distance(audited, n, person):
+    row = audited(scenes(0, n, 0.4), scenes(1, n, person), permutations=0)["fsd"][0]
+    assert row["corrected_low"] < row["corrected"] < row["corrected_high"]
+    assert row["corrected"] < row["fsd"] and row["corrected_se"] > 0
+    assert row["mostly_bias"] == (person > 0.1) == (row["corrected_low"] < 0)
+
+
+def test_a_resolution_floor_is_the_distance_of_the_images_that_both_hold(store, pictures, run):
+    real, control = scenes(0, 20, 0.4), scenes(5, 12, 0.4)
+    control[3] = None
+    pictures(store, "ka", real)
+    pictures(store, "kb", control)
+    run(store, "r1", [("real", "photos", "ka", 0, 20), ("control", "small", "kb", 0, 12)])
+    a, b = (read_counts(store, one, [*CLASSES, 5]) for one in sources_of(store, "r1"))
+    used = [i for i in range(12) if i != 3]
+    expected = frechet_from_rows(areas([real[i] for i in used]), areas([control[i] for i in used])).value
+    assert resolution_floor(a, b, CLASSES) == pytest.approx(expected, rel=1e-9)
+    pictures(store, "kc", [{1: 100}])
+    run(store, "r2", [("control", "small", "kc", 0, 1)])
+    assert resolution_floor(a, read_counts(store, sources_of(store, "r2")[0], [*CLASSES, 5]), CLASSES) is None

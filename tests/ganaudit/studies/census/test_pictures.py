@@ -1,0 +1,131 @@
+"""The pictures of a run: those the audit saw, with the labels it counted, kept without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as pillow
+
+from ganaudit import spec as specs
+from ganaudit.auditing import run as audit
+from ganaudit.auditing.plan import plan
+from ganaudit.report.data import Kept, Picture, Samples
+from ganaudit.studies.census import pictures
+from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.findings import materialise
+
+HERE = Path(__file__).parents[2]
+NOISE = {"name": "g", "kind": "tiny_models:Noise", "options": {"light": -0.8}}
+
+
+def worked(store, *generators, **parts):
+    data = {"name": "n", "folder": str(HERE), "store": str(store), "parser": {"kind": "tiny_models:Brightness"},
+            "real": {"name": "real", "kind": "tiny_models:Ramp", "options": {"images": 200, "unreadable": 3}},
+            "generators": list(generators or [NOISE]), "sample": {"count": 50}, **parts}  # fmt: skip
+    asked = specs.parse(data)
+    planned, opened = plan(asked), audit.open_store(asked)
+    list(audit.work(audit.begin(planned, opened), 1))
+    return planned, opened
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    planned, store = worked(tmp_path_factory.mktemp("run"))
+    found = materialise(store, planned.run)
+    return planned, store, found, pictures.collect(planned, store, found)
+
+
+def labels(pixels):
+    grey = pixels.astype(np.float64).mean(axis=2) / 255
+    return 1 + (grey > 0.4) + (grey > 0.6)
+
+
+def test_samples_are_the_first_readable_images_with_the_labels_that_were_counted(run):
+    planned, _, _, kept = run
+    real, generated = kept.samples
+    assert (real.source, real.role, generated.source, generated.role) == ("real", "real", "g", "generated")
+    assert [picture.index for picture in real.pictures] == list(range(3, 15))
+    assert [picture.index for picture in generated.pictures] == list(range(12))
+    task = planned.missing(run[1].__class__(run[1].path / "empty"))[-1]
+    read = blocks.opened(task)[1].read(range(12))
+    for picture, pixels in zip(generated.pictures, read.pixels.numpy(), strict=True):
+        assert (picture.image == pixels).all()
+        assert (picture.labels == labels(pixels)).all()
+
+
+def test_lost_classes_are_shown_by_the_real_images_that_hold_most_of_them(run):
+    _, _, found, kept = run
+    shown = kept.holders["g"]
+    assert 3 in shown  # a dark generator makes no bright pixels
+    verdicts = found["dropped_classes"].to_pylist()
+    assert set(shown) == {row["class_id"] for row in verdicts if row["verdict"] in ("dropped", "reduced")}
+    for class_id, found in shown.items():
+        held = [int((picture.labels == class_id).sum()) for picture in found]
+        assert held == sorted(held, reverse=True) and held[0] > 0 and len(found) <= pictures.HOLDERS
+        assert all(picture.name == f"image {picture.index}" for picture in found)
+    assert {picture.index for picture in shown[3]} <= set(range(121, 200))
+
+
+def test_the_images_that_push_the_distance_up_most_are_kept_strongest_first(run):
+    _, _, found, kept = run
+    rows = found["influences"].to_pylist()
+    for role in ("real", "generated"):
+        best = sorted((row for row in rows if row["role"] == role), key=lambda row: (-row["influence"], row["image"]))
+        expected = [row["image"] for row in best[: pictures.INFLUENTIAL] if row["influence"] > 0]
+        assert [picture.index for picture in kept.influences["g"][role]] == expected and expected
+    (real,) = {picture.name for picture in kept.influences["g"]["real"][:1]}
+    assert real == f"image {kept.influences['g']['real'][0].index}"
+    assert pictures.influential({}, "g", "real") == []
+
+
+def test_what_is_saved_is_what_is_loaded_to_the_last_bit(run):
+    planned, store, _, kept = run
+    pictures.save(store, planned.run, kept)
+    again = pictures.load(store, planned.run)
+    assert [(group.source, group.role) for group in again.samples] == [(group.source, group.role) for group in kept.samples]
+    assert {g: list(c) for g, c in again.holders.items()} == {g: list(c) for g, c in kept.holders.items()}
+    assert {g: list(r) for g, r in again.influences.items()} == {g: list(r) for g, r in kept.influences.items()}
+    assert len(again.all) == len(kept.all) > 30
+    assert all(same(a, b) for a, b in zip(again.all, kept.all, strict=True))
+
+
+def same(a: Picture, b: Picture) -> bool:
+    return (a.index, a.name) == (b.index, b.name) and np.array_equal(a.image, b.image) and np.array_equal(a.labels, b.labels)
+
+
+def test_label_maps_of_many_classes_and_odd_names_survive(run):
+    store = run[1]
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    picture = Picture(2**40, "a/b 'ü'.png", image, np.array([[0, 300], [32767, 255]]))
+    store.finding("other", "fsd").parent.mkdir(parents=True)
+    pictures.save(store, "other", Kept([Samples("s", "real", [picture])]))
+    found = pictures.load(store, "other")
+    assert same(found.samples[0].pictures[0], picture) and found.holders == found.influences == {}
+
+
+def test_a_run_without_pictures_has_none(run):
+    assert pictures.load(run[1], "never").all == []
+
+
+def test_large_pictures_are_kept_small_and_labels_beside_them_at_their_own_size(tmp_path):
+    for number in range(3):
+        pillow.fromarray(np.full((300, 600, 3), 90 * number, np.uint8)).save(tmp_path / f"{number}.png")
+        pillow.fromarray(np.full((3, 6), number, np.uint8)).save(tmp_path / f"{number}.labels.png")
+    masks = {"kind": "masks", "path": str(tmp_path)}
+    planned, _ = worked(
+        tmp_path / "s", {"name": "g", **masks}, real={"name": "real", **masks, "seed": 2}, sample={"count": 3},
+        parser={"kind": "masks", "classes": ["a", "b"]},
+    )  # fmt: skip
+    found = pictures.look(planned, planned.sources[1], range(3))
+    assert len(found) == 3
+    for picture in found.values():
+        assert picture.image.shape == (128, 256, 3) and picture.labels.shape == (3, 6)
+        assert (picture.labels == int(picture.name[0])).all() and (picture.image == 90 * int(picture.name[0])).all()
+
+
+def test_images_that_cannot_be_read_are_left_out(run):
+    planned = run[0]
+    assert list(pictures.look(planned, planned.sources[0], [0, 5, 1, 7])) == [5, 7]
+    assert pictures.look(planned, planned.sources[0], []) == {}

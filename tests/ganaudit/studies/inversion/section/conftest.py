@@ -1,0 +1,7 @@
+"""Findings made by hand."""
+
+from report_tables import audit as audit
+from report_tables import distance as distance
+from report_tables import findings as findings
+from report_tables import row as row
+from report_tables import verdict as verdict

@@ -1,0 +1,261 @@
+"""Held-out photos inverted in an audit: what is written, that a second run finds it, and what is said of each class."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from searched_by_hand import brightness
+
+from ganaudit import report
+from ganaudit import spec as specs
+from ganaudit.auditing.plan import plan
+from ganaudit.auditing.run import audit, open_store
+from ganaudit.errors import RequestError
+from ganaudit.generators.shapes import generator_digest
+from ganaudit.inversion import search as searching
+from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSION_LATENTS, INVERSIONS
+from ganaudit.studies.inversion import opening as inversions
+from ganaudit.studies.inversion.calibration import Calibration
+from ganaudit.studies.inversion.findings import TABLES, materialise_inversions
+from ganaudit.studies.inversion.opening import base_task, open_for
+from ganaudit.studies.inversion.settings import InversionsDone, Setting
+from ganaudit.studies.inversion.targets import Sought
+from ganaudit.studies.inversion.work import Names, Work
+
+PROGAN = {"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}
+COUNT = 64
+
+
+def asked(store, **changes):
+    data = {
+        "name": "n", "store": str(store), "parser": {"kind": "unet", "weights": "builtin:village"},
+        "real": {"name": "village", "kind": "village", "count": COUNT, "heldout": 40}, "sample": {"count": COUNT},
+        "generators": [PROGAN], "decide": {"permutations": 0},
+        "invert": {"images": 4, "own": 8, "methods": ["layered"], "batch": 8, "steps": 2, "perceptual": "none", "masked": 4},
+        "run": {"workers": 1, "device": "cpu"},
+    }  # fmt: skip
+    return specs.parse(data | changes)
+
+
+def test_generators_that_cannot_be_inverted_and_inverters_that_are_trained_get_a_word(inverted):
+    assert inverted.audit.status == "done"
+    said = [note for note in inverted.audit.notes if "float32" not in note]
+    assert said == [
+        "'drawn' is not inverted: a source of kind 'village' is images, not a generator.",
+        "an inverter of kind layered was trained for 'tiny' in 0.002 CPU minutes.",
+        "'noise' is not inverted: this generator has no named layers, so there is nothing between its latent and its image to "
+        "free.",
+    ]  # fmt: skip
+
+
+def test_an_inverter_that_is_trained_stays_in_the_store_with_its_card_and_is_found_again(inverted, copied, monkeypatch):
+    file = inverted.inverter
+    assert file.generator == generator_digest(inverted.generator) and file.method == "layered"
+    assert file.encoder.layers == ("layer1", "layer2", "layer3")
+    (card,) = (inverted.store.path / "inverters").glob("*/*.card.json")
+    assert json.loads(card.read_text())["generator"] == file.generator
+    used = {(way[1], row["inverter"]) for way, rows in inverted.records.items() for row in rows.values()}
+    assert used == {("layerwise", file.sha256), ("latent", None)}
+    for row in inverted.records["heldout", "layerwise", 1.0, None].values():
+        with torch.no_grad():
+            z = file.encoder(inverted.target("heldout", row["image"]))["z"]
+        assert np.allclose(z[0], row["z"], atol=1e-5)
+    monkeypatch.setattr(inversions, "make_inverter", None)
+    again = copied.again()
+    assert again.images == 0 and not any("trained" in note for note in again.notes)
+    monkeypatch.setattr(Work, "_paid", lambda *_: [])
+    missing = copied.again(methods=("encoder", "latent"), inverter="shipped")
+    assert missing.images == 0 and missing.notes[0] == (
+        "'tiny' is not inverted by encoder: no inverter of kind encoder is known for it; set invert.inverter: auto, which "
+        "trains a small one in 2 CPU minutes."
+    )
+    assert {setting.method for setting in missing.settings} == {"latent"}
+
+
+@pytest.mark.parametrize(("sample", "offered", "wanted"), [("heldout", 60, 30), ("train", 60, 10), ("own", 64, 8)])
+def test_photos_and_own_samples_are_drawn_so_that_rare_classes_are_in_enough_of_them(inverted, sample, offered, wanted):
+    maps = [brightness(inverted.seen(sample, image)) for image in range(offered)]
+    held = [{number for number in (1, 2, 3) if (one == number).sum() >= 12} for one in maps]
+    chances = [
+        min(1.0, max(wanted / offered, *(25 / sum(number in other for other in held) for number in one)))
+        if one else wanted / offered
+        for one in held
+    ]  # fmt: skip
+    chosen = inverted.records[sample, "latent", None, None]
+    assert {image for image, chance in enumerate(chances) if chance == 1.0} <= chosen.keys() and max(chosen) < offered
+    assert [row["weight"] for row in chosen.values()] == pytest.approx([1 / chances[image] for image in chosen])
+    assert any(0.0 < chance < 1.0 for chance in chances) and len(chosen) < offered
+
+
+def test_every_image_has_its_picture_its_pixels_and_its_latent(inverted):
+    for (_, method, factor, paid), rows in inverted.records.items():
+        for row in rows.values():
+            assert (row["picture"] is not None) == (paid is None and factor in (None, 1.0))
+            assert (row["layer"], row["evidential"]) == (("z", True) if method == "latent" else ("layer3", True))
+            assert row["ratio"] == pytest.approx(8 / 768 if method == "latent" else 192 / 768)
+            assert (row["status"], row["error"], len(row["z"]), row["seed"]) == ("ok", None, 8, 1)
+            assert row["perceptual"] == "none" and row["lpips"] is None
+    total = sum(len(rows) for rows in inverted.records.values())
+    pixels = inverted.rows("SELECT sum(pixels) AS pixels FROM inversion_confusion GROUP BY key, image")
+    assert {row["pixels"] for row in pixels} == {8 * 8} and len(pixels) == total
+    classes = inverted.rows("SELECT sum(target_pixels) AS pixels FROM inversion_classes GROUP BY key, image")
+    assert {row["pixels"] for row in classes} == {8 * 8} and len(classes) == total
+
+
+@pytest.mark.parametrize("sample", ["heldout", "train"])
+def test_the_photos_maps_are_those_that_were_parsed(inverted, sample):
+    apart = inverted.rows(f"""
+        WITH seen AS (SELECT image, target_class AS class_id, sum(pixels) AS pixels FROM inversion_confusion
+                      WHERE sample = '{sample}' AND method = 'latent' AND paid_class IS NULL GROUP BY ALL)
+        SELECT count(*) AS n, count(*) FILTER (held.pixels IS DISTINCT FROM seen.pixels) AS apart
+        FROM seen LEFT JOIN run_class_pixels('{inverted.audit.run}') AS held
+        ON held.role = '{sample}' AND held.image = seen.image AND held.class_id = seen.class_id""")  # fmt: skip
+    assert apart[0]["n"] > 0 and apart[0]["apart"] == 0
+
+
+def test_held_out_and_training_images_are_in_no_other_finding(inverted, tmp_path):
+    run = inverted.audit.run
+    assert inverted.rows(f"SELECT DISTINCT real FROM fsd WHERE run = '{run}'") == [{"real": "real"}]
+    used = inverted.rows(f"SELECT role, source, count FROM run_sources WHERE run = '{run}' AND role IN ('heldout', 'train')")
+    assert {(row["role"], row["source"], row["count"]) for row in used} == {
+        ("heldout", "held", 60),
+        ("train", "trained on", 60),
+    }
+    parted = plan(asked(tmp_path)).sources  # held out of the real images: those that follow
+    assert [(s.role, s.first, s.count) for s in parted if s.role in ("real", "heldout")] == [
+        ("real", 0, COUNT), ("heldout", COUNT, 40),
+    ]  # fmt: skip
+
+
+def test_training_photos_are_compared_with_held_out_ones(inverted):
+    (row,) = inverted.audit.findings["memorisation"].to_pylist()
+    held, train = (inverted.records[sample, "latent", None, None].values() for sample in ("heldout", "train"))
+    assert (row["heldout_images"], row["train_images"]) == (len(held), len(train))
+    gap = [np.average([one["mse"] for one in rows], weights=[one["weight"] for one in rows]) for rows in (held, train)]
+    assert row["difference"] == pytest.approx(gap[0] - gap[1])
+    assert row["reason"] == (None if row["verdict"] != "not testable" else "fewer than 20 photos of one kind were inverted")
+
+
+def test_a_second_run_inverts_nothing_and_finds_the_same(copied, monkeypatch):
+    monkeypatch.setattr(searching, "search", None)
+    monkeypatch.setattr(report, "render", lambda _: "")
+    second = audit(copied.spec)
+    assert second.parsed == 0
+    for name in TABLES:
+        first = copied.audit.findings[name].drop_columns(["run"])
+        assert second.findings[name].drop_columns(["run"]).equals(first)
+        assert first.num_rows or name == "generalisation"
+
+
+def test_other_settings_have_other_keys(copied, monkeypatch):
+    monkeypatch.setattr(Work, "_calibrated", lambda *_: Calibration("float32", 0.5, None))
+    monkeypatch.setattr(Work, "_batch", lambda *_: None)
+    monkeypatch.setattr(Work, "_paid", lambda *_: [])
+
+    def keys(method, **change):
+        done = copied.again(methods=(method,), **change).settings
+        return {(one.sample, one.factor): one.key for one in done}
+
+    before = keys("layerwise")
+    assert before == {way[::2]: next(iter(rows.values()))["key"] for way, rows in copied.records.items()
+                      if way[1] == "layerwise" and way[3] is None}  # fmt: skip
+    assert len(set(before.values())) == len(before)
+    for change in ({"steps": 3}, {"perceptual": "pyramid"}, {"layer": "layer2"}, {"keep": "latents"}, {"own": 9}):
+        assert not set(keys("layerwise", **change).values()) & set(before.values())
+    plain, more = keys("latent"), keys("latent", own=9)  # without residuals, photos owe nothing to own samples
+    assert more["own", None] != plain["own", None] and more["heldout", None] == plain["heldout", None]
+    assert keys("latent", restarts=3)["heldout", None] != plain["heldout", None]
+
+
+def test_a_search_at_another_penalty_is_known_by_the_search_that_it_goes_on_from(inverted):
+    spec, opened = inverted.spec, open_for(inverted.spec, 0, "cpu")
+    which = Sought("own", (0, 1), (1.0, 1.0), torch.zeros(2, 8, 8, 3), np.zeros((2, 8, 8)), np.ones((2, 8, 8)))
+
+    def key(steps, factor):
+        changed = spec.model_copy(update={"invert": spec.invert.model_copy(update={"steps": steps})})
+        base = base_task(opened, changed.invert, changed, "cpu", {})
+        work = Work(changed, Names("tiny", "r", "kg", "p", {}), inverted.store, None, base, {}, [])
+        return work._setting(which, "layerwise", factor, None, base.search).key
+
+    for factor in (0.1, 1.0, 10.0):  # 60 and 61 steps end in 20 further ones, with the rate halved at the same steps
+        assert len({key(steps, factor) for steps in (60, 61, 62)}) == 3
+    assert key(60, 0.1) == key(60, 0.1) != key(60, 10.0)
+
+
+def test_a_layer_that_does_not_exist_or_has_none_before_it_is_told(inverted):
+    with pytest.raises(RequestError, match="layer 'layer9' does not exist; this generator has layer1, layer2, layer3"):
+        inverted.again(layer="layer9")
+    done = inverted.again(layer="layer1", methods=("layerwise",))
+    assert done.settings == () and done.notes == (
+        "'tiny' is not inverted by layerwise: no layer before 'layer1' is small enough to be freed.",
+    )
+
+
+def inversion(key, image, sample="heldout", **values):
+    return {
+        "key": key, "sample": sample, "method": "layered", "penalty_factor": None, "paid_class": None, "image": image,
+        "generator_key": "k0", "parser_key": "p0", "inverter": None, "weight": 1.0, "layer": "z", "ratio": 0.01,
+        "evidential": True, "start": "layered", "restart": 0, "spread": 0.0, "seed": 1, "penalty": 0.0, "perceptual": "none",
+        "steps": 0, "seconds": 0.1, "loss_first": 0.1, "loss_best": 0.1, "best_step": 0, "mse": 0.1, "psnr": 16.0, "ssim": 0.5,
+        "status": "ok", **values,
+    }  # fmt: skip
+
+
+def test_hand_made_inversions_are_judged_as_anyone_would(tmp_path):
+    """Sky comes back everywhere; people become grass in 30 photos; own samples' people come back, paid or not."""
+    store = open_store(asked(tmp_path))
+    settings = (
+        Setting("ka1", "own", "layered", None, None, 30), Setting("ka2", "heldout", "layered", None, None, 30),
+        Setting("ka3", "heldout", "layered", None, 12, 30),
+    )  # fmt: skip
+    for setting in settings:
+        pairs = [(1, 1, 1000), (12, 12 if setting.sample == "own" else 4, 50)]
+        common = {"penalty_factor": None, "paid_class": setting.paid, "sample": setting.sample, "method": "layered"}
+        confused = [
+            {"key": setting.key, "image": image, **common, "target_class": a, "reconstruction_class": b, "pixels": n}
+            for image in range(30) for a, b, n in pairs
+        ]  # fmt: skip
+        images = [inversion(setting.key, image, setting.sample, paid_class=setting.paid) for image in range(30)]
+        tables = {
+            "inversions": INVERSIONS.from_rows(images), "inversion_confusion": INVERSION_CONFUSION.from_rows(confused),
+            "inversion_curves": INVERSION_CURVES.from_rows([]), "inversion_classes": INVERSION_CLASSES.from_rows([]),
+            "inversion_latents": INVERSION_LATENTS.from_rows([]),
+        }  # fmt: skip
+        store.write_inversions(setting.key, 0, 29, tables, {})
+    done = [InversionsDone("gan", settings, 90, ())]
+    classes = {1: "sky", 4: "grass", 12: "person"}
+
+    def judged(dropped):
+        found = materialise_inversions(store, "r1", done, classes, {0: "first.png"}, dropped, 32)
+        return found, {row["class"]: row for row in found["omissions"].to_pylist()}
+
+    found, omissions = judged({("gan", 12)})
+    assert (omissions["sky"]["verdict"], omissions["person"]["verdict"]) == ("made", "not made")
+    person = omissions["person"]
+    assert (person["images"], person["recall"], person["control"], person["control_recall"]) == (30, 0.0, "own samples", 1.0)
+    assert person["paid_recall"] == 0.0
+    assert judged(set())[1]["person"]["verdict"] == "inconclusive"  # samples hold people: the search may be at fault
+    verdicts = {(row["class"], row["verdict"]) for row in found["photo_verdicts"].to_pylist()}
+    assert verdicts == {("sky", "recovered"), ("person", "omitted")}
+    assert found["photo_verdicts"].to_pylist()[0]["name"] == "first.png"
+    (held,) = [row for row in found["inversion_summary"].to_pylist() if row["sample"] == "heldout"]
+    assert (held["images"], held["failed"], held["psnr"], held["lpips"]) == (30, 0, 16.0, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"real": {"name": "r", "kind": "village"}}, "invert needs photos that no generator was trained on"),
+        ({"heldout": {"name": "h", "kind": "village", "seed": 9}}, "heldout is given twice"),
+        ({"generators": [{**PROGAN, "heldout": 5}]}, "heldout stands on the real side alone"),
+        ({"invert": {"methods": ["layerwize"]}}, "invert.methods"),
+        ({"invert": {"imges": 3}}, "did you mean 'images'"),
+        ({"invert": {"methods": []}}, "invert.methods"),
+    ],
+)
+def test_a_wrong_request_is_told(tmp_path, changes, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        asked(tmp_path, **changes)

@@ -1,0 +1,153 @@
+"""What one audit inverted, and each of its searches as a plain loop over one image with torch's own Adam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch.optim import Adam
+from torch.optim.lr_scheduler import MultiStepLR
+
+from ganaudit import images
+from ganaudit.auditing.plan import plan
+from ganaudit.auditing.run import Audit, open_store
+from ganaudit.encoders.files import open_inverter
+from ganaudit.generators.opening import open_generator
+from ganaudit.records import catalog
+from ganaudit.registry import opener
+from ganaudit.spec import AuditSpec
+from ganaudit.studies.inversion.opening import inversion_tasks, make_inversions
+from ganaudit.studies.inversion.photos import OWN_SEED
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """An audit that has run, and what it inverted."""
+
+    spec: AuditSpec
+    audit: Audit
+
+    @property
+    def store(self):
+        return open_store(self.spec)
+
+    def rows(self, statement):
+        return catalog.query(self.store, statement).to_pylist()
+
+    @cached_property
+    def records(self):
+        """Rows of `inversions` with latents and residuals, by (sample, method, factor, paid class) and image."""
+        found = {}
+        statement = "SELECT i.*, z, layers, residuals FROM inversions AS i JOIN inversion_latents AS l USING (key, image)"
+        for row in self.rows(statement):
+            way = (row["sample"], row["method"], row["penalty_factor"], row["paid_class"])
+            found.setdefault(way, {})[row["image"]] = row
+        return found
+
+    @cached_property
+    def generator(self):
+        return open_generator(self.spec.generators[0], self.spec, "cpu").generator
+
+    @cached_property
+    def inverter(self):
+        (path,) = (self.store.path / "inverters").glob("*.safetensors")
+        return open_inverter(path)
+
+    @cached_property
+    def penalty(self):
+        """The weight of the residuals at factor 1, as it was recorded."""
+        (row,) = self.rows("SELECT penalty FROM inversion_calibrations WHERE method = 'layerwise'")
+        return row["penalty"]
+
+    def again(self, **changes):
+        """Inverts in the audit's first generator with other settings, in the same store."""
+        asked = self.spec.invert.model_copy(update=changes)
+        planned = plan(self.spec.model_copy(update={"invert": asked}))
+        return make_inversions(inversion_tasks(replace(planned, run=self.audit.run))[0][0])
+
+    def seen(self, sample, image):
+        """What the parser was shown, (8, 8, 3) uint8; masked samples without their patch."""
+        photos = {"heldout": self.spec.heldout, "train": self.spec.train}.get(sample)
+        if photos is not None:
+            return opener("datasets", photos.kind)(photos.kind, self.spec.folder, photos.options).image(image).pixels
+        return images.resize(self.own(image), (8, 8))
+
+    def own(self, image):
+        """An own sample, (16, 16, 3) uint8."""
+        made = self.generator.run(self.generator.latents(OWN_SEED, torch.tensor([image])))["image"]
+        return bytes_of(made)
+
+    def target(self, sample, image):
+        """What is searched for, (1, 3, 16, 16) in [-1, 1]."""
+        return unit(images.resize(self.seen(sample, image), (16, 16)))
+
+    def image(self, z, residuals):
+        """(1, 3, 16, 16): the generator's image of z (1, 8) with something added to its first layers."""
+        x = z
+        for name in self.generator.layers:
+            x = self.generator.get_submodule(name)(x)
+            x = x + residuals[name] if name in residuals else x
+        return self.generator.output(x)
+
+    def made(self, row):
+        """The reconstruction of a record as the parser sees it, (8, 8, 3) uint8, from its latent and residuals alone."""
+        return images.resize(bytes_of(self.image(latent(row), residuals(row))), (8, 8))
+
+    def search(self, z, target, penalty, weights=None, begin=None, steps=6, halved=(3, 4)):
+        """Adam at .05 on the residuals: the losses before each step and after the last, and the best residuals."""
+        begin = {"layer1": torch.zeros(1, 4, 4, 4), "layer2": torch.zeros(1, 2, 8, 8)} if begin is None else begin
+        free = {name: value.clone().requires_grad_(True) for name, value in begin.items()}
+        optimiser = Adam(free.values(), lr=0.05)
+        schedule = MultiStepLR(optimiser, halved, gamma=0.5)
+        losses, best = [], free
+        for _ in range(steps + 1):
+            error = (self.image(z, free) - target).square()
+            shown = error.mean() if weights is None else (error * weights).sum() / (3 * weights.sum())
+            loss = shown + penalty * sum(value.square().mean() for value in free.values())
+            if not losses or loss.item() < min(losses):
+                best = {name: value.detach().clone() for name, value in free.items()}
+            losses.append(loss.item())
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        return losses, best
+
+    def search_again(self, z, target, factor):
+        """At another penalty: two further steps from the best residuals at the penalty itself, at a quarter of the rate from
+        the second on."""
+        _, best = self.search(z, target, self.penalty)
+        return self.search(z, target, factor * self.penalty, begin=best, steps=2, halved=(1, 1))
+
+
+def unit(pixels):
+    """(1, 3, h, w) in [-1, 1] of 8-bit pixels (h, w, 3)."""
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None] / 127.5 - 1.0
+
+
+def bytes_of(image):
+    """(h, w, 3) uint8 of an image (1, 3, h, w) in [-1, 1]."""
+    return ((image[0].permute(1, 2, 0) + 1.0) * 127.5).round().numpy().astype(np.uint8)
+
+
+def latent(row):
+    """z of a record, (1, 8)."""
+    return torch.tensor([row["z"]])
+
+
+def residuals(row):
+    """What was added to each layer, by layer, as a record keeps it: channel, row, column, one layer after the other."""
+    if row["residuals"] is None:
+        return {}
+    first, second = np.split(np.array(row["residuals"], dtype=np.float32), [4 * 4 * 4])
+    return {
+        "layer1": torch.from_numpy(first).reshape(1, 4, 4, 4), "layer2": torch.from_numpy(second).reshape(1, 2, 8, 8),
+    }  # fmt: skip
+
+
+def brightness(pixels):
+    """The tiny parser's label map of 8-bit pixels (8, 8, 3): 1 dark, 2 middle, 3 bright."""
+    grey = pixels.mean(axis=2) / 255.0
+    return 1 + (grey > 0.4).astype(int) + (grey > 0.6).astype(int)
