@@ -29,8 +29,8 @@ from ganaudit import audit, parse
 from ganaudit.maintenance.compact import compact
 from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 
 IMAGES_IN_ALL = 1_000_000
 BLOCK = 1024

@@ -1,8 +1,8 @@
-"""The audit as a Prefect flow: each source's blocks fan out as tasks, then the findings are published."""
+"""The audit as a Prefect flow: the library's driver, whose shards fan out as tasks; then the findings are published."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -10,21 +10,19 @@ import httpx
 from prefect import flow
 from prefect.futures import as_completed
 
+from flows.artifacts import publish
 from flows.progress import Artifact, SoFar
 from flows.runners import result, tasks_on
 from flows.threads import threads
-from ganaudit.auditing.plan import BlockTask
-from ganaudit.auditing.run import Audit, failing, open_store
+from ganaudit.auditing.driver import Progress, drive
+from ganaudit.auditing.run import Audit, failing, finish, prepared
 from ganaudit.errors import AuditError
 from ganaudit.spec import AuditSpec, load
-from ganaudit.studies.inversion.opening import inversion_tasks
-from tasks.block import block
-from tasks.invert import invert
-from tasks.prepare import prepare
-from tasks.publish import publish
+from ganaudit.studies.protocol import Done, Shard
+from tasks.work import work
 
 Watch = Callable[[SoFar], None]
-"""Told of every change: of the plan, of each block when its records stand, of each generator whose photos are inverted."""
+"""Told of every change: of each stage when it is planned, of each shard when its records stand."""
 
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
@@ -39,45 +37,33 @@ def audit(audit: str, store: str | None = None) -> Audit:
 
 def _run(spec: AuditSpec) -> Audit:
     watch = _watch.get()
-    planned, todo = prepare(spec)
-    with failing(planned, open_store(spec)):
-        so_far = SoFar.of(planned, todo)
+    planned, store = prepared(spec)
+    with failing(planned, store):
+        so_far = SoFar(planned)
         so_far.listeners += [] if watch is None else [watch]
-        so_far.listeners += [Artifact(so_far)] if todo or spec.invert is not None else []
-        so_far.tell()
+        so_far.listeners.append(Artifact(so_far))
+
+        def on_tasks(shards: Sequence[Shard]) -> Iterator[tuple[Shard, Done]]:
+            """As Prefect tasks. Raises the first error when all others are done: their records are worth having."""
+            asked = {work.submit(shard, shard.label): shard for shard in shards}
+            first_error = None
+            for future in as_completed(list(asked)):
+                try:
+                    done = result(future)
+                except Exception as error:
+                    first_error = first_error or error
+                    so_far.failed_shard()
+                    continue
+                yield asked[future], done
+            if first_error is not None:
+                raise first_error
+
         with tasks_on(planned):
-            parsed = _blocks(todo, so_far)
-            to_invert, notes = inversion_tasks(planned)
-            so_far.inverts([one.name for one in to_invert])
-            inverted = []
-            for asked, pending in [(one, invert.submit(one, one.name)) for one in to_invert]:
-                inverted.append(result(pending))
-                so_far.inverted(asked.name)
+            worked = drive(planned, store, on_tasks, Progress(planned, listeners=[so_far.hear]))
         so_far.publishes()
-        return publish(planned, parsed, inverted, notes)
-
-
-def _blocks(todo: list[BlockTask], so_far: SoFar) -> int:
-    """Makes the blocks and returns how many images they held. Raises the first error when all others are done."""
-    futures = [block.submit(one, label(one)) for one in todo]
-    parsed, first_error = 0, None
-    for future in as_completed(futures):
-        try:
-            done = result(future)
-        except Exception as error:  # the other blocks' records are worth having: go on, then say what went wrong
-            first_error = first_error or error
-            so_far.block_failed()
-            continue
-        parsed += done.images
-        so_far.block(done)
-    if first_error is not None:
-        raise first_error
-    return parsed
-
-
-def label(todo: BlockTask) -> str:
-    """How Prefect's pages call a block."""
-    return f"{todo.source.name} {todo.first}-{todo.last}"
+        found = finish(planned, store, worked)
+        publish(found)
+        return found
 
 
 def run(path: Path | str, store: Path | str | None = None, watch: Watch | None = None) -> Audit:
@@ -88,7 +74,7 @@ def run(path: Path | str, store: Path | str | None = None, watch: Watch | None =
     except httpx.HTTPError as error:
         raise AuditError(
             f"the Prefect server stopped answering ({str(error) or type(error).__name__}); "
-            "the finished blocks are in the store, and the same command goes on from there"
+            "the finished shards are in the store, and the same command goes on from there"
         ) from error
     finally:
         _watch.reset(told)

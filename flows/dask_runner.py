@@ -21,8 +21,8 @@ from prefect_dask import DaskTaskRunner
 from flows.dask_workers import check_store, check_workers, connected
 from flows.threads import Runner
 from ganaudit import devices
-from ganaudit.auditing.plan import Plan
 from ganaudit.errors import AuditError, RequestError
+from ganaudit.sources.planned import Plan
 from ganaudit.spec import Run
 
 

@@ -11,8 +11,8 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 
 from flows.threads import threads
-from ganaudit.auditing.plan import Plan
 from ganaudit.errors import AuditError, GanauditError, RequestError
+from ganaudit.sources.planned import Plan
 from ganaudit.spec import AuditSpec
 
 R = TypeVar("R")

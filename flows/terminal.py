@@ -33,60 +33,59 @@ _NUMBER = re.compile(r"[-+<−]?[\d,.]+( \[.*\])?|[-–]")
 
 
 class RunProgress:
-    """The run in the terminal: a bar for each source whose blocks are missing and one for all; plain lines where nobody looks.
+    """The run in the terminal, stage by stage: a bar for each source or generator, one for all; plain lines where nobody looks.
 
     Told of every change by `flows.progress.SoFar`.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        columns = (
-            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[counted]}", justify="right"),
-        )  # fmt: skip
-        self._bars = Progress(*columns, console=console, auto_refresh=False)
+        self._bars: Progress | None = None
         self._bar: dict[str, TaskID] = {}
         self._all: TaskID | None = None
-        self._stage: str | None = None
+        self._stage: tuple[str, str] | None = None
         self._said = 0.0
-        self._parsed = False
+        self._worked = False
 
     def __enter__(self) -> RunProgress:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._bars.live.is_started:
-            self._bars.stop()
+        if self._bars is not None:
+            self._stop()
             self._console.print()
 
     def __call__(self, so_far: SoFar) -> None:
-        from flows.progress import INVERTING, PUBLISHING, line
-        from ganaudit.report.words import counted
+        from flows.progress import PUBLISHING
 
-        if self._stage is None:
-            self._begin(so_far)
-        if so_far.stage == INVERTING != self._stage:
-            names = ", ".join(so_far.inverting)
-            self._say(f"Inverting photos in {counted(so_far.inversions, 'generator')}: {names}.")
-        elif so_far.stage == INVERTING:
-            self._say(line(so_far))
-        if so_far.stage == PUBLISHING != self._stage:
+        if so_far.stage == PUBLISHING:
+            if not self._worked:
+                total = sum(source.count for source in so_far.planned.sources)
+                self._say(f"All {total:,} images are in the store already; nothing to parse.")
             self._say("Rolling up the findings and drawing the report …")
-        self._stage = so_far.stage
-        if self._bar:
+            return
+        if (so_far.study, so_far.stage) != self._stage:
+            self._stage = (so_far.study, so_far.stage)
+            self._begin(so_far)
+        if so_far.groups:
             self._update(so_far)
 
     def _begin(self, so_far: SoFar) -> None:
-        planned = so_far.planned
-        if not so_far.sources:
-            total = sum(source.count for source in planned.sources)
-            self._say(f"All {total:,} images are in the store already; nothing to parse.")
+        self._stop()
+        if not so_far.groups:
             return
-        parts = f"{so_far.images:,} images in {so_far.blocks} blocks, on {planned.device}, {planned.where}"
-        named = ", ".join(one.name for one in so_far.sources.values())
-        self._say(f"Parsing {parts}." if self._console.is_terminal else f"Parsing {parts}: {named}.")  # bars have names
-        self._said = so_far.clock()
-        for key, source in so_far.sources.items():
-            self._bar[key] = self._bars.add_task(escape(source.name), total=source.images, counted="")
+        self._worked, self._said = True, so_far.clock()
+        planned, title = so_far.planned, so_far.stage.capitalize()
+        parts = f"{so_far.images:,} images in {so_far.shards} shards, on {planned.device}, {planned.where}"
+        named = ", ".join(so_far.groups)
+        self._say(f"{title}: {parts}." if self._console.is_terminal else f"{title}: {parts}: {named}.")  # bars have names
+        columns = (
+            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[counted]}", justify="right"),
+        )  # fmt: skip
+        self._bars = Progress(*columns, console=self._console, auto_refresh=False)
+        self._bar = {
+            name: self._bars.add_task(escape(name), total=group.images, counted="") for name, group in so_far.groups.items()
+        }
         self._all = self._bars.add_task("all", total=so_far.images, counted="") if len(self._bar) > 1 else None
         if self._console.is_terminal:
             self._bars.start()
@@ -95,9 +94,11 @@ class RunProgress:
         from flows.progress import line
         from ganaudit.report.words import about
 
-        for key, source in so_far.sources.items():
-            counted = f"{source.images_done:,} of {source.images:,} images, {source.blocks_done} of {source.blocks} blocks"
-            self._bars.update(self._bar[key], completed=source.images_done, counted=counted)
+        if self._bars is None:
+            return
+        for name, group in so_far.groups.items():
+            counted = f"{group.images_done:,} of {group.images:,} images, {group.shards_done} of {group.shards} shards"
+            self._bars.update(self._bar[name], completed=group.images_done, counted=counted)
         rate = "" if so_far.rate is None else f"{so_far.rate:,.0f} images a second"
         left = "" if not so_far.seconds_left else f", about {about(so_far.seconds_left)} left"
         last = next(iter(self._bar.values())) if self._all is None else self._all
@@ -108,17 +109,20 @@ class RunProgress:
                 else f"{so_far.images_done:,} of {so_far.images:,} images, {rate}{left}"
             )
             self._bars.update(last, completed=so_far.images_done, counted=said)
-        if self._console.is_terminal and self._bars.live.is_started:
+        if self._bars.live.is_started:
             self._bars.refresh()
-        elif not self._parsed and so_far.ended is None and so_far.clock() - self._said >= PLAIN_SECONDS:
+        elif so_far.ended is None and so_far.clock() - self._said >= PLAIN_SECONDS:
             self._said = so_far.clock()
-            self._say(line(so_far))
-        if so_far.ended is not None and not self._parsed:
-            self._parsed = True
-            if self._bars.live.is_started:
-                self._bars.stop()
-            done = f"{so_far.images:,} images in {so_far.seconds:,.0f} s, {so_far.images / so_far.seconds:,.0f} a second"
-            self._say(f"Parsed {done}.")
+            self._say(f"{line(so_far).capitalize()}.")
+        if so_far.ended is not None:
+            self._stop()
+            rate = f"{so_far.images / so_far.seconds:,.0f} a second"
+            self._say(f"{so_far.stage.capitalize()} done: {so_far.images:,} images in {so_far.seconds:,.0f} s, {rate}.")
+
+    def _stop(self) -> None:
+        if self._bars is not None and self._bars.live.is_started:
+            self._bars.stop()
+        self._bars = None
 
     def _say(self, text: str) -> None:
         self._console.print(text, style="dim", markup=False, soft_wrap=True)

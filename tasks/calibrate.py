@@ -9,7 +9,7 @@ from prefect import task
 from benchmarks.calibration.chunks import Chunk, make_chunk
 from benchmarks.calibration.pool import PoolBlock, make_block
 from benchmarks.calibration.processes import run_in
-from tasks.block import may_pass
+from tasks.work import may_pass
 
 
 @task(

@@ -18,8 +18,8 @@ from benchmarks.calibration.pool import Pool, PoolSource, load
 from benchmarks.calibration.scenarios import SCENARIOS, cases_of
 from ganaudit import keys, statistics
 from ganaudit.random import VERSION as DRAWS_VERSION
-from ganaudit.records.schema import CALIBRATIONS
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CALIBRATIONS
 from ganaudit.version import __version__
 
 CHUNK = 250

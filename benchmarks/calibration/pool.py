@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from ganaudit import keys
 from ganaudit.datasets.village import VillageDataset
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import CLASSES, POOL_PIXELS
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASSES, POOL_PIXELS
 from ganaudit.records.used import Source, sources_of
 from ganaudit.studies.census.counts import read_counts
 from ganaudit.village.classes import NAMES

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from benchmarks.calibration.cases import LINES, Case
 from benchmarks.calibration.pool import Pool
-from ganaudit.records.schema import CALIBRATION, CALIBRATIONS
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CALIBRATION, CALIBRATIONS
 from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED
 
 Floats = NDArray[np.float64]

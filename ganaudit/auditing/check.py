@@ -11,14 +11,15 @@ from typing import Any
 
 import torch
 
-from ganaudit.auditing.plan import BlockTask, plan
+from ganaudit.auditing.plan import plan
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import Batch, GeneratorSource, OpenSource
 from ganaudit.sources.roles import not_measured
 from ganaudit.spec import AuditSpec, VillageSource
-from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census import blocks as census
+from ganaudit.studies.census import work
 from ganaudit.studies.census.power import Reach, check_ratio, reach
-from ganaudit.studies.inversion.cost import cost_notes
+from ganaudit.studies.protocol import asked_for
 
 BYTES_PER_IMAGE, BYTES_PER_CLASS_ROW = 32, 17
 """Of compressed shards, measured on 12,288 images of the village (127,403 class rows)."""
@@ -77,11 +78,11 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
     store = Store(spec.path(spec.store))
     store.check_place()
     planned = plan(spec)
-    missing = planned.missing(store)
+    missing = census.missing(planned, store)
     found, remarks = [], list[str]()
     for source in planned.sources:
         first, last = source.blocks[0]
-        task = planned.task(source, first, last)
+        task = census.block_of(planned, source, first, last)
         todo = sum(one.last - one.first + 1 for one in missing if one.key == source.key)
         rate, set_aside, class_rows, remark = _probe(task)
         remarks += [f"{source.name!r}: {remark}"] if remark else []
@@ -101,21 +102,21 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
         missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
         notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *remarks,
-               *cost_notes(planned, store)),
+               *(said for study in asked_for(spec) for said in study.check(planned, store))),
         reach=reach(planned, store, detect),
     )  # fmt: skip
 
 
-def _probe(task: BlockTask) -> tuple[float, int, float, str | None]:
+def _probe(task: census.BlockTask) -> tuple[float, int, float, str | None]:
     """(images per second, images set aside, class rows per image, a remark) of a source's first batch, read twice."""
-    parser, source = blocks.opened(task)
+    parser, source = work.opened(task)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         first = replace(task, last=min(task.last, task.first + task.spec.sample.batch - 1))
         for _ in range(2):
             started = time.perf_counter()
-            counted = list(blocks.counted_batches(first, parser, source))
+            counted = list(work.counted_batches(first, parser, source))
             seconds = time.perf_counter() - started
     finally:
         torch.set_num_threads(before)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,110 +12,15 @@ from ganaudit import devices
 from ganaudit.errors import RequestError
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
-from ganaudit.parsers.protocol import ClassInfo
-from ganaudit.records.store import Store
-from ganaudit.sources.opening import GeneratorSource, OpenSource, open_source
+from ganaudit.records.store import BLOCK, Store
+from ganaudit.sources.opening import OpenSource, open_source
+from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
 from ganaudit.spec import AnySource, AuditSpec, FolderSource, MasksSource
-from ganaudit.studies.census.classes import check_accept, check_groups, check_slices
+from ganaudit.studies.protocol import asked_for
 
-BLOCK = 1024
-"""Images of one block: consecutive indices, always done whole."""
-
-
-@dataclass(frozen=True)
-class BlockTask:
-    """One block of one source: small, picklable, everything that a worker needs."""
-
-    spec: AuditSpec
-    asked: Asked
-    key: str
-    parser_key: str
-    first: int
-    last: int
-    device: str
-    precision: str
-    run: str = ""
-    """The run that asked for it, for logs: it is in no key."""
-
-    @property
-    def source(self) -> AnySource:
-        return self.asked.source(self.spec)
-
-
-@dataclass(frozen=True)
-class PlannedSource:
-    """One source of a run, with the content key of its records."""
-
-    asked: Asked
-    name: str
-    kind: str
-    key: str
-    recipe: Mapping[str, Any]
-    digests: Mapping[str, str]
-    resolution: int | None
-    """Short side of the images as they are made, in pixels."""
-    training_step: int | None
-    count: int
-    blocks: tuple[tuple[int, int], ...]
-    """(first, last) of every block that the run uses."""
-    first: int = 0
-    """Index of the first image that the run uses."""
-
-    @property
-    def role(self) -> str:
-        return self.asked.role
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run before it starts."""
-
-    spec: AuditSpec
-    run: str
-    started: datetime
-    device: str
-    precision: str
-    workers: int
-    parser_key: str
-    classes: tuple[ClassInfo, ...]
-    sources: tuple[PlannedSource, ...]
-
-    def task(self, source: PlannedSource, first: int, last: int) -> BlockTask:
-        """The images first to last of a source."""
-        return BlockTask(
-            self.spec, source.asked, source.key, self.parser_key, first, last, self.device, self.precision, self.run
-        )
-
-    def missing(self, store: Store) -> list[BlockTask]:
-        """Blocks that are not in the store yet, each key once, sources taking turns so that all get on evenly."""
-        queues: dict[str, list[BlockTask]] = {}
-        for source in self.sources:
-            done = store.finished_blocks(source.key)
-            tasks = queues.setdefault(source.key, [])
-            known = {(task.first, task.last) for task in tasks}
-            tasks += [
-                self.task(source, first, last)
-                for first, last in source.blocks
-                if (first, last) not in done and (first, last) not in known
-            ]
-        turns = max((len(tasks) for tasks in queues.values()), default=0)
-        return [tasks[turn] for turn in range(turns) for tasks in queues.values() if turn < len(tasks)]
-
-    @property
-    def where(self) -> str:
-        """Where and how many at once, in words."""
-        run = self.spec.run
-        if run.runner == "threads":
-            return f"{self.workers} at once"
-        if run.address is None:
-            return f"{self.workers} Dask worker{'s' if self.workers > 1 else ''} of this machine"
-        return f"the Dask workers at {run.address}"
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of the run, each key's once."""
-        return len({(source.key, block) for source in self.sources for block in source.blocks})
+LEAST_BLOCK = 64
+"""The smallest block of a store that a first, small audit makes."""
 
 
 def plan(spec: AuditSpec) -> Plan:
@@ -124,25 +28,34 @@ def plan(spec: AuditSpec) -> Plan:
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
     parser = open_parser(spec, device, precision)
-    names = {info.id: info.name for info in parser.parser.classes}
-    check_groups(spec.groups, names)
-    check_accept(spec.accept, spec.groups, names)
-    check_slices(spec.slices, Store(spec.path(spec.store)))
-    sources = [_planned(spec, asked, parser, device) for asked in named(spec)]
+    store = Store(spec.path(spec.store))
+    studies = asked_for(spec)
+    counted = [_counted(spec, asked, parser, device) for asked in named(spec)]
+    opened = [(asked, source) for asked, source, *_ in counted]
+    for study in studies:
+        study.validate(spec, parser, opened)
+    counted += [_counted(spec, asked, parser, device) for study in studies for asked in study.roles(spec, opened)]
+    block = store.block or _block(max(first + count for _, _, first, count in counted), spec.sample.batch)
+    if block % spec.sample.batch:
+        raise RequestError(
+            f"the store {store.path} has blocks of {block} images, which sample.batch {spec.sample.batch} does not divide; "
+            f"set sample.batch to {block}, {block // 2} or less"
+        )
+    sources = [_planned(spec, *one, parser, block) for one in counted]
     natives = [source.resolution for source in sources if source.role == GENERATED]
-    sources += [_planned(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]
+    controlled = [_counted(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]
+    sources += [_planned(spec, *one, parser, block) for one in controlled]
     started = datetime.now(UTC)
     return Plan(
         spec=spec, run=run_name(spec.name, started), started=started, device=device, precision=precision,
-        workers=devices.workers(spec.run.workers, device), parser_key=parser.key, classes=parser.parser.classes,
+        workers=devices.workers(spec.run.workers, device), block=block, parser_key=parser.key, classes=parser.parser.classes,
         sources=tuple(sources),
     )  # fmt: skip
 
 
-def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> PlannedSource:
+def _counted(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> tuple[Asked, OpenSource, int, int]:
+    """A source, opened, and the images of it that are used: (asked, source, first, count)."""
     named, source = asked.source(spec), open_source(asked, spec, parser, device)
-    if spec.invert is not None and spec.invert.layer != "auto" and isinstance(source, GeneratorSource):
-        source.check_layer(spec.invert.layer)
     count = _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == CONTROL:
         count = min(count, CONTROLS)
@@ -151,13 +64,25 @@ def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> 
         count = _without_held_out(named, count, source.length)
         if asked.role == HELDOUT:
             first, count = count, named.heldout
-    used = tuple(block for block in blocks(first + count, source.length) if block[1] >= first)
+    return asked, source, first, count
+
+
+def _planned(
+    spec: AuditSpec, asked: Asked, source: OpenSource, first: int, count: int, parser: OpenParser, block: int
+) -> PlannedSource:
+    used = tuple(one for one in blocks(first + count, source.length, block) if one[1] >= first)
+    named = asked.source(spec)
     recipe = {**source.recipe, "parser": _parser_part(parser, named, asked)}
     return PlannedSource(
         asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
         count=count, blocks=used, first=first,
     )  # fmt: skip
+
+
+def _block(images: int, batch: int) -> int:
+    """Images of one block in a store that is made now: a first try of 64 images costs 64 images."""
+    return min(BLOCK, max(batch, LEAST_BLOCK, 1 << (images - 1).bit_length()))
 
 
 def _without_held_out(asked: AnySource, count: int, length: int | None) -> int:
@@ -199,11 +124,11 @@ def _count(spec: AuditSpec, asked: AnySource, source: OpenSource, generated: boo
     return wanted
 
 
-def blocks(count: int, length: int | None) -> tuple[tuple[int, int], ...]:
+def blocks(count: int, length: int | None, size: int = BLOCK) -> tuple[tuple[int, int], ...]:
     """(first, last) of the whole blocks that hold images 0 … count-1; a collection's last block ends where it ends."""
     last = count - 1
     return tuple(
-        (first, first + BLOCK - 1 if length is None else min(first + BLOCK, length) - 1) for first in range(0, last + 1, BLOCK)
+        (first, first + size - 1 if length is None else min(first + size, length) - 1) for first in range(0, last + 1, size)
     )
 
 
@@ -212,8 +137,3 @@ def run_name(audit: str, started: datetime) -> str:
     plain = unicodedata.normalize("NFKD", audit).encode("ascii", "ignore").decode().lower()
     slug = "-".join("".join(c if c.isalnum() else " " for c in plain).split())[:40] or "audit"
     return f"{slug}-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def needs(tasks: Sequence[BlockTask]) -> int:
-    """Images that `tasks` will parse."""
-    return sum(task.last - task.first + 1 for task in tasks)

@@ -6,10 +6,9 @@ import json
 import platform
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,33 +17,32 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import torch
 
 from ganaudit import devices, sql
-from ganaudit.auditing.plan import BlockTask, Plan, plan
+from ganaudit.auditing.driver import Progress, drive, on_threads
+from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records import catalog, leases, schema
 from ganaudit.records.schema import INTERRUPTED
 from ganaudit.records.store import Store
+from ganaudit.records.tables import RUN_NOTES
 from ganaudit.report.data import Findings, Quarantined, ReportData, Used, generators
+from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import not_measured
 from ganaudit.spec import AuditSpec, Decide
-from ganaudit.studies.census import findings, pictures
-from ganaudit.studies.census.work import BlockDone, make_block
-from ganaudit.studies.inversion.findings import materialise_inversions
-from ganaudit.studies.inversion.opening import inversion_tasks, make_inversions
+from ganaudit.studies.census import pictures
 from ganaudit.studies.inversion.pictures import reconstructed
-from ganaudit.studies.inversion.settings import InversionsDone
+from ganaudit.studies.protocol import Done, Shard, asked_for
 from ganaudit.version import __version__
 
 DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"
 EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
 LIBRARIES = ("torch", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "duckdb", "pillow")
 
-Watch = Callable[[BlockDone], None]
-"""Told of each block when its records stand."""
+Watch = Callable[[Progress, Shard | None, Done | None], None]
+"""Told of each stage, and of each shard when its records stand."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,16 @@ class Audit:
     store: Path
     report: Path
     findings: dict[str, pa.Table]
-    parsed: int
-    """Images that this run parsed; the others were in the store already."""
     quarantined: int
+    worked: Mapping[str, int] = field(default_factory=dict)
+    """Images that this run worked on, by stage; the others were in the store already."""
     notes: tuple[str, ...] = ()
     """What a reader of the findings has to know: sources that have none."""
+
+    @property
+    def parsed(self) -> int:
+        """Images that this run parsed."""
+        return self.worked.get("parsing", 0)
 
     @property
     def exit_code(self) -> int:
@@ -74,23 +77,24 @@ class Audit:
 
 def audit(spec: AuditSpec, watch: Watch | None = None) -> Audit:
     """Runs or resumes `spec` on threads of this process. Raises GanauditError where it cannot."""
-    store = open_store(spec)
-    planned = plan(spec)
-    tasks = begin(planned, store)
+    planned, store = prepared(spec)
     with failing(planned, store):
-        done = list(work(tasks, planned.workers, watch))
-        tasks_to_invert, notes = inversion_tasks(planned)
-        inverted = [make_inversions(one) for one in tasks_to_invert]
-        return finish(planned, store, sum(block.images for block in done), inverted, notes)
+        progress = Progress(planned, listeners=[] if watch is None else [watch])
+        return finish(planned, store, drive(planned, store, on_threads(planned.workers), progress))
 
 
-def open_store(spec: AuditSpec) -> Store:
-    """The audit's store, ready to be written."""
-    return Store(spec.path(spec.store)).open_for_writing()
+def prepared(spec: AuditSpec) -> tuple[Plan, Store]:
+    """The plan of an audit and its store, ready to be written; the run is recorded as begun."""
+    planned = plan(spec)
+    store = Store(spec.path(spec.store)).open_for_writing(planned.block)
+    if store.block != planned.block:  # another audit has just made the store, with other blocks
+        planned = plan(spec)
+    begin(planned, store)
+    return planned, store
 
 
-def begin(planned: Plan, store: Store) -> list[BlockTask]:
-    """Records that the run started, and what it is about; returns the blocks that are missing.
+def begin(planned: Plan, store: Store) -> None:
+    """Records that the run started, and what it is about.
 
     Raises RequestError while the store is being pruned.
     """
@@ -111,29 +115,6 @@ def begin(planned: Plan, store: Store) -> list[BlockTask]:
         for source in planned.sources
     ]  # fmt: skip
     store.start_run(_run_row(planned, "running", planned.started + leases.skew(store)), used)
-    return planned.missing(store)
-
-
-def work(tasks: Sequence[BlockTask], workers: int, watch: Watch | None = None) -> Iterator[BlockDone]:
-    """Makes the blocks on `workers` threads, yielding each when it stands. The first failure stops what has not started."""
-    if not tasks:
-        return
-    before = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(min(workers, len(tasks)), "ganaudit-block") as pool:
-            pending: set[Future[BlockDone]] = {pool.submit(make_block, task) for task in tasks}
-            try:
-                while pending:
-                    ready, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in ready:
-                        block = future.result()
-                        if watch is not None:
-                            watch(block)
-                        yield block
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -153,10 +134,8 @@ def failing(planned: Plan, store: Store) -> Iterator[None]:
             raise
 
 
-def finish(
-    planned: Plan, store: Store, parsed: int, inverted: Sequence[InversionsDone] = (), notes: Sequence[str] = ()
-) -> Audit:
-    """Findings, pictures, report and catalog of a run whose blocks and inversions all stand."""
+def finish(planned: Plan, store: Store, worked: Mapping[str, int]) -> Audit:
+    """Findings, pictures, report and catalog of a run whose records all stand."""
     from ganaudit import report
 
     with catalog.of_run(store, planned.run) as connection:
@@ -165,11 +144,11 @@ def finish(
             if source.role == "real" and counts.get(source.name, 0) < 2:
                 why = _reason(connection, planned.run, source.name)
                 raise AuditError(f"real source {source.name!r} has no usable images: {why}")
-    spec = planned.spec
-    found = findings.materialise(store, planned.run, spec.decide, spec.groups, spec.slices)
-    if spec.invert is not None:
-        found |= _inversions(planned, store, inverted, found["dropped_classes"])
-    pictures.save(store, planned.run, pictures.collect(planned, store, found))
+    found: dict[str, pa.Table] = {}
+    for study in asked_for(planned.spec):
+        made = study.findings(store, planned.run)
+        study.keep(planned, store, made)
+        found |= made
     quarantined = sum(source.count for source in planned.sources) - sum(counts.values())
     status = SET_ASIDE if quarantined else DONE
     store.finish_run(_run_row(planned, status, store.started(planned.run), leases.utc(store)))
@@ -177,23 +156,7 @@ def finish(
     page = report_path(store, planned.run)
     data = report_data(store, planned.run)
     page.write_text(report.render(data), encoding="utf-8")
-    further = (*notes, *(note for one in inverted for note in one.notes))
-    return Audit(planned.run, status, store.path, page, found, parsed, quarantined, (*data.notes, *further))
-
-
-def _inversions(planned: Plan, store: Store, inverted: Sequence[InversionsDone], verdicts: pa.Table) -> dict[str, pa.Table]:
-    """The findings of the inversions."""
-    assert planned.spec.invert is not None
-    dropped = {
-        (row["generator"], row["class_id"])
-        for row in verdicts.to_pylist()
-        if row["verdict"] == "dropped"  # by presence or by area: a parser's specks are many and small
-    }
-    with catalog.of_run(store, planned.run) as connection:
-        statement = "SELECT image, name FROM run_images(?) WHERE role = 'heldout'"
-        names = dict(connection.execute(statement, [planned.run]).fetchall())
-    classes = {info.id: info.name for info in planned.classes}
-    return materialise_inversions(store, planned.run, inverted, classes, names, dropped, planned.spec.invert.batch)
+    return Audit(planned.run, status, store.path, page, found, quarantined, dict(worked), tuple(data.notes))
 
 
 def readable(connection: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:
@@ -245,7 +208,7 @@ def report_data(store: Store, run: str) -> ReportData:
         set_aside = connection.execute(
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
-        notes = _notes(connection, run, found)
+        notes = [*_notes(connection, run, found), *dict.fromkeys(row["note"] for row in store.of_run(RUN_NOTES, run))]
     audit_name, spec, *times, status, versions, device = row
     started, finished = (time and time.replace(tzinfo=UTC) for time in times)  # the view's times are UTC
     notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))])) if spec != "{}" else ()

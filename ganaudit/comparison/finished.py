@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records.schema import FINDINGS, FINISHED, RUNS
+from ganaudit.records.schema import FINDINGS, FINISHED
 from ganaudit.records.store import Store, counting
+from ganaudit.records.tables import RUNS
 from ganaudit.records.used import Source, sources_of
 from ganaudit.spec import Decide
 

@@ -1,4 +1,4 @@
-"""Whether the tables of a block belong together: as many images as its name says, no image with more pixels than it has."""
+"""Whether the tables of a shard belong together: as many images as its name says, no image with more pixels than it has."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from ganaudit.errors import AuditError
 from ganaudit.maintenance.problems import Problem, problem
+from ganaudit.records import schema
+from ganaudit.records.columns import Shards
 from ganaudit.records.compacted import Block
-from ganaudit.records.schema import CLASS_PIXELS, CLASSES, IMAGES, RUN_SOURCES
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, CLASSES, IMAGES, RUN_SOURCES
+
+OF_IMAGES = schema.shards_of(IMAGES.name)
 
 Heads = Mapping[int, str]
 """The head of each class."""
@@ -36,41 +40,63 @@ def heads(store: Store) -> dict[str, Heads]:
     return found
 
 
-def block_problems(store: Store, key: str, block: Block, heads: Heads | None, deep: bool) -> Iterator[Problem]:
-    """What is wrong with a finished block, taken together."""
-    images, classes = (_file(store, name, key, block) for name in (IMAGES.name, CLASS_PIXELS.name))
-    size = block[1] - block[0] + 1
-    if not classes.exists():
-        yield problem(
-            store, "missing", classes, f"the images {block[0]} to {block[1]} have no class pixels; delete {images.name}"
-        )
-        return
+def shard_problems(store: Store, shards: Shards, key: str, block: Block, deep: bool) -> Iterator[Problem]:
+    """What is wrong with a finished shard, taken together with the tables beside it."""
+    mark = _file(store, shards, shards.mark.name, key, block)
+    size, lacking = block[1] - block[0] + 1, False
+    for table in shards.beside:
+        path = _file(store, shards, table.name, key, block)
+        if table.name not in shards.may_lack and not path.exists():
+            words = f"the shard {block[0]} to {block[1]} of {shards.mark.name} has no {table.name}"
+            yield problem(store, "missing", path, f"{words}; delete {mark} and run the audit again")
+            lacking = True
     try:
-        rows = _rows(store, key, block)
+        rows = _rows(store, shards, key, block)
         if rows != size:
-            yield problem(store, "inconsistent", images, f"the block {block[0]} to {block[1]} has {rows:,} rows, not {size:,}")
-        if deep:
-            yield from _pixel_problems(store, key, block, heads)
+            yield problem(store, "inconsistent", mark, f"the shard {block[0]} to {block[1]} has {rows:,} rows, not {size:,}")
+        if deep and not lacking:
+            yield from _image_problems(store, shards, key, block)
+    except (AuditError, OSError, ValueError):  # told of where that file itself is looked at
+        return
+
+
+def _image_problems(store: Store, shards: Shards, key: str, block: Block) -> Iterator[Problem]:
+    """The tables beside the mark are about the mark's images, and those that have a row for each have one."""
+    held = set(store.read_block(shards.mark, key, block, ["image"])["image"].to_pylist())
+    for table in shards.beside:
+        if table.name in shards.may_lack:
+            continue
+        there = set(store.read_block(table, key, block, ["image"])["image"].to_pylist())
+        path = _file(store, shards, table.name, key, block)
+        if there - held:
+            words = f"it holds the image {min(there - held)}, which is not in the shard {block[0]} to {block[1]}"
+            yield problem(store, "misplaced", path, words)
+        elif table.name in shards.whole and there != held:
+            yield problem(store, "inconsistent", path, f"it lacks the image {min(held - there)}")
+
+
+def pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) -> Iterator[Problem]:
+    """Of each image, the classes of one head (without void, which stands in all of them) cover no more than its pixels."""
+    try:
+        yield from _pixel_problems(store, key, block, heads)
     except (AuditError, OSError, ValueError):  # told of where that file itself is looked at
         return
 
 
 def _pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) -> Iterator[Problem]:
-    """Of each image, the classes of one head (without void, which stands in all of them) cover no more than its pixels."""
     images = store.read_block(IMAGES, key, block, ["image", "pixels", "status"])
     held = store.read_block(CLASS_PIXELS, key, block, ["image", "class_id", "pixels"])
     index = images["image"].to_numpy()
-    path = _file(store, CLASS_PIXELS.name, key, block)
+    path = _file(store, OF_IMAGES, CLASS_PIXELS.name, key, block)
     if not np.array_equal(index, np.arange(block[0], block[1] + 1)):
-        yield problem(store, "inconsistent", _file(store, IMAGES.name, key, block), "an image is missing or there twice")
+        yield problem(
+            store, "inconsistent", _file(store, OF_IMAGES, IMAGES.name, key, block), "an image is missing or there twice"
+        )
         return
     pixels = images["pixels"].fill_null(0).to_numpy().astype(np.int64)
     place = held["image"].to_numpy() - block[0]
     if len(place) and (place.min() < 0 or place.max() >= len(index)):
-        yield problem(
-            store, "misplaced", path, f"it holds class pixels of images that are not in the block {block[0]} to {block[1]}"
-        )
-        return
+        return  # told of above
     ids = held["class_id"].to_numpy()
     for head in sorted(set(heads.values())) if heads else ():
         of_head = np.array([one for one, name in heads.items() if name == head and one != 0]) if heads else ids
@@ -90,14 +116,14 @@ def _summed(place: NDArray[np.int64], pixels: NDArray[np.int32], size: int) -> N
     return total
 
 
-def _file(store: Store, table: str, key: str, block: Block) -> Path:
-    return store.files_of(table, key, [block])[0]
+def _file(store: Store, shards: Shards, table: str, key: str, block: Block) -> Path:
+    return store.files_of(table, key, [block], shards.mark.name)[0]
 
 
-def _rows(store: Store, key: str, block: Block) -> int:
-    """Rows of `images` of a block, by the manifest or the shard's footer."""
+def _rows(store: Store, shards: Shards, key: str, block: Block) -> int:
+    """Rows of the mark, by the manifest or the shard's footer."""
     manifest = store.manifest(key)
     if manifest and block in manifest.places:
         part = manifest.places[block]
-        return part.rows[IMAGES.name][part.blocks.index(block)]
-    return int(pq.read_metadata(store.shard(IMAGES.name, key, *block)).num_rows)
+        return part.rows[shards.mark.name][part.blocks.index(block)]
+    return int(pq.read_metadata(store.shard(shards.mark.name, key, *block)).num_rows)

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from ganaudit.errors import AuditError
 from ganaudit.maintenance.footers import footers
 from ganaudit.records import catalog, leases, schema, writer
-from ganaudit.records.compacted import TABLES, Block, Manifest, Part, read_manifest, size_of, stretch
+from ganaudit.records.columns import Shards
+from ganaudit.records.compacted import Block, Manifest, Part, read_manifest, size_of, stretch
 from ganaudit.records.store import Store, unreadable
 
 GRACE = 3600.0
@@ -49,31 +50,31 @@ def compact(store: Store, grace: float = GRACE) -> list[Compacted]:
     with leases.alone(store, leases.COMPACT):
         if leases.is_live(store, leases.PRUNE):
             leases.busy(store, leases.PRUNE)
-        done = [_of_key(store, key, grace) for key in _keys(store)]
+        done = [_of_key(store, shards, key, grace) for shards in schema.SHARDS for key in _keys(store, shards)]
         if any(one.blocks or one.removed for one in done):
             catalog.build(store)
     return done
 
 
-def _keys(store: Store) -> list[str]:
-    return sorted(folder.name.removeprefix("key=") for folder in store.folder("images").glob("key=k*"))
+def _keys(store: Store, shards: Shards) -> list[str]:
+    return sorted(folder.name.removeprefix("key=") for folder in store.folder(shards.mark.name).glob("key=k*"))
 
 
-def _of_key(store: Store, key: str, grace: float) -> Compacted:
+def _of_key(store: Store, shards: Shards, key: str, grace: float) -> Compacted:
     now = store.manifest(key)
-    loose = sorted(store.loose_blocks("images", key) - set(now.places if now else ()))
-    made, generation = _parts(store, key, now, loose)
+    loose = sorted(store.loose_blocks(shards.mark.name, key) - set(now.places if now else ()))
+    made, generation = _parts(store, shards, key, now, loose)
     if made:
         replaced = {stretch(part.blocks[0]) for part in made}
         kept = [part for part in (now.parts if now else ()) if stretch(part.blocks[0]) not in replaced]
         parts = tuple(sorted([*kept, *made], key=lambda part: part.blocks))
         _write_manifest(store, Manifest(key, generation, parts))
     removed, waiting = remove_replaced(store, key, grace)
-    counted = [file for table in TABLES for file in store.loose_and_parts(table, key)]
+    counted = [file for table in shards.tables for file in store.loose_and_parts(table.name, key)]
     return Compacted(key, sum(len(part.blocks) for part in made), len(counted), size_of(counted), removed, waiting)
 
 
-def _parts(store: Store, key: str, now: Manifest | None, loose: Sequence[Block]) -> tuple[list[Part], int]:
+def _parts(store: Store, shards: Shards, key: str, now: Manifest | None, loose: Sequence[Block]) -> tuple[list[Part], int]:
     """Write the parts of the stretches that have shards of their own; a single shard stays as it is."""
     old = {stretch(part.blocks[0]): part for part in (now.parts if now else ())}
     written = read_manifest(store.manifest_file(key))
@@ -83,15 +84,15 @@ def _parts(store: Store, key: str, now: Manifest | None, loose: Sequence[Block])
         held = old[number].blocks if number in old else ()
         blocks = tuple(sorted([*held, *(block for block in loose if stretch(block) == number)]))
         if len(blocks) > 1:
-            made.append(_write_part(store, key, generation, blocks))
+            made.append(_write_part(store, shards, key, generation, blocks))
     return made, generation
 
 
-def _write_part(store: Store, key: str, generation: int, blocks: tuple[Block, ...]) -> Part:
+def _write_part(store: Store, shards: Shards, key: str, generation: int, blocks: tuple[Block, ...]) -> Part:
     """One file per table; a table that none of the blocks has gets none."""
-    tables = [name for name in TABLES if name != "parser_confusion" or _has(store, name, key, blocks[0])]
+    tables = [one for one in shards.tables if one.name not in shards.may_lack or _has(store, one.name, key, blocks[0])]
     part = Part(generation, blocks, {})
-    rows = {name: _write_file(store, name, key, part) for name in tables}
+    rows = {table.name: _write_file(store, table.name, key, part) for table in tables}
     return Part(generation, blocks, rows)
 
 
@@ -145,7 +146,7 @@ def replaced_files(store: Store, key: str) -> Iterable[Path]:
     manifest = store.manifest(key)
     if manifest is None:
         return
-    for table in TABLES:
+    for table in schema.SHARDED:
         counted = {store.part(table, key, part) for part in manifest.parts if table in part.rows}
         for block, part in manifest.places.items():
             path = store.shard(table, key, *block)
@@ -163,7 +164,7 @@ def remove_replaced(store: Store, key: str, grace: float) -> tuple[int, int]:
     replaced = list(replaced_files(store, key))
     old = [path for path in replaced if max(path.stat().st_mtime, manifest.stat().st_mtime) <= limit]
     if old:
-        for table in TABLES:
+        for table in schema.SHARDED:
             if store.folder(table).is_dir():
                 store.begin_epoch(table)
     for path in old:

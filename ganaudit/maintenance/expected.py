@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ganaudit.errors import GanauditError
-from ganaudit.maintenance import inverted
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.maintenance.prune import run_rows
 from ganaudit.records.compacted import Block
-from ganaudit.records.schema import FINISHED, RUN_SOURCES
+from ganaudit.records.schema import FINISHED
 from ganaudit.records.store import Store
+from ganaudit.records.tables import RUN_KEYS, RUN_SOURCES
 
 FINDINGS = ("class_stats", "fsd", "dropped_classes")
-"""Findings that every finished run has."""
+"""Findings that every finished run has: those of the study that all others stand on."""
 
 
 def missing(store: Store) -> Iterator[Problem]:
@@ -35,7 +36,6 @@ def missing(store: Store) -> Iterator[Problem]:
                     store, "missing", store.finding(run, name), f"the run {run} has no finding {name}; run its audit again"
                 )
         yield from _records(store, run)
-        yield from inverted.missing(store, run)
 
 
 def _records(store: Store, run: str) -> Iterator[Problem]:
@@ -48,15 +48,21 @@ def _records(store: Store, run: str) -> Iterator[Problem]:
         for path in (store.source(row["key"]), store.classes(row["parser_key"])):
             if not path.is_file():
                 yield problem(store, "missing", path, f"{who}; run its audit again")
-        try:
-            gaps = _gaps(sorted(store.finished_blocks(row["key"])), row["first"], row["first"] + row["count"] - 1)
-        except GanauditError:
-            continue
-        for first, last in gaps:
-            folder = store.shard("images", row["key"], first, last).parent
-            yield problem(
-                store, "missing", folder, f"{who}, whose images {first:,} to {last:,} are not there; run its audit again"
-            )
+        yield from _missing(store, who, row, "images")
+    studied = store.of_run(RUN_KEYS, run)
+    for row in studied:
+        if (row["key"], row["first"], row["count"]) not in {(used["key"], used["first"], used["count"]) for used in sources}:
+            yield from _missing(store, f"the {row['study']} of the run {run} used {row['source']!r}", row, row["table"])
+
+
+def _missing(store: Store, who: str, row: Mapping[str, Any], mark: str) -> Iterator[Problem]:
+    try:
+        gaps = _gaps(sorted(store.finished_blocks(row["key"], mark)), row["first"], row["first"] + row["count"] - 1)
+    except GanauditError:
+        return
+    for first, last in gaps:
+        folder = store.shard(mark, row["key"], first, last).parent
+        yield problem(store, "missing", folder, f"{who}, whose {mark} {first:,} to {last:,} are not there; run its audit again")
 
 
 def _gaps(blocks: Sequence[Block], first: int, last: int) -> Iterator[Block]:

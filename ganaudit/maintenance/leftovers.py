@@ -9,8 +9,7 @@ from ganaudit.errors import GanauditError
 from ganaudit.maintenance.compact import replaced_files
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.records import leases, schema
-from ganaudit.records.compacted import TABLES
-from ganaudit.records.store import FILES, Store
+from ganaudit.records.store import Store, pattern
 
 YOUNG = 600.0
 """Seconds: a temporary file this young may be being written."""
@@ -30,7 +29,7 @@ def left(store: Store) -> Iterator[Problem]:
 def _patterns(table: str) -> tuple[str, ...]:
     if table == "manifests":
         return ("key=k*/manifest.json",)
-    return (FILES[table], "key=k*/part-*.parquet", "epoch-*.parquet") if table in TABLES else (FILES[table],)
+    return (pattern(table), "key=k*/part-*.parquet", "epoch-*.parquet") if table in schema.SHARDED else (pattern(table),)
 
 
 def _temporary(store: Store) -> Iterator[Problem]:

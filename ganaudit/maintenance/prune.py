@@ -19,17 +19,35 @@ from typing import Any
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.maintenance.compact import GRACE, remove_replaced
-from ganaudit.records import catalog, leases, writer
-from ganaudit.records.schema import FINISHED, INVERSION_CALIBRATIONS, INVERSIONS, RUN_SOURCES, RUNS, Table
-from ganaudit.records.store import INVERTED, Store, counting
+from ganaudit.records import catalog, leases, schema, writer
+from ganaudit.records.schema import FINISHED
+from ganaudit.records.store import Store, counting
+from ganaudit.records.tables import (
+    CALIBRATION,
+    CALIBRATIONS,
+    IMAGES,
+    MOMENTS,
+    POOL_PIXELS,
+    RUN_KEYS,
+    RUN_NOTES,
+    RUN_SOURCES,
+    RUNS,
+    SOURCES,
+)
 
 TRASH = "pruned-"
 """How folders that are on their way out are called, under tmp/."""
 
-OF_RUNS = ("runs", "run_sources")
-OF_SOURCES = ("manifests", "images", "class_pixels", "parser_confusion", "moments", "sources")
-"""In the order in which they go: without its manifest and images, a block does not count as done."""
-OF_INVERSIONS = ("inversions", *INVERTED)
+OF_RUNS = ("runs", RUN_SOURCES.name, RUN_KEYS.name, RUN_NOTES.name)
+KEPT_APART = (POOL_PIXELS.name, CALIBRATIONS.name, CALIBRATION.name)
+"""Tables of keys that belong to no run."""
+
+
+def _of_keys() -> list[str]:
+    """Tables of keys that runs use, in the order in which they go: without its manifest and mark, a shard does not count."""
+    marks = [shards.mark.name for shards in schema.SHARDS]
+    others = [name for name, table in schema.RECORDS.items() if table.files.startswith("key=k")]
+    return ["manifests", *marks, *(name for name in others if name not in (*marks, *KEPT_APART))]
 
 
 @dataclass(frozen=True)
@@ -60,8 +78,8 @@ def prunable(store: Store, keep: int | None = None, keep_days: float | None = No
         going |= set(rows) - _newest(rows, keep) - _young(store, rows, keep_days)
     kept = sorted(set(rows) - going)
     loose = {run for run in _ids(store, "run=*", (*OF_RUNS, "class_stats")) if run not in rows}
-    keys, parsers = _used(store, kept)
-    folders = [*_run_folders(store, sorted(going | loose)), *_key_folders(store, keys, parsers)]
+    used = _used(store, kept)
+    folders = [*_run_folders(store, sorted(going | loose)), *_key_folders(store, *used)]
     gone = sorted({folder.name.removeprefix("key=") for folder in folders if folder.name.startswith("key=k")})
     total = sum(_bytes(folder) for folder in [*folders, *_trash(store)])
     return Prunable(tuple(sorted(going)), tuple(gone), tuple(folders), total, tuple(kept))
@@ -139,10 +157,11 @@ def _young(store: Store, rows: dict[str, dict[str, Any]], keep_days: float | Non
     return {run for run, row in rows.items() if row["started"] >= since}
 
 
-def _used(store: Store, kept: Iterable[str]) -> tuple[set[str], set[str]]:
-    """The keys and parser keys that kept runs use."""
+def _used(store: Store, kept: Iterable[str]) -> tuple[set[str], set[str], set[str]]:
+    """The keys and parser keys that kept runs use, and the runs among them that an older ganaudit wrote, which say less."""
     keys: set[str] = set()
     parsers: set[str] = set()
+    older: set[str] = set()
     for run in kept:
         path = store.run_sources(run)
         if not path.is_file():
@@ -152,7 +171,10 @@ def _used(store: Store, kept: Iterable[str]) -> tuple[set[str], set[str]]:
         rows = store.read(RUN_SOURCES, path, ["key", "parser_key"]).to_pylist()
         keys |= {row["key"] for row in rows}
         parsers |= {row["parser_key"] for row in rows}
-    return keys, parsers
+        studied = store.of_run(RUN_KEYS, run)
+        keys |= {row["key"] for row in studied}
+        older |= set() if studied else {run}
+    return keys, parsers, older
 
 
 def _ids(store: Store, pattern: str, tables: Iterable[str]) -> set[str]:
@@ -166,35 +188,18 @@ def _run_folders(store: Store, runs: Sequence[str]) -> Iterable[Path]:
                 yield folder
 
 
-def _key_folders(store: Store, keys: set[str], parsers: set[str]) -> Iterable[Path]:
-    """Folders of keys that nothing uses. An inversion is used while the generator's records are."""
-    pools = _ids(store, "key=k*", ("pool_pixels", "calibrations", "calibration"))
-    for table in OF_SOURCES:
+def _key_folders(store: Store, keys: set[str], parsers: set[str], older: set[str]) -> Iterable[Path]:
+    """Folders of keys that nothing uses. Where a kept run does not say which keys its studies used, those keys stay."""
+    stay = keys | _ids(store, "key=k*", KEPT_APART)
+    known = {IMAGES.name, *(table.name for table in schema.shards_of(IMAGES.name).beside), MOMENTS.name, SOURCES.name}
+    studied = _ids(store, "key=k*", set(_of_keys()) - known - {"manifests"}) if older else set()
+    for table in _of_keys():
         for folder in sorted(store.folder(table).glob("key=k*")):
-            if folder.name.removeprefix("key=") not in keys | pools:
+            if folder.name.removeprefix("key=") not in stay | studied:
                 yield folder
-    unused = [
-        folder.name
-        for folder in sorted(store.folder("inversions").glob("key=k*"))
-        if not _generators(store, INVERSIONS, folder) & keys
-    ]
-    without = _ids(store, "key=k*", OF_INVERSIONS[1:]) - _ids(store, "key=k*", OF_INVERSIONS[:1])
-    for table in OF_INVERSIONS:
-        for name in [*unused, *sorted(f"key={key}" for key in without)]:
-            if (store.folder(table) / name).is_dir():
-                yield store.folder(table) / name
-    for folder in sorted(store.folder("inversion_calibrations").glob("key=k*")):
-        if not _generators(store, INVERSION_CALIBRATIONS, folder) & keys:
-            yield folder
     for folder in sorted(store.folder("classes").glob("key=p*")):
         if folder.name.removeprefix("key=") not in parsers:
             yield folder
-
-
-def _generators(store: Store, table: Table, folder: Path) -> set[str]:
-    """The key of the generator that the records of a folder are about; none for an empty folder."""
-    first = next(iter(sorted(folder.glob("*.parquet"))), None)
-    return set() if first is None else set(store.read(table, first, ["generator_key"])["generator_key"].to_pylist())
 
 
 def _trash(store: Store) -> list[Path]:

@@ -16,14 +16,14 @@ from ganaudit import keys
 from ganaudit.errors import AuditError
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.records import schema, writer
-from ganaudit.records.schema import SCHEMA_VERSION, Table
-from ganaudit.records.store import INVERTED, Store
+from ganaudit.records.columns import Table
+from ganaudit.records.schema import SCHEMA_VERSION
+from ganaudit.records.store import Store
+from ganaudit.records.tables import SOURCES
 
 SHARD = re.compile(r"(?:shard|part)-(\d+)-(\d+)(?:-\d+)?\.parquet")
 LEAST = {"pixels": 0, "x_min": 0, "y_min": 0, "x_sum": 0, "y_sum": 0, "class_id": 0, "true_class": 0, "image": 0}
 """Columns that hold nothing below this."""
-OF_RECIPE = ("images", "class_pixels", "parser_confusion", "inversions", *INVERTED)
-"""Tables whose footers say the key that they were made for."""
 SHARES = ("confidence",)
 """Columns between 0 and 1."""
 
@@ -76,11 +76,11 @@ def _place_problems(
     if held is not None and held != (name, name):
         yield problem(store, "misplaced", path, f"it holds rows of the {what} {held[0]}, not of its folder's")
     recipe = said.get("ganaudit.recipe")
-    if recipe is not None and table.name in OF_RECIPE and recipe != name:
+    if recipe is not None and table.name in schema.SHARDED and recipe != name:
         yield problem(store, "digest", path, f"its footer says that it was made for the key {recipe}")
     match = SHARD.fullmatch(path.name)
     images = _bounds(metadata, "image")
-    if match and images is not None and not table.name.startswith("inversion"):
+    if match and images is not None and _indexed(table.name):
         first, last = int(match[1]), int(match[2])
         if not (first <= images[0] and images[1] <= last):
             yield problem(store, "misplaced", path, f"it holds the images {images[0]} to {images[1]}, not those of its name")
@@ -88,10 +88,15 @@ def _place_problems(
         yield from _source_problems(store, path, name)
 
 
+def _indexed(table: str) -> bool:
+    """Whether the names of a table's shards give the indices of the images in them."""
+    return all(shards.indexed for shards in schema.SHARDS if table in {one.name for one in shards.tables})
+
+
 def _source_problems(store: Store, path: Path, key: str) -> Iterator[Problem]:
     """The key of a source is the digest of its recipe."""
     try:
-        for recipe in store.read(schema.SOURCES, path, ["recipe"])["recipe"].to_pylist():
+        for recipe in store.read(SOURCES, path, ["recipe"])["recipe"].to_pylist():
             if recipe != "{}" and keys.source_key(json.loads(recipe)) != key:
                 yield problem(
                     store, "digest", path, f"its recipe has the key {keys.source_key(json.loads(recipe))}, not its folder's"

@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from ganaudit.errors import GanauditError
-from ganaudit.maintenance import blocks, expected, inverted, leftovers
+from ganaudit.maintenance import blocks, expected, leftovers
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.maintenance.shapes import footer_problems
 from ganaudit.records import schema
-from ganaudit.records.compacted import TABLES as COMPACTED
-from ganaudit.records.store import FILES, Store
+from ganaudit.records.store import Store, pattern
+from ganaudit.records.tables import IMAGES
 
 TABLES = schema.RECORDS | schema.FINDINGS
 READERS = 8
@@ -56,26 +56,25 @@ def _jobs(store: Store, deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]
     for name, table in TABLES.items():
         for path in _there(store, name):
             yield partial(footer_problems, store, table, path, deep)
-    for folder in sorted(store.folder("images").glob("key=k*")):
-        key = folder.name.removeprefix("key=")
-        try:
-            done = sorted(store.finished_blocks(key))
-        except GanauditError as error:
-            yield partial(list, [problem(store, "torn", store.manifest_file(key), str(error))])
-            continue
-        for block in done:
-            yield partial(blocks.block_problems, store, key, block, heads.get(key), deep)
-    for folder in sorted(store.folder("inversions").glob("key=k*")):
-        key = folder.name.removeprefix("key=")
-        for places in sorted(store.loose_blocks("inversions", key)):
-            yield partial(inverted.shard_problems, store, key, places, deep)
+    for shards in schema.SHARDS:
+        for folder in sorted(store.folder(shards.mark.name).glob("key=k*")):
+            key = folder.name.removeprefix("key=")
+            try:
+                done = sorted(store.finished_blocks(key, shards.mark.name))
+            except GanauditError as error:
+                yield partial(list, [problem(store, "torn", store.manifest_file(key), str(error))])
+                continue
+            for block in done:
+                yield partial(blocks.shard_problems, store, shards, key, block, deep)
+                if deep and shards.mark.name == IMAGES.name:
+                    yield partial(blocks.pixel_problems, store, key, block, heads.get(key))
 
 
 def _there(store: Store, table: str) -> list[Path]:
     """The files of a table, in order; of a compacted one also its parts."""
     folder = store.folder(table)
-    found = list(folder.glob(FILES[table]))
-    return sorted([*found, *folder.glob("key=k*/part-*.parquet")] if table in COMPACTED else found)
+    found = list(folder.glob(pattern(table)))
+    return sorted([*found, *folder.glob("key=k*/part-*.parquet")] if table in schema.SHARDED else found)
 
 
 def _run(job: Callable[[], Iterable[Problem]]) -> list[Problem]:

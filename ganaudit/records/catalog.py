@@ -22,9 +22,11 @@ import pyarrow.parquet as pq
 from ganaudit import sql
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import leases, schema, writer
-from ganaudit.records.compacted import TABLES as COMPACTED
-from ganaudit.records.schema import SCHEMA_VERSION, Table
-from ganaudit.records.store import FILES, Store, unreadable
+from ganaudit.records.columns import Table
+from ganaudit.records.schema import SCHEMA_VERSION
+from ganaudit.records.store import Store, pattern, unreadable
+from ganaudit.records.tables import RUN_SOURCES
+from ganaudit.studies.inversion.record_tables import INVERSIONS
 
 STORAGE_VERSION = "v1.4.0"
 """DuckDB clients from this version on can open the catalog."""
@@ -45,7 +47,7 @@ _TYPES = {
 }
 
 _TABLES = schema.RECORDS | schema.FINDINGS
-_GROWN = {*schema.FINDINGS, schema.INVERSIONS.name}
+_GROWN = {*schema.FINDINGS, INVERSIONS.name}
 """Tables that got further columns: files of an older ganaudit have NULL there."""
 
 
@@ -53,7 +55,7 @@ def build(store: Store) -> Path:
     """Write the store's catalog anew and return its path. Raises RequestError where the store cannot be written to."""
     with writer.writing(store.catalog), writer.temporary_file(store.temporary, "catalog") as unfinished:
         store.temporary.mkdir(parents=True, exist_ok=True)
-        new = [table for table in COMPACTED if store.epoch(table) is None and store.folder(table).is_dir()]
+        new = [table for table in schema.SHARDED if store.epoch(table) is None and store.folder(table).is_dir()]
         for table in new:
             store.begin_epoch(table)
         if new:
@@ -106,7 +108,7 @@ def of_run(store: Store, run: str) -> duckdb.DuckDBPyConnection:
     if run not in (folder.name.removeprefix("run=") for folder in store.folder("run_sources").glob("run=*")):
         raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
     path = store.run_sources(run)
-    keys = sorted(set(store.read(schema.RUN_SOURCES, path, ["key"])["key"].to_pylist()))
+    keys = sorted(set(store.read(RUN_SOURCES, path, ["key"])["key"].to_pylist()))
     files = {name: [file for key in keys for file in store.files_of(name, key)] for name in ("images", "class_pixels")}
     found = {name: [file for file in (store.finding(run, name),) if file.is_file()] for name in schema.FINDINGS}
     return in_memory(store, {**files, **found, "run_sources": [path]})
@@ -155,13 +157,13 @@ def _patterns(store: Store, table: str) -> list[str]:
     that was compacted are named one by one: its old shards may still be there."""
     folder = store.folder(table)
     there = any(True for _ in store.files(table))
-    if table not in COMPACTED or not there:
-        return [f"{_escaped(folder)}/{FILES[table]}"] if there else []
+    if table not in schema.SHARDED or not there:
+        return [f"{_escaped(folder)}/{pattern(table)}"] if there else []
     epoch = store.epoch(table)
     last = [] if epoch is None else [_escaped(epoch)]  # after the globs: while it has its name, no shard of theirs has gone
     compacted = set(store.compacted_keys())
     if not compacted:
-        return [f"{_escaped(folder)}/{FILES[table]}", *last]
+        return [f"{_escaped(folder)}/{pattern(table)}", *last]
     patterns = []
     for one in sorted(folder.glob("key=k*")):
         key = one.name.removeprefix("key=")
@@ -247,7 +249,7 @@ def _signs_of_news(store: Store) -> Iterator[Path]:
             yield store.folder(table)
     for key in store.compacted_keys():
         yield store.manifest_file(key)
-        yield from (folder for table in COMPACTED if (folder := store.folder(table) / f"key={key}").is_dir())
+        yield from (folder for table in schema.SHARDED if (folder := store.folder(table) / f"key={key}").is_dir())
     if store.folder("manifests").is_dir():
         yield store.folder("manifests")
     yield from store.files("runs")

@@ -24,12 +24,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what one row stands for, its columns in order, and the columns its rows are sorted by in a file."""
+    """One table: what one row stands for, its columns in order, and the columns its rows are sorted by in a file.
+
+    files: where its files lie in its folder, as a glob pattern.
+    """
 
     name: str
     row: str
     columns: tuple[Column, ...]
     sort: tuple[str, ...] = ()
+    files: str = ""
 
     @property
     def arrow(self) -> pa.Schema:
@@ -73,6 +77,27 @@ class Table:
             raise AuditError(f"{where} holds NaN or infinity; a number that cannot be computed is NULL")
         return values
 
+
+@dataclass(frozen=True)
+class Shards:
+    """Tables of one shard: written in this order, `mark` last: a shard of that says that all of them are there.
+
+    may_lack: those that not every shard has. whole: those that have a row for every image of the mark. indexed: whether a
+    shard's name gives the indices of its images, or their places in a list.
+    """
+
+    beside: tuple[Table, ...]
+    mark: Table
+    may_lack: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+    indexed: bool = True
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return (*self.beside, self.mark)
+
+
+OF_KEY = "key=k*/shard-*-*.parquet"
 
 STRING, FLOAT, REAL = pa.string(), pa.float64(), pa.float32()
 BYTE2, BYTE4, BYTE8 = pa.int16(), pa.int32(), pa.int64()

@@ -20,9 +20,6 @@ import pyarrow.parquet as pq
 
 from ganaudit.errors import AuditError
 
-TABLES = ("images", "class_pixels", "parser_confusion")
-"""The tables that are compacted: those of a source's blocks."""
-
 PART_IMAGES = 262_144
 """Indices of one part: some tens of megabytes of class pixels."""
 

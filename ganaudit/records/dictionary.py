@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ganaudit import sql
-from ganaudit.records.schema import FINDINGS, RECORDS, SCHEMA_VERSION, Table
+from ganaudit.records.columns import Table
+from ganaudit.records.schema import FINDINGS, RECORDS, SCHEMA_VERSION
 
 INTRODUCTION = f"""# Records and findings
 

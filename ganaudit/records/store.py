@@ -38,46 +38,31 @@ import pyarrow.parquet as pq
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema, writer
-from ganaudit.records.compacted import TABLES as COMPACTED
+from ganaudit.records.columns import Table
 from ganaudit.records.compacted import Manifest, Part, read_manifest, read_row_group
-from ganaudit.records.schema import (
-    CLASS_PIXELS,
+from ganaudit.records.schema import INTERRUPTED, SCHEMA_VERSION
+from ganaudit.records.tables import (
+    CALIBRATION,
+    CALIBRATIONS,
     CLASSES,
     IMAGES,
-    INTERRUPTED,
-    PARSER_CONFUSION,
+    MOMENTS,
+    POOL_PIXELS,
+    RUN_KEYS,
+    RUN_NOTES,
     RUN_SOURCES,
     RUNS,
-    SCHEMA_VERSION,
     SOURCES,
-    Table,
 )
+from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS
 
 Footer = Mapping[str, str]
 
+BLOCK = 1024
+"""Images of one block: consecutive indices, always done whole. What a store is made with where nothing smaller will do."""
+
 STALE_SECONDS = 24 * 3600
 """A temporary file this old belongs to nobody: its writer was killed."""
-
-INVERTED = ("inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")
-"""Tables of the same shards as `inversions`, written before it."""
-
-FILES = {
-    "images": "key=k*/shard-*-*.parquet",
-    "class_pixels": "key=k*/shard-*-*.parquet",
-    "parser_confusion": "key=k*/shard-*-*.parquet",
-    "classes": "key=p*/classes.parquet",
-    "sources": "key=k*/source.parquet",
-    "runs": "run=*/[fis]*ed.parquet",
-    "run_sources": "run=*/sources.parquet",
-    "moments": "key=k*/moments-*-*.parquet",
-    "pool_pixels": "key=k*/shard-*-*.parquet",
-    "calibrations": "key=k*/chunk-*.parquet",
-    "calibration": "key=k*/calibration.parquet",
-    **{table: "key=k*/shard-*-*.parquet" for table in ("inversions", *INVERTED)},
-    "inversion_calibrations": "key=k*/calibration.parquet",
-    **{finding: f"run=*/{finding}.parquet" for finding in schema.FINDINGS},
-}
-"""Where a table's files lie in its folder, as a glob pattern."""
 
 _SHARD = re.compile(r"shard-(\d{9,})-(\d{9,})\.parquet")
 _KEY = re.compile(r"k[0-9a-f]+")
@@ -146,9 +131,9 @@ class Store:
 
     def files(self, table: str) -> Iterable[Path]:
         """Every file of a table that counts now."""
-        compacted = self.compacted_keys() if table in COMPACTED else []
+        compacted = self.compacted_keys() if table in schema.SHARDED else []
         if not compacted:
-            return self.folder(table).glob(FILES[table])
+            return self.folder(table).glob(pattern(table))
         folders = sorted(self.folder(table).glob("key=k*"))
         return itertools.chain.from_iterable(
             self.loose_and_parts(table, key) if key in compacted else folder.glob("shard-*-*.parquet")
@@ -179,11 +164,13 @@ class Store:
         return [*(self.part(table, key, part) for part in parts if table in part.rows),
                 *(self.shard(table, key, *block) for block in loose)]  # fmt: skip
 
-    def files_of(self, table: str, key: str, blocks: Iterable[tuple[int, int]] | None = None) -> list[Path]:
+    def files_of(
+        self, table: str, key: str, blocks: Iterable[tuple[int, int]] | None = None, mark: str = IMAGES.name
+    ) -> list[Path]:
         """The files that hold these finished blocks of a key, by default all; a part may hold further ones."""
         manifest = self.manifest(key)
         held = manifest.places if manifest else {}
-        wanted = sorted(self.finished_blocks(key) if blocks is None else blocks)
+        wanted = sorted(self.finished_blocks(key, mark) if blocks is None else blocks)
         found = (self.part(table, key, held[b]) if b in held else self.shard(table, key, *b) for b in wanted)
         return list(dict.fromkeys(found))
 
@@ -195,16 +182,17 @@ class Store:
 
     # opening
 
-    def open_for_writing(self) -> Store:
+    def open_for_writing(self, block: int = BLOCK) -> Store:
         """Create the folders that are missing, check that files can be written, and clear away stale temporary files.
 
-        Raises RequestError for a store that is read-only, or that a newer ganaudit wrote.
+        block: images of one block, where the store is made now. Raises RequestError for a store that is read-only, or that a
+        newer ganaudit wrote.
         """
         self.check_place()
         with writer.writing(self.path):
             self.temporary.mkdir(parents=True, exist_ok=True)
             with writer.temporary_file(self.temporary, "marker") as unfinished:
-                unfinished.write_text(json.dumps({"schema_version": SCHEMA_VERSION}) + "\n")
+                unfinished.write_text(json.dumps({"schema_version": SCHEMA_VERSION, "block": block}) + "\n")
                 if not self.marker.exists():
                     unfinished.replace(self.marker)
         self.sweep()
@@ -242,9 +230,18 @@ class Store:
                 f"{SCHEMA_VERSION}; upgrade ganaudit, or choose another folder with --store"
             )
 
+    @property
+    def block(self) -> int | None:
+        """Images of one block in this store; None where there is no store yet."""
+        return self._marked("block", BLOCK) if self.marker.exists() else None
+
     def _marked_version(self) -> int:
+        return self._marked("schema_version")
+
+    def _marked(self, entry: str, otherwise: int | None = None) -> int:
         try:
-            return int(json.loads(self.marker.read_text())["schema_version"])
+            found = json.loads(self.marker.read_text())
+            return int(found[entry] if otherwise is None else found.get(entry, otherwise))
         except (FileNotFoundError, NotADirectoryError):
             return 0
         except (ValueError, KeyError, TypeError) as error:
@@ -267,10 +264,10 @@ class Store:
 
     # records
 
-    def finished_blocks(self, key: str) -> set[tuple[int, int]]:
-        """(first, last) of the blocks of a key that are done; found by listing, without reading a record."""
+    def finished_blocks(self, key: str, mark: str = IMAGES.name) -> set[tuple[int, int]]:
+        """(first, last) of the shards of a key that are done; found by listing, without reading a record."""
         manifest = self.manifest(key)
-        return self.loose_blocks("images", key) | (set(manifest.places) if manifest else set())
+        return self.loose_blocks(mark, key) | (set(manifest.places) if manifest else set())
 
     def loose_blocks(self, table: str, key: str) -> set[tuple[int, int]]:
         """(first, last) of the blocks of a key that have a shard of their own."""
@@ -278,34 +275,18 @@ class Store:
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         return {(int(match[1]), int(match[2])) for match in map(_SHARD.fullmatch, names) if match}
 
-    def write_block(
-        self,
-        key: str,
-        first: int,
-        last: int,
-        images: pa.Table,
-        class_pixels: pa.Table,
-        footer: Footer,
-        confusion: pa.Table | None = None,
-    ) -> None:
-        """Write the records of the images first to last of a key; harmless where another writer was first.
+    def write_shard(self, mark: str, key: str, first: int, last: int, tables: Mapping[str, pa.Table], footer: Footer) -> None:
+        """Write one shard of a key: the tables that are written with `mark`, which comes last; harmless where another writer
+        was first.
 
-        confusion: what became of the true classes, where those are known. `images` must hold
-        each of these images once. The images shard comes last: it marks that the block is done.
+        Where a shard's name gives indices, `mark` must hold each of these images once.
         """
-        _check_block(key, first, last, images, class_pixels, *(() if confusion is None else (confusion,)))
-        if confusion is not None:
-            self._write(PARSER_CONFUSION, confusion, self.shard("parser_confusion", key, first, last), footer)
-        self._write(CLASS_PIXELS, class_pixels, self.shard("class_pixels", key, first, last), footer)
-        self._write(IMAGES, images, self.shard("images", key, first, last), footer)
-
-    def write_inversions(self, key: str, first: int, last: int, tables: Mapping[str, pa.Table], footer: Footer) -> None:
-        """Write the inversions of the images in places first to last of a key's list, with what belongs to them.
-
-        The shard of `inversions` comes last: it marks that they are done.
-        """
-        for name in (*INVERTED, "inversions"):
-            self._write(schema.RECORDS[name], tables[name], self.shard(name, key, first, last), footer)
+        shards = schema.shards_of(mark)
+        if shards.indexed:
+            _check_block(key, first, last, tables[mark], *(rows for name, rows in tables.items() if name != mark))
+        for table in shards.tables:
+            if table.name in tables or table.name not in shards.may_lack:
+                self._write(table, tables[table.name], self.shard(table.name, key, first, last), footer)
 
     def inversion_calibration(self, key: str) -> Path:
         """Where what was tried out before inverting lies."""
@@ -313,7 +294,7 @@ class Store:
 
     def write_inversion_calibration(self, row: Mapping[str, Any], footer: Footer) -> None:
         """Write what own samples told about a method before any photo was inverted: one row."""
-        table = schema.INVERSION_CALIBRATIONS
+        table = INVERSION_CALIBRATIONS
         self._write(table, table.from_rows([row]), self.inversion_calibration(row["key"]), footer)
 
     def write_classes(self, parser_key: str, classes: Iterable[Mapping[str, Any]], footer: Footer | None = None) -> None:
@@ -335,6 +316,30 @@ class Store:
         self._write(RUNS, RUNS.from_rows([{**row, "status": INTERRUPTED}]), self._waiting(run), footer)
         self._write(RUN_SOURCES, used, self.run_sources(run), footer)
         self._write(RUNS, RUNS.from_rows([row]), self._of_run("runs", run) / "started.parquet", footer)
+
+    def write_run_keys(self, run: str, study: str, stage: str, keys: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> None:
+        """Write which records a stage of a run uses (rows of `run_keys`), and what it has to say (`run_notes`)."""
+        said = {"run": run, "study": study, "stage": stage}
+        for table, rows in (
+            (RUN_KEYS, [said | dict(row) for row in keys]),
+            (RUN_NOTES, [said | {"note": note} for note in notes]),
+        ):
+            if rows:
+                path = self._of_run(table.name, run) / f"{study}-{stage}.parquet"
+                writer.write(table.from_rows(rows), table, path, self.temporary, {}, replace=True)
+
+    def of_run(self, table: Table, run: str) -> list[dict[str, Any]]:
+        """The rows of `run_keys` or `run_notes` of a run, in the order in which its stages were planned."""
+        files = sorted(self._of_run(table.name, run).glob("*.parquet"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return [row for path in files for row in self.read(table, path).to_pylist()]
+
+    def run_row(self, run: str) -> dict[str, Any]:
+        """The row of a run that counts. Raises RequestError where there is no such run."""
+        files = sorted(self.folder(RUNS.name).glob(f"{self._of_run(RUNS.name, run).name}/*.parquet"))
+        rows = [row for path in files for row in self.read(RUNS, path).to_pylist()]
+        if not rows:
+            raise RequestError(f"there is no run {run!r} in {self.path}; `ganaudit runs` lists those there are")
+        return counting(rows)
 
     def started(self, run: str) -> datetime:
         """When a run started, as it said then. Raises AuditError where its row cannot be read."""
@@ -380,20 +385,20 @@ class Store:
 
     def write_pool(self, key: str, first: int, last: int, rows: pa.Table) -> None:
         """Write the scenes first to last of a pool; harmless where another writer was first."""
-        self._write(schema.POOL_PIXELS, rows, self.shard("pool_pixels", key, first, last), None)
+        self._write(POOL_PIXELS, rows, self.shard("pool_pixels", key, first, last), None)
 
     def write_calibration(self, key: str, chunk: int, rows: pa.Table, footer: Footer | None = None) -> None:
         """Write the replicates of one chunk; harmless where another writer was first."""
-        self._write(schema.CALIBRATIONS, rows, self.calibration(key, chunk), footer)
+        self._write(CALIBRATIONS, rows, self.calibration(key, chunk), footer)
 
     def write_calibration_table(self, pool: str, rows: pa.Table) -> None:
         """Write what the replicates drawn from a pool come to; a newer table takes the file's place."""
         path = self._of_key("calibration", pool) / "calibration.parquet"
-        writer.write(rows, schema.CALIBRATION, path, self.temporary, {}, replace=True)
+        writer.write(rows, CALIBRATION, path, self.temporary, {}, replace=True)
 
     def write_moments(self, path: Path, rows: pa.Table, footer: Footer | None = None) -> None:
         """Write sums that follow from the records; newer ones take the file's place."""
-        writer.write(rows, schema.MOMENTS, path, self.temporary, footer or {}, replace=True)
+        writer.write(rows, MOMENTS, path, self.temporary, footer or {}, replace=True)
 
     def _write(self, table: Table, rows: pa.Table, path: Path, footer: Footer | None) -> None:
         writer.write(rows, table, path, self.temporary, footer or {})
@@ -444,6 +449,11 @@ class Store:
         """
         for path in sorted(self.files(table.name)):
             self.read(table, path, None if whole else [], older=table.name in schema.FINDINGS)
+
+
+def pattern(table: str) -> str:
+    """Where a table's files lie in its folder, as a glob pattern."""
+    return schema.RECORDS[table].files if table in schema.RECORDS else f"run=*/{table}.parquet"
 
 
 def counting(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

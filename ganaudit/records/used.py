@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import RUN_SOURCES
 from ganaudit.records.store import Store
+from ganaudit.records.tables import RUN_SOURCES
 
 Block = tuple[int, int]
 

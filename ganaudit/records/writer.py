@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records.schema import SCHEMA_VERSION, Table
+from ganaudit.records.columns import Table
+from ganaudit.records.schema import SCHEMA_VERSION
 
 VERSION_ENTRY = "ganaudit.schema_version"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 
 Picture = Mapping[int, int] | None
 """Pixels of each class in an image; None for an image that was set aside."""

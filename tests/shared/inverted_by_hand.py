@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSION_LATENTS, INVERSIONS
 from ganaudit.records.store import Store
 from ganaudit.studies.inversion.findings import materialise_inversions
+from ganaudit.studies.inversion.record_tables import (
+    INVERSION_CLASSES,
+    INVERSION_CONFUSION,
+    INVERSION_CURVES,
+    INVERSION_LATENTS,
+    INVERSIONS,
+)
 from ganaudit.studies.inversion.settings import InversionsDone, Setting
 from ganaudit.studies.inversion.verdicts import confusion
 

@@ -17,8 +17,9 @@ from ganaudit import sql
 from ganaudit.errors import RequestError
 from ganaudit.records import catalog
 from ganaudit.records.building import UNBOUNDED, Columns
-from ganaudit.records.schema import CLASS_PIXELS, CLASS_STATS, FINDINGS, IMAGES, RECORDS, RUN_SOURCES
+from ganaudit.records.schema import FINDINGS, RECORDS
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES, RUN_SOURCES
 from ganaudit.records.used import Source
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import pairs, power, verdicts
@@ -26,6 +27,7 @@ from ganaudit.statistics.held import LEAST_PIXELS, Held, held, least_pixels, poo
 from ganaudit.statistics.proportions import Floats
 from ganaudit.statistics.verdicts import MEASURES, Lines
 from ganaudit.studies.census.counts import Counts
+from ganaudit.studies.census.tables import CLASS_STATS
 
 
 def class_stats(store: Store, run: str, presence: float, sources: Sequence[Source]) -> pa.Table:

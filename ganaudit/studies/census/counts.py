@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES, OK
+from ganaudit.records.schema import OK
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import Block, Source
 from ganaudit.statistics import grouping
 from ganaudit.statistics.moments import GroupMoments, group_moments

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from ganaudit.records.building import Row
-from ganaudit.records.schema import INFLUENCES
 from ganaudit.statistics import grouping, jackknife, permutation
 from ganaudit.statistics.centred import Centred, centred, spread
 from ganaudit.statistics.frechet import frechet, quick, shares
@@ -18,6 +17,7 @@ from ganaudit.statistics.influence import influences
 from ganaudit.statistics.jackknife import Estimate
 from ganaudit.statistics.moments import GroupMoments, Moments, group_moments
 from ganaudit.studies.census.counts import Counts
+from ganaudit.studies.census.tables import INFLUENCES
 
 SEED = 0
 CURVE = (1, 2, 5, 10, 20)

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.building import Tables
-from ganaudit.records.schema import CLASSES
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASSES
 from ganaudit.records.used import Source, sources_of
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import jackknife

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ganaudit.records.schema import MOMENTS
 from ganaudit.records.store import Store
+from ganaudit.records.tables import MOMENTS
 from ganaudit.records.used import Source
 from ganaudit.statistics.moments import GroupMoments
 from ganaudit.studies.census.counts import Counts, read_counts

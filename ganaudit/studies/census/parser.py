@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from ganaudit.records.building import Row, Tables, number
-from ganaudit.records.schema import PARSER_CONFUSION, SOURCES
 from ganaudit.records.store import Store
+from ganaudit.records.tables import PARSER_CONFUSION, SOURCES
 from ganaudit.records.used import Source
 from ganaudit.spec import Decide
 from ganaudit.statistics import grouping, parser_error

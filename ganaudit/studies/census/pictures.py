@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image as pillow
 
 from ganaudit import images
-from ganaudit.auditing.plan import Plan, PlannedSource
 from ganaudit.errors import ImageError
 from ganaudit.records import catalog, writer
 from ganaudit.records.store import Store
 from ganaudit.report.data import Findings, Kept, Picture, Samples
 from ganaudit.sources.opening import DatasetSource
-from ganaudit.studies.census import work as blocks
+from ganaudit.sources.planned import Plan, PlannedSource
+from ganaudit.studies.census import work
+from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.section.classes import lost
 
 SAMPLES = 12
@@ -101,8 +102,8 @@ def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int,
     if not indices:
         return {}
     first, last = source.blocks[0]
-    task = plan.task(source, first, last)
-    parser, opened = blocks.opened(task)
+    task = block_of(plan, source, first, last)
+    parser, opened = work.opened(task)
     found: dict[int, Picture] = {}
     if plan.spec.parser.kind == "masks" or source.kind == "masks":
         assert isinstance(opened, DatasetSource)
@@ -119,7 +120,7 @@ def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int,
         part = list(indices[start : start + batch])
         read = opened.read(part)
         pixels = list(read.pixels.cpu().numpy())
-        maps = blocks.label_maps(parser, pixels, batch, plan.device)
+        maps = work.label_maps(parser, pixels, batch, plan.device)
         for place, index in enumerate(part):
             if read.errors[place] is None:
                 found[index] = Picture(index, read.names[place], _small(pixels[place]), maps[place])

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from ganaudit.auditing.plan import BlockTask, Plan, PlannedSource
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 from ganaudit.records.used import Source
 from ganaudit.sources.opening import Batch
+from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.spec import Decide
 from ganaudit.statistics import power, verdicts
 from ganaudit.statistics.grouping import cluster_numbers
 from ganaudit.statistics.held import Held, held
 from ganaudit.statistics.verdicts import MEASURES
-from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census import work
+from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.classes import lines_of
 from ganaudit.studies.census.counts import read_counts
 from ganaudit.tally import Tally
@@ -159,10 +160,8 @@ def _first_batches(planned: Plan, real: PlannedSource) -> Iterator[tuple[Batch, 
     for first, end in real.blocks:
         if first > last:
             return
-        task = BlockTask(
-            planned.spec, real.asked, real.key, planned.parser_key, first, min(end, last), planned.device, planned.precision
-        )
-        yield from blocks.counted_batches(task, *blocks.opened(task))
+        task = block_of(planned, real, first, min(end, last))
+        yield from work.counted_batches(task, *work.opened(task))
 
 
 def _label_pixels(planned: Plan, counted: Tally, good: np.ndarray) -> int:

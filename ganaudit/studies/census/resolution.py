@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from ganaudit.records.schema import SOURCES
 from ganaudit.records.store import Store
+from ganaudit.records.tables import SOURCES
 from ganaudit.records.used import Source
 from ganaudit.studies.census.counts import Counts, read_counts
 from ganaudit.studies.census.distances import resolution_floor

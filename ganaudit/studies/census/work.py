@@ -17,12 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from ganaudit import devices, images
-from ganaudit.auditing.plan import BlockTask
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSER_CONFUSION
 from ganaudit.sources.opening import Batch, OpenSource, open_source
+from ganaudit.studies.census.blocks import BlockTask
 from ganaudit.tally import Confusion, Tally, confused, tally
 from ganaudit.version import __version__
 
@@ -71,10 +72,10 @@ def make_block(task: BlockTask) -> BlockDone:
         "torch": torch.__version__, "batch": str(task.spec.sample.batch),
     }  # fmt: skip
     store = Store(task.spec.path(task.spec.store))
-    store.write_block(
-        task.key, task.first, task.last, pa.concat_tables(image_rows), pa.concat_tables(class_rows), footer,
-        pa.concat_tables(confusion_rows) if confusion_rows else None,
-    )  # fmt: skip
+    tables = {IMAGES.name: pa.concat_tables(image_rows), CLASS_PIXELS.name: pa.concat_tables(class_rows)}
+    if confusion_rows:
+        tables[PARSER_CONFUSION.name] = pa.concat_tables(confusion_rows)
+    store.write_shard(IMAGES.name, task.key, task.first, task.last, tables, footer)
     seconds = time.perf_counter() - started
     images_done = task.last - task.first + 1
     log.info(

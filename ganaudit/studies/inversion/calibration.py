@@ -14,10 +14,10 @@ from ganaudit.inversion.inverters import Task
 from ganaudit.inversion.penalty import calibrate
 from ganaudit.inversion.precision import IMAGES, STEPS, TOLERATED, choose_precision
 from ganaudit.keys import source_key
-from ganaudit.records.schema import INVERSION_CALIBRATIONS
 from ganaudit.records.store import Store
 from ganaudit.registry import opener
 from ganaudit.studies.inversion.photos import OWN_SEED
+from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS
 from ganaudit.studies.inversion.targets import own_pixels, resized
 from ganaudit.version import __version__
 

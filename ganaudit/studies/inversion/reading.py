@@ -8,8 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from ganaudit.records.schema import INVERSION_CLASSES, INVERSIONS, OK, SOURCES
+from ganaudit.records.schema import OK
 from ganaudit.records.store import Store
+from ganaudit.records.tables import SOURCES
+from ganaudit.studies.inversion.record_tables import INVERSION_CLASSES, INVERSIONS
 from ganaudit.studies.inversion.settings import HELD, OWN, InversionsDone, Setting, confusion_of, shards
 from ganaudit.studies.inversion.verdicts import Rules, Seen, seen
 

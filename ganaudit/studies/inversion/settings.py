@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganaudit.records.schema import INVERSION_CONFUSION
 from ganaudit.records.store import Store
+from ganaudit.studies.inversion.record_tables import INVERSION_CONFUSION
 
 HELD, TRAIN, OWN, MASKED = "heldout", "train", "own", "masked"
 

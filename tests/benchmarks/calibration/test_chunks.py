@@ -12,7 +12,7 @@ from benchmarks.calibration.chunks import Chunk, case_key, chunks, make_cases, m
 from benchmarks.calibration.pool import BLOCK, PoolSource, make_block, missing_blocks, open_pool
 from benchmarks.calibration.scenarios import SCENARIOS, cases_of
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import CALIBRATIONS
+from ganaudit.records.tables import CALIBRATIONS
 
 SMALL = PoolSource(scenes=BLOCK)
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.calibration.pool import BLOCK, SEED, PoolSource, load, make_block, missing_blocks, open_pool, village_counts
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import SOURCES
+from ganaudit.records.tables import SOURCES
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
 

@@ -10,7 +10,7 @@ from benchmarks.calibration.cases import Case, gainsaid
 from benchmarks.calibration.page import number, page, wanted_text
 from benchmarks.calibration.picture import draw
 from benchmarks.calibration.summary import COVERAGE, MET, NOT_MET, SAID, Property, at_most, covered, properties
-from ganaudit.records.schema import CALIBRATION
+from ganaudit.records.tables import CALIBRATION
 
 
 def rows(columns, *values):

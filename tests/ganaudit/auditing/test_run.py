@@ -23,8 +23,9 @@ from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import catalog
-from ganaudit.records.schema import CLASS_PIXELS, FINDINGS, IMAGES
+from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.studies.census import work as blocks
 from ganaudit.village.classes import IDS
 from ganaudit.village.render import render

@@ -13,7 +13,7 @@ from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import begin, open_store
 from ganaudit.generators.opening import open_generator
 from ganaudit.generators.progan import progan
-from ganaudit.records.schema import SOURCES
+from ganaudit.records.tables import SOURCES
 
 FACTORY = """
 from safetensors.torch import load_file

@@ -22,8 +22,9 @@ from ganaudit.maintenance.compact import compact
 from ganaudit.maintenance.footers import of_part
 from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog, compacted, leases, schema
-from ganaudit.records.schema import CLASS_PIXELS, FINDINGS, IMAGES
+from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import sources_of
 from ganaudit.studies.census import counts, moments
 

@@ -194,7 +194,7 @@ def go_on(store: Store) -> None:
 
 
 def test_calibrations_stay(filled):
-    from ganaudit.records.schema import POOL_PIXELS
+    from ganaudit.records.tables import POOL_PIXELS
 
     rows = POOL_PIXELS.from_rows([{"key": "kf", "image": 0, "class_id": 1, "pixels": 5}])
     filled.write_pool("kf", 0, 0, rows)

@@ -10,7 +10,8 @@ import pytest
 from ganaudit import sql
 from ganaudit.records import catalog
 from ganaudit.records.dictionary import QUESTIONS, dictionary
-from ganaudit.records.schema import DROPPED_CLASSES, FINDINGS, INFLUENCES, RECORDS
+from ganaudit.records.schema import FINDINGS, RECORDS
+from ganaudit.studies.census.tables import DROPPED_CLASSES, INFLUENCES
 
 PAGE = Path(__file__).parents[3] / "docs" / "records.md"
 TABLES = RECORDS | FINDINGS

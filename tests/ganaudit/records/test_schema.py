@@ -5,7 +5,9 @@ import pytest
 
 from ganaudit.errors import AuditError
 from ganaudit.records import schema
-from ganaudit.records.schema import CLASSES, FSD, IMAGES, Column, Table
+from ganaudit.records.columns import Column, Table
+from ganaudit.records.tables import CLASSES, IMAGES
+from ganaudit.studies.census.tables import CLASS_STATS, FSD
 
 ROW = {"parser_key": "p0", "class_id": 1, "name": "sky", "head": "object"}
 
@@ -20,7 +22,7 @@ def test_every_column_has_one_sentence_and_every_table_says_what_a_row_is(table)
 
 
 def test_every_measure_of_class_stats_has_its_standard_error():
-    names = set(schema.CLASS_STATS.arrow.names)
+    names = set(CLASS_STATS.arrow.names)
     for measure in ("area", "presence", "size"):
         for name in (f"real_{measure}", f"generated_{measure}", f"{measure}_ratio"):
             assert {name, f"{name}_se"} <= names

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records import schema, writer
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES
+from ganaudit.records import writer
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, CLASSES, IMAGES, SOURCES
 
 PICTURES = [{1: 60, 2: 40}, None, {0: 100}, {1: 100}]
 
@@ -96,8 +96,8 @@ def test_a_run_is_a_plain_name(store, run):
 def test_a_source_and_the_classes_of_a_parser(store):
     store.write_classes("p1", [{"class_id": 1, "name": "sky", "head": "object"}])
     store.write_source({"key": "k1", "kind": "folder", "recipe": "{}", "digests": "{}", "resolution": 64})
-    assert store.read(schema.SOURCES, store.source("k1")).to_pylist()[0]["resolution"] == 64
-    assert store.read(schema.CLASSES, store.classes("p1"))["name"].to_pylist() == ["sky"]
+    assert store.read(SOURCES, store.source("k1")).to_pylist()[0]["resolution"] == 64
+    assert store.read(CLASSES, store.classes("p1"))["name"].to_pylist() == ["sky"]
 
 
 def test_a_run_is_started_and_finished_in_files_of_their_own(store):

@@ -14,7 +14,7 @@ import pytest
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import writer
-from ganaudit.records.schema import CLASSES
+from ganaudit.records.tables import CLASSES
 
 FOOTER = {"recipe": "abc", "code": "1.0", "device": "cpu", "torch": "2", "batch": "64"}
 
@@ -87,7 +87,7 @@ WRITING = """
 import sys
 from pathlib import Path
 from ganaudit.records import writer
-from ganaudit.records.schema import CLASSES
+from ganaudit.records.tables import CLASSES
 rows = CLASSES.from_rows({"parser_key": "p1", "class_id": i, "name": str(i), "head": "object"} for i in range(3))
 for i in range(20):
     writer.write(rows, CLASSES, Path(sys.argv[1]) / f"t/classes-{i}.parquet", Path(sys.argv[1]) / "tmp", {})

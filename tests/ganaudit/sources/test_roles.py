@@ -15,8 +15,8 @@ from ganaudit.auditing.plan import plan
 from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.village import VillageDataset
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import PARSER_CONFUSION
 from ganaudit.records.store import Store
+from ganaudit.records.tables import PARSER_CONFUSION
 from ganaudit.sources.opening import through
 from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, REAL, TRUTH, Asked, controls, not_measured
 from ganaudit.studies.census import work as blocks

@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from ganaudit.records import catalog
-from ganaudit.records.schema import INFLUENCES
+from ganaudit.studies.census.tables import INFLUENCES
 
 REAL = [{1: 60, 2: 40}, {1: 50, 2: 30, 3: 20}, None, {0: 10, 1: 87, 3: 3}, {1: 100}, {2: 80, 3: 20}, {1: 50, 3: 50}]
 GENERATED = [{1: 50, 2: 50}, {1: 50, 3: 50}, {3: 100}, {1: 90, 2: 10}]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganaudit.records import catalog
-from ganaudit.records.schema import DROPPED_CLASSES, FSD
+from ganaudit.studies.census.tables import DROPPED_CLASSES, FSD
 
 
 def fsd(run, generator, corrected):

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records.schema import CLASS_PIXELS, FINDINGS, IMAGES
+from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.spec import Decide, Slice
 from ganaudit.studies.census.findings import materialise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import power, verdicts
 from ganaudit.statistics.held import held

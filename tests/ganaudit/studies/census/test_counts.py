@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import Source
 from ganaudit.studies.census.counts import read_counts
 

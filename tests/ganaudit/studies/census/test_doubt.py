@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.studies.census.doubt import Doubt, doubts, falls
 
 

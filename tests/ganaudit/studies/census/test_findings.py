@@ -9,6 +9,7 @@ import pytest
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import catalog, schema
 from ganaudit.records.store import Store
+from ganaudit.records.tables import RUN_SOURCES, RUNS
 from ganaudit.spec import Decide
 from ganaudit.statistics.frechet import frechet_from_rows
 from ganaudit.studies.census.findings import materialise
@@ -107,7 +108,7 @@ def test_the_same_findings_whatever_the_blocks(filled, store, pictures, run, mad
     for key, scene in reversed(made.items()):
         pictures(other, key, scene, block=30)
     names = ("role", "source", "key", "first", "count")
-    sources = store.read(schema.RUN_SOURCES, store.run_sources("r1")).to_pylist()
+    sources = store.read(RUN_SOURCES, store.run_sources("r1")).to_pylist()
     run(other, "r1", [tuple(row[name] for name in names) for row in sources])
     one, two = materialise(filled, "r1"), materialise(other, "r1")
     assert all(one[name].equals(two[name]) for name in one)
@@ -189,7 +190,7 @@ def test_different_parsers(store, pictures, run):
     pictures(store, "ka", [{1: 100}] * 2)
     base = {"key": "ka", "first": 0, "count": 2}
     run(store, "r0", [])
-    row = store.read(schema.RUNS, next(store.files("runs"))).to_pylist()[0]
+    row = store.read(RUNS, next(store.files("runs"))).to_pylist()[0]
     sides = [
         {**base, "role": "real", "source": "photos", "parser_key": "p0"},
         {**base, "role": "generated", "source": "gan", "parser_key": "p1"},

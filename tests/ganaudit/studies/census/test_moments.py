@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganaudit.records.schema import MOMENTS
+from ganaudit.records.tables import MOMENTS
 from ganaudit.records.used import Source
 from ganaudit.studies.census import moments as kept
 

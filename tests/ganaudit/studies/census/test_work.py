@@ -21,8 +21,8 @@ from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError
 from ganaudit.records import schema
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES
 from ganaudit.records.store import Store
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.sources.opening import open_source
 from ganaudit.sources.roles import GENERATED, Asked
 from ganaudit.studies.census import work as blocks

@@ -16,11 +16,17 @@ from ganaudit.auditing.run import audit, open_store
 from ganaudit.errors import RequestError
 from ganaudit.generators.shapes import generator_digest
 from ganaudit.inversion import search as searching
-from ganaudit.records.schema import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSION_CURVES, INVERSION_LATENTS, INVERSIONS
 from ganaudit.studies.inversion import opening as inversions
 from ganaudit.studies.inversion.calibration import Calibration
 from ganaudit.studies.inversion.findings import TABLES, materialise_inversions
 from ganaudit.studies.inversion.opening import base_task, open_for
+from ganaudit.studies.inversion.record_tables import (
+    INVERSION_CLASSES,
+    INVERSION_CONFUSION,
+    INVERSION_CURVES,
+    INVERSION_LATENTS,
+    INVERSIONS,
+)
 from ganaudit.studies.inversion.settings import InversionsDone, Setting
 from ganaudit.studies.inversion.targets import Sought
 from ganaudit.studies.inversion.work import Names, Work

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from ganaudit.errors import AuditError
-from ganaudit.records.schema import FINDINGS, INVERSIONS, RECORDS
+from ganaudit.records.schema import FINDINGS, RECORDS
 from ganaudit.records.store import INVERTED, Store
 from ganaudit.report.side_by_side import side_by_side, webp
 from ganaudit.studies.inversion.pictures import reconstructed
+from ganaudit.studies.inversion.record_tables import INVERSIONS
 
 WAY = {
     "run": "r1",

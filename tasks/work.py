@@ -1,4 +1,4 @@
-"""The stage that does the work: one block of one source, from images to records."""
+"""The one task: a shard of any study, wherever Prefect runs it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 from prefect import task
 
-from ganaudit.auditing.plan import BlockTask
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.studies.census.work import BlockDone, make_block
+from ganaudit.studies import protocol
+from ganaudit.studies.protocol import Done, Shard
 
 
 def may_pass(task: Any, run: Any, state: Any) -> bool:
@@ -23,9 +23,9 @@ def may_pass(task: Any, run: Any, state: Any) -> bool:
 
 
 @task(
-    name="block", task_run_name="{label}", retries=2, retry_delay_seconds=[2, 15], retry_condition_fn=may_pass,
+    name="work", task_run_name="{label}", retries=2, retry_delay_seconds=[2, 15], retry_condition_fn=may_pass,
     persist_result=False,
 )  # fmt: skip
-def block(todo: BlockTask, label: str) -> BlockDone:
-    """Samples or reads, parses, counts and writes one block. `label` names it in Prefect's pages."""
-    return make_block(todo)
+def work(shard: Shard, label: str) -> Done:
+    """Does one shard. `label` names it in Prefect's pages."""
+    return protocol.work(shard)

@@ -1,4 +1,4 @@
-"""The record tables: what was seen, image by image."""
+"""The record tables that every store has: what was seen image by image, runs and what they used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ganaudit.records.columns import (
     FLOAT,
     IMAGE,
     KEY,
+    OF_KEY,
     PARSER_KEY,
     REAL,
     RUN,
@@ -38,6 +39,7 @@ IMAGES = Table(
         Column("error", STRING, "Why the image was set aside, in one sentence.", True),
     ),
     sort=("image",),
+    files=OF_KEY,
 )
 
 CLASS_PIXELS = Table(
@@ -57,6 +59,7 @@ CLASS_PIXELS = Table(
         Column("y_max", BYTE4, "Lowest row, included."),
     ),
     sort=("image", "class_id"),
+    files=OF_KEY,
 )
 
 PARSER_CONFUSION = Table(
@@ -70,6 +73,7 @@ PARSER_CONFUSION = Table(
         Column("pixels", BYTE4, "Pixels of the label map that are both."),
     ),
     sort=("image", "true_class", "class_id"),
+    files=OF_KEY,
 )
 
 CLASSES = Table(
@@ -82,6 +86,7 @@ CLASSES = Table(
         Column("head", STRING, "The parser's output that the class belongs to: object, part, material."),
     ),
     sort=("class_id",),
+    files="key=p*/classes.parquet",
 )
 
 SOURCES = Table(
@@ -97,6 +102,7 @@ SOURCES = Table(
         Column("noise", STRING, "How the generator's noise inputs were drawn, where it has some.", True),
         Column("training_step", BYTE8, "Training step of the weights, where known.", True),
     ),
+    files="key=k*/source.parquet",
 )
 
 RUNS = Table(
@@ -115,6 +121,7 @@ RUNS = Table(
         Column("device", STRING, "The device that parsed."),
         Column("git_commit", STRING, "Commit of the code, where it runs from a repository.", True),
     ),
+    files="run=*/[fis]*ed.parquet",
 )
 
 RUN_SOURCES = Table(
@@ -122,13 +129,49 @@ RUN_SOURCES = Table(
     "source of a run",
     (
         RUN,
-        Column("role", STRING, "One of real, heldout, generated, truth (true label maps), control (real, resized)."),
+        Column(
+            "role",
+            STRING,
+            "One of real, heldout, train (photos that generators were trained on), generated, own (samples of a generator from "
+            "latents that no inverter saw), truth (true label maps), resized_real (at a generator's resolution and back).",
+        ),
         Column("source", STRING, "Name of the source in the audit file."),
         KEY,
         PARSER_KEY,
         Column("first", BYTE8, "Index of the first image that the run uses."),
         Column("count", BYTE8, "How many images the run uses, set-aside ones included."),
     ),
+    files="run=*/sources.parquet",
+)
+
+RUN_KEYS = Table(
+    "run_keys",
+    "key of records that a study of a run uses",
+    (
+        RUN,
+        Column("study", STRING, "The study: census, inversion."),
+        Column("stage", STRING, "The stage of the study that the records belong to."),
+        Column("table", STRING, "The table whose files are the mark that the records are there."),
+        Column("source", STRING, "Name of the source or generator that they are about."),
+        Column("role", STRING, "Its role in the run."),
+        KEY,
+        Column("first", BYTE8, "The first index, or place in a list, that the run uses."),
+        Column("count", BYTE8, "How many it uses."),
+        Column("variant", STRING, "What tells keys of one source and stage apart, as JSON."),
+    ),
+    files="run=*/*.parquet",
+)
+
+RUN_NOTES = Table(
+    "run_notes",
+    "sentence that a study says of a run before its findings",
+    (
+        RUN,
+        Column("study", STRING, "The study."),
+        Column("stage", STRING, "The stage that found it out."),
+        Column("note", STRING, "What a reader of the findings has to know, in one sentence."),
+    ),
+    files="run=*/*.parquet",
 )
 
 MOMENTS = Table(
@@ -147,6 +190,7 @@ MOMENTS = Table(
         Column("value", WIDE, "Sum over the group's images, exact; sums and products that are 0 have no row."),
     ),
     sort=("group", "class_a", "class_b"),
+    files="key=k*/moments-*-*.parquet",
 )
 
 POOL_PIXELS = Table(
@@ -159,6 +203,7 @@ POOL_PIXELS = Table(
         Column("pixels", BYTE4, "Pixels of the class in the scene's true label map; absent classes have no row."),
     ),
     sort=("image", "class_id"),
+    files=OF_KEY,
 )
 
 CALIBRATIONS = Table(
@@ -181,6 +226,7 @@ CALIBRATIONS = Table(
         Column("wrong", YES_NO, "Whether the truth gainsays the verdict; NULL where there is none.", True),
     ),
     sort=("replicate", "statistic", "class"),
+    files="key=k*/chunk-*.parquet",
 )
 
 CALIBRATION = Table(
@@ -202,4 +248,10 @@ CALIBRATION = Table(
         Column("wanted_high", FLOAT, "Greatest value that is wanted.", True),
         Column("verdict", STRING, "One of met, not met, said (nothing particular is wanted)."),
     ),
+    files="key=k*/calibration.parquet",
 )
+
+RECORDS = (
+    IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, RUN_KEYS, RUN_NOTES, MOMENTS, POOL_PIXELS,
+    CALIBRATIONS, CALIBRATION,
+)  # fmt: skip

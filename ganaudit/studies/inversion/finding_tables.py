@@ -19,7 +19,7 @@ from ganaudit.records.columns import (
     Table,
     interval,
 )
-from ganaudit.records.inversion_tables import FACTOR, LAYER, METHOD, SAMPLE
+from ganaudit.studies.inversion.record_tables import FACTOR, LAYER, METHOD, SAMPLE
 
 INVERSION_SUMMARY = Table(
     "inversion_summary",
@@ -230,3 +230,8 @@ MEMORISATION = Table(
         Column("reason", STRING, "Why it is not testable.", True),
     ),
 )
+
+FINDINGS = (
+    INVERSION_SUMMARY, PHOTO_VERDICTS, OMISSIONS, INVERSION_BY_LAYER, RECALL_BY_SIZE, WORST_PHOTOS, INVERSION_CONFUSIONS,
+    INVERSION_ATTRIBUTES, GENERALISATION, MEMORISATION,
+)  # fmt: skip

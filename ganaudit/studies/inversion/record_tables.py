@@ -12,11 +12,13 @@ from ganaudit.records.columns import (
     FLOAT,
     IMAGE,
     KEY,
+    OF_KEY,
     PARSER_KEY,
     REAL,
     STRING,
     YES_NO,
     Column,
+    Shards,
     Table,
 )
 
@@ -74,6 +76,7 @@ INVERSIONS = Table(
         Column("picture", pa.binary(), "WebP: image, reconstruction and both label maps, side by side.", True),
     ),
     sort=("image",),
+    files=OF_KEY,
 )
 
 INVERSION_CONFUSION = Table(
@@ -86,6 +89,7 @@ INVERSION_CONFUSION = Table(
         Column("pixels", BYTE4, "How many pixels; pairs that do not occur have no row."),
     ),
     sort=("image", "target_class", "reconstruction_class"),
+    files=OF_KEY,
 )
 
 _COLOURS = ("red", "green", "blue")
@@ -112,6 +116,7 @@ INVERSION_CLASSES = Table(
         Column("sharpness", FLOAT, f"Mean absolute Laplacian of the luminance {_OF_RECONSTRUCTION}", True),
     ),
     sort=("image", "class_id"),
+    files=OF_KEY,
 )  # fmt: skip
 
 INVERSION_LATENTS = Table(
@@ -128,6 +133,7 @@ INVERSION_LATENTS = Table(
         ),
     ),
     sort=("image",),
+    files=OF_KEY,
 )  # fmt: skip
 
 INVERSION_CALIBRATIONS = Table(
@@ -146,6 +152,7 @@ INVERSION_CALIBRATIONS = Table(
         Column("penalty_images", BYTE4, "Own samples that the penalty was set from."),
         Column("seconds", FLOAT, "Wall time of all this."),
     ),
+    files="key=k*/calibration.parquet",
 )
 
 INVERSION_CURVES = Table(
@@ -161,4 +168,15 @@ INVERSION_CURVES = Table(
         Column("residual_term", FLOAT, "Sum over layers of mean squared residuals.", True),
     ),
     sort=("image", "step"),
+    files=OF_KEY,
 )
+
+RECORDS = (
+    INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES, INVERSION_LATENTS, INVERSION_CALIBRATIONS,
+)  # fmt: skip
+SHARDS = (
+    Shards(
+        (INVERSION_CURVES, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_LATENTS), INVERSIONS,
+        whole=(INVERSION_LATENTS.name,), indexed=False,
+    ),
+)  # fmt: skip

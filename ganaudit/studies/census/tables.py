@@ -1,4 +1,4 @@
-"""The finding tables: what follows from the records of one run."""
+"""The tables of class statistics: the shards of the store's own record tables, and what follows from the records of one run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from ganaudit.records.columns import (
     STRING,
     YES_NO,
     Column,
+    Shards,
     Table,
     interval,
     pair,
 )
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSER_CONFUSION
 
 CLASS_STATS = Table(
     "class_stats",
@@ -252,3 +254,11 @@ PARSER_CORRECTED = Table(
         ),
     ),
 )  # fmt: skip
+
+RECORDS = ()
+"""Beyond those that every store has."""
+FINDINGS = (
+    CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES, DROPPED_PAIRS,
+    COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED,
+)  # fmt: skip
+SHARDS = (Shards((PARSER_CONFUSION, CLASS_PIXELS), IMAGES, may_lack=(PARSER_CONFUSION.name,)),)

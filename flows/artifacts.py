@@ -1,30 +1,20 @@
-"""The last stage: findings, catalog and report of a run whose records stand, and what Prefect's pages show of them."""
+"""What Prefect's pages show of a finished run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from prefect import task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
-from ganaudit.auditing.plan import Plan
-from ganaudit.auditing.run import Audit, finish
-from ganaudit.records.store import Store
+from ganaudit.auditing.run import Audit
 from ganaudit.report import words
 from ganaudit.studies.census.section.classes import GREW, LOST
 from ganaudit.studies.census.section.distances import distances
 from ganaudit.studies.census.section.sentences import verdict_lines
-from ganaudit.studies.inversion.settings import InversionsDone
 
 
-@task(name="publish", persist_result=False)
-def publish(planned: Plan, parsed: int, inverted: Sequence[InversionsDone] = (), notes: Sequence[str] = ()) -> Audit:
-    """Findings, report and catalog of a run, and their artifacts."""
-    store = Store(planned.spec.path(planned.spec.store))
-    found = finish(planned, store, parsed, inverted, notes)
+def publish(found: Audit) -> None:
+    """The findings of a run as a table, and a link to its report."""
     create_table_artifact(key="findings", table=findings_table(found), description=f"Findings of {found.run}")
     create_link_artifact(key="report", link=found.report.as_uri(), link_text=f"Report of {found.run}")
-    return found
 
 
 def findings_table(found: Audit) -> list[dict[str, str]]:

@@ -1,0 +1,68 @@
+"""An audit before it starts: its sources, opened once, with the content keys of their records and the images that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ganaudit.parsers.protocol import ClassInfo
+from ganaudit.sources.roles import Asked
+from ganaudit.spec import AuditSpec
+
+
+@dataclass(frozen=True)
+class PlannedSource:
+    """One source of a run, with the content key of its records."""
+
+    asked: Asked
+    name: str
+    kind: str
+    key: str
+    recipe: Mapping[str, Any]
+    digests: Mapping[str, str]
+    resolution: int | None
+    """Short side of the images as they are made, in pixels."""
+    training_step: int | None
+    count: int
+    blocks: tuple[tuple[int, int], ...]
+    """(first, last) of every block that the run uses."""
+    first: int = 0
+    """Index of the first image that the run uses."""
+
+    @property
+    def role(self) -> str:
+        return self.asked.role
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it starts."""
+
+    spec: AuditSpec
+    run: str
+    started: datetime
+    device: str
+    precision: str
+    workers: int
+    block: int
+    """Images of one block, in this store."""
+    parser_key: str
+    classes: tuple[ClassInfo, ...]
+    sources: tuple[PlannedSource, ...]
+
+    @property
+    def where(self) -> str:
+        """Where and how many at once, in words."""
+        run = self.spec.run
+        if run.runner == "threads":
+            return f"{self.workers} at once"
+        if run.address is None:
+            return f"{self.workers} Dask worker{'s' if self.workers > 1 else ''} of this machine"
+        return f"the Dask workers at {run.address}"
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the run, each key's once."""
+        return len({(source.key, block) for source in self.sources for block in source.blocks})

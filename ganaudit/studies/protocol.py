@@ -1,0 +1,140 @@
+"""What a study is, in one folder. The driver, publishing, verify, prune and the report know studies, and name none.
+
+Stages follow each other: each is planned when the records of the one before stand, from those records. Its shards are pure
+functions of their description, done in any order, anywhere; a shard whose files are there is never done again.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from ganaudit.studies import STUDIES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ganaudit.parsers.opening import OpenParser
+    from ganaudit.records.store import Store
+    from ganaudit.sources.opening import OpenSource
+    from ganaudit.sources.planned import Plan
+    from ganaudit.sources.roles import Asked
+    from ganaudit.spec import AuditSpec
+
+
+class Shard(Protocol):
+    """One unit of work: small, picklable, everything that a worker needs."""
+
+    @property
+    def study(self) -> str: ...
+
+    @property
+    def spec(self) -> AuditSpec: ...
+
+    @property
+    def group(self) -> str:
+        """The source or generator under which progress counts it."""
+        ...
+
+    @property
+    def images(self) -> int: ...
+
+    @property
+    def label(self) -> str:
+        """What logs and Prefect's pages call it."""
+        ...
+
+
+class Done(Protocol):
+    """What a shard came to; quarantined: images among them that were set aside."""
+
+    @property
+    def images(self) -> int: ...
+
+    @property
+    def quarantined(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class UsedKey:
+    """Records that a run uses: the shards of `table` that hold the places first to first + count - 1 of a key."""
+
+    table: str
+    source: str
+    role: str
+    key: str
+    first: int
+    count: int
+    variant: Mapping[str, Any]
+    """What tells keys of one source and stage apart: a method, a setting."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Shards that do not need each other. name: what is being done, as progress says it ("parsing"), unique in its study.
+
+    shards: those that are missing in the store. keys: what the run uses of the stage, whether it is there already or not.
+    """
+
+    name: str
+    shards: Sequence[Shard]
+    keys: Sequence[UsedKey]
+    notes: Sequence[str] = ()
+    """What a reader of the findings has to know: generators that the study cannot look at, and why."""
+
+
+class Study(Protocol):
+    """One study. Its tables are in its `tables.py`, its options a part of the audit file."""
+
+    name: str
+    stage_names: tuple[str, ...]
+    """What its stages are called, in their order."""
+
+    def asked(self, spec: AuditSpec) -> bool:
+        """Whether an audit asks for it."""
+        ...
+
+    def roles(self, spec: AuditSpec, opened: Sequence[tuple[Asked, OpenSource]]) -> Sequence[Asked]:
+        """Further sources that it needs parsed, beside those that the audit file names."""
+        ...
+
+    def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[Asked, OpenSource]]) -> None:
+        """Raises RequestError for what cannot be, before anything is parsed."""
+        ...
+
+    def check(self, plan: Plan, store: Store) -> Sequence[str]:
+        """What it would cost and what cannot work, in sentences, before anything is parsed. Writes nothing."""
+        ...
+
+    def stages(self, plan: Plan, store: Store) -> Iterator[Stage]:
+        """Stage by stage: the next one is asked for when the records of the one before stand."""
+        ...
+
+    def work(self, shard: Any) -> Done:
+        """Does one shard: writes its files. Raises AuditError where a model fails, OSError where the disk does."""
+        ...
+
+    def findings(self, store: Store, run: str) -> Mapping[str, pa.Table]:
+        """Its findings, from the records that the run used and from nothing else; written beside them."""
+        ...
+
+    def keep(self, plan: Plan, store: Store, findings: Mapping[str, pa.Table]) -> None:
+        """Keeps what people look at and what is in no record: pictures, made while the models are at hand."""
+        ...
+
+
+def study(name: str) -> Study:
+    """The study of that name."""
+    return cast("Study", importlib.import_module(f"ganaudit.studies.{name}.study").STUDY)
+
+
+def asked_for(spec: AuditSpec) -> list[Study]:
+    """The studies of an audit, in the order in which they run."""
+    return [found for found in map(study, STUDIES) if found.asked(spec)]
+
+
+def work(shard: Shard) -> Done:
+    """Does one shard of any study."""
+    return study(shard.study).work(shard)
