@@ -91,7 +91,8 @@ def priced(task: Task, count: int = 32) -> Task:
 
 def mean(values: Values) -> Share:
     found, low, high = means(values[:, None], np.ones(len(values)))[0]
-    return Share(*(math.nan if end is None else end for end in (found, low, high)), len(values))
+    value, below, above = (math.nan if end is None else end for end in (found, low, high))
+    return Share(value, below, above, len(values))
 
 
 def written(share: Share, digits: int = 2) -> str:

@@ -11,7 +11,7 @@ from prefect.states import Completed, Failed
 from flows.audit import run
 from flows.compare_command import compare_runs, compared_text
 from flows.terminal import findings_text
-from ganaudit.auditing.run import Audit, open_store
+from ganaudit.auditing.run import Audit
 from ganaudit.comparison.compared import Compared
 from ganaudit.comparison.finished import finished
 from ganaudit.comparison.regressions import FARTHER
@@ -47,7 +47,7 @@ def _check(audit: str, store: str | None, baseline: str | None, fail_on: str | N
     spec = load(audit, store)
     words = words_of(fail_on)
     if baseline is not None:
-        finished(open_store(spec), baseline)
+        finished(Store(spec.path(spec.store)).open_for_reading(), baseline)
     elif FARTHER in words:
         raise RequestError(f"fail_on {FARTHER} needs a baseline: the run to be farther than")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from flows.artifacts import findings_table
 from flows.terminal import as_dict, findings_text
 from ganaudit.auditing.run import Audit
 from ganaudit.records.schema import FINDINGS
-from tasks.publish import findings_table
 
 NAMES = {"run": "r1", "real": "photos"}
 

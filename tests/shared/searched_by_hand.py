@@ -12,10 +12,11 @@ from torch.optim.lr_scheduler import MultiStepLR
 
 from ganaudit import images
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import Audit, open_store
+from ganaudit.auditing.run import Audit
 from ganaudit.encoders.files import open_inverter
 from ganaudit.generators.opening import open_generator
 from ganaudit.records import catalog
+from ganaudit.records.store import Store
 from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion.opening import inversion_tasks, make_inversions
@@ -31,7 +32,7 @@ class Inverted:
 
     @property
     def store(self):
-        return open_store(self.spec)
+        return Store(self.spec.path(self.spec.store)).open_for_writing()
 
     def rows(self, statement):
         return catalog.query(self.store, statement).to_pylist()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import torch
 
 from ganaudit import images
-from ganaudit.auditing.plan import Plan
 from ganaudit.encoders.files import find_inverter
 from ganaudit.generators.opening import OpenGenerator
 from ganaudit.generators.shapes import generator_digest
@@ -16,6 +15,7 @@ from ganaudit.inversion.inverters import NEEDS, latent
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.records.store import Store
 from ganaudit.report.words import about
+from ganaudit.sources.planned import Plan
 from ganaudit.spec import Invert
 from ganaudit.studies.inversion.opening import base_task, inversion_tasks, methods_of, needed, open_for, without
 from ganaudit.studies.inversion.settings import HELD, OWN, TRAIN

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from ganaudit.auditing.plan import Plan
 from ganaudit.encoders.files import check_fit, find_inverter, open_inverter
 from ganaudit.encoders.networks import Encoder
 from ganaudit.errors import RequestError
@@ -21,6 +20,7 @@ from ganaudit.inversion.search import Search
 from ganaudit.inversion.search_space import floors
 from ganaudit.parsers.opening import open_parser
 from ganaudit.records.store import Store
+from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import GENERATED
 from ganaudit.spec import AuditSpec, FactorySource, Invert, WeightsSource
 from ganaudit.studies.inversion.settings import InversionsDone

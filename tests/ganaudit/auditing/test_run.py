@@ -27,6 +27,8 @@ from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.blocks import missing
+from ganaudit.studies.census.findings import materialise
 from ganaudit.village.classes import IDS
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
@@ -58,8 +60,8 @@ def rows(store: Path) -> dict[str, pa.Table]:
 
 def parsed(asked) -> int:
     """Images that an audit of `asked` has to parse now; it parses them."""
-    planned, store = plan(asked), audit.open_store(asked)
-    return sum(done.images for done in audit.work(audit.begin(planned, store), 2))
+    planned, store = audit.prepared(asked)
+    return sum(done.images for _, done in audit.on_threads(2)(missing(planned, store)))
 
 
 # what is parsed
@@ -236,9 +238,9 @@ def test_a_village_without_people_or_with_half_of_them_is_found_to_be_that(tmp_p
         {"name": "half", "kind": "tiny_models:Encoded", "options": {"prevalence": {"person": 0.15, "car": 0.125}}},
         real=real, parser={"kind": "tiny_models:Decoder"}, sample={"count": 1024, "seed": 5},
     )  # fmt: skip
-    planned, store = plan(asked), audit.open_store(asked)
-    list(audit.work(audit.begin(planned, store), 1))
-    found = audit.findings.materialise(store, planned.run)
+    planned, store = audit.prepared(asked)
+    list(audit.on_threads(1)(missing(planned, store)))
+    found = materialise(store, planned.run)
     stats = found["class_stats"].to_pandas().set_index(["generator", "class"])
 
     assert stats.loc[("none", "person"), "presence_ratio"] == stats.loc[("none", "person"), "area_ratio"] == 0
@@ -271,7 +273,7 @@ SCRIPT = """
 import json, os, signal, sys
 from ganaudit import parse
 from ganaudit.auditing import run as audit
-from ganaudit.auditing.plan import plan
+from ganaudit.studies.census.blocks import missing
 asked, kill = parse(json.loads(sys.argv[1])), int(sys.argv[2])
 if kill:
     link, made = os.link, []
@@ -280,10 +282,10 @@ if kill:
         if "/images/" in str(target) and len(made) > kill:
             os.kill(os.getpid(), signal.SIGKILL)
         link(source, target)
-    planned, store = plan(asked), audit.open_store(asked)
-    tasks = audit.begin(planned, store)
+    planned, store = audit.prepared(asked)
+    tasks = missing(planned, store)
     os.link = killed
-    list(audit.work(tasks, 2))
+    list(audit.on_threads(2)(tasks))
 else:
     print(audit.audit(asked).status)
 """

@@ -61,7 +61,7 @@ def _inversion(store: Store, key: str, generator: str) -> None:
             rows["inversions"][1]["status"], rows["inversion_latents"][1]["z"] = "quarantined", None
             rows["inversion_confusion"].pop()
         made = {name: schema.RECORDS[name].from_rows(held) for name, held in rows.items()}
-        store.write_inversions(key, *places, made, {"recipe": key})
+        store.write_shard("inversions", key, *places, made, {"recipe": key})
     tried = {"key": key, "generator_key": generator, "method": "latent", "precision": "float32", "precision_images": 0}
     store.write_inversion_calibration({**tried, "penalty_images": 0, "seconds": 0.1}, {})
 
@@ -82,8 +82,10 @@ def filled_once(tmp_path_factory: pytest.TempPathFactory, pictures: Callable[...
     run(store, "r2", [("real", "photos", "ka", 0, 18), ("generated", "gan", "kc", 0, 16)], hour=1)
     _roll_up(store, "r1")
     _roll_up(store, "r2")
-    _inversion(store, "k1", "kb")
-    _inversion(store, "k2", "kc")
+    for run_name, key, generator in (("r1", "k1", "kb"), ("r2", "k2", "kc")):
+        _inversion(store, key, generator)
+        used = {"table": "inversions", "source": "gan", "role": "heldout", "key": key, "first": 0, "count": 3, "variant": "{}"}
+        store.write_run_keys(run_name, "inversion", "inverting", [used], ["gan has no layers"])
     verdict = {
         "generator": "gan",
         "method": "latent",

@@ -16,7 +16,7 @@ from ganaudit.maintenance.compact import compact
 from ganaudit.maintenance.prune import prunable, prune
 from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog, leases, schema
-from ganaudit.records.store import INVERTED, Store
+from ganaudit.records.store import Store
 
 
 def keys(store: Store) -> set[str]:
@@ -132,17 +132,22 @@ def test_a_compaction_at_work_stands_in_its_way(filled):
         prune(filled, keep=0)
 
 
-def test_inversions_go_with_the_generator_that_they_are_of(filled, inversion):
-    everything = {name for name in schema.RECORDS if name.startswith("inversion")}
-    assert {name for name in everything if len(list(filled.files(name))) >= 2} == everything
+def test_records_of_a_study_go_where_no_kept_run_says_that_it_uses_them(filled, inversion):
+    everything = {name for name in schema.RECORDS if name.startswith("inversion") and any(filled.files(name))}
+    assert {"inversions", "inversion_curves", "inversion_latents"} <= everything
     inversion(filled, "k3", "kc")
-    for key in ("k1", "k2", "k3"):  # what a killed run left: no shard says whose they are
-        filled.shard("inversions", key, 2, 2).unlink()
-    for name in INVERTED:
-        (filled.folder(name) / "key=k4").mkdir()
-    assert {"k1", "k4"} <= set(prune(filled, runs=["r1"]).keys)
+    for table in schema.shards_of("inversions").beside:  # what a killed run left
+        (filled.folder(table.name) / "key=k4").mkdir()
+    assert {"k1", "k3", "k4"} <= set(prune(filled, runs=["r1"]).keys)
     for name in everything:
-        assert {folder.name for folder in filled.folder(name).iterdir()} == {"key=k2", "key=k3"}, name
+        assert {folder.name for folder in filled.folder(name).iterdir() if folder.is_dir()} == {"key=k2"}, name
+    assert {folder.name for folder in filled.folder("run_notes").iterdir()} == {"run=r2"}
+
+
+def test_what_an_older_run_may_use_stays(filled):
+    shutil.rmtree(filled.folder("run_keys") / "run=r2")
+    assert not {"k1", "k2"} & set(prune(filled, runs=["r1"]).keys)
+    assert {folder.name for folder in filled.folder("inversions").glob("key=*")} == {"key=k1", "key=k2"}
 
 
 def test_a_process_that_dies_at_any_step_leaves_the_kept_run_whole_and_the_next_prune_does_the_rest(filled, tmp_path, dying):

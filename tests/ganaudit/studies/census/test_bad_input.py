@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from written import write_block
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.schema import FINDINGS
@@ -137,7 +138,7 @@ def write_clustered(store, key, clusters):
         places = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0)
         held = int(rng.integers(10, 90))
         pixels += [{**base, **places, "class_id": one, "pixels": n} for one, n in ((1, held), (2, 100 - held))]
-    store.write_block(key, 0, len(clusters) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(pixels), {})
+    write_block(store, key, 0, len(clusters) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(pixels), {})
 
 
 def test_a_parser_of_one_class(store, pictures, run):

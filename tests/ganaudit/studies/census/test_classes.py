@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from written import write_block
 
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.spec import Decide, Slice
@@ -120,7 +121,7 @@ def dusk(store, run):
             {"key": key, "image": i, "class_id": c, "pixels": n, **PLACES}
             for i, one in enumerate(pictures) for c, n in one.items()
         ]  # fmt: skip
-        store.write_block(key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(held), {})
+        write_block(store, key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(held), {})
     run(store, "r1", [("real", "photos", "ka", 0, 300), ("generated", "gan", "kb", 0, 240)])
     return made
 
