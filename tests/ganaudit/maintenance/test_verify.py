@@ -119,6 +119,9 @@ def test_a_wrong_shard_of_inversions(filled, table, change, kind, deep):
 
 def test_inversions_of_no_finished_run_may_be_unfinished_and_a_leftover_of_them_is_told(filled):
     filled.shard("inversions", "k1", 2, 2).unlink()  # its sisters were written before it
+    assert [one.kind for one in verify(filled).problems] == ["missing"]  # the run r1 says that it used it
+    for path in filled.folder("run_keys").glob("run=r1/*"):
+        path.unlink()
     assert verify(filled, deep=True).sound
     filled.inversion_calibration("k1").write_bytes(b"PAR1")
     (filled.folder("inversion_curves") / "key=k1" / "curves.txt").write_text("")

@@ -118,7 +118,7 @@ def test_opening_a_store_twice_changes_nothing(store):
     before = store.marker.stat().st_mtime_ns
     assert store.open_for_writing() is store
     assert store.marker.stat().st_mtime_ns == before
-    assert json.loads(store.marker.read_text()) == {"schema_version": 1}
+    assert json.loads(store.marker.read_text()) == {"schema_version": 1, "block": 1024}
 
 
 def test_a_newer_store_is_refused(store):
