@@ -39,7 +39,7 @@ from ganaudit.version import __version__
 
 DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"
 EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
-LIBRARIES = ("torch", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "duckdb", "pillow")
+LIBRARIES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "pillow")
 
 Watch = Callable[[Progress, Shard | None, Done | None], None]
 """Told of each stage, and of each shard when its records stand."""
