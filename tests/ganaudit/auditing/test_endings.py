@@ -45,8 +45,7 @@ def begun(store: Path):
 
 
 SCRIPT = """
-import json, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a background shell starts
+import json, sys, time
 from ganaudit import parse
 from ganaudit.auditing import plan as plans
 from ganaudit.auditing import run as audit
