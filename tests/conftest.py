@@ -5,22 +5,29 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before torch is imported: each of pytest-xdist's workers has one core
 
-COSTLY = ("server", "inverted", "village")
-"""Fixtures that take long to make: the tests that use one run in one worker, which makes it once. Else a file stays together."""
+TOGETHER = ("tests/flows/test_dask.py", "tests/flows/", "tests/ganaudit/auditing/", "tests/ganaudit/calibration/")
+"""Tests that share something costly, such as a server or a finished store: one worker runs them, and makes it once."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        used = getattr(item, "fixturenames", ())
-        shared = next((fixture for fixture in COSTLY if fixture in used), item.path.as_posix())
-        item.add_marker(pytest.mark.xdist_group(shared))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Under `-n 2`, a folder of `TOGETHER` or else a file is one worker's; they begin in the order of the tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
