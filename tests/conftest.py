@@ -1,10 +1,15 @@
-"""What holds for every test: one thread for its numbers, a Ctrl-C that arrives, and its place beside the other workers."""
+"""What holds for every test: one thread for its numbers, a Ctrl-C that arrives, and its place beside the other workers.
+
+What tests of several rooms share lies in tests/shared, as plain modules: a conftest takes from there what its room needs.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +17,9 @@ import pytest
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before torch is imported: each of pytest-xdist's workers has one core
 
-TOGETHER = ("tests/flows/test_dask.py", "tests/flows/", "tests/ganaudit/auditing/", "tests/ganaudit/calibration/")
+sys.path.insert(0, str(Path(__file__).parent / "shared"))
+
+TOGETHER = ("tests/flows/test_dask.py", "tests/flows/", "tests/ganaudit/studies/inversion/", "tests/benchmarks/calibration/")
 """Tests that share something costly, such as a server or a finished store: one worker runs them, and makes it once."""
 
 
