@@ -20,6 +20,7 @@ import yaml
 
 from flows import server as room
 from flows import settings
+from ganaudit import report
 
 HERE = Path(__file__).parent
 STARTED_BY, OURS = "GANAUDIT_TESTS", uuid.uuid4().hex
@@ -110,6 +111,18 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Called(code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def drawn() -> None:
+    """A test that uses it draws reports as they are."""
+
+
+@pytest.fixture(autouse=True)
+def empty_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else reports are empty pages in this process: they have tests of their own, and are half of a small run's time."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(report, "render", lambda _: "")
 
 
 @pytest.fixture

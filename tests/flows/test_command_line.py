@@ -33,7 +33,7 @@ def columns(text: str) -> list[str]:
     return [line.split("  ")[0] for line in text.strip().splitlines()]
 
 
-def test_one_audit_by_every_command_that_reads_it(toy, cli, tmp_path):
+def test_one_audit_by_every_command_that_reads_it(toy, cli, drawn, tmp_path):
     audit, store = toy(**NAMES), tmp_path / "elsewhere"
     at = ("--store", store)
     found = cli("run", audit, *at)
@@ -43,7 +43,7 @@ def test_one_audit_by_every_command_that_reads_it(toy, cli, tmp_path):
     assert "Parsing 5,196 images in 6 blocks, on cpu, 2 at once: " in found.err
     assert "réel [red]/'" in found.err and "../a b" in found.err
     report = Path(found.out.split("report  ")[1].strip())
-    assert report.is_file()
+    assert report.is_file() and "<svg" in report.read_text(encoding="utf-8")
 
     again = cli("run", audit, *at, "--json")
     run = json.loads(again.out)

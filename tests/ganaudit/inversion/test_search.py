@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -223,7 +224,7 @@ def test_out_of_memory_halves_the_batch_and_says_so_once(monkeypatch):
     monkeypatch.setattr(searching, "search", crowded)
     found, note = search_all(span, objective, objective.targets(target), Search(2, batch=8))
     assert sizes == [8, 4, 2, 2, 2, 2] and len(found.errors) == 8
-    assert note == "the search ran out of memory at a batch of 8; it went on with 2"
+    assert "out of memory" in note and re.findall(r"\d+", note) == ["8", "2"]  # what was too much, what was enough
 
 
 def test_half_precision_changes_the_final_loss_by_little_and_is_measured_in_full():

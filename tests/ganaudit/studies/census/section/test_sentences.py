@@ -98,9 +98,8 @@ def test_what_is_not_settled_says_what_would_have_been_found(decided):
     assert ("inconclusive", "star, in 120 % [110, 130] as many images") in lines
     assert any("only a total loss would surely have been found" in text for _, text in lines)
     assert lines[-2:] == [("not testable", "half and rare"), ("equivalent", "sky")]
-    assert headline(table, "g") == (
-        "is not found to lose or add any of 7 classes: 1 equivalent, 4 inconclusive and 2 not testable"
-    )
+    for part in ("not found to lose or add", "7 classes", "1 equivalent", "4 inconclusive", "2 not testable"):
+        assert part in headline(table, "g")
 
 
 def test_a_generator_that_holds_all_is_said_to(decided):
@@ -146,10 +145,10 @@ def distance(**changes) -> Distance:
 
 
 def test_distances():
-    assert distance_words(distance(), 0.05) == (
-        "FSD 1.93 [1.71, 2.15], corrected for the number of images; beyond chance (p = 0.010, the least of 99 permutations)"
-    )
-    assert distance_words(distance(corrected=Interval()), 0.05) == "FSD 2.1, without an interval: too few images"
+    for part in ("FSD 1.93 [1.71, 2.15]", "corrected", "beyond chance", "p = 0.010", "least of 99 permutations"):
+        assert part in distance_words(distance(), 0.05)
+    unknown = distance_words(distance(corrected=Interval()), 0.05)
+    assert "FSD 2.1" in unknown and "too few images" in unknown and "[" not in unknown
     assert "More than half of the plain distance of 2.1" in bias_words(distance())
     assert [rank_words(distance(rank=rank)) for rank in ((1, 1, 1), (2, 1, 3), None)] == ["1", "1 to 3", "\N{EN DASH}"]
 
