@@ -19,7 +19,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 sys.path.insert(0, str(Path(__file__).parent / "shared"))
 
-TOGETHER = ("tests/flows/test_dask.py", "tests/flows/", "tests/ganaudit/studies/inversion/", "tests/benchmarks/calibration/")
+TOGETHER = ("tests/flows/test_dask.py", "tests/flows/", "tests/ganaudit/studies/inversion/")
 """Tests that share something costly, such as a server or a finished store: one worker runs them, and makes it once."""
 
 
@@ -43,3 +43,11 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def empty_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports are empty files in this process: they have tests of their own, and are half of a small audit's time."""
+    from ganaudit import report
+
+    monkeypatch.setattr(report, "render", lambda _: "")

@@ -20,7 +20,6 @@ import yaml
 
 from flows import server as room
 from flows import settings
-from ganaudit import report
 
 HERE = Path(__file__).parent
 STARTED_BY, OURS = "GANAUDIT_TESTS", uuid.uuid4().hex
@@ -119,10 +118,9 @@ def drawn() -> None:
 
 
 @pytest.fixture(autouse=True)
-def empty_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else reports are empty pages in this process: they have tests of their own, and are half of a small run's time."""
+def pages(request: pytest.FixtureRequest) -> None:
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(report, "render", lambda _: "")
+        request.getfixturevalue("empty_pages")
 
 
 @pytest.fixture
