@@ -62,6 +62,8 @@ class PlannedSource:
     """(first, last) of every block that the run uses."""
     first: int = 0
     """Index of the first image that the run uses."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the findings should know of where the images lie, in sentences."""
 
     @property
     def role(self) -> str:
@@ -102,6 +104,12 @@ class Plan:
             ]
         turns = max((len(tasks) for tasks in queues.values()), default=0)
         return [tasks[turn] for turn in range(turns) for tasks in queues.values() if turn < len(tasks)]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of the folders that the images lie in, each folder once."""
+        said = {note: source.name for source in reversed(self.sources) for note in source.notes}
+        return [f"{name!r}: {note}." for note, name in reversed(said.items())]
 
     @property
     def where(self) -> str:
@@ -156,7 +164,7 @@ def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> 
     return PlannedSource(
         asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
-        count=count, blocks=used, first=first,
+        count=count, blocks=used, first=first, notes=getattr(source, "notes", ()),
     )  # fmt: skip
 
 

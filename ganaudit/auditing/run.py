@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from ganaudit import devices, findings, sql
@@ -29,6 +30,7 @@ from ganaudit.auditing.reconstructions import reconstructed
 from ganaudit.auditing.roles import not_measured
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.findings.inversions import materialise_inversions
+from ganaudit.findings.shared import shared_notes
 from ganaudit.inversion.settings import InversionsDone
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
@@ -110,7 +112,8 @@ def begin(planned: Plan, store: Store) -> list[BlockTask]:
         }
         for source in planned.sources
     ]  # fmt: skip
-    store.start_run(_run_row(planned, "running", planned.started + leases.skew(store)), used)
+    footer = {"notes": canonical(planned.notes)} if planned.notes else {}
+    store.start_run(_run_row(planned, "running", planned.started + leases.skew(store)), used, footer)
     return planned.missing(store)
 
 
@@ -218,6 +221,13 @@ def _notes(connection: duckdb.DuckDBPyConnection, run: str, found: Findings) -> 
     return [f"{name!r} has no findings: {_reason(connection, run, name)}." for name in names if name not in generators(found)]
 
 
+def _planned_notes(store: Store, run: str) -> list[str]:
+    """What was noted when the run was planned: it stands in the footer of its sources."""
+    metadata = pq.read_schema(store.run_sources(run)).metadata or {}
+    notes: list[str] = json.loads(metadata.get(b"ganaudit.notes", b"[]"))
+    return notes
+
+
 def report_path(store: Store, run: str) -> Path:
     """Where the report of a run stands."""
     return store.finding(run, "fsd").with_name("report.html")
@@ -245,7 +255,7 @@ def report_data(store: Store, run: str) -> ReportData:
         set_aside = connection.execute(
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
-        notes = _notes(connection, run, found)
+        notes = [*_notes(connection, run, found), *_planned_notes(store, run), *shared_notes(store, run)]
     audit_name, spec, *times, status, versions, device = row
     started, finished = (time and time.replace(tzinfo=UTC) for time in times)  # the view's times are UTC
     notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))])) if spec != "{}" else ()

@@ -211,7 +211,7 @@ def test_a_file_that_changes_after_the_listing(photos, change):
 def test_a_file_replaced_while_it_is_decoded(photos, monkeypatch):
     dataset = FolderDataset(photos, seed=1)
 
-    def late(path: str, name: str) -> object:
+    def late(path: str, **_: object) -> object:
         os.utime(path, ns=(1, 1))
         return np.zeros((2, 2, 3), np.uint8)
 
