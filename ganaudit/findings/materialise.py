@@ -167,8 +167,8 @@ def _one_size(store: Store, sources: Sequence[Source], sizes: Mapping[str, int])
     if not made or len({sizes[source.name] for source in given}) > 1:
         return ""
     least = min(given or sources, key=lambda source: sizes[source.name])
-    held = store.read_block(CLASS_PIXELS, least.key, least.blocks[0], ["y_max", "x_max"])
-    height, width = (max(held[column].to_pylist()) + 1 for column in ("y_max", "x_max"))
+    held = [store.read_block(CLASS_PIXELS, least.key, block, ["y_max", "x_max"]) for block in least.blocks]
+    height, width = (pa.concat_tables(held)[column].to_numpy().max() + 1 for column in ("y_max", "x_max"))
     which = " and ".join(repr(source.name) for source in sources if source.name in made)
     return f"; `size: [{height}, {width}]` in {which} gives all of them one size"
 

@@ -88,6 +88,7 @@ def add(
 
 
 def kind_of(store: Store, source: Source) -> str:
+    """The kind of a source, as it was recorded; empty where it was not."""
     rows = store.read(SOURCES, store.source(source.key), ["kind"]) if store.source(source.key).is_file() else None
     return "" if rows is None else str(rows["kind"][0].as_py())
 

@@ -152,10 +152,9 @@ def test_a_collection_of_one_s_own_is_read_and_its_errors_set_aside():
     assert list(batch.names)[2:] == ["image 2", "image 3", "image 4"]
 
 
-def test_a_collection_that_raises_anything_else_fails_the_audit_in_one_sentence():
-    source = opened(HERE, {"kind": "tiny_models:Ramp", "options": {"images": 5, "fault": "lost"}}, generated=False)
-    with pytest.raises(AuditError, match="the dataset raised KeyError at image 0: 'lost'"):
-        source.read(range(5))
+def test_a_collection_that_raises_anything_else_everywhere_is_refused_in_one_sentence():
+    with pytest.raises(RequestError, match="the dataset raised KeyError at image 0: 'lost'"):
+        opened(HERE, {"kind": "tiny_models:Ramp", "options": {"images": 5, "fault": "lost"}}, generated=False)
 
 
 @pytest.mark.parametrize("kind", ["tiny_models:Brightness", "tiny_models:Noise"])
@@ -166,7 +165,8 @@ def test_what_is_no_collection_is_refused(kind):
 
 def test_a_recipe_that_cannot_enter_a_key_is_refused(tmp_path):
     (tmp_path / "own.py").write_text(
-        "class Own:\n    def __len__(self): return 3\n    def image(self, i): return None\n"
+        "import ganaudit, numpy\nclass Own:\n    def __len__(self): return 3\n"
+        "    def image(self, i): return ganaudit.Image(numpy.zeros((4, 4, 3), numpy.uint8), 'x')\n"
         "    def recipe(self): return {'x': {1, 2}}\n"
     )
     with pytest.raises(RequestError, match=r"own:Own: recipe\(\) .*JSON"):
