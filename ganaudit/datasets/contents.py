@@ -88,8 +88,9 @@ def is_system(name: str) -> bool:
 
 
 def suffix_of(name: str) -> str:
-    """A file's suffix in lower case, or that it has none."""
-    return PurePosixPath(name).suffix.lower() or "no suffix"
+    """A file's suffix in lower case, or that it has none that says anything."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if 1 < len(suffix) <= 12 and suffix[1:].isalnum() else "without a known suffix"
 
 
 def aside(names: Sequence[str]) -> tuple[int, str] | None:

@@ -48,7 +48,8 @@ def test_folders_that_machines_make_are_not_looked_into_and_named(tmp_path, fold
 @pytest.mark.parametrize(("name", "reason", "word"), [
     ("._a.jpg", HIDDEN, "hidden"), (".b.png", HIDDEN, "hidden"), ("Thumbs.db", SYSTEM, "machine's own"),
     ("desktop.ini", SYSTEM, "machine's own"), ("notes.txt", OTHER, "no image by its suffix"), ("x.heic", OTHER, "convert them"),
-    ("x.CR2", OTHER, "convert them"), ("x.webm", OTHER, "convert them"), ("x", OTHER, "1 no suffix"),
+    ("x.CR2", OTHER, "convert them"), ("x.webm", OTHER, "convert them"), ("x", OTHER, "1 without a known suffix"),
+    ("x.\udce9", OTHER, "1 without"), ("x.a\nb", OTHER, "1 without"), ("x." + "y" * 99, OTHER, "1 without"),
     ("a.jpg.part", OTHER, "1 .part"),
 ])  # fmt: skip
 def test_files_that_are_left_out_are_counted_with_the_reason(tmp_path, name, reason, word):
