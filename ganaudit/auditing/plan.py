@@ -108,8 +108,11 @@ class Plan:
     @property
     def notes(self) -> list[str]:
         """What a reader should know of the folders that the images lie in, each folder once."""
-        said = {note: source.name for source in reversed(self.sources) for note in source.notes}
-        return [f"{name!r}: {note}." for note, name in reversed(said.items())]
+        said: dict[str, str] = {}
+        for source in self.sources:
+            for note in source.notes:
+                said.setdefault(note, source.name)
+        return [f"{name!r}: {note}." for note, name in said.items()]
 
     @property
     def where(self) -> str:

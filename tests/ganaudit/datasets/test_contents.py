@@ -121,7 +121,9 @@ def test_folders_that_link_to_each_other_end_in_one_sentence(tmp_path):
         FolderDataset(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["new\nline.png", "tab\t.png", "bell\a.png", "esc\x1b[31m.png", "line\u2028.png", "del\x7f.png"])
+@pytest.mark.parametrize(
+    "name", ["new\nline.png", "tab\t.png", "bell\a.png", "esc\x1b[31m.png", "line\u2028.png", "del\x7f.png"]
+)
 def test_names_stand_on_one_line(tmp_path, name):
     (put(tmp_path, "x.png") / "x.png").rename(tmp_path / name)
     (tmp_path / f"bad {name}").write_bytes(b"no image")

@@ -51,7 +51,7 @@ FAULTS = [
     (Image(None, "n"), "pixels are None"), (Image([[1, 2, 3]], "n"), "pixels are a list"),
     (Image(GOOD.astype(np.float32) / 255, "n"), "float32 (4, 5, 3), not uint8 (H, W, 3): scale it"),
     (Image(GOOD.astype(np.int64), "n"), "int64"), (Image(GOOD > 3, "n"), "bool"), (Image(GOOD.astype(object), "n"), "object"),
-    (Image(GOOD[..., 0], "n"), "uint8 (4, 5), not uint8 (H, W, 3): grey"), (Image(GOOD[..., :1], "n"), "grey stands three times"),
+    (Image(GOOD[..., 0], "n"), "uint8 (4, 5), not uint8 (H, W, 3): grey"), (Image(GOOD[..., :1], "n"), "grey stands"),
     (Image(np.zeros((4, 5, 4), np.uint8), "n"), "lay it over a background"),
     (Image(np.zeros((3, 4, 5), np.uint8), "n"), "colour comes last"),
     (Image(GOOD[None], "n"), "uint8 (1, 4, 5, 3)"), (Image(GOOD[:0], "n"), "(0, 5, 3): it has none"),
@@ -65,7 +65,7 @@ FAULTS = [
     (Image(GOOD, "n", labels=np.zeros((0, 5), int)), "labels are int64 (0, 5)"),
     (IndexError("list index out of range"), "raised IndexError at image"), (OSError("disk"), "raised OSError at image"),
     (FileNotFoundError(errno.ENOENT, "No such file"), "FileNotFoundError"), (KeyError("x\ny"), "KeyError"),
-    (StopIteration(), "StopIteration"), (SystemExit(0), "raised SystemExit at image"), (RecursionError("deep"), "RecursionError"),
+    (StopIteration(), "StopIteration"), (SystemExit(0), "raised SystemExit"), (RecursionError("deep"), "RecursionError"),
     (ZeroDivisionError("by zero"), "by zero"), (UnicodeEncodeError("utf-8", "\udc80", 0, 1, "no"), "UnicodeEncodeError"),
 ]  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_without_a_size_to_resize_to_all_images_have_the_first_one_s():
 
 @pytest.mark.parametrize("resolution", [0, -4, 2.5, "64", (64, 64), True, 10**12])
 def test_a_resolution_that_is_none_is_refused(resolution):
-    with pytest.raises(RequestError, match="resolution is .* short side"):
+    with pytest.raises(RequestError, match=r"resolution is .* short side"):
         opened(Own(resolution=resolution))
     assert opened(Own(resolution=np.int64(64))).resolution == 64 and opened(Own()).resolution is None
 

@@ -73,7 +73,9 @@ def test_held_out_photos_among_real_and_training_photos(store, run):
     )
     assert found["held"].shared == (("real", "photos", 1), ("train", "seen", 1))
     assert "train" in {role for role, _, _ in found["g"].shared} and found["seen"].shared == ()
-    assert any("1 of the 3 images of 'held' is also among the training photos 'seen'" in note for note in shared_notes(store, "r"))
+    assert any(
+        "1 of the 3 images of 'held' is also among the training photos 'seen'" in note for note in shared_notes(store, "r")
+    )
 
 
 def test_controls_are_made_of_the_real_images_and_are_no_repeats(store, run):
