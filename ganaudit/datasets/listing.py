@@ -87,6 +87,8 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
                 left_out[contents.SPECIAL, suffix] += 1
     except OSError as error:
         raise _unlistable(folder, error) from error
+    except ValueError as error:  # a NUL in it
+        raise RequestError(f"{str(folder)!r} is no path: {error}") from error
     found.sort(key=lambda file: os.fsencode(file.name))
     names = [file.shown for file in found]
     held = Contents(contents.counted(names), dict(left_out), dict(skipped), contents.aside(names))

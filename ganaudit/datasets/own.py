@@ -73,7 +73,8 @@ class OwnDataset:
         if fault is not None:
             raise UnfitError(_short(f"image {index} of the dataset: {fault}"))
         cluster, label = (None if text is None else _short(text) for text in (image.cluster, image.label))
-        return replace(image, name=_short(image.name), cluster=cluster, label=label)
+        pixels = np.array(image.pixels)  # a copy: the collection may use one buffer for all of its images
+        return replace(image, pixels=pixels, name=_short(image.name), cluster=cluster, label=label)
 
     def name(self, index: int) -> str:
         """What the collection calls an image that cannot be used, or its number."""

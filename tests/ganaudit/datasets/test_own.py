@@ -107,6 +107,17 @@ def test_names_clusters_and_labels_become_text_that_any_table_can_hold(name, sho
     image.name.encode()
 
 
+def test_images_that_come_in_one_buffer_stay_what_they_were():
+    class Reused(Own):
+        def image(self, index):
+            self.buffer[:] = index
+            return Image(self.buffer, f"n{index}")
+
+    dataset = opened(Reused(buffer=GOOD.copy()))
+    first, second = dataset.image(1), dataset.image(2)
+    assert (first.pixels == 1).all() and (second.pixels == 2).all()
+
+
 def test_a_very_long_name_loses_its_middle():
     name = opened(everywhere(Image(GOOD, "a" * 10**7 + ".png"))).image(0).name
     assert len(name) <= 1000 and name.startswith("aaa") and "…" in name
