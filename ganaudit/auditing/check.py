@@ -101,8 +101,8 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
         parser=spec.parser.kind, classes=len(planned.classes), sources=tuple(found), blocks=planned.blocks,
         missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
-        notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *remarks,
-               *(said for study in asked_for(spec) for said in study.check(planned, store))),
+        notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *planned.notes,
+               *remarks, *(said for study in asked_for(spec) for said in study.check(planned, store))),
         reach=reach(planned, store, detect),
     )  # fmt: skip
 

@@ -33,6 +33,7 @@ from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import not_measured
 from ganaudit.spec import AuditSpec, Decide
 from ganaudit.studies.census import pictures
+from ganaudit.studies.census.shared import shared_notes
 from ganaudit.studies.inversion.pictures import reconstructed
 from ganaudit.studies.protocol import Done, Shard, asked_for
 from ganaudit.version import __version__
@@ -115,6 +116,7 @@ def begin(planned: Plan, store: Store) -> None:
         for source in planned.sources
     ]  # fmt: skip
     store.start_run(_run_row(planned, "running", planned.started + leases.skew(store)), used)
+    store.write_run_keys(planned.run, "sources", "listing", [], planned.notes)
 
 
 @contextmanager
@@ -208,7 +210,8 @@ def report_data(store: Store, run: str) -> ReportData:
         set_aside = connection.execute(
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
-        notes = [*_notes(connection, run, found), *dict.fromkeys(row["note"] for row in store.of_run(RUN_NOTES, run))]
+        said = [row["note"] for row in store.of_run(RUN_NOTES, run)]
+        notes = [*_notes(connection, run, found), *dict.fromkeys(said), *shared_notes(store, run)]
     audit_name, spec, *times, status, versions, device = row
     started, finished = (time and time.replace(tzinfo=UTC) for time in times)  # the view's times are UTC
     notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))])) if spec != "{}" else ()

@@ -20,7 +20,10 @@ from pydantic import (
 
 from ganaudit.spec.mistakes import nearest
 
-Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+MAX_SIDE = 8192
+"""The longest side, in pixels, that images and label maps are resized to: one such image is 200 MB."""
+Side = Annotated[int, Field(gt=0, le=MAX_SIDE)]
+Size = Side | tuple[Side, Side]
 Count = Annotated[int, Field(gt=1, le=2**40)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -91,7 +94,7 @@ class MasksSource(Source):
     suffix: str = ".labels.png"
     void: Annotated[int, Field(ge=0)] | None = None
     """A label value that means `no label`; it becomes class 0."""
-    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
+    size: tuple[Side, Side] | None = None
     """[height, width] to which label maps are resampled (nearest); default: they must all have one size."""
     seed: int = 0
 

@@ -13,6 +13,7 @@ about.sql, made_by.sql   which store the catalog belongs to (template), and the 
 attach_new.sql, attach.sql, detach.sql   the catalog's file, to write and to read (templates)
 class_stats.sql          a finding (template)
 doubt.sql                the parser's doubt by class (template)
+shared.sql               images that two sources of one run share, or that one repeats
 used.sql                 the sources of one run, with what their keys stand for
 """
 

@@ -181,7 +181,8 @@ def test_batches_that_do_not_are_refused(batch):
 @pytest.mark.parametrize("place, value", [
     (("sample",), {"count": 0}), (("sample",), {"count": 2**41}), (("decide",), {"presence": 100}), (("run",), {"workers": 0}),
     (("run",), {"runner": "slurm"}), (("run",), {"precision": "int8"}), (("generators", 0), {"sha256": "abc"}),
-    (("generators", 3), {"resize": [3]}), (("generators", 3), {"resize": 0}), (("generators", 3), {"how": "pad"}),
+    (("generators", 3), {"resize": [3]}), (("generators", 3), {"resize": 0}), (("generators", 3), {"resize": 8193}),
+    (("generators", 3), {"resize": [64, 10**12]}), (("generators", 5), {"resize": 10**6}), (("generators", 3), {"how": "pad"}),
     (("real",), {"prevalence": {"sun": 1.5}}), (("real",), {"count": 2.5}),
 ])  # fmt: skip
 def test_values_out_of_range_are_named_with_their_key(place, value):
