@@ -232,10 +232,10 @@ def report_data(store: Store, run: str) -> ReportData:
     with catalog.of_run(store, run) as connection:
         found, older = written(store, run)
         statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
-        row = connection.execute(statement, [run]).fetchone()
+        row = next(iter(connection.execute(statement, [run]).to_arrow_table().to_pylist()), None)
         if row is None:
             raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
-        asked = {one.get("name"): one for one in json.loads(row[1]).get("generators", ())}
+        asked = {one.get("name"): one for one in json.loads(row["spec"]).get("generators", ())}
         sources = [
             Used(role, name, kind, key, parser, count, _digests(recipe, digests), *_training(asked.get(name, {}), step))
             for role, name, kind, key, parser, count, recipe, digests, step in connection.execute(
@@ -246,8 +246,7 @@ def report_data(store: Store, run: str) -> ReportData:
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
         notes = _notes(connection, run, found)
-    audit_name, spec, *times, status, versions, device = row
-    started, finished = (time and time.replace(tzinfo=UTC) for time in times)  # the view's times are UTC
+    audit_name, spec, started, finished, status, versions, device = row.values()
     notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))])) if spec != "{}" else ()
     if not generators(found) and status != SET_ASIDE and not older:
         raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")

@@ -92,9 +92,16 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
 
 def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
     """The catalog's views and macros in memory, over all of the store, or over these files only of the tables named."""
-    connection = duckdb.connect()
+    connection = _connection()
     with _sentences(store):
         create_views(connection, store, files)
+    return connection
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    """A database in memory that shows every instant in UTC, wherever the machine stands."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 
@@ -221,7 +228,7 @@ def _attached(store: Store) -> duckdb.DuckDBPyConnection | None:
 
     It is attached to a database of its own: opened by its path, a process would go on seeing a file since replaced.
     """
-    connection = duckdb.connect()
+    connection = _connection()
     try:
         connection.execute(sql.filled("attach", path=sql.literal(str(store.catalog))))
         if connection.execute(sql.text("made_by")).fetchall() == [(str(store.path), _made_by())]:
