@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -232,7 +232,7 @@ def report_data(store: Store, run: str) -> ReportData:
     with catalog.of_run(store, run) as connection:
         found, older = written(store, run)
         statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
-        row = next(iter(connection.execute(statement, [run]).to_arrow_table().to_pylist()), None)
+        row = next(iter(connection.sql(statement, params=[run]).to_arrow_table().to_pylist()), None)
         if row is None:
             raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
         asked = {one.get("name"): one for one in json.loads(row["spec"]).get("generators", ())}
@@ -268,7 +268,10 @@ def report_data(store: Store, run: str) -> ReportData:
 
 
 def written(store: Store, run: str) -> tuple[dict[str, pa.Table], bool]:
-    """The finding tables of a run, and whether an older ganaudit wrote some: those that lack columns are left out."""
+    """The finding tables of a run, and whether an older ganaudit wrote some: those that lack columns are left out.
+
+    Raises AuditError, naming it, where one is damaged.
+    """
     found: dict[str, pa.Table] = {}
     older = False
     for name, table in schema.FINDINGS.items():
@@ -278,6 +281,7 @@ def written(store: Store, run: str) -> tuple[dict[str, pa.Table], bool]:
         try:
             found[name] = store.read(table, path)
         except AuditError:
+            store.read(table, path, older=True)  # raises again where it is no older one but damaged
             older = True
     return found, older or (bool(found) and "dropped_classes" not in found)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -34,7 +33,7 @@ def class_stats(store: Store, run: str, presence: float, sources: Sequence[Sourc
         name: sorted({file for source in sources for file in store.files_of(name, source.key, source.blocks)})
         for name in (IMAGES.name, CLASS_PIXELS.name)
     } | {RUN_SOURCES.name: [store.run_sources(run)]}
-    with contextlib.closing(catalog.in_memory(store, files)) as connection:
+    with catalog.in_memory(store, files) as connection:
         statement = sql.filled("class_stats", run=sql.literal(run), presence=repr(float(presence)))
         rows = connection.sql(statement).to_arrow_table()
     names = pa.array([source.name for source in sources], pa.string())
@@ -133,7 +132,7 @@ def check_slices(slices: Mapping[str, Slice], store: Store) -> None:
     conditions = [(name, text) for name, part in slices.items() for text in (part.real, part.generated) if text is not None]
     if not conditions:
         return
-    with contextlib.closing(catalog.in_memory(store, {table: [] for table in (*RECORDS, *FINDINGS)})) as connection:
+    with catalog.in_memory(store, {table: [] for table in (*RECORDS, *FINDINGS)}) as connection:
         for name, condition in dict.fromkeys(conditions):
             _chosen(connection, "", "", name, condition)
 
@@ -156,7 +155,7 @@ def of_slices(
     if not slices:
         return
     ids = [one for one in real.classes if one != 0]
-    with contextlib.closing(catalog.of_run(store, run)) as connection:
+    with catalog.of_run(store, run) as connection:
         for name, part in slices.items():
             members = []
             for side, condition in ((real, part.real), (generated, part.generated)):

@@ -85,13 +85,22 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
         try:
             build(store)
         except (RequestError, AuditError):
-            return in_memory(store)
+            return _in_memory(store)
         connection = _attached(store)
-    return connection or in_memory(store)
+    return connection or _in_memory(store)
 
 
-def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
-    """The catalog's views and macros in memory, over all of the store, or over these files only of the tables named."""
+@contextlib.contextmanager
+def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The catalog's views and macros in memory, over all of the store, or over these files only of the tables named.
+
+    What DuckDB says inside becomes a RequestError or, where it is about a damaged file, an AuditError that names it.
+    """
+    with contextlib.closing(_in_memory(store, files)) as connection, _sentences(store):
+        yield connection
+
+
+def _in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
     connection = _connection()
     with _sentences(store):
         create_views(connection, store, files)
@@ -105,10 +114,11 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def of_run(store: Store, run: str) -> duckdb.DuckDBPyConnection:
+@contextlib.contextmanager
+def of_run(store: Store, run: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The views in memory, over the records of one run alone: as fast in a store of a thousand runs.
 
-    Raises RequestError where there is no such run.
+    Raises RequestError where there is no such run, else as `in_memory`.
     """
     if run not in (folder.name.removeprefix("run=") for folder in store.folder("run_sources").glob("run=*")):
         raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
@@ -116,7 +126,8 @@ def of_run(store: Store, run: str) -> duckdb.DuckDBPyConnection:
     keys = sorted(set(store.read(schema.RUN_SOURCES, path, ["key"])["key"].to_pylist()))
     files = {name: [file for key in keys for file in store.files_of(name, key)] for name in ("images", "class_pixels")}
     found = {name: [file for file in (store.finding(run, name),) if file.is_file()] for name in schema.FINDINGS}
-    return in_memory(store, {**files, **found, "run_sources": [path]})
+    with in_memory(store, {**files, **found, "run_sources": [path]}) as connection:
+        yield connection
 
 
 def query(store: Store, statement: str) -> pa.Table:
