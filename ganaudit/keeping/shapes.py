@@ -39,7 +39,7 @@ def footer_problems(store: Store, table: Table, path: Path, deep: bool) -> Itera
     except (OSError, ValueError, pa.ArrowException):
         yield problem(store, "torn", path, "it cannot be read as Parquet; delete it and run the audit again")
         return
-    said = {name.decode(): value.decode(errors="replace") for name, value in (columns.metadata or {}).items()}
+    said = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in (columns.metadata or {}).items()}
     version = said.get(writer.VERSION_ENTRY)
     if version is None:
         yield problem(store, "foreign", path, "it was not written by ganaudit; delete it and run the audit again")

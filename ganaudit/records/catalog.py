@@ -7,6 +7,7 @@ under a temporary name and renamed, so that whoever has it open keeps a whole on
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import re
 import shutil
@@ -132,16 +133,45 @@ def of_run(store: Store, run: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def query(store: Store, statement: str) -> pa.Table:
     """The rows that a statement over the store's views gives. Raises RequestError, with the reason, where it fails."""
+    return pa.Table.from_batches(list(batches(store, statement)))
+
+
+def batches(store: Store, statement: str, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+    """The same, so many rows at a time as DuckDB finds them; at least one batch, which has the columns."""
     for again in (True, True, False):
+        begun = False
         try:
             with contextlib.closing(connect(store)) as connection, _sentences(store):
-                rows = connection.sql(statement)
-                return pa.table({}) if rows is None else rows.to_arrow_table()
+                for batch in _read(connection.sql(statement), rows):
+                    begun = True
+                    yield batch
+            return
         except RequestError as error:
-            if not again or not _is_gone(store, error):
+            if begun or not again or not _is_gone(store, error):
                 raise
             build(store)  # files went to `compact` or `prune` after the catalog was opened
-    raise AssertionError
+
+
+def _read(relation: duckdb.DuckDBPyRelation | None, rows: int) -> Iterator[pa.RecordBatch]:
+    """The batches of a relation, at least one; a statement that gives none has no columns. Raises duckdb.Error."""
+    if relation is None:
+        yield pa.RecordBatch.from_pylist([])
+        return
+    of_this_duckdb = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+    reader = of_this_duckdb(rows)
+    count = 0
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            break
+        except (OSError, pa.ArrowException) as error:  # as Arrow tells what DuckDB found on the way
+            of_a_file = str(error).startswith(("IO Error", "INTERNAL Error", "Invalid Input Error"))
+            raise (duckdb.IOException if of_a_file else duckdb.DataError)(str(error)) from error
+        count += 1
+        yield batch
+    if not count:
+        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
 
 
 def _is_gone(store: Store, error: RequestError) -> bool:
@@ -287,4 +317,26 @@ def _sentences(store: Store) -> Iterator[None]:
         if unnamed or isinstance(error, duckdb.BinderException | duckdb.InvalidInputException):
             for table in _TABLES.values():
                 store.check(table, whole=unnamed)
-        raise RequestError(message) from error
+        raise RequestError(_unknown(message) or message) from error
+
+
+_UNKNOWN = re.compile(r"(Table|Table Function|Scalar Function) with name \"?([^\s\"]+)\"? does not exist")
+
+
+def _unknown(message: str) -> str | None:
+    """What is said of an unknown table or macro: which of ours is nearest; None where the message is better."""
+    match = _UNKNOWN.search(message)
+    if match is None:
+        return None
+    made = sql.definitions()
+    if match[1] == "Table":
+        known = [*_TABLES, *(each.name for each in made if each.parameters is None)]
+    else:
+        known = [
+            each.name for each in made if each.parameters is not None and (each.gives_table or match[1] != "Table Function")
+        ]
+    near = difflib.get_close_matches(match[2].rpartition(".")[2].lower(), known, n=1)
+    if not near and match[1] != "Table":
+        return None  # it may be one of DuckDB's own that was meant
+    guess = f"did you mean {near[0]}?" if near else "SHOW TABLES lists those there are, docs/records.md says what they hold"
+    return f"{message[: match.end()]}; {guess}"
