@@ -127,7 +127,7 @@ def plan(spec: AuditSpec) -> Plan:
     names = {info.id: info.name for info in parser.parser.classes}
     check_groups(spec.groups, names)
     check_accept(spec.accept, spec.groups, names)
-    check_slices(spec.slices, Store(spec.path(spec.store)))
+    check_slices(spec.slices, Store(spec.path(spec.store)), names)
     sources = [_planned(spec, asked, parser, device) for asked in named(spec)]
     natives = [source.resolution for source in sources if source.role == GENERATED]
     sources += [_planned(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]

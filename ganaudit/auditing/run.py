@@ -28,6 +28,7 @@ from ganaudit.auditing.plan import BlockTask, Plan, plan
 from ganaudit.auditing.reconstructions import reconstructed
 from ganaudit.auditing.roles import not_measured
 from ganaudit.errors import AuditError, GanauditError
+from ganaudit.findings.classes import empty_slices
 from ganaudit.findings.inversions import materialise_inversions
 from ganaudit.inversion.settings import InversionsDone
 from ganaudit.keys import canonical
@@ -65,6 +66,16 @@ class Audit:
     @property
     def exit_code(self) -> int:
         return EXIT_CODES[self.status]
+
+    def __repr__(self) -> str:
+        from ganaudit.report.notebook import summary_text
+
+        return summary_text(self.run, self.status, self.findings, self.report)
+
+    def _repr_html_(self) -> str:
+        from ganaudit.report.notebook import summary_html
+
+        return summary_html(self.run, self.status, self.findings, self.report)
 
     def table(self, finding: str) -> pd.DataFrame:
         """A finding as a DataFrame."""
@@ -246,6 +257,10 @@ def report_data(store: Store, run: str) -> ReportData:
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
         notes = _notes(connection, run, found)
+        if row["spec"] != "{}" and "dropped_in_slices" in found:
+            slices = AuditSpec.model_validate_json(row["spec"]).slices
+            rows = found["dropped_in_slices"].select(["generator", "slice"]).to_pylist()
+            notes += empty_slices(connection, run, slices, {(each["generator"], each["slice"]) for each in rows})
     audit_name, spec, started, finished, status, versions, device = row.values()
     notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))])) if spec != "{}" else ()
     if not generators(found) and status != SET_ASIDE and not older:

@@ -11,7 +11,8 @@ INTRODUCTION = f"""# Records and findings
 
 Schema version {SCHEMA_VERSION}. Records lie in `<store>/records/v{SCHEMA_VERSION}/<table>/`, findings in
 `<store>/findings/v{SCHEMA_VERSION}/run=<run>/`, all as Parquet. Read the files with `hive_partitioning=false`: every column is
-in them. Written from the schema by `python -m ganaudit.records.dictionary > docs/records.md` (`make docs`).
+in them (with pandas, `pandas.read_parquet(folder, partitioning=None)`: without, it takes the folders' names for columns, too,
+and fails or doubles them; where a store was compacted, ask the catalog, which knows the files that count). Written from the schema by `python -m ganaudit.records.dictionary > docs/records.md` (`make docs`).
 
 `<store>/catalog.duckdb` shows each table as a view, and has the macros below. It holds no data: if deleted, it is made
 again. `ganaudit sql` asks it, and so does any DuckDB from 1.4 on:
@@ -46,8 +47,8 @@ QUESTIONS = (
     ),
     (
         "Only real images that hold a person, against all generated ones:",
-        "SELECT generator, class, area_ratio\nFROM class_statistics_where($run, 0.1, $$\n"
-        "    role = 'generated' OR (key, image) IN (SELECT key, image FROM run_class_pixels($run) WHERE class = 'person')\n$$)",
+        "SELECT generator, class, area_ratio\n"
+        "FROM class_statistics_where($run, 0.1, $$role = 'generated' OR holds('person')$$)",
     ),
     (
         "How often do people and trees stand together, in each source?",
@@ -59,6 +60,7 @@ QUESTIONS = (
         "FROM most_of($run, 'photos', 'person', 10)",
     ),
     ("", "FROM most_influence($run, 'gan', 10)"),
+    ("Which verdicts changed since an accepted run?", "FROM changed_since('ACCEPTED', $run)"),
 )
 """What people ask, with the SQL that answers it; $run stands for a run's identifier, photos and gan for names."""
 
