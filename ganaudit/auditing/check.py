@@ -131,9 +131,9 @@ def _unlabelled(task: BlockTask, batches: list[Batch]) -> str | None:
     """Which slice asks for labels that a source does not set: no image of it will be in that slice."""
     for name, part in task.spec.slices.items():
         condition = {"real": part.real, "generated": part.generated}.get(task.asked.role)
-        if condition is not None and re.search(r"\blabel\b", condition):
-            if not any(tag is not None for batch in batches for tag in batch.tags):
-                return f"slices.{name} asks for a label ({condition}), and its images have none"
+        labelled = any(tag is not None for batch in batches for tag in batch.tags)
+        if condition is not None and re.search(r"\blabel\b", condition) and not labelled:
+            return f"slices.{name} asks for a label ({condition}), and its images have none"
     return None
 
 

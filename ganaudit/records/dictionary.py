@@ -11,8 +11,9 @@ INTRODUCTION = f"""# Records and findings
 
 Schema version {SCHEMA_VERSION}. Records lie in `<store>/records/v{SCHEMA_VERSION}/<table>/`, findings in
 `<store>/findings/v{SCHEMA_VERSION}/run=<run>/`, all as Parquet. Read the files with `hive_partitioning=false`: every column is
-in them (with pandas, `pandas.read_parquet(folder, partitioning=None)`: without, it takes the folders' names for columns, too,
-and fails or doubles them; where a store was compacted, ask the catalog, which knows the files that count). Written from the schema by `python -m ganaudit.records.dictionary > docs/records.md` (`make docs`).
+in them. With pandas that is `pandas.read_parquet(folder, partitioning=None)`: without it, pandas makes a column of the folders'
+names, too, and fails on the two (where a store was compacted, ask the catalog, which knows the files that count). Times are
+instants, in UTC. Written from the schema by `python -m ganaudit.records.dictionary > docs/records.md` (`make docs`).
 
 `<store>/catalog.duckdb` shows each table as a view, and has the macros below. It holds no data: if deleted, it is made
 again. `ganaudit sql` asks it, and so does any DuckDB from 1.4 on:

@@ -33,7 +33,9 @@ def summary_html(run: str, status: str, findings: Findings, report: Path) -> str
         lost = [_names([one.name for one in with_verdict(classes, verdict)]) for verdict in SHOWN]
         body += _row("td", [name, *lost, corrected.get(name, words.NOTHING)])
     link = f'<a href="{escape(report.as_uri())}">report</a>' if report.is_absolute() else escape(str(report))
-    return f"<table><caption>{escape(run)}, {escape(status)}: {link}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
+    return (
+        f"<table><caption>{escape(run)}, {escape(status)}: {link}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
+    )
 
 
 def _names(names: list[str]) -> str:

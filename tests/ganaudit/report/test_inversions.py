@@ -116,7 +116,10 @@ CHOICES = {
     "its control is of other classes": ([("omissions", "layerwise", None, {"control": "other classes"})], LATENT),
     "its control is of too few": ([("omissions", "layerwise", None, {"control_images": 19})], LATENT),
     "no evidence, though its control alone passes": (
-        [("inversion_by_layer", "layerwise", None, {"evidential": False}), ("omissions", "latent", None, {"control_recall": 0.1})],
+        [
+            ("inversion_by_layer", "layerwise", None, {"evidential": False}),
+            ("omissions", "latent", None, {"control_recall": 0.1}),
+        ],
         LATENT,
     ),
     "no control passes": ([("omissions", one, None, {"control_recall": 0.1}) for one in ("layerwise", "latent")], LAYERWISE),

@@ -76,9 +76,7 @@ def test_what_grew_and_what_was_invented(decided):
 
 def test_growth_of_one_measure_is_said_beside_the_loss_of_the_other(decided):
     table = decided(fence=((0.3, 1.0), (0.6, 0.3), ("increased", 2.0, 1.9, 2.12), ("reduced", 0.6, 0.5, 0.7)))
-    assert said(table) == [
-        ("reduced", "fence, on 60 % [50, 70] of the area, though in 2.00 [1.90, 2.12] times as many images")
-    ]
+    assert said(table) == [("reduced", "fence, on 60 % [50, 70] of the area, though in 2.00 [1.90, 2.12] times as many images")]
 
 
 def test_what_is_not_settled_says_what_would_have_been_found(decided):
