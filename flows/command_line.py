@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shlex
 import shutil
@@ -194,20 +193,9 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """SQL over the records: ganaudit sql "SELECT * FROM fsd"."""
-    from ganaudit.records import catalog
+    from flows.sql_command import answer, write
 
-    style = "json" if as_json else output
-    if style not in ("table", "csv", "json"):
-        raise RequestError(f"--format {output!r} is none of table, csv, json")
-    found = catalog.query(readable(store), query)
-    found = found.rename_columns(_distinct(found.column_names))
-    if style == "csv":
-        sys.stdout.write(found.to_pandas().to_csv(index=False))
-    elif style == "json":
-        typer.echo(json_text(found.to_pylist()))
-    else:
-        columns = ", ".join(found.column_names) or "and no columns"
-        typer.echo(terminal.table_text(found.to_pylist(), f"no rows ({columns})"), nl=False)
+    write(answer(readable(store), query, "json" if as_json else output))
 
 
 @app.command("list")
@@ -361,15 +349,6 @@ def _opened(spec: Any) -> None:
 def _program() -> str:
     """How this command is called from here: by its name where that is on the PATH."""
     return "ganaudit" if shutil.which("ganaudit") or not sys.argv[0].endswith("ganaudit") else sys.argv[0]
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Column names of a query as keys: a second `a` becomes `a_1`."""
-    distinct: list[str] = []
-    for name in names:
-        again = (f"{name}_{number}" for number in itertools.count(1))
-        distinct.append(name if name not in distinct else next(one for one in again if one not in (*names, *distinct)))
-    return distinct
 
 
 def _width() -> int:

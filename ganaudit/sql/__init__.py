@@ -14,6 +14,7 @@ attach_new.sql, attach.sql, detach.sql   the catalog's file, to write and to rea
 class_stats.sql          a finding (template)
 doubt.sql                the parser's doubt by class (template)
 shared.sql               images that two sources of one run share, or that one repeats
+slice.sql, labelled.sql  the images of a slice (template), and which sources have labels
 used.sql                 the sources of one run, with what their keys stand for
 """
 

@@ -156,7 +156,7 @@ def test_a_damaged_shard_is_named_with_what_to_do(tmp_path):
     ganaudit.audit(asked)
     shard = next(iter(Store(tmp_path).files("class_pixels")))
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(AuditError, match=r"is damaged .*delete it and run the audit again"):
+    with pytest.raises(AuditError, match=r"is damaged .*delete it and .*run the audit again.*ganaudit verify"):
         ganaudit.audit(asked)
 
 

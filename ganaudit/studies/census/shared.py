@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 
 from ganaudit import sql
@@ -41,7 +40,7 @@ class Shared:
 def shared(store: Store, run: str) -> list[Shared]:
     """Every source of a run but controls and truth, real images first. Raises RequestError where there is no such run."""
     found: dict[str, Shared] = {}
-    with closing(catalog.of_run(store, run)) as connection:
+    with catalog.of_run(store, run) as connection:
         rows = connection.execute(sql.text("shared"), [run]).fetchall()
     for role, source, images, repeats, other, other_role, count in rows:
         before = found[source].shared if source in found else ()

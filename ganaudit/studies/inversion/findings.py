@@ -33,6 +33,7 @@ def materialise_inversions(
     in samples, by presence or by area.
     """
     rows: dict[str, list[Row]] = {name: [] for name in TABLES}
+    classes = {0: "void", **classes}
     read = [read_generator(store, each, batch) for each in done]
     generators = [one for one in read if one.inverted]
     for one in generators:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ganaudit.errors import AuditError
 from ganaudit.records.store import Store
 from ganaudit.report.data import Findings, Picture, Reconstructed, generators
 from ganaudit.report.side_by_side import label_map, panes
+from ganaudit.studies.inversion.record_tables import INVERSIONS
 from ganaudit.studies.inversion.section.choice import Choice, choices
 
 
@@ -27,7 +29,8 @@ def _pictures(store: Store, chosen: Sequence[Choice]) -> Mapping[tuple[str, int]
     for key in dict.fromkeys(one.key for one in chosen):
         images = sorted({one.image for one in chosen if one.key == key})
         for path in sorted(store.folder("inversions").glob(f"key={key}/shard-*.parquet")):
-            table = pq.read_table(path, columns=["image", "picture"], filters=[("image", "in", images)])
+            table = store.read(INVERSIONS, path, ["image", "picture"])
+            table = table.filter(pc.is_in(table["image"], pa.array(images, pa.int64())))
             found |= {(key, row["image"]): row["picture"] for row in table.to_pylist() if row["picture"] is not None}
     return found
 

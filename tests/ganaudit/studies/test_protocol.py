@@ -11,7 +11,8 @@ from pathlib import Path
 TABLES = """
 from ganaudit.records.columns import FLOAT, GENERATOR, IMAGE, KEY, OF_KEY, RUN, BYTE8, Column, Shards, Table
 
-AREAS = Table("largest_areas", "image", (KEY, IMAGE, Column("pixels", BYTE8, "Pixels of its largest class.")), ("image",), OF_KEY)
+LARGEST = Column("pixels", BYTE8, "Pixels of its largest class.")
+AREAS = Table("largest_areas", "image", (KEY, IMAGE, LARGEST), ("image",), OF_KEY)
 MEANS = Table("largest_area", "generator", (RUN, GENERATOR, Column("pixels", FLOAT, "Mean over its images.")))
 RECORDS, FINDINGS, SHARDS = (AREAS,), (MEANS,), (Shards((), AREAS),)
 """
@@ -61,9 +62,10 @@ class Largest:
     def work(self, shard):
         store = Store(shard.spec.path(shard.spec.store))
         held = store.read_block(CLASS_PIXELS, shard.source_key, (shard.first, shard.last), ["image", "pixels"]).to_pylist()
-        rows = [{"key": shard.key, "image": image, "pixels": max((r["pixels"] for r in held if r["image"] == image), default=0)}
+        rows = [{"key": shard.key, "image": image, "pixels": max(r["pixels"] for r in held if r["image"] == image)}
                 for image in range(shard.first, shard.last + 1)]
-        store.write_shard(AREAS.name, shard.key, shard.first, shard.last, {AREAS.name: AREAS.from_rows(rows)}, {"recipe": shard.key})
+        tables = {AREAS.name: AREAS.from_rows(rows)}
+        store.write_shard(AREAS.name, shard.key, shard.first, shard.last, tables, {"recipe": shard.key})
         return Done(shard.images)
     def findings(self, store, run):
         rows = []
@@ -94,7 +96,7 @@ first, again = ganaudit.audit(spec), ganaudit.audit(spec)
 store = ganaudit.Store(first.store)
 compact(store, grace=0.0)
 removed = prune(store, runs=[first.run])
-rows = catalog.query(store, "SELECT a.generator, a.pixels, count(*) AS images FROM largest_area AS a, largest_areas GROUP BY ALL")
+rows = catalog.query(store, "SELECT a.*, count(*) AS images FROM largest_area AS a, largest_areas GROUP BY ALL")
 print(json.dumps({
     "said": said, "notes": first.notes, "worked": [dict(first.worked), dict(again.worked)], "rows": rows.to_pylist(),
     "sound": verify(store, deep=True).sound, "removed": removed.keys,
@@ -109,7 +111,8 @@ def test_a_study_is_a_folder_and_its_name(tmp_path):
         (folder / f"{name}.py").write_text(text)
     asked = {
         "name": "n", "folder": str(Path(__file__).parents[1]), "store": str(tmp_path / "store"),
-        "parser": {"kind": "tiny_models:Brightness"}, "real": {"name": "real", "kind": "tiny_models:Ramp", "options": {"images": 100}},
+        "parser": {"kind": "tiny_models:Brightness"},
+        "real": {"name": "real", "kind": "tiny_models:Ramp", "options": {"images": 100}},
         "generators": [{"name": "gan", "kind": "tiny_models:Noise"}], "sample": {"count": 200},
     }  # fmt: skip
     done = subprocess.run(

@@ -130,11 +130,14 @@ def test_a_slice_is_the_verdict_on_its_images_alone(store, dusk):
     both = "label = 'dusk'"
     slices = {
         "dusk": Slice(real=both, generated=both), "one side": Slice(real="cluster = 'scene 3' OR image % 2 = 0"),
+        "trees": Slice(real="holds('tree') AND label = 'day'", generated="holds('tree')"),
         "one image": Slice(real="image = 4"), "an or": Slice(real="image = 0 OR image = 2", generated="false OR image < 2"),
     }  # fmt: skip
     rows = materialise(store, "r1", FAST, slices=slices)["dropped_in_slices"].to_pylist()
     sizes = {row["slice"]: (row["real_images"], row["generated_images"]) for row in rows}
-    assert sizes == {"dusk": (100, 80), "one side": (151, 240), "an or": (2, 2)}
+    trees = [[one.get(2, 0) >= 4 for one in dusk[key]] for key in ("ka", "kb")]
+    by_hand = sum(yes for i, yes in enumerate(trees[0]) if i % 3), sum(trees[1])
+    assert sizes == {"dusk": (100, 80), "one side": (151, 240), "trees": by_hand, "an or": (2, 2)}
     real, generated = (columns(side[::3]) for side in (dusk["ka"], dusk["kb"]))  # no two of them of one cluster
     check([row for row in rows if row["slice"] == "dusk"], real, generated)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.studies.census.shared import Shared, shared, shared_notes
 
 
