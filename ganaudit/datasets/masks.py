@@ -40,7 +40,8 @@ class MasksDataset:
     """The images below a folder, as in FolderDataset, each with its label map.
 
     `suffix` replaces the image's own suffix and names the label map beside it; with a folder `labels` the maps lie
-    there under the image's name with `.png`. Label maps are no images of the collection. A label `void` becomes 0.
+    there under the image's name with `.png`. Label maps are no images of the collection. A label `void` becomes 0, and `offset` is
+    added to all others: 1 makes ids that count from 0 count from 1.
     Label maps have one size: `size` (height, width), to which all are resampled by nearest neighbour, or else the size
     of the first readable one in the sorted listing. They always cover the whole photo: `resize` and `how` are about
     the pixels only.
@@ -54,6 +55,7 @@ class MasksDataset:
         labels: Path | None = None,
         suffix: str = ".labels.png",
         void: int | None = None,
+        offset: int = 0,
         size: int | Sequence[int] | None = None,
         seed: int = 0,
         how: images.Fit = "crop",
@@ -63,6 +65,7 @@ class MasksDataset:
         self.path = Path(os.path.abspath(path))
         self.seed = seed
         self.void = void
+        self.offset = offset
         self.size = size_in_pixels("size", size)
         self.resize = size_in_pixels("resize", resize)
         self.how = checked_fit(how)
@@ -105,8 +108,8 @@ class MasksDataset:
                     f"maps are {height} x {width}: `size: [{height}, {width}]` resamples them by nearest neighbour"
                 )
             labels = resample(labels, self.size)
-        if self.void is not None:
-            labels[labels == self.void] = 0
+        if self.void is not None or self.offset:
+            labels = np.where(labels == (-1 if self.void is None else self.void), 0, labels + self.offset)
         if self.resize is not None:
             pixels = images.resize(pixels, self.resize, self.how)
         return Image(pixels, file.shown, labels)
@@ -124,6 +127,7 @@ class MasksDataset:
                 "images": len(self),
                 "seed": self.seed,
                 "void": self.void,
+                **({"offset": self.offset} if self.offset else {}),  # keys without one are those of before there were any
                 "size": None if self.size is None else list(self.size),
                 "resize": None if self.resize is None else list(self.resize),
                 "how": None if self.resize is None else self.how,

@@ -67,9 +67,9 @@ def read_photos(paths: Sequence[Path], resolution: int) -> list[Photo]:
         stem = path.name
         name = stem if all(one.name != stem for one in found) else f"{len(found) + 1}-{stem}"
         try:
-            pixels = images.decode(path)
+            pixels = images.decode(paths.plain_file(path, "photo"))
             found.append(Photo(name, images.resize(pixels, (resolution, resolution), "crop")))
-        except ImageError as error:
+        except (ImageError, RequestError) as error:
             found.append(Photo(name, None, str(error)))
         except OSError as error:
             found.append(Photo(name, None, f"{name} cannot be read: {error.strerror or error}"))
