@@ -40,8 +40,8 @@ class MasksDataset:
     """The images below a folder, as in FolderDataset, each with its label map.
 
     `suffix` replaces the image's own suffix and names the label map beside it; with a folder `labels` the maps lie
-    there under the image's name with `.png`. Label maps are no images of the collection. A label `void` becomes 0, and `offset` is
-    added to all others: 1 makes ids that count from 0 count from 1.
+    there under the image's name with `.png`. Label maps are no images of the collection. A label `void` becomes 0, and
+    `offset` is added to all others: 1 makes ids that count from 0 count from 1.
     Label maps have one size: `size` (height, width), to which all are resampled by nearest neighbour, or else the size
     of the first readable one in the sorted listing. They always cover the whole photo: `resize` and `how` are about
     the pixels only.

@@ -83,7 +83,7 @@ def _check_size(content: bytes) -> None:
     sizes: dict[str, int | None] = {}  # of what each anchor names; None while it is open
     for event in yaml.parse(content, Loader=_LOADER):
         if isinstance(event, yaml.AliasEvent):
-            size = sizes.get(event.anchor, 1)
+            size = sizes.get(event.anchor or "", 1)
             if size is None:
                 _refuse(event.start_mark, f"*{event.anchor} stands inside what it names")
             totals[-1] += size or 0

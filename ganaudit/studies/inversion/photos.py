@@ -26,6 +26,7 @@ from ganaudit.inversion.penalty import Penalty, calibrate
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.search_space import floors
 from ganaudit.parsers.protocol import Parser
+from ganaudit.paths import plain_file
 from ganaudit.registry import opener
 from ganaudit.report.side_by_side import side_by_side, webp
 
@@ -67,7 +68,7 @@ def read_photos(paths: Sequence[Path], resolution: int) -> list[Photo]:
         stem = path.name
         name = stem if all(one.name != stem for one in found) else f"{len(found) + 1}-{stem}"
         try:
-            pixels = images.decode(paths.plain_file(path, "photo"))
+            pixels = images.decode(plain_file(path, "photo"))
             found.append(Photo(name, images.resize(pixels, (resolution, resolution), "crop")))
         except (ImageError, RequestError) as error:
             found.append(Photo(name, None, str(error)))
