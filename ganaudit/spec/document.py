@@ -30,10 +30,12 @@ class _OnceLoader(_LOADER):  # type: ignore[misc]  # which of two is known when 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             if isinstance(key_node, yaml.CollectionNode):
                 _refuse(key_node.start_mark, "a list or mapping stands where a key is expected")
             key = self.construct_object(key_node, deep=True)
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+            if key in seen:
                 _refuse(key_node.start_mark, f"the key {key!r} stands here twice")
             seen.add(key)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)

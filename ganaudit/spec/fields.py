@@ -19,13 +19,17 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _named(path: Any) -> Any:
+    return paths.checked(path) if path == "" else path  # which pathlib would take for the folder one is in
+
+
 Whole = Annotated[int, BeforeValidator(_number)]
 """A whole number: no yes or no, which YAML makes of unquoted words and pydantic would take for 1 and 0."""
 Decimal = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 """A finite number."""
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH), AfterValidator(printable)]
-Place = Annotated[Path, AfterValidator(paths.checked)]
+Place = Annotated[Path, BeforeValidator(_named), AfterValidator(paths.checked)]
 """A path that the system can look for; whether something is there is told where it is opened."""
 
 

@@ -99,6 +99,8 @@ def _mistake(detail: dict[str, Any]) -> tuple[str, str]:
     kind, message = detail["type"], detail["msg"]
     if kind == "extra_forbidden":
         return path, f"unknown key{nearest(str(keys[-1]), _siblings(detail['loc']))}"
+    if kind == "invalid_key":
+        return path, f"a key is a word, not {_word(detail['input'])}; write it in quotes where it is meant"
     if kind == "missing":
         return path, "missing"
     if kind == "union_tag_invalid":
@@ -123,12 +125,14 @@ def _as_read(kind: str, value: Any) -> str:
 
 def _word(value: Any) -> str:
     """A value with the type that YAML gave it."""
-    kinds = {bool: "yes or no", int: "the number", float: "the number", str: "the text", type(None): "nothing"}
+    kinds = {int: "the number", float: "the number", str: "the text"}
     kinds |= {date: "the date", datetime: "the time", list: "a list", dict: "a mapping", tuple: "a list"}
     kind = kinds.get(type(value), type(value).__name__)
     if isinstance(value, bool):
         return "the yes-or-no value " + str(value).lower()
-    if value is None or isinstance(value, list | dict | tuple):
+    if value is None:
+        return "nothing"
+    if isinstance(value, list | dict | tuple):
         return kind
     return f"{kind} {shown(value) if isinstance(value, str) else shown(str(value))[1:-1]}"
 
