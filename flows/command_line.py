@@ -385,7 +385,7 @@ def _newest(store: Any) -> str:
 def main() -> None:
     """The console script. Exit codes: 0 done, 1 failed, 2 wrong request, 3 with images set aside, 4 what --fail-on names."""
     try:
-        app()
+        app(prog_name="ganaudit")
     except RequestError as error:
         _fail(error, 2)
     except GanauditError as error:

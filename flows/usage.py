@@ -32,7 +32,8 @@ class Commands(typer.core.TyperGroup):
         try:
             name, command, rest = super().resolve_command(ctx, args)
         except UsageError as error:
-            error.message = error.message.rstrip("?.") + ("?" if "mean" in error.message else "") + _listed(self.commands)
+            near = error.message.rstrip(".")
+            error.message = f"{near}{'' if near.endswith('?') else ';'} There are: {', '.join(self.commands)}"
             raise
         if command is not None:
             _check_once(command, ctx, name, rest)
@@ -57,10 +58,6 @@ def _told(error: Any) -> Exception:
     words = " ".join(error.format_message().split()).rstrip(".")
     where = error.ctx.command_path if error.ctx is not None else "ganaudit"
     return RequestError(f"{words}; {where} --help lists what there is")
-
-
-def _listed(commands: Any) -> str:
-    return f" There are: {', '.join(commands)}"
 
 
 def _check_once(command: Any, ctx: Any, name: str | None, args: list[str]) -> None:

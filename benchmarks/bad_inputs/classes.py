@@ -70,20 +70,36 @@ def _void_called(word: str) -> Callable[[Path], object]:
 
 CASES = [
     masks("class 0 that is sky", {0: "sky", 1: "road"}, "class 0", "'sky'", "vanish", "offset: 1"),
-    *(Case(f"class 0 that is {word!r}", _void_called(word), code=0)
-      for word in ("void", "Background", "UNLABELLED", "unlabeled", "ignore")),
+    *(
+        Case(f"class 0 that is {word!r}", _void_called(word), code=0)
+        for word in ("void", "Background", "UNLABELLED", "unlabeled", "ignore")
+    ),
     Case("label maps that count from 0, shifted", _shifted, code=0),
-    masks("void alone", {0: "void"}, "no class beside void"), masks("no classes", [], "parser.classes"),
-    masks("classes of nothing", None, "parser.classes"), masks("an id of 10¹²", {10**12: "a"}, "1000000000000", "32,767"),
-    masks("an id of -1", {-1: "a"}, "-1", "32,767"), masks("an id that is a text", {"road": "a"}, "parser.classes", "road"),
-    masks("an id that is yes", {True: "a"}, "parser.classes"), masks("an id of 1.5", {1.5: "a"}, "parser.classes"),
+    masks("void alone", {0: "void"}, "no class beside void"),
+    masks("no classes", [], "parser.classes"),
+    masks("classes of nothing", None, "parser.classes"),
+    masks("an id of 10¹²", {10**12: "a"}, "1000000000000", "32,767"),
+    masks("an id of -1", {-1: "a"}, "-1", "32,767"),
+    masks("an id that is a text", {"road": "a"}, "parser.classes", "road"),
+    masks("an id that is yes", {True: "a"}, "parser.classes"),
+    masks("an id of 1.5", {1.5: "a"}, "parser.classes"),
     masks("40,000 classes", [f"c{n}" for n in range(40_000)], "parser.classes", "4096"),
     masks("5,000 classes by id", {n: f"c{n}" for n in range(1, 5001)}, "parser.classes", "4096"),
-    masks("an empty name", [""], "parser.classes"), masks("a name of 300 characters", ["x" * 300], "parser.classes", "200"),
-    masks("a name with NUL", ["a\0b"], "U+0000"), masks("a name of two lines", ["a\nb"], "U+000A"),
-    masks("a name with half a character", ["a\ud800"], "parser.classes"), masks("a name that is a number", [7], "in quotes"),
-    masks("a name that is yes", [True], "in quotes"), masks("two classes of one name", ["a", "a"], "'a'", "its own name"),
-    factory("a parser whose class 0 is sky", "(ClassInfo(0, 'sky'), ClassInfo(1, 'road'))", "mine:make", "class 0", "count ids from 1"),
+    masks("an empty name", [""], "parser.classes"),
+    masks("a name of 300 characters", ["x" * 300], "parser.classes", "200"),
+    masks("a name with NUL", ["a\0b"], "U+0000"),
+    masks("a name of two lines", ["a\nb"], "U+000A"),
+    masks("a name with half a character", ["a\ud800"], "parser.classes"),
+    masks("a name that is a number", [7], "in quotes"),
+    masks("a name that is yes", [True], "in quotes"),
+    masks("two classes of one name", ["a", "a"], "'a'", "its own name"),
+    factory(
+        "a parser whose class 0 is sky",
+        "(ClassInfo(0, 'sky'), ClassInfo(1, 'road'))",
+        "mine:make",
+        "class 0",
+        "count ids from 1",
+    ),
     factory("a parser's id of NumPy", "(ClassInfo(numpy.int64(1), 'a'),)", "int64", "whole numbers"),
     factory("a parser's id that is True", "(ClassInfo(True, 'a'),)", "bool"),
     factory("a parser's id that is a text", "(ClassInfo('1', 'a'),)", "str"),
@@ -101,4 +117,4 @@ CASES = [
     factory("a parser of 5,000 classes", "tuple(ClassInfo(n, f'c{n}') for n in range(1, 5001))", "5,000", "4,096"),
     factory("a parser of a mapping", "{1: ClassInfo(1, 'a')}", "non-empty tuple"),
     factory("a parser of void alone", "(ClassInfo(0, 'void'),)", "no class beside void"),
-]  # fmt: skip
+]

@@ -80,23 +80,52 @@ def _file_in_the_way(path: Path) -> None:
     path.parent.write_text("")
 
 
+def _photo_pipe(folder: Path) -> object:
+    os.mkfifo(folder / "p")
+    return command("invert", "builtin:village-progan", folder / "p")
+
+
+def _weights_in_a_circle(folder: Path) -> object:
+    (folder / "w").symlink_to(folder / "w")
+    return plan(parse({**AUDIT, "folder": str(folder), "parser": {"kind": "unet", "weights": "w"}}))
+
+
 CASES = [
     *_each_key(),
     *_each_option(),
     Case("a photo that is a device", lambda _: command("invert", "builtin:village-progan", "/dev/zero"), ("it is a device",)),
-    Case("a photo that is a pipe", lambda folder: (os.mkfifo(folder / "p"), command("invert", "builtin:village-progan", folder / "p"))[1],
-         ("it is a pipe",)),
-    Case("a photo that is not there", lambda folder: command("invert", "builtin:village-progan", folder / "p"), ("does not exist",)),
+    Case(
+        "a photo that is a pipe",
+        _photo_pipe,
+        ("it is a pipe",),
+    ),
+    Case(
+        "a photo that is not there",
+        lambda folder: command("invert", "builtin:village-progan", folder / "p"),
+        ("does not exist",),
+    ),
     Case("a store inside a file", _store("file/store", _file_in_the_way), ("a file is in the way",)),
     Case("a store that is a file", _store("store", lambda path: path.write_text("")), ("a file is in the way",)),
     Case("a store with a backslash", _store("back\\slash"), ("backslash",)),
-    Case("a store in a circle of links", _store("loop/store", lambda path: path.parent.symlink_to(path.parent)), ("in a circle",)),
+    Case(
+        "a store in a circle of links", _store("loop/store", lambda path: path.parent.symlink_to(path.parent)), ("in a circle",)
+    ),
     Case("a store that is a circle of links", _store("loop", lambda path: path.symlink_to(path)), ("in a circle",)),
-    Case("a store where nothing can be written", lambda _: open_store(parse({**AUDIT, "store": "/proc/store"})), ("cannot be written",)),
+    Case(
+        "a store where nothing can be written",
+        lambda _: open_store(parse({**AUDIT, "store": "/proc/store"})),
+        ("cannot be written",),
+    ),
     Case("a store on /dev/null", lambda _: open_store(parse({**AUDIT, "store": "/dev/null"})), ("a file is in the way",)),
     *(Case(f"a store called {name!r}", _store(name), code=0) for name in ODD),
-    Case("weights that are a folder", lambda folder: plan(parse({**AUDIT, "folder": str(folder),
-         "parser": {"kind": "unet", "weights": "."}})), ("do not exist (or are no file)",)),
-    Case("weights in a circle of links", lambda folder: ((folder / "w").symlink_to(folder / "w"), plan(parse({**AUDIT,
-         "folder": str(folder), "parser": {"kind": "unet", "weights": "w"}})))[1], ("in a circle",)),
-]  # fmt: skip
+    Case(
+        "weights that are a folder",
+        lambda folder: plan(parse({**AUDIT, "folder": str(folder), "parser": {"kind": "unet", "weights": "."}})),
+        ("do not exist (or are no file)",),
+    ),
+    Case(
+        "weights in a circle of links",
+        _weights_in_a_circle,
+        ("in a circle",),
+    ),
+]
