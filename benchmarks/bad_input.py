@@ -137,13 +137,14 @@ def main(wanted: Iterable[str]) -> int:
     import flows.command_line  # noqa: F401  # once, and not in every process of a case
 
     known = topics()
-    wrong = 0
-    for topic in wanted or known:
+    wrong: int = 0
+    chosen = list(wanted) or list(known)
+    for topic in chosen:
         for case in known[topic]:
             found = apart(case)
             wrong += int(found.problem is not None)
             print(line(topic, case, found), flush=True)
-    total = sum(len(known[topic]) for topic in wanted or known)
+    total = sum(len(known[topic]) for topic in chosen)
     print(f"\n{total - wrong} of {total} bad inputs get what they should.")
     return 1 if wrong else 0
 

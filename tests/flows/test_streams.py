@@ -33,7 +33,7 @@ def test_results_that_a_full_disk_does_not_take_are_one_error_and_progress_is_no
     try:
         needed = io.BufferedWriter(Output(full, needed=True))
         needed.write(b"a")
-        with pytest.raises(AuditError, match="standard output .No space left"):
+        with pytest.raises(AuditError, match=r"standard output \(No space left"):
             needed.flush()
         needed.close()  # what is left is not tried again as the process ends
         with io.BufferedWriter(Output(full, needed=False)) as progress:
