@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -41,10 +44,14 @@ def prepare() -> None:
 
 def api_url() -> str | None:
     """The address of the user's own server. Raises RequestError where Prefect cannot read its settings."""
+    said = io.StringIO()
     try:
-        from prefect.settings import PREFECT_API_URL
+        with contextlib.redirect_stderr(said):  # what Prefect says of wrong settings is in the sentence below
+            from prefect.settings import PREFECT_API_URL
 
-        return PREFECT_API_URL.value() or None
+            url = PREFECT_API_URL.value() or None
+        sys.stderr.write(said.getvalue())
+        return url
     except Exception as error:  # of pydantic, of TOML, of Prefect itself
         words = " ".join(str(error).split())
         raise RequestError(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from benchmarks.bad_input import Case, command
 
+ROOT = Path(__file__).parents[2]
+
 
 def usage(*arguments: str, contains: tuple[str, ...]) -> Case:
     """A command line that is refused in one sentence."""
@@ -30,7 +32,8 @@ def shell(line: str, *contains: str, code: int = 0, **environment: str | None) -
 def _shell(line: str, environment: dict[str, str | None]) -> Callable[[Path], tuple[int, str]]:
     def call(folder: Path) -> tuple[int, str]:
         merged: dict[str, str | None] = {
-            **os.environ, "G": f"{sys.executable} -m flows", "PREFECT_HOME": str(folder / "prefect"), "HOME": str(folder),
+            **os.environ, "G": f"{sys.executable} -m flows", "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "PREFECT_HOME": str(folder / "prefect"), "HOME": str(folder),
             **{name: None if value is None else value.format(folder=folder) for name, value in environment.items()},
         }  # fmt: skip
         done = subprocess.run(
