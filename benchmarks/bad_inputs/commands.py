@@ -32,7 +32,8 @@ def shell(line: str, *contains: str, code: int = 0, **environment: str | None) -
 def _shell(line: str, environment: dict[str, str | None]) -> Callable[[Path], tuple[int, str]]:
     def call(folder: Path) -> tuple[int, str]:
         merged: dict[str, str | None] = {
-            **os.environ, "G": f"{sys.executable} -m flows", "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            **os.environ, "G": f"{sys.executable} -m flows",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             "PREFECT_HOME": str(folder / "prefect"), "HOME": str(folder),
             **{name: None if value is None else value.format(folder=folder) for name, value in environment.items()},
         }  # fmt: skip
