@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
@@ -11,29 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import typer.core
 
 from flows import calibrate_command, server, settings, store_commands, terminal
-from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, json_text, readable, say
+from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, finite, json_text, path_checked, readable, say
+from flows.usage import Commands
 from ganaudit import __version__
 from ganaudit.errors import AuditError, GanauditError, RequestError
-
-RESUMING = ("demo", "run", "train", "calibrate")
-"""Commands that go on where they were stopped."""
-
-
-class Commands(typer.core.TyperGroup):
-    """The commands, each with one line and exit code 130 for Ctrl-C."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            again = "; the same command goes on where it was stopped" if ctx.invoked_subcommand in RESUMING else ""
-            err.print(f"\nstopped{again}", soft_wrap=True)
-            sys.stdout.flush()
-            os._exit(130)  # blocks at work on threads would hold the process for minutes
-
 
 app = typer.Typer(
     name="ganaudit", cls=Commands, help="Find out what an image generator cannot make.", no_args_is_help=True,
@@ -76,7 +58,9 @@ def check(
     audit: AuditFile,
     detect: Annotated[
         float | None,
-        typer.Option(help="Also say how many images would find a class at this ratio, such as 0.5.", show_default=False),
+        typer.Option(
+            callback=finite, help="Also say how many images would find a class at this ratio, such as 0.5.", show_default=False
+        ),
     ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -121,9 +105,12 @@ def runs(
 def report(
     run: Annotated[str | None, typer.Argument(help="The run; the newest by default.", show_default=False)] = None,
     store: StoreOption = None,
-    out: Annotated[Path | None, typer.Option(help="Where the page goes; the store by default.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=path_checked, help="Where the page goes; the store by default.", show_default=False)
+    ] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Also write the figures as PNG and SVG into this folder.", show_default=False)
+        Path | None,
+        typer.Option(callback=path_checked, help="Also write the figures as PNG and SVG into this folder.", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -229,12 +216,15 @@ def train(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of checkpoint and weights; training-NAME by default.", show_default=False),
+        typer.Option(
+            callback=path_checked, help="Folder of checkpoint and weights; training-NAME by default.", show_default=False
+        ),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="CPU minutes; the shipped model's by default.", show_default=False)
+        float | None,
+        typer.Option(callback=finite, help="CPU minutes; the shipped model's by default.", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of initial weights and batches.", min=0, max=2**63 - 1)] = 1,
     device: DeviceOption = "auto",
     method: Annotated[str, typer.Option(help="Of an inverter: layered or encoder.")] = "layered",
     layer: Annotated[str, typer.Option(help="Of a layered inverter: r; by default, as invert chooses it.")] = "auto",
@@ -260,10 +250,12 @@ def train(
 def invert(
     generator: Annotated[str, typer.Argument(help="builtin:NAME, a weights file, or module:factory.", show_default=False)],
     photos: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder of the pictures and inversions.json.")] = Path("inverted"),
+    out: Annotated[Path, typer.Option(callback=path_checked, help="Folder of the pictures and inversions.json.")] = Path(
+        "inverted"
+    ),
     method: Annotated[str, typer.Option(help="One of ganaudit list inverters.")] = "layerwise",
     layer: Annotated[str, typer.Option(help="r; auto frees the first layers, up to a quarter of the pixel values.")] = "auto",
-    steps: Annotated[int, typer.Option(help="Of the search.")] = 300,
+    steps: Annotated[int, typer.Option(help="Of the search.", min=0, max=1_000_000)] = 300,
     perceptual: Annotated[
         str, typer.Option(help="pyramid, none, lpips-alex, lpips-vgg, lpips-squeeze, vgg16 or efficientnet-lite0.")
     ] = "pyramid",
@@ -271,10 +263,12 @@ def invert(
         str | None, typer.Option(help="A local file of its weights; by default, the usual download.", show_default=False)
     ] = None,
     penalty: Annotated[
-        float | None, typer.Option(help="Of residuals; by default, set from own samples.", show_default=False)
+        float | None,
+        typer.Option(callback=finite, min=0, help="Of residuals; by default, set from own samples.", show_default=False),
     ] = None,
     inverter: Annotated[
-        Path | None, typer.Option(help="A trained inverter; by default, the one that ships.", show_default=False)
+        Path | None,
+        typer.Option(callback=path_checked, help="A trained inverter; by default, the one that ships.", show_default=False),
     ] = None,
     parser: Annotated[
         str | None, typer.Option(help="A UNet's weights, such as builtin:village, for label maps.", show_default=False)
@@ -331,11 +325,11 @@ def _check_runner(spec: Any) -> None:
     """Tells what the audit's runner lacks before a server starts for it."""
     if spec.run.runner != "threads":  # which need no check, and the import takes seconds
         settings.prepare()
-        from prefect.settings import PREFECT_API_URL
+        url = settings.api_url()
 
         from flows.runners import check_runner
 
-        check_runner(spec, PREFECT_API_URL.value())
+        check_runner(spec, url)
 
 
 def _opened(spec: Any) -> None:
@@ -370,7 +364,7 @@ def _newest(store: Any) -> str:
 def main() -> None:
     """The console script. Exit codes: 0 done, 1 failed, 2 wrong request, 3 with images set aside, 4 what --fail-on names."""
     try:
-        app()
+        app(prog_name="ganaudit")
     except RequestError as error:
         _fail(error, 2)
     except GanauditError as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows import terminal
-from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, json_text, readable
+from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, finite, json_text, readable
 from ganaudit.errors import RequestError
 
 
@@ -36,7 +36,9 @@ def verify(
 
 
 def compact(
-    grace: Annotated[float, typer.Option(help="Minutes that replaced files stay, for queries at work.", min=0)] = 60.0,
+    grace: Annotated[
+        float, typer.Option(callback=finite, help="Minutes that replaced files stay, for queries at work.", min=0)
+    ] = 60.0,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +73,10 @@ def prune(
         int | None, typer.Option(help="Of each audit, keep the newest so many finished runs.", min=0, show_default=False)
     ] = None,
     keep_days: Annotated[
-        float | None, typer.Option(help="Keep runs that started in the last so many days.", min=0, show_default=False)
+        float | None,
+        typer.Option(
+            callback=finite, help="Keep runs that started in the last so many days.", min=0, max=100_000, show_default=False
+        ),
     ] = None,
     run: Annotated[list[str] | None, typer.Option(help="Remove this run; may be repeated.", show_default=False)] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would go.")] = False,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ganaudit import paths
 from ganaudit.errors import RequestError
 
 BUILTIN = "builtin:"
@@ -43,7 +44,7 @@ def locate(name: str, folder: Path = Path()) -> Path:
         if wanted not in builtin_names():
             raise RequestError(f"there are no built-in weights {wanted!r}; there are {', '.join(builtin_names())}")
         return Path(str(importlib.resources.files("ganaudit.village") / "weights" / f"{wanted}.safetensors"))
-    path = (folder / Path(name).expanduser()).resolve()
+    path = paths.resolved(folder / paths.request(name, "weights"), "weights")
     if not path.is_file():
         raise RequestError(f"weights {path} do not exist (or are no file)")
     return path

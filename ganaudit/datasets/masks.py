@@ -34,7 +34,8 @@ class MasksDataset:
 
     `suffix` replaces the image's own suffix and names the label map beside it; with a folder `labels` the maps lie
     there under the image's name with `.png`; either may be written in capitals. Label maps are no images of the
-    collection; `contents` counts those that no image has. A label `void` becomes 0. An image's label is its folder.
+    collection; `contents` counts those that no image has. A label `void` becomes 0, and `offset` is added to all others:
+    1 makes ids that count from 0 count from 1. An image's label is its folder.
     Label maps have one size: `size` (height, width), to which all are resampled by nearest neighbour, or else the size
     of the first readable one in the sorted listing. They always cover the whole photo: `resize` and `how` are about
     the pixels only.
@@ -48,6 +49,7 @@ class MasksDataset:
         labels: Path | None = None,
         suffix: str = ".labels.png",
         void: int | None = None,
+        offset: int = 0,
         size: int | Sequence[int] | None = None,
         seed: int = 0,
         how: images.Fit = "crop",
@@ -57,6 +59,7 @@ class MasksDataset:
         self.path = Path(os.path.abspath(path))
         self.seed = seed
         self.void = void
+        self.offset = offset
         self.size = size_in_pixels("size", size)
         self.resize = size_in_pixels("resize", resize)
         self.how = checked_fit(how)
@@ -113,8 +116,8 @@ class MasksDataset:
                 )
             labels = resample(labels, self.size)
         pixels = read(file, partial(images.decode, size=self.resize, how=self.how))
-        if self.void is not None:
-            labels[labels == self.void] = 0
+        if self.void is not None or self.offset:
+            labels = np.where(labels == (-1 if self.void is None else self.void), 0, labels + self.offset)
         return Image(pixels, file.shown, labels, label=file.label)
 
     def recipe(self) -> Mapping[str, Any]:
@@ -130,6 +133,7 @@ class MasksDataset:
                 "images": len(self),
                 "seed": self.seed,
                 "void": self.void,
+                **({"offset": self.offset} if self.offset else {}),  # keys without one are those of before there were any
                 "size": None if self.size is None else list(self.size),
                 "resize": None if self.resize is None else list(self.resize),
                 "how": None if self.resize is None else self.how,

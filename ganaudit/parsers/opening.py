@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,10 @@ import torch
 from ganaudit import factory, weights
 from ganaudit.errors import RequestError
 from ganaudit.keys import parser_key
-from ganaudit.parsers.protocol import ClassInfo, Parser
+from ganaudit.parsers.protocol import ClassInfo, Parser, wrong_classes
 from ganaudit.registry import opener
 from ganaudit.spec import AnyParser, AuditSpec, FactoryParser, MasksParser
 from ganaudit.state import state_digest
-
-MAX_CLASS = 32_767
-"""class_id is an int16 in the records."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +73,8 @@ def _check_protocol(parser: Any, kind: str) -> None:
     if not callable(getattr(parser, "parse", None)):
         raise RequestError(f"{kind}: a parser has a method parse(images) and the attribute classes; this one has no parse")
     classes = getattr(parser, "classes", None)
-    if not classes or not all(isinstance(info, ClassInfo) for info in classes):
+    if not isinstance(classes, Sequence) or not classes or not all(isinstance(info, ClassInfo) for info in classes):
         raise RequestError(f"{kind}: parser.classes is a non-empty tuple of ganaudit.ClassInfo, not {type(classes).__name__}")
-    ids = [info.id for info in classes]
-    if len(set(ids)) < len(ids) or min(ids) < 0 or max(ids) > MAX_CLASS:
-        raise RequestError(f"{kind}: class ids are unique and between 0 (void) and {MAX_CLASS}; this parser's are not")
+    wrong = wrong_classes(classes)
+    if wrong is not None:
+        raise RequestError(f"{kind}: parser.classes: {wrong}")

@@ -36,6 +36,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ganaudit import paths
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema, writer
 from ganaudit.records.columns import Table
@@ -75,7 +76,7 @@ class Store:
     """A store of records and findings at `path`. Making the object touches nothing on the disk."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = paths.request(path, "the store").absolute()
         if "\\" in self.path.as_posix():
             raise RequestError(f"the store's path {self.path} holds a backslash, which SQL cannot read from; rename it")
         self.temporary = self.path / "tmp"

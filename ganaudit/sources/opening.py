@@ -149,7 +149,7 @@ def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: b
     elif isinstance(asked, MasksSource):
         opened = opener("datasets", "masks")(
             spec.path(asked.path), None if asked.labels is None else spec.path(asked.labels), suffix=asked.suffix,
-            void=asked.void, size=asked.size, seed=asked.seed, cache=cache,
+            void=asked.void, offset=asked.offset, size=asked.size, seed=asked.seed, cache=cache,
         )  # fmt: skip
     elif isinstance(asked, FactorySource):
         keywords = dict(asked.options)

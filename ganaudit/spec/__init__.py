@@ -1,9 +1,9 @@
 """The audit file: its parts, loading, mistakes."""
 
+from ganaudit.spec.fields import MAX_SIDE as MAX_SIDE
 from ganaudit.spec.file import load as load
 from ganaudit.spec.file import parse as parse
 from ganaudit.spec.file import with_store as with_store
-from ganaudit.spec.models import MAX_SIDE as MAX_SIDE
 from ganaudit.spec.models import AnyParser as AnyParser
 from ganaudit.spec.models import AnySource as AnySource
 from ganaudit.spec.models import AuditSpec as AuditSpec

@@ -8,6 +8,8 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+from ganaudit.paths import checked
+
 CARD, METADATA, FILE_NAME = "card", "metadata", "file name"
 """Where a step is read from, in this order: a training's steps all come from the first that every file has."""
 
@@ -27,6 +29,10 @@ def is_pattern(weights: Any, folder: Path) -> bool:
     """Whether `weights` names files by a pattern: it holds *, ? or [, and no file has that very name."""
     if not isinstance(weights, str) or weights.startswith("builtin:") or not _GLOB.search(weights):
         return False
+    try:
+        checked(weights)
+    except ValueError:
+        return False  # the key's own check says what is wrong
     return not (folder / Path(weights).expanduser()).is_file()
 
 

@@ -164,7 +164,7 @@ def test_answers_of_sql_in_every_format(toy, cli, tmp_path):
         (["run", "."], "error: audit file . cannot be read"),
         (["run", "empty"], "error: audit file empty holds no keys; it needs name, parser, real and generators"),
         (["check", "list"], "error: audit file list holds no keys"),
-        (["check", "binary"], "error: audit file binary cannot be read"),
+        (["check", "binary"], "error: audit file binary is not YAML"),
         (["run", "torn"], "error: audit file torn is not YAML"),
         (["run", "misspelt"], "  real.kind: unknown kind 'vilage'; did you mean 'village'?"),
         (["run", "audit.yaml", "--store", "empty"], "a file is in the way"),
