@@ -11,6 +11,7 @@ from typing import Any
 
 from ganaudit import devices
 from ganaudit.errors import RequestError
+from ganaudit.inversion.presets import settings_of
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.parsers.protocol import ClassInfo
@@ -128,6 +129,8 @@ def plan(spec: AuditSpec) -> Plan:
     check_groups(spec.groups, names)
     check_accept(spec.accept, spec.groups, names)
     check_slices(spec.slices, Store(spec.path(spec.store)))
+    if spec.invert is not None:
+        settings_of(spec.invert, {}, spec.folder, device)  # weights that cannot be had are told before anything is parsed
     sources = [_planned(spec, asked, parser, device) for asked in named(spec)]
     natives = [source.resolution for source in sources if source.role == GENERATED]
     sources += [_planned(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from ganaudit.errors import RequestError
 from ganaudit.spec.mistakes import nearest
 
 Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
@@ -260,6 +261,8 @@ class Invert(Part):
     """Photos that the generators were trained on, as a source of its own: do they come back better than those held out?"""
     train_images: Annotated[int, Field(gt=0)] = 200
     """About how many of them."""
+    preset: str | None = None
+    """A reference's exact settings, such as bau-2019: its method, search, losses, penalty and restarts."""
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("layerwise",)
     layer: str = "auto"
     """r. auto: the first layers get residuals as long as together they are a quarter of the pixel values or less."""
@@ -273,9 +276,21 @@ class Invert(Part):
     inverter: Literal["shipped", "auto"] = "shipped"
     """auto: where none ships for a generator, a small one is trained first, in the store."""
     inverter_minutes: Annotated[float, Field(gt=0.0)] | None = None
-    """CPU minutes that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
+    """Minutes, by the wall clock, that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
     keep: Literal["latents", "residuals"] = "latents"
     """What is kept of every reconstruction: its latent, or its residuals too."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_preset(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get("preset") is None:
+            return given
+        from ganaudit.inversion.presets import filled
+
+        try:
+            return filled(given)
+        except RequestError as error:
+            raise ValueError(str(error)) from None
 
 
 class Run(Part):

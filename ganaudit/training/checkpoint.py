@@ -73,8 +73,8 @@ class Checkpoints:
             return saved
         if damaged:
             raise RequestError(
-                f"{' and '.join(damaged)} in {self.folder} cannot be read (damaged, or no checkpoint): remove the folder, which "
-                "starts anew, or choose another --out"
+                f"{' and '.join(damaged)} in {self.folder} cannot be read (damaged, or no checkpoint): remove the folder, "
+                "which starts anew, or choose another --out"
             )
         return None
 

@@ -55,14 +55,14 @@ class TrainingImages:
         """Images that could not be used so far, by index, and why."""
         if self.count < batch:
             raise RequestError(f"the training data have {self.count} images and a batch takes {batch}; give more images")
-        kept = min(self.count, memory // (size * size * (5 if classes else 3)))
+        kept = min(self.count, memory // (size * size * (5 if labelled else 3)))
         if kept < self.count:
             LOG.warning(
                 "%s of %s images are kept in memory (%.1f GiB); the others are read again whenever they are used",
                 f"{kept:,}", f"{self.count:,}", memory / 2**30,
             )  # fmt: skip
         self._pixels = np.empty((kept, size, size, 3), np.uint8)  # takes memory as it is filled
-        self._labels = np.empty((kept if classes else 0, size, size), np.int16)
+        self._labels = np.empty((kept if labelled else 0, size, size), np.int16)
         self._known = np.zeros(kept, bool)
 
     @cached_property
