@@ -15,9 +15,8 @@ from ganaudit.errors import RequestError
 
 def invert(
     generator: str, paths: Sequence[Path], folder: Path, *, kind: str | None, preset: str | None, method: str | None,
-    layer: str, steps: int | None, perceptual: str | None, perceptual_weights: str | None, penalty: float | None, inverter: Path | None,
-    parser: str | None,
-    outlined: str | None, device: str, console: Console,
+    layer: str, steps: int | None, perceptual: str | None, perceptual_weights: str | None, penalty: float | None,
+    inverter: Path | None, parser: str | None, outlined: str | None, device: str, console: Console,
 ) -> dict[str, Any]:  # fmt: skip
     """Inverts `paths` and writes `folder`/inversions.json and a picture of each; returns what inversions.json holds."""
     import torch

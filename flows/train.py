@@ -19,7 +19,7 @@ def train_builtin(
 ) -> Path:  # fmt: skip
     """Trains built-in `model` in `folder`; returns its safetensors file.
 
-    data: an audit file whose real images it is trained on. Where it is trained on the village, the card beside it gets the measured figures.
+    data: an audit file whose real images it is trained on. Of the village, the card gets the measured figures.
     """
     from ganaudit.training.opening import training_data
 
