@@ -22,6 +22,9 @@ from ganaudit.training.loop import float_weights
 from ganaudit.training.losses import LOSSES
 from ganaudit.village.scene import RESOLUTION, Prevalence
 
+CALIBRATION = 40
+"""Batches of 64 that batch norms are measured anew on."""
+
 
 @dataclass(frozen=True)
 class AdversarialRecipe:
@@ -169,7 +172,7 @@ class AdversarialTraining:
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None
-        for number in range(40 if norms else 0):
+        for number in range(CALIBRATION if norms else 0):
             z = torch.from_numpy(normals(self.seed, "calibration z", range(number * 64, number * 64 + 64), settled.latent))
             settled(z.to(self.device))
         settled.eval()

@@ -42,6 +42,7 @@ class BuiltinModel:
 
 def _generator(kind: str, recipe: AdversarialRecipe, steps: int) -> BuiltinModel:
     def start(seed: int, device: torch.device, data: Data | None) -> Training:
+        torch.manual_seed(seed)  # the biases that the body is born with
         if kind == "dcgan":
             body = dcgan(LATENT, FIRST, (128, 64, 32, 16))
         else:

@@ -45,7 +45,7 @@ def shown(training, steps):
 
 def test_an_epoch_shows_every_image_once_and_each_epoch_in_another_order():
     order = [batch_indices(12, 4, 1, step).tolist() for step in range(6)]
-    first, second = sum(order[:3], []), sum(order[3:], [])
+    first, second = np.ravel(order[:3]).tolist(), np.ravel(order[3:]).tolist()
     assert sorted(first) == sorted(second) == list(range(12)) and first != second
     assert shown(TrainingImages(Data(Greys(), 12), 8, 4, 1), 6) == order
     assert [batch_indices(12, 4, 2, step).tolist() for step in range(3)] != order[:3]
