@@ -92,7 +92,7 @@ def settings_of(
     """
     chosen = PRESETS[asked.preset] if asked.preset is not None else None
     perceptual = None
-    if asked.perceptual != "inverter":
+    if chosen is None or chosen.perceptual != "inverter":
         perceptual = open_perceptual(asked.perceptual, asked.perceptual_weights, folder, device)
     elif (encoder := encoders.get(NEEDS[asked.methods[0]] or "")) is not None:
         perceptual = by_inverter(encoder, state_digest(encoder) or "")

@@ -38,12 +38,7 @@ def test_presets_are_the_references_settings():
     assert rates == [0.01, 0.01, 0.005, 0.0025, 0.00125, 0.00125]
     assert (bau.pixel, bau.perceptual, bau.perceptual_weight, bau.penalty) == ("l1", "vgg16-raw", 1.0, 1.0)
     creswell = PRESETS["creswell-2018"]
-    assert (creswell.method, creswell.search.optimiser, creswell.search.rate, creswell.prior) == (
-        "latent",
-        "rmsprop",
-        0.01,
-        0.01,
-    )
+    assert (creswell.method, creswell.search.optimiser, creswell.prior) == ("latent", "rmsprop", 0.01)
     assert {one.method for one in PRESETS.values()} <= set(NEEDS)
 
 
@@ -110,9 +105,6 @@ def test_a_search_is_made_by_a_presets_settings(name):
 
 def test_a_presets_penalty_is_taken_as_it_is_and_enters_the_key(tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "calibrate", None)
-    monkeypatch.setattr(calibration, "choose_precision", lambda *_: calibration.choose_precision_result)
-    monkeypatch.setattr(calibration, "choose_precision_result", type("Chosen", (), {"name": "float32", "change": None, "images": 0}),
-                        raising=False)  # fmt: skip
     generator = progan(8, 12, ((12,), (8,))).eval().requires_grad_(False)
     shape = read_shape(generator)
     name = "bau-2019-demo"
@@ -131,6 +123,7 @@ def test_a_presets_penalty_is_taken_as_it_is_and_enters_the_key(tmp_path, monkey
         ({"preset": "bau-2019"}, r"vgg16.* cannot be downloaded .*give a local file of them"),
         ({"preset": "bau-2019-demo"}, "cannot be downloaded"), ({"perceptual": "vgg16"}, "cannot be downloaded"),
         ({"preset": "bau-2019", "perceptual_weights": "none.pth"}, "none.pth do not exist"),
+        ({"perceptual": "inverter"}, "no perceptual distance 'inverter'"),
         ({"perceptual": "lpips"}, "no perceptual distance 'lpips'; there are .*lpips-alex"),
         ({"perceptual": "pyramid", "perceptual_weights": "x.pth"}, "has no weights; leave out x.pth"),
     ],
