@@ -17,6 +17,7 @@ from ganaudit.generators.progan import progan
 from ganaudit.generators.stylegan import stylegan
 from ganaudit.training.adversarial import AdversarialRecipe, AdversarialTraining
 from ganaudit.training.card import write_card
+from ganaudit.training.checkpoint import write_whole
 from ganaudit.training.data import Data
 from ganaudit.training.loop import Budget, Progress, Training, train
 from ganaudit.training.parser import ParserRecipe, ParserTraining
@@ -103,6 +104,7 @@ def make(
     if model.kind == "unet":
         metadata |= {"classes": json.dumps(data.names if data else NAMES), "resolution": str(RESOLUTION)}
     path = folder / f"{name}.safetensors"
-    save_file({key: value.half().contiguous() for key, value in weights.items()}, path, metadata)
+    tensors = {key: value.half().contiguous() for key, value in weights.items()}
+    write_whole(path, lambda partial: save_file(tensors, partial, metadata))
     write_card(path, {"model": name, "kind": model.kind}, command, training, trained, weights, place)
     return path

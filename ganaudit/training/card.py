@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganaudit import devices
+from ganaudit.training.checkpoint import write_whole
 from ganaudit.training.loop import Trained, Training
 
 
@@ -41,4 +42,5 @@ def _beside(weights: Path) -> Path:
 
 
 def _write(weights: Path, card: Mapping[str, Any]) -> None:
-    _beside(weights).write_text(json.dumps(card, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(card, indent=2) + "\n"
+    write_whole(_beside(weights), lambda partial: partial.write_text(text, encoding="utf-8"))

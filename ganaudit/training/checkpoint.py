@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ganaudit.errors import AuditError, RequestError
@@ -93,7 +94,7 @@ class Checkpoints:
                 "or choose another --out"
             )
 
-    def save(self, state: Mapping[str, Any], also: Callable[[Path], None]) -> None:
+    def save(self, state: Mapping[str, Any], also: Callable[[Path], object]) -> None:
         """Makes `state` the newest checkpoint; `also` writes the curves that go with it.
 
         Raises AuditError where it cannot be written or holds what is not finite: the last good checkpoint stands.
@@ -107,25 +108,31 @@ class Checkpoints:
         self.write(self._newest.name, lambda path: _save({"belongs": self.belongs, "version": VERSION, **state}, path))
         self._steps = int(state["steps"])
 
-    def write(self, name: str, write: Callable[[Path], None]) -> None:
-        """A file of the folder, whole or not at all. Raises AuditError where that cannot be."""
-        path = self.folder / name
-        partial = path.with_name(f"partial-{name}")
-        try:
-            write(partial)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except (OSError, RuntimeError) as error:  # torch raises RuntimeError for a file that it cannot write
-            partial.unlink(missing_ok=True)
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            raise AuditError(f"{path} cannot be written ({reason}); {self.stands()}") from None
+    def write(self, name: str, write: Callable[[Path], object]) -> None:
+        """A file of the folder, as `write_whole` does."""
+        write_whole(self.folder / name, write, self.stands())
 
     def stands(self) -> str:
         """What there is to go on from, in words."""
         if self._steps is None:
             return "there is no checkpoint yet"
         return f"the checkpoint of step {self._steps:,} stands, and the same command goes on from it"
+
+
+def write_whole(
+    path: Path, write: Callable[[Path], object], stands: str = "the same command goes on from its checkpoint"
+) -> None:
+    """A file that is there whole or not at all. Raises AuditError where that cannot be; stands: what there is to go on from."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        write(partial)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch raises RuntimeError for a file that it cannot write
+        partial.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise AuditError(f"{path} cannot be written ({reason}); {stands}") from None
 
 
 def _save(state: Mapping[str, Any], path: Path) -> None:

@@ -11,6 +11,7 @@ from ganaudit.encoders.files import save_inverter
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import generator_digest
 from ganaudit.training.card import write_card
+from ganaudit.training.checkpoint import write_whole
 from ganaudit.training.inverters import InverterRecipe, InverterTraining
 from ganaudit.training.loop import Budget, Progress, train
 
@@ -36,7 +37,7 @@ def make_inverter(
     training = InverterTraining(generator, recipe, seed, torch.device(place))
     trained = train(training, folder, budget or Budget(minutes=MINUTES[recipe.method]), progress)
     path, weights, digest = folder / f"{name}-{recipe.method}.safetensors", training.weights(), generator_digest(generator)
-    save_inverter(training.encoder, weights, digest, recipe.as_dict(), path)
+    write_whole(path, lambda partial: save_inverter(training.encoder, weights, digest, recipe.as_dict(), partial))
     what = {"inverter": recipe.method, "of": name, "generator": digest}
     write_card(path, what, command, training, trained, weights, place, training.figures())
     return path

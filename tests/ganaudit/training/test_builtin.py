@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -12,12 +13,13 @@ from PIL import Image
 
 from ganaudit import weights
 from ganaudit.datasets.village import VillageDataset
-from ganaudit.errors import RequestError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.dcgan import dcgan
 from ganaudit.generators.stylegan import stylegan
 from ganaudit.training import adversarial, builtin, loop
 from ganaudit.training.adversarial import AdversarialTraining
 from ganaudit.training.builtin import SATURATING, WASSERSTEIN, make
+from ganaudit.training.checkpoint import write_whole
 from ganaudit.training.data import Data
 from ganaudit.training.loop import Budget, train
 from ganaudit.training.opening import training_data
@@ -70,6 +72,10 @@ def test_a_model_is_exported_with_its_classes_and_its_card(tmp_path, monkeypatch
     assert (card["model"], card["command"], card["seed"], card["steps"], card["images"]) == ("small", "how", 5, 3, 12)
     assert card.keys() >= {"minutes", "cpu_minutes", "recipe", "torch", "processor", "device", "parameters"}
     assert card["data"]["source"]["kind"] == "village" and card["data"]["images"] == 8
+    monkeypatch.setattr(os, "fsync", lambda _: exec("raise OSError(28, 'No space left on device')"))
+    with pytest.raises(AuditError, match=r"small.safetensors cannot be written .No space left.*goes on from its checkpoint"):
+        write_whole(path, lambda partial: partial.write_bytes(b"x"))
+    assert weights.load(str(path)).tensors  # what was there stands
     with pytest.raises(RequestError, match=r"holds another training .*seed 5, not 1"):
         make("small", tmp_path, lambda *_: None, device="cpu", data=DATA)
 
