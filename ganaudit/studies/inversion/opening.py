@@ -17,6 +17,7 @@ from ganaudit.generators.shapes import choose_layers, generator_digest, read_sha
 from ganaudit.inversion.inverters import NEEDS, Task
 from ganaudit.inversion.presets import settings_of
 from ganaudit.inversion.search_space import floors
+from ganaudit.keys import digest
 from ganaudit.parsers.opening import open_parser
 from ganaudit.records.store import Store
 from ganaudit.sources.roles import GENERATED
@@ -128,9 +129,12 @@ def _encoders(
         if path is None and asked.inverter == "auto":
             minutes = asked.inverter_minutes or SMALL[kind]
             LOG.warning("an inverter of kind %s is trained for %r: %g minutes", kind, task.name, minutes)
+            recipe = InverterRecipe(kind, asked.layer)
+            # What another layer or budget left unfinished is another training: it has a folder of its own.
+            unfinished = folder / f"{mark}-{kind}-{digest([asked.layer, minutes])[:8]}"
             path = make_inverter(
-                generator, mark, InverterRecipe(kind, asked.layer), folder / f"{mark}-{kind}", lambda *_: None,
-                Budget(minutes=minutes), device=task.device, command="an audit with invert.inverter: auto",
+                generator, mark, recipe, unfinished, lambda *_: None, Budget(minutes=minutes), device=task.device,
+                command="an audit with invert.inverter: auto",
             )  # fmt: skip
             path = path.replace(folder / path.name)
             notes.append(f"an inverter of kind {kind} was trained for {task.name!r} in {minutes:g} minutes.")
