@@ -87,7 +87,7 @@ class Watched:
 
     def bookkeeping(self, workers: int) -> float:
         """Seconds of a worker per block that are not the block's own work."""
-        return (self.seconds * workers - sum(one.total_seconds for one in self.done)) / len(self.done)
+        return float(self.seconds * workers - sum(block.total_seconds for block in self.done)) / len(self.done)
 
 
 @contextlib.contextmanager

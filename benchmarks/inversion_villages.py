@@ -62,7 +62,7 @@ def village_task(
 def _inverter(generator: Generator, name: str, kind: str) -> Path:
     found = find_inverter(generator_digest(generator), kind, [TRAINED])
     if found is None:
-        print(f"no inverter of kind {kind} ships for {name}: one is trained, {MINUTES[kind]:g} CPU minutes, kept in {TRAINED}")
+        print(f"no inverter of kind {kind} ships for {name}: one is trained, {MINUTES[kind]:g} minutes, kept in {TRAINED}")
         made = make_inverter(generator, name, InverterRecipe(kind, "auto"), TRAINED / f"{name}-{kind}", lambda *_: None)
         found = made.replace(TRAINED / made.name)
     return found

@@ -220,9 +220,19 @@ def train(
             callback=path_checked, help="Folder of checkpoint and weights; training-NAME by default.", show_default=False
         ),
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps; those of the shipped model by default.", show_default=False)
+    ] = None,
+    images: Annotated[int | None, typer.Option(help="Images shown in training.", show_default=False)] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(callback=finite, help="CPU minutes; the shipped model's by default.", show_default=False),
+        typer.Option(callback=finite, help="By the wall clock; of several limits, the first ends it.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            callback=path_checked, help="An audit file, for its real images instead of the village.", show_default=False
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and batches.", min=0, max=2**63 - 1)] = 1,
     device: DeviceOption = "auto",
@@ -233,15 +243,19 @@ def train(
 ) -> None:
     """Make a built-in model again, or a generator's inverter."""
     from flows.train import train_builtin, train_inverter
+    from ganaudit.training.loop import Budget
 
+    budget = None if steps is images is minutes is None else Budget(steps, images, minutes)
     if model == "inverter":
         if generator is None:
             raise RequestError("name the generator: ganaudit train inverter builtin:village-progan")
-        made = train_inverter(generator, method, layer, kind, out, minutes, seed, device, err)
+        if data is not None:
+            raise RequestError("an inverter is trained on its generator's own samples alone; leave out --data")
+        made = train_inverter(generator, method, layer, kind, out, budget, seed, device, err)
     elif generator is not None:
         raise RequestError(f"train {model} takes no second name ({generator!r}); ganaudit train inverter {generator} does")
     else:
-        made = train_builtin(model, out or Path(f"training-{model}"), minutes, seed, device, err)
+        made = train_builtin(model, out or Path(f"training-{model}"), data, budget, seed, device, err)
     card = made.with_name(f"{made.stem}.card.json")
     typer.echo(json_text({"weights": str(made), "card": str(card)}) if as_json else str(made))
 
@@ -253,12 +267,23 @@ def invert(
     out: Annotated[Path, typer.Option(callback=path_checked, help="Folder of the pictures and inversions.json.")] = Path(
         "inverted"
     ),
-    method: Annotated[str, typer.Option(help="One of ganaudit list inverters.")] = "layerwise",
+    preset: Annotated[
+        str | None, typer.Option(help="A reference's exact settings, such as bau-2019.", show_default=False)
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="One of ganaudit list inverters; layerwise by default.", show_default=False)
+    ] = None,
     layer: Annotated[str, typer.Option(help="r; auto frees the first layers, up to a quarter of the pixel values.")] = "auto",
-    steps: Annotated[int, typer.Option(help="Of the search.", min=0, max=1_000_000)] = 300,
+    steps: Annotated[
+        int | None, typer.Option(help="Of the search; 300 by default.", min=0, max=1_000_000, show_default=False)
+    ] = None,
     perceptual: Annotated[
-        str, typer.Option(help="pyramid, none, lpips-alex, lpips-vgg, lpips-squeeze, vgg16 or efficientnet-lite0.")
-    ] = "pyramid",
+        str | None,
+        typer.Option(
+            help="pyramid (default), none, lpips-alex, lpips-vgg, lpips-squeeze, vgg16 or efficientnet-lite0.",
+            show_default=False,
+        ),
+    ] = None,
     perceptual_weights: Annotated[
         str | None, typer.Option(help="A local file of its weights; by default, the usual download.", show_default=False)
     ] = None,
@@ -284,7 +309,7 @@ def invert(
     from flows.invert import invert as inverted
 
     found = inverted(
-        generator, photos, out, kind=kind, method=method, layer=layer, steps=steps, perceptual=perceptual,
+        generator, photos, out, kind=kind, preset=preset, method=method, layer=layer, steps=steps, perceptual=perceptual,
         perceptual_weights=perceptual_weights, penalty=penalty, inverter=inverter, parser=parser, outlined=outlined,
         device=device, console=err,
     )  # fmt: skip

@@ -10,7 +10,6 @@ from typing import Any
 from benchmarks.bad_input import Case, command
 from benchmarks.bad_inputs.audit_file import AUDIT
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import open_store
 from ganaudit.records.store import Store
 from ganaudit.spec import parse
 
@@ -61,6 +60,11 @@ def _each_option() -> Iterator[Case]:
             yield Case(f"{name} {what}", lambda _, to=(*arguments, path): command(*to), (words,))  # type: ignore[misc]
 
 
+def _store_of(written: dict[str, Any]) -> Store:
+    spec = parse(written)
+    return Store(spec.path(spec.store)).open_for_writing()
+
+
 def _store(name: str, make: Callable[[Path], object] = lambda path: None) -> Callable[[Path], object]:
     """A store called `name` is made, written to and read by SQL."""
 
@@ -68,7 +72,7 @@ def _store(name: str, make: Callable[[Path], object] = lambda path: None) -> Cal
         make(folder / name)
         from ganaudit.records import catalog
 
-        store = open_store(parse({**AUDIT, "folder": str(folder), "store": name}))
+        store = _store_of({**AUDIT, "folder": str(folder), "store": name})
         rows = catalog.query(Store(store.path), "SELECT count(*) AS n FROM images").to_pylist()
         assert rows == [{"n": 0}], rows
         return None
@@ -113,10 +117,10 @@ CASES = [
     Case("a store that is a circle of links", _store("loop", lambda path: path.symlink_to(path)), ("in a circle",)),
     Case(
         "a store where nothing can be written",
-        lambda _: open_store(parse({**AUDIT, "store": "/proc/store"})),
+        lambda _: _store_of({**AUDIT, "store": "/proc/store"}),
         ("cannot be written",),
     ),
-    Case("a store on /dev/null", lambda _: open_store(parse({**AUDIT, "store": "/dev/null"})), ("a file is in the way",)),
+    Case("a store on /dev/null", lambda _: _store_of({**AUDIT, "store": "/dev/null"}), ("a file is in the way",)),
     *(Case(f"a store called {name!r}", _store(name), code=0) for name in ODD),
     Case(
         "weights that are a folder",

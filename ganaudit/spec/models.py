@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from ganaudit import paths
+from ganaudit.errors import RequestError
 from ganaudit.spec.fields import Count, Decimal, Name, PathText, Photos, Place, Probability, Seed, Side, Size, Step, Whole
 from ganaudit.spec.mistakes import nearest
 
@@ -250,8 +251,18 @@ Method = Literal["latent", "encoder", "layered", "encoder+latent", "layered+late
 
 
 Perceptual = Literal[
-    "none", "pyramid", "lpips-alex", "lpips-vgg", "lpips-squeeze", "vgg16", "vgg16-raw", "vgg16-raw-mse", "efficientnet-lite0"
+    "none",
+    "pyramid",
+    "lpips-alex",
+    "lpips-vgg",
+    "lpips-squeeze",
+    "vgg16",
+    "vgg16-raw",
+    "vgg16-raw-mse",
+    "efficientnet-lite0",
+    "inverter",
 ]
+"""`perceptual.KINDS`, and the trained inverter's own estimate of z, which presets alone name."""
 
 
 class Invert(Part):
@@ -268,6 +279,8 @@ class Invert(Part):
     """Photos that the generators were trained on, as a source of its own: do they come back better than those held out?"""
     train_images: Photos = 200
     """About how many of them."""
+    preset: str | None = None
+    """A reference's exact settings, such as bau-2019: its method, search, losses, penalty and restarts."""
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("layerwise",)
     layer: Name = "auto"
     """r. auto: the first layers get residuals as long as together they are a quarter of the pixel values or less."""
@@ -281,9 +294,21 @@ class Invert(Part):
     inverter: Literal["shipped", "auto"] = "shipped"
     """auto: where none ships for a generator, a small one is trained first, in the store."""
     inverter_minutes: Annotated[Decimal, Field(gt=0.0, le=7 * 24 * 60)] | None = None
-    """CPU minutes that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
+    """Minutes, by the wall clock, that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
     keep: Literal["latents", "residuals"] = "latents"
     """What is kept of every reconstruction: its latent, or its residuals too."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_preset(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get("preset") is None:
+            return given
+        from ganaudit.inversion.presets import filled
+
+        try:
+            return filled(given)
+        except RequestError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _each_once(self) -> Invert:
@@ -294,8 +319,10 @@ class Invert(Part):
 
     @model_validator(mode="after")
     def _weights_of_a_network(self) -> Invert:
-        if self.perceptual_weights is not None and self.perceptual in ("none", "pyramid"):
+        if self.perceptual_weights is not None and self.perceptual in ("none", "pyramid", "inverter"):
             raise ValueError(f"perceptual {self.perceptual!r} has no weights; leave perceptual_weights out")
+        if self.perceptual == "inverter" and self.preset is None:
+            raise ValueError("perceptual 'inverter' stands only in a preset; ask for the preset, such as bau-2019-latent")
         return self
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -128,16 +129,19 @@ def test_the_version_and_the_lists(cli):
 
 
 def test_training_writes_weights_and_says_where(cli, tmp_path, monkeypatch):
-    from ganaudit.training import figures
-    from ganaudit.training import parser as parsing
+    from ganaudit.training import builtin, figures
+    from ganaudit.training.parser import ParserRecipe, ParserTraining
 
-    monkeypatch.setattr(parsing, "IMAGES", 64)
+    small = partial(ParserTraining, ParserRecipe((4, 4, 4, 4), images=64, batch=4))
+    monkeypatch.setitem(builtin.MODELS, "village", builtin.BuiltinModel("unet", 5, small))
     monkeypatch.setattr(figures, "of_parser", lambda path: {"mean_iou": 0.5})
     monkeypatch.chdir(tmp_path)
-    made = cli("train", "village", "--minutes", "0.02")
+    made = cli("train", "village", "--steps", "3")
     assert (made.code, made.out) == (0, "training-village/village.safetensors\n")
-    again = json.loads(cli("train", "village", "--minutes", "0.02", "--json").out)
-    assert Path(again["weights"]).is_file() and "figures" in json.loads(Path(again["card"]).read_text())
+    again = json.loads(cli("train", "village", "--steps", "3", "--json").out)
+    card = json.loads(Path(again["card"]).read_text())
+    assert Path(again["weights"]).is_file() and (card["figures"], card["steps"]) == ({"mean_iou": 0.5}, 3)
+    assert card["command"] == "ganaudit train village --steps 3"
 
 
 def test_answers_of_sql_in_every_format(toy, cli, tmp_path):

@@ -52,7 +52,9 @@ def calibrated(
             "key": key, "generator_key": generator_key, "method": method, "precision": chosen.name, "change": chosen.change,
             "precision_images": chosen.images, "penalty_images": 0,
         }  # fmt: skip
-        if method_has_residuals:
+        if method_has_residuals and base.objective.penalty:
+            row["penalty"] = base.objective.penalty  # a preset's: nothing is to be set
+        elif method_has_residuals:
             found = calibrate(replace(task, search=replace(task.search, precision=chosen.name)))
             row |= {"penalty": found.weight, "size": found.size, "gain": found.gain, "penalty_images": found.images}
         row["seconds"] = time.perf_counter() - began

@@ -84,7 +84,7 @@ def cost_notes(planned: Plan, store: Store) -> list[str]:
                 continue
             if asked.inverter == "auto":
                 minutes = asked.inverter_minutes or SMALL[kind]
-                notes.append(f"an inverter of kind {kind} would first be trained for {task.name!r}: {minutes:g} CPU minutes.")
+                notes.append(f"an inverter of kind {kind} would first be trained for {task.name!r}: {minutes:g} minutes.")
             else:
                 missing.add(kind)
                 notes.append(f"{task.name!r} would not be inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")

@@ -14,10 +14,9 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion.inverters import NEEDS, Task
-from ganaudit.inversion.objective import Objective
-from ganaudit.inversion.perceptual import open_perceptual
-from ganaudit.inversion.search import Search
+from ganaudit.inversion.presets import settings_of
 from ganaudit.inversion.search_space import floors
+from ganaudit.keys import digest
 from ganaudit.parsers.opening import open_parser
 from ganaudit.records.store import Store
 from ganaudit.sources.planned import Plan
@@ -27,6 +26,7 @@ from ganaudit.studies.inversion.settings import InversionsDone
 from ganaudit.studies.inversion.targets import ROLES, Eye
 from ganaudit.studies.inversion.work import Names, Work
 from ganaudit.training.inverters import InverterRecipe
+from ganaudit.training.loop import Budget
 from ganaudit.training.making import SMALL, make_inverter
 
 LOG = logging.getLogger("ganaudit.inversion")
@@ -107,14 +107,12 @@ def base_task(
     opened: OpenGenerator, asked: Invert, spec: AuditSpec, device: str, encoders: dict[str, Encoder]
 ) -> Task:  # fmt: skip
     """What all searches in one generator share; nothing is to be found yet. Raises RequestError for an unknown layer."""
-    generator, steps = opened.generator, asked.steps
+    generator, settings = opened.generator, settings_of(asked, encoders, spec.folder, device)
     shape = read_shape(generator)
-    how = Search(steps, "adam", 0.05, (steps * 6 // 10, steps * 8 // 10), max(20, steps // 5), batch=asked.batch)
-    objective = Objective("mse", open_perceptual(asked.perceptual, asked.perceptual_weights, spec.folder, device))
     nothing = torch.zeros((0, 3, shape.resolution, shape.resolution), device=device)
     return Task(
-        generator, shape, choose_layers(shape, asked.layer), objective.targets(nothing), (), objective, how, spec.sample.seed,
-        asked.restarts, encoders, floors(generator),
+        generator, shape, choose_layers(shape, asked.layer), settings.objective.targets(nothing), (), settings.objective,
+        settings.search, spec.sample.seed, settings.restarts, encoders, floors(generator),
     )  # fmt: skip
 
 
@@ -130,13 +128,16 @@ def _encoders(
         path = find_inverter(mark, kind, [folder])
         if path is None and asked.inverter == "auto":
             minutes = asked.inverter_minutes or SMALL[kind]
-            LOG.warning("an inverter of kind %s is trained for %r: %g CPU minutes", kind, task.name, minutes)
+            LOG.warning("an inverter of kind %s is trained for %r: %g minutes", kind, task.name, minutes)
+            recipe = InverterRecipe(kind, asked.layer)
+            # What another layer or budget left unfinished is another training: it has a folder of its own.
+            unfinished = folder / f"{mark}-{kind}-{digest([asked.layer, minutes])[:8]}"
             path = make_inverter(
-                generator, mark, InverterRecipe(kind, asked.layer), folder / f"{mark}-{kind}", lambda *_: None, minutes,
-                device=task.device, command="an audit with invert.inverter: auto",
+                generator, mark, recipe, unfinished, lambda *_: None, Budget(minutes=minutes), device=task.device,
+                command="an audit with invert.inverter: auto",
             )  # fmt: skip
             path = path.replace(folder / path.name)
-            notes.append(f"an inverter of kind {kind} was trained for {task.name!r} in {minutes:g} CPU minutes.")
+            notes.append(f"an inverter of kind {kind} was trained for {task.name!r} in {minutes:g} minutes.")
         if path is None:
             notes.append(f"{task.name!r} is not inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")
             continue
@@ -161,5 +162,5 @@ def without(kind: str) -> str:
     """What to do where there is no inverter of a kind."""
     return (
         f"no inverter of kind {kind} is known for it; set invert.inverter: auto, which trains a small one in "
-        f"{SMALL[kind]:g} CPU minutes"
+        f"{SMALL[kind]:g} minutes"
     )

@@ -51,7 +51,7 @@ def test_generators_that_cannot_be_inverted_and_inverters_that_are_trained_get_a
     said = [note for note in inverted.audit.notes if "float32" not in note]
     assert said == [
         "'drawn' is not inverted: a source of kind 'village' is images, not a generator.",
-        "an inverter of kind layered was trained for 'tiny' in 0.002 CPU minutes.",
+        "an inverter of kind layered was trained for 'tiny' in 0.002 minutes.",
         "'noise' is not inverted: this generator has no named layers, so there is nothing between its latent and its image to "
         "free.",
     ]  # fmt: skip
@@ -76,7 +76,7 @@ def test_an_inverter_that_is_trained_stays_in_the_store_with_its_card_and_is_fou
     missing = copied.again(methods=("encoder", "latent"), inverter="shipped")
     assert missing.images == 0 and missing.notes[0] == (
         "'tiny' is not inverted by encoder: no inverter of kind encoder is known for it; set invert.inverter: auto, which "
-        "trains a small one in 2 CPU minutes."
+        "trains a small one in 2 minutes."
     )
     assert {setting.method for setting in missing.settings} == {"latent"}
 
