@@ -127,11 +127,11 @@ def _check_kind(kind: str, folder: Path) -> None:
 def _called(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:
     name, attribute = kind.split(":")
     module = _module(kind, folder)
-    factory = getattr(module, attribute, None)
+    factory: Any = getattr(module, attribute, None)
     if not _makes(factory):
         offered = [key for key, value in vars(module).items() if _makes(value) and not key.startswith("_")]
-        what = f"no function {attribute!r}" if factory is None else f"{attribute!r}, a {type(factory).__name__} and no function"
-        raise RequestError(f"{kind}: {name} has {what}; it has {', '.join(offered) or 'none'}")
+        what = "" if factory is None else f" ({attribute} is a {type(factory).__name__}, not a function or class written there)"
+        raise RequestError(f"{kind}: {name} has no function {attribute!r}; it has {', '.join(offered) or 'none'}{what}")
     try:
         inspect.signature(factory).bind(**keywords)
     except TypeError as error:

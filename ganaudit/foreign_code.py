@@ -237,7 +237,7 @@ class _Output:
 def _to_stderr() -> None:
     global _HOOK
     if sys.stdout is not None and not isinstance(sys.stdout, _Output):
-        sys.stdout = _Output(sys.stdout)  # type: ignore[assignment]
+        sys.stdout = _Output(sys.stdout)
     if threading.excepthook is not _thread_died:
         _HOOK, threading.excepthook = threading.excepthook, _thread_died
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ganaudit import images
 from ganaudit.datasets.protocol import Dataset
-from ganaudit.errors import GanauditError, ImageError, RequestError
+from ganaudit.errors import GanauditError, RequestError
 from ganaudit.foreign_code import said
 from ganaudit.generators.protocol import Generator
 from ganaudit.keys import canonical
@@ -130,8 +130,8 @@ def try_dataset(dataset: Dataset, who: str, threads: int | None) -> None:
     def read() -> Values | None:
         try:
             pixels = dataset.image(0).pixels
-        except (ImageError, OSError):
-            return None  # set aside where images are read
+        except Exception:
+            return None  # set aside, or told, where images are read
         return np.asarray(pixels).astype(np.int64) if getattr(pixels, "dtype", None) == np.uint8 else None
 
     def same(one: Values, other: Values, _: bool) -> bool:
