@@ -28,8 +28,6 @@ _BOOKS = threading.Lock()
 """Held for moments, over what follows."""
 _ACTIVE: Counter[Path] = Counter()
 """Folders whose code is being run, and how many calls into each."""
-_FOLDERS: set[Path] = set()
-"""Folders whose code was ever run."""
 _SIBLINGS: dict[str, Path] = {}
 """Modules that were imported from beside an audit file under their plain names, and the folder."""
 _DIED: list[str] = []
@@ -177,6 +175,9 @@ class _Beside(importlib.abc.MetaPathFinder):
         return None
 
 
+_FIRST, _LAST = _Beside(last=False), _Beside(last=True)
+
+
 def siblings() -> set[str]:
     """Names of the modules that were imported from beside an audit file."""
     return set(_SIBLINGS)
@@ -194,10 +195,9 @@ def _forget(which: Callable[[Path], bool]) -> None:
 
 def _enter(folder: Path) -> None:
     with _BOOKS:
-        if not _FOLDERS:
-            sys.meta_path.insert(0, _Beside(last=False))
-            sys.meta_path.append(_Beside(last=True))
-        _FOLDERS.add(folder)
+        if _FIRST not in sys.meta_path:
+            sys.meta_path.insert(0, _FIRST)
+            sys.meta_path.append(_LAST)
         if any(other != folder for other in list(_SIBLINGS.values())):
             _forget(lambda other: other != folder)
         if not _ACTIVE:
@@ -260,4 +260,4 @@ def _thread_died(args: threading.ExceptHookArgs) -> None:
 
 def _from_users(trace: TracebackType | None) -> bool:
     files = [Path(frame.filename) for frame in traceback.extract_tb(trace)]
-    return any(file.is_relative_to(folder) for file in files if "site-packages" not in file.parts for folder in _FOLDERS)
+    return any(file.is_relative_to(folder) for file in files if "site-packages" not in file.parts for folder in list(_ACTIVE))

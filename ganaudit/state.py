@@ -52,7 +52,7 @@ def add_tensor(total: Any, name: str, tensor: torch.Tensor) -> None:
     plain = tensor.detach()
     if plain.is_quantized:
         total.update(f"{name}\0{plain.qscheme()}\0".encode())
-        plain = torch.cat([plain.dequantize().flatten(), plain.new_empty(0, dtype=torch.float32)]).reshape(plain.shape)
+        plain = plain.dequantize()
     plain = plain.cpu().contiguous().resolve_conj().resolve_neg()
     total.update(f"{name}\0{plain.dtype}\0{tuple(plain.shape)}\0".encode())
     total.update(plain.flatten().view(torch.uint8).numpy().tobytes() if plain.numel() else b"")

@@ -109,7 +109,8 @@ def test_a_network_is_put_into_eval_mode_wherever_it_is_held(tmp_path, place):
 def test_a_network_that_had_to_be_put_into_eval_mode_gives_another_key_and_one_that_had_not_the_key_it_had(tmp_path):
     code = "class Mine(Parser):\n    def __init__(self): self.net = network(){}\n"
     recipes = [
-        open_parser(spec(tmp_path, code.format(mode), {"kind": "mine:Mine"}), "cpu", "float32").recipe for mode in ("", ".eval()")
+        open_parser(spec(tmp_path, code.format(mode), {"kind": "mine:Mine"}), "cpu", "float32").recipe
+        for mode in ("", ".eval()")
     ]
     assert [recipe.get("eval") for recipe in recipes] == [True, None]
     plain = "class Mine(Parser):\n    def __init__(self): self.net = nn.Linear(2, 2)\n"
@@ -120,7 +121,8 @@ def test_a_network_that_had_to_be_put_into_eval_mode_gives_another_key_and_one_t
 
 PARSERS = {
     "put back into train mode": (
-        "self.net = network()", "self.net.train(); return labels(self.net(images))", r"`net\.1` \(BatchNorm2d\) is in train mode",
+        "self.net = network()", "self.net.train(); return labels(self.net(images))",
+        r"`net\.1` \(BatchNorm2d\) is in train mode",
     ),
     "batch statistics": ("pass", "return labels(images - images.mean())", "in another batch"),
     "dropout": ("pass", "return labels(nn.functional.dropout(images + 2, 0.5) - 2)", "fresh noise"),
@@ -184,6 +186,7 @@ def test_a_collection_that_crops_at_random_is_refused_and_one_whose_first_image_
             if self.torn: raise ImageError("torn")
             return Image(np.random.randint(0, 255, (8, 8, 3)).astype(np.uint8), "x")
     """
+
     def opened(torn):
         whole = spec(tmp_path, code)
         data = {**whole.model_dump(mode="json"), "real": {"name": "r", "kind": "mine:Mine", "options": {"torn": torn}},
