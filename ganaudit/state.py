@@ -44,7 +44,7 @@ def add_tensor(total: Any, name: str, tensor: torch.Tensor) -> None:
     if tensor.is_meta:
         raise RequestError(f"the tensor {name!r} is on the device meta: it holds no numbers, load its weights first")
     if tensor.layout != torch.strided:
-        whole = tensor.detach().to_dense().to_sparse()
+        whole = (tensor if tensor.layout == torch.sparse_coo else tensor.to_sparse()).detach().coalesce()
         total.update(f"{name}\0sparse\0{tuple(tensor.shape)}\0".encode())
         add_tensor(total, f"{name}.indices", whole.indices())
         add_tensor(total, f"{name}.values", whole.values())

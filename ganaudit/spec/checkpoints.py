@@ -107,6 +107,8 @@ def _each(asked: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
 
 def _fitting(pattern: str, folder: Path) -> list[Path]:
     """Files and folders that fit a pattern, sorted, as `glob` finds them; the walk is bounded. Raises ValueError."""
+    if "\0" in pattern:
+        raise ValueError(f"pattern {_short(pattern)} names no place: it holds a NUL")
     try:
         whole = folder / Path(pattern).expanduser()
         parts = whole.parts
