@@ -119,8 +119,9 @@ def test_a_wrong_digest_is_said_before_the_file_is_parsed(tmp_path):
 @pytest.mark.parametrize("name, reason", [
     ("none.safetensors", "do not exist"), ("", "do not exist"), (".", "do not exist"), ("a/b", "do not exist"),
     ("folder", "are a folder; a file is wanted"), ("folder/", "are a folder"), ("pipe", "do not exist"),
-    ("/dev/zero", "do not exist"), ("circle", "do not exist|name no path"), ("a\0b.pt", "null"), ("~nosuchuser/n.pt", "name no path"), ("x" * 300, "too long"),
-    ("x/" * 3000, "too long"), ("\ud800.pt", "name no path|do not exist"),
+    ("/dev/zero", "do not exist"), ("circle", "do not exist|name no path"), ("a\0b.pt", "null"),
+    ("~nosuchuser/n.pt", "name no path"), ("x" * 300, "too long"), ("x/" * 3000, "too long"),
+    ("\ud800.pt", "name no path|do not exist"),
 ])  # fmt: skip
 def test_what_is_no_file_is_told(tmp_path, name, reason):
     (tmp_path / "folder").mkdir()
@@ -351,8 +352,10 @@ SAFETENSORS = {
     "another shape than bytes": header({"a": {**F32, "shape": [2]}}, bytes(4)),
     "an unknown type": header({"a": {**F32, "dtype": "F31"}}, bytes(4)),
     "a list": header([]), "metadata that are numbers": header({"__metadata__": {"step": 3}, "a": F32}, bytes(4)),
-    "nested deep": header(b'{"a":' * 20_000), "no JSON": header(b"{torn"), "one name twice": header(
-        b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', bytes(8)),
+    "nested deep": header(b'{"a":' * 20_000), "no JSON": header(b"{torn"),
+    "one name twice": header(
+        b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', bytes(8)
+    ),
 }  # fmt: skip
 
 
