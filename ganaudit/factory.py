@@ -97,8 +97,9 @@ def make(asked: Asked, folder: Path) -> Made:
         switched = frozen(found)
         content["state"] = state_digest(found)
         held = held_digest(found, [*given, folder])
+        guarded = guard(found, folder, asked.kind, asked.threads)
     content |= ({"held": held} if held is not None else {}) | ({"eval": True} if switched else {})
-    return Made(guard(found, folder, asked.kind, asked.threads), source, content, path)
+    return Made(guarded, source, content, path)
 
 
 def call(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:

@@ -135,6 +135,8 @@ class _Stand:
         self.__wrapped__ = held
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__wrapped__":
+            raise AttributeError(name)
         return getattr(self.__wrapped__, name)
 
     def __len__(self) -> int:
@@ -144,13 +146,16 @@ class _Stand:
 def guard(held: Any, folder: Path, who: str, threads: int | None = None) -> Any:
     """The same object with its methods guarded. threads: 1 where one call at a time is allowed."""
     one_at_a_time: AbstractContextManager[Any] = threading.RLock() if threads == 1 else nullcontext()
-    guarded = held if hasattr(held, "__dict__") else _Stand(held)
-    for name in METHODS:
-        method = getattr(held, name, None)
-        if callable(method):
-            plain = method.method if isinstance(method, Guarded) else method
-            object.__setattr__(guarded, name, Guarded(plain, folder, f"{who}: {name}", one_at_a_time))
-    return guarded
+    methods = {name: method for name in METHODS if callable(method := getattr(held, name, None))}
+    plain = {name: method.method if isinstance(method, Guarded) else method for name, method in methods.items()}
+    calls = {name: Guarded(method, folder, f"{who}: {name}", one_at_a_time) for name, method in plain.items()}
+    try:
+        for name, call in calls.items():
+            object.__setattr__(held, name, call)
+    except AttributeError:  # slots, or a property
+        held = _Stand(held)
+        vars(held).update(calls)
+    return held
 
 
 # modules beside the audit file

@@ -115,7 +115,8 @@ def frozen(held: Any) -> bool:
     for _, module in modules_in(held):
         if module is not held:
             changes |= any(part.training and _modal(part) for part in module.modules())
-        module.eval().requires_grad_(False)
+        module.eval()
+        module.requires_grad_(False)
     return changes
 
 

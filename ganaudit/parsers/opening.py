@@ -57,6 +57,7 @@ def open_parser(spec: AuditSpec, device: str, precision: str) -> OpenParser:
             parser = parser.to(device)
         with asking(spec.folder, asked.kind):
             _check_protocol(parser, asked.kind)
+            getattr(parser, "resolution", None)  # a property may raise
     else:
         found = weights.load(asked.weights, spec.folder, asked.sha256)
         parser = opener("parsers", asked.kind)(found, device, precision)

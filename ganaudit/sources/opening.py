@@ -116,6 +116,7 @@ def _own(asked: FactorySource, spec: AuditSpec) -> tuple[Dataset, Mapping[str, A
     with asking(spec.folder, asked.kind):
         if not isinstance(dataset, Dataset):
             raise RequestError(f"{asked.kind}: a dataset has __len__, image(index) and recipe()")
+        len(dataset)
         try:
             canonical(dict(dataset.recipe()))
         except Exception as error:

@@ -328,3 +328,35 @@ def test_a_generator_that_two_threads_disturb_is_told_about_threads(tmp_path):
     with pytest.raises(RequestError, match="two threads at once.*`threads: 1`"):
         generator(tmp_path, code)
     assert generator(tmp_path, code, threads=1).resolution == 8
+
+
+# properties
+
+
+@pytest.mark.parametrize("name", ["resolution", "layers", "latents", "run"])
+@pytest.mark.parametrize("end", ["sys.exit(0)", "raise ValueError('odd')", "raise BaseException"])
+def test_a_property_of_a_generator_that_raises_is_a_sentence(tmp_path, name, end):
+    code = f"import sys\nclass Mine(Generator):\n    @property\n    def {name}(self): {end}\n"
+    with pytest.raises(RequestError, match="mine:Mine.* raised (SystemExit|ValueError: odd|BaseException)"):
+        generator(tmp_path, code)
+
+
+@pytest.mark.parametrize("name", ["resolution", "classes", "parse"])
+def test_a_property_of_a_parser_that_raises_is_a_sentence(tmp_path, name):
+    code = f"import sys\nclass Mine(Parser):\n    @property\n    def {name}(self): sys.exit(0)\n"
+    with pytest.raises(RequestError, match="mine:Mine.* raised SystemExit"):
+        parser(tmp_path, code)
+
+
+def test_a_property_that_gives_a_function_works(tmp_path):
+    opened = parser(tmp_path, "class Mine(Parser):\n    @property\n    def parse(self): return labels\n")
+    assert opened.parse(torch.zeros(1, 3, 16, 16)).maps.unique().tolist() == [1]
+
+
+def test_the_audit_file_takes_files_and_one_thread(tmp_path):
+    whole = spec(tmp_path, "", {"kind": "mine:Parser", "files": "a", "threads": 1})
+    assert (whole.parser.files, whole.parser.threads) == (("a",), 1)
+    assert specs.AuditSpec.model_validate_json(whole.model_dump_json()) == whole
+    for wrong in ({"threads": 2}, {"threads": 0}, {"files": [""]}, {"files": {"a": 1}}, {"files": [None]}):
+        with pytest.raises(RequestError, match="1 mistake"):
+            spec(tmp_path, "", {"kind": "mine:Parser", **wrong})
