@@ -1,7 +1,8 @@
 """A user's own part, tried before work begins: what it makes of an image follows from that image alone, in any thread.
 
 A shard is a pure function, so image 0 is the same alone, a second time, in another batch and beside another thread. What does
-not keep to that gives records that no key stands for.
+not keep to that gives records that no key stands for. Gradients are off, not inference mode: what a part keeps for later may be
+searched through.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def try_generator(generator: Generator, who: str, seed: int, device: str, thread
 
     def made(*indices: int) -> Callable[[], Values | None]:
         def make() -> Values | None:
-            with torch.inference_mode():
+            with torch.no_grad():
                 image = generator.run(generator.latents(seed, torch.tensor(indices)))["image"]
             if not isinstance(image, Tensor) or image.ndim != 4 or len(image) != len(indices) or image.is_complex():
                 return None  # told where images are read
@@ -96,7 +97,7 @@ def try_parser(parser: Parser, who: str, size: tuple[int, int] | None, batch: in
 
     def parsed(places: list[int]) -> Callable[[], Values | None]:
         def parse() -> Values | None:
-            with torch.inference_mode():
+            with torch.no_grad():
                 labels = parser.parse(scenes[places])
             maps, sure = labels.maps, labels.confidence
             if not isinstance(maps, Tensor) or maps.ndim not in (3, 4) or len(maps) != len(places) or maps.is_complex():

@@ -79,7 +79,7 @@ def check_protocol(generator: Any, who: str, seed: int) -> None:
     if not isinstance(getattr(generator, "layers", None), tuple):
         raise RequestError(f"{who}: a generator has the attribute layers, a tuple of layer names; () where it has none")
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             pair, alone = generator.latents(seed, torch.tensor([0, 1])), generator.latents(seed, torch.tensor([1]))
             image = generator.run(pair)["image"]
     except Exception as error:
