@@ -69,8 +69,11 @@ class Made:
     weights: Path | None
 
 
-def make(asked: Asked, folder: Path) -> Made:
+def make(asked: Asked, folder: Path, by_what_it_holds: bool = True) -> Made:
     """Opens a user's own part. `weights` and `files` are digested, and passed to the factory as absolute paths.
+
+    by_what_it_holds: numbers, texts and arrays among its attributes enter the key; not for a collection, whose `recipe()` says
+    what decides its images and which may hold a list of millions.
 
     Raises RequestError for what cannot be made, and for an option that names a file whose content would be in no key.
     """
@@ -96,7 +99,7 @@ def make(asked: Asked, folder: Path) -> Made:
     with asking(folder, asked.kind):
         switched = frozen(found)
         content["state"] = state_digest(found)
-        held = held_digest(found, [*given, folder])
+        held = held_digest(found, [*given, folder]) if by_what_it_holds else None
         guarded = guard(found, folder, asked.kind, asked.threads)
     content |= ({"held": held} if held is not None else {}) | ({"eval": True} if switched else {})
     return Made(guarded, source, content, path)

@@ -111,7 +111,7 @@ def _check_truth(asked: AnySource, parser: OpenParser) -> None:
 
 def _own(asked: FactorySource, spec: AuditSpec) -> tuple[Dataset, Mapping[str, Any]]:
     """A user's own collection, and what it adds to its recipe: the factory's source, options and weights, and its state."""
-    made = factory.make(asked, spec.folder)
+    made = factory.make(asked, spec.folder, by_what_it_holds=False)
     dataset = made.object
     with asking(spec.folder, asked.kind):
         if not isinstance(dataset, Dataset):

@@ -228,6 +228,12 @@ def test_without_files_and_held_values_the_key_is_what_it_was(tmp_path):
     assert set(found.content) == {"state"} and set(found.recipe) == {"kind", "factory", "options", "source"}
 
 
+def test_a_collection_is_known_by_its_recipe_and_not_by_what_it_holds(tmp_path):
+    (tmp_path / "mine.py").write_text("class Mine:\n    def __init__(self): self.names = ['a', 'b']\n")
+    assert "held" in factory.make(Named("mine:Mine"), tmp_path).content
+    assert "held" not in factory.make(Named("mine:Mine"), tmp_path, by_what_it_holds=False).content
+
+
 @pytest.mark.parametrize("options, place", [
     ({"path": "net.onnx"}, "path"), ({"path": "./net.onnx"}, "path"),
     ({"config": {"deep": [0, "folder"]}}, r"config\.deep\[1\]"), ({"path": "folder/../net.onnx"}, "path"),
