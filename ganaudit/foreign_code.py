@@ -128,7 +128,7 @@ METHODS = ("parse", "latents", "run", "image")
 """What an audit calls of a user's parser, generator or dataset, from several threads."""
 
 
-class _Stand:
+class Stand:
     """Stands for an object that takes no attributes."""
 
     def __init__(self, held: Any) -> None:
@@ -153,7 +153,7 @@ def guard(held: Any, folder: Path, who: str, threads: int | None = None) -> Any:
         for name, call in calls.items():
             object.__setattr__(held, name, call)
     except AttributeError:  # slots, or a property
-        held = _Stand(held)
+        held = Stand(held)
         vars(held).update(calls)
     return held
 

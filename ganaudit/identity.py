@@ -154,7 +154,6 @@ def held_digest(held: Any, paths: Sequence[Path]) -> str | None:
     process (a lock, a file, a device, a function) does not count. Raises RequestError for more than MOST_HELD values.
     """
     total = hashlib.sha256(f"held {HELD_VERSION}\0".encode())
-    held = getattr(held, "__wrapped__", held)
     count = 0
     for place, value in _leaves(held):
         count += 1
@@ -186,6 +185,8 @@ def _bytes(value: Any, paths: Sequence[Path]) -> bytes:
         return f"str {len(text)}\0".encode() + text
     if isinstance(value, bytes | bytearray):
         return f"bytes {len(value)}\0".encode() + bytes(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"int {value:x}\0".encode()
     return f"{type(value).__name__} {value!r}\0".encode()
 
 

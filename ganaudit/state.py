@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ganaudit.errors import RequestError
+from ganaudit.foreign_code import Stand
 
 
 def state_digest(model: Any) -> str | None:
@@ -26,7 +27,7 @@ def state_digest(model: Any) -> str | None:
 
 def _named_tensors(model: Any) -> list[tuple[str, torch.Tensor]]:
     """The tensors that are the state of `model`: of its own state dict, or of what stands directly among its attributes."""
-    model = getattr(model, "__wrapped__", model)
+    model = model.__wrapped__ if isinstance(model, Stand) else model
     parts: list[tuple[str, torch.Tensor]] = []
     holders = {"": model} if hasattr(model, "state_dict") else vars(model) if hasattr(model, "__dict__") else {}
     for prefix, holder in sorted(holders.items()):

@@ -378,6 +378,25 @@ def test_outside_users_code_nothing_beside_the_audit_file_is_found(folder):
         __import__("late")
 
 
+# objects that resist
+
+
+@pytest.mark.parametrize("code, reason", [
+    ("def Mine(): return Mine()", "RecursionError"), ("def Mine(): raise StopIteration", "raised StopIteration"),
+    ("class Mine:\n    def state_dict(self): raise KeyError(1)", "raised KeyError: 1"),
+    ("class Mine:\n    def state_dict(self): return 5", "raised AttributeError"),
+    ("import torch\nclass Mine(torch.nn.Module):\n    def eval(self): raise OSError('no')", "raised OSError: no"),
+    ("class Mine:\n    def __getattr__(self, name): raise ValueError(name)", "raised ValueError"),
+    ("class K(float):\n    __slots__ = ()\n    def __float__(self): raise SystemExit\nclass Mine:\n"
+     "    def __init__(self): self.k = {K: [K(1)]}\n    @property\n    def run(self): raise SystemExit", "raised SystemExit"),
+    ("from collections import UserDict\nclass M(UserDict):\n    def items(self): raise OSError('torn')\nclass Mine:\n"
+     "    def __init__(self): self.k = M(a=1)", "raised OSError: torn"),
+])  # fmt: skip
+def test_an_object_that_cannot_be_looked_at_is_a_sentence(folder, code, reason):
+    with pytest.raises(RequestError, match=f"mine:Mine.*{reason}"):
+        factory.make(Named("mine:Mine"), folder(mine=code))
+
+
 # the object stays what it is
 
 

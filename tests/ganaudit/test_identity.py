@@ -71,7 +71,8 @@ def test_an_object_of_tensors_and_networks_alone_keeps_the_key_it_had():
 
 
 DIFFERENT = {
-    "a number": (1, 2), "a type": (1, True), "an int and a float": (1, 1.0), "a sign": (0.0, -0.0), "a text": ("a", "b"),
+    "a number": (1, 2), "a large number": (10**5000, 10**5000 + 1),
+    "a type": (1, True), "an int and a float": (1, 1.0), "a sign": (0.0, -0.0), "a text": ("a", "b"),
     "nothing and zero": (None, 0), "bytes": (b"a", b"b"), "a complex": (1j, 2j), "an enum": (Colour.RED, Colour.BLUE),
     "an array": (np.zeros(2), np.ones(2)), "an array's type": (np.zeros(2, "f4"), np.zeros(2, "f8")),
     "an array's shape": (np.zeros((2, 1)), np.zeros((1, 2))), "a scalar of numpy": (np.float32(1), np.float32(2)),
