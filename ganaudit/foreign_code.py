@@ -62,7 +62,7 @@ def opening(folder: Path, who: str) -> Iterator[None]:
 def asking(folder: Path, who: str) -> Iterator[None]:
     """Users' code is asked what it is, before work begins: whatever it raises is a RequestError, but for Ctrl-C."""
     try:
-        with _running(folder, who, RequestError):
+        with _running(folder.resolve(), who, RequestError):
             yield
     except (KeyboardInterrupt, GanauditError):
         raise
