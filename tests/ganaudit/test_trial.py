@@ -292,7 +292,7 @@ UNSAFE = {
 @pytest.mark.parametrize("fault", list(UNSAFE))
 def test_a_parser_that_two_threads_disturb_is_told_about_threads_and_works_with_one(tmp_path, fault):
     code = "class Mine(Parser):" + UNSAFE[fault]
-    with pytest.raises(RequestError, match="two threads at once.*`threads: 1`"):
+    with pytest.raises(RequestError, match=r"two threads at once.*`threads: 1`"):
         parser(tmp_path, code)
     opened = parser(tmp_path, code, threads=1)
     images = torch.rand(6, 3, 16, 16) * 2 - 1
@@ -313,7 +313,7 @@ def test_an_object_that_lives_in_one_thread_is_refused_with_threads_1_too(tmp_pa
             if threading.get_ident() != self.home: raise RuntimeError("made in another thread")
             return labels(images)
     """
-    with pytest.raises(RequestError, match="another thread than the one that made it.*made in another thread"):
+    with pytest.raises(RequestError, match=r"another thread than the one that made it.*made in another thread"):
         parser(tmp_path, code, threads=1)
 
 
@@ -325,7 +325,7 @@ def test_a_generator_that_two_threads_disturb_is_told_about_threads(tmp_path):
             time.sleep(0.01)
             return super().image(self.z)
     """
-    with pytest.raises(RequestError, match="two threads at once.*`threads: 1`"):
+    with pytest.raises(RequestError, match=r"two threads at once.*`threads: 1`"):
         generator(tmp_path, code)
     assert generator(tmp_path, code, threads=1).resolution == 8
 
@@ -337,14 +337,14 @@ def test_a_generator_that_two_threads_disturb_is_told_about_threads(tmp_path):
 @pytest.mark.parametrize("end", ["sys.exit(0)", "raise ValueError('odd')", "raise BaseException"])
 def test_a_property_of_a_generator_that_raises_is_a_sentence(tmp_path, name, end):
     code = f"import sys\nclass Mine(Generator):\n    @property\n    def {name}(self): {end}\n"
-    with pytest.raises(RequestError, match="mine:Mine.* raised (SystemExit|ValueError: odd|BaseException)"):
+    with pytest.raises(RequestError, match=r"mine:Mine.* raised (SystemExit|ValueError: odd|BaseException)"):
         generator(tmp_path, code)
 
 
 @pytest.mark.parametrize("name", ["resolution", "classes", "parse"])
 def test_a_property_of_a_parser_that_raises_is_a_sentence(tmp_path, name):
     code = f"import sys\nclass Mine(Parser):\n    @property\n    def {name}(self): sys.exit(0)\n"
-    with pytest.raises(RequestError, match="mine:Mine.* raised SystemExit"):
+    with pytest.raises(RequestError, match=r"mine:Mine.* raised SystemExit"):
         parser(tmp_path, code)
 
 
