@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import factory, images, weights
+from ganaudit import factory, images, trial
 from ganaudit.datasets.contents import Contents
 from ganaudit.datasets.masks import MasksDataset, fitted
 from ganaudit.datasets.own import OwnDataset
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
+from ganaudit.foreign_code import asking
 from ganaudit.generators.opening import OpenGenerator, open_generator
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.keys import canonical
@@ -24,7 +26,6 @@ from ganaudit.parsers.opening import OpenParser
 from ganaudit.registry import opener
 from ganaudit.sources.roles import GENERATED, TRUTH, Asked
 from ganaudit.spec import AnySource, AuditSpec, FactorySource, FolderSource, MasksSource, VillageSource, WeightsSource
-from ganaudit.state import state_digest
 from ganaudit.village.classes import NAMES as VILLAGE_CLASSES
 
 Fit = images.Fit
@@ -88,8 +89,11 @@ def open_source(role: Asked, spec: AuditSpec, parser: OpenParser, device: str) -
         return GeneratorSource(open_generator(asked, spec, device), parser, asked)
     if role.role == TRUTH and isinstance(asked, VillageSource) and asked.seed is None:
         asked = asked.model_copy(update={"seed": TRUTH_SEED})
-    dataset = _dataset(asked, spec, parser, generated)
-    made_by = _made_by(asked, spec, dataset) if isinstance(asked, FactorySource) else {}
+    made_by: Mapping[str, Any] = {}
+    if isinstance(asked, FactorySource):
+        dataset, made_by = _own(asked, spec, parser)
+    else:
+        dataset = _dataset(asked, spec, parser, generated)
     if role.role == TRUTH:
         _check_truth(asked, parser)
     source = DatasetSource(dataset, asked, parser, made_by, truth=role.role == TRUTH, through=role.through)
@@ -120,17 +124,21 @@ def _check_truth(asked: AnySource, parser: OpenParser) -> None:
         raise RequestError(f"truth {asked.name!r}: the parser does not say which resolution it wants; give it one")
 
 
-def _made_by(asked: FactorySource, spec: AuditSpec, dataset: Dataset) -> dict[str, Any]:
-    """What a user's own collection adds to its recipe: the factory's source, options and weights, and its state."""
-    try:
-        canonical(dict(dataset.recipe()))
-    except Exception as error:
-        raise RequestError(f"{asked.kind}: recipe() is a mapping that JSON can hold: {error}") from error
-    own = dataset.own if isinstance(dataset, OwnDataset) else dataset
-    found = {"state": state_digest(own), "code": factory.recipe(asked.kind, spec.folder, asked.options)}
-    if asked.weights is not None:
-        found["weights"] = weights.digest(weights.locate(asked.weights, spec.folder))
-    return found
+def _own(asked: FactorySource, spec: AuditSpec, parser: OpenParser) -> tuple[Dataset, Mapping[str, Any]]:
+    """A user's own collection, and what it adds to its recipe: the factory's source, options and weights, and its state."""
+    made = factory.make(asked, spec.folder, by_what_it_holds=False)
+    with asking(spec.folder, asked.kind):
+        if not isinstance(made.object, Dataset):
+            raise RequestError(f"{asked.kind}: a dataset has __len__, image(index) and recipe()")
+        dataset = OwnDataset(made.object, asked.kind, asked.count, resized=bool(asked.resize or parser.resolution))
+        try:
+            canonical(dict(dataset.recipe()))
+        except Exception as error:
+            raise RequestError(f"{asked.kind}: recipe() is a mapping that JSON can hold: {error}") from error
+        made_by = {**made.content, "code": made.recipe}
+        attempt = partial(trial.try_dataset, dataset, asked.kind, asked.threads)
+        trial.once([made_by, dict(dataset.recipe()), asked.threads], attempt)
+    return dataset, made_by
 
 
 def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: bool) -> Dataset:
@@ -151,16 +159,6 @@ def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: b
             spec.path(asked.path), None if asked.labels is None else spec.path(asked.labels), suffix=asked.suffix,
             void=asked.void, offset=asked.offset, size=asked.size, seed=asked.seed, cache=cache,
         )  # fmt: skip
-    elif isinstance(asked, FactorySource):
-        keywords = dict(asked.options)
-        if asked.weights is not None:
-            path = weights.locate(asked.weights, spec.folder)
-            weights.verified(path, asked.sha256)
-            keywords["weights"] = str(path)
-        opened = opener("datasets", asked.kind)(asked.kind, spec.folder, keywords)
-        if not isinstance(opened, Dataset):
-            raise RequestError(f"{asked.kind}: a dataset has __len__, image(index) and recipe()")
-        opened = OwnDataset(opened, asked.kind, asked.count, resized=bool(asked.resize or parser.resolution))
     else:
         raise RequestError(f"source {asked.name!r}: kind {asked.kind!r} is no collection of images")
     found: Dataset = opened
@@ -332,7 +330,7 @@ class GeneratorSource:
         try:
             state = self._opened.generator.latents(self._opened.seed, torch.tensor(indices))
             image = self._opened.generator.run(state)["image"]
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, AuditError):
             raise
         except Exception as error:
             raise AuditError(

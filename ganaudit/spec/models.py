@@ -35,6 +35,7 @@ def _json(options: dict[str, Any]) -> dict[str, Any]:
 
 
 Options = Annotated[dict[str, Any], AfterValidator(_json)]
+Files = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
 
 
 class Part(BaseModel):
@@ -124,7 +125,11 @@ class FactorySource(TrainedSource):
     weights: PathText | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     options: Options = {}
-    """Keyword arguments of the factory; `weights` is passed too where it is given."""
+    """Keyword arguments of the factory; `weights` and `files` are passed too where they are given."""
+    files: Files = ()
+    """More files or folders that it is made of: their content enters the key."""
+    threads: Literal[1] | None = None
+    """1: it is called by one thread at a time; default: by several at once."""
     resize: Size | None = None
     how: Literal["crop", "stretch"] = "crop"
 
@@ -152,6 +157,10 @@ class FactoryParser(Part):
     weights: PathText | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     options: Options = {}
+    files: Files = ()
+    """More files or folders that it is made of: their content enters the key."""
+    threads: Literal[1] | None = None
+    """1: it is called by one thread at a time; default: by several at once."""
 
 
 def _kind(value: Any) -> str | None:

@@ -19,7 +19,7 @@ from ganaudit import __version__
 from ganaudit import spec as specs
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
-from ganaudit.errors import AuditError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
@@ -218,13 +218,18 @@ def test_a_folder_of_a_generator_s_images_has_the_generator_s_records(tmp_path, 
     ("floats", "label maps are an integer tensor"), ("flat", "label maps are an integer tensor"),
     ("one image less", "label maps are an integer tensor"), ("unlike shapes", "confidences have the shape of its label maps"),
     ("an id too high", r"class ids 2 to 4; its classes are 0 to 3|class id 4"), ("a negative id", "class ids -1 to 1"),
-    ("two heads", "2 heads"), ("not sure", "confidence"), ("raises", "the parser raised ValueError: no such luck"),
+    ("two heads", "2 heads"), ("not sure", "confidence"),
 ])  # fmt: skip
 def test_a_parser_that_breaks_the_protocol_fails_the_audit_and_leaves_no_block(tmp_path, fault, reason):
     _, store, tasks = begun(spec(tmp_path, parser=fault))
     with pytest.raises(AuditError, match=reason):
         blocks.make_block(tasks[-1])
     assert not list(store.files("images"))
+
+
+def test_a_parser_that_raises_is_refused_before_work_begins(tmp_path):
+    with pytest.raises(RequestError, match="raised ValueError: no such luck"):
+        begun(spec(tmp_path, parser="raises"))
 
 
 def test_ids_that_are_no_classes_of_the_parser_fail_the_audit(tmp_path):
