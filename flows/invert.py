@@ -21,27 +21,29 @@ def invert(
     """Inverts `paths` and writes `folder`/inversions.json and a picture of each; returns what inversions.json holds."""
     import torch
 
-    from ganaudit import devices, weights
-    from ganaudit.generators.named import open_named
+    from ganaudit import devices
+    from ganaudit.context import Context
+    from ganaudit.generators.opening import open_generator
     from ganaudit.generators.shapes import choose_layers, read_shape
     from ganaudit.inversion.objective import Objective
     from ganaudit.inversion.perceptual import open_perceptual
     from ganaudit.inversion.search import Search
-    from ganaudit.parsers.segmentation import unet_parser
+    from ganaudit.named import options_named
+    from ganaudit.parsers.opening import open_parser
     from ganaudit.studies.inversion import photos as room
     from ganaudit.studies.inversion.cost import WITHOUT_SEARCH
 
     place = devices.pick(device)
     if place == "cpu":
         torch.set_num_threads(1)
-    opened = open_named(generator, kind, Path(), place)
+    context = Context(device=place, precision=devices.precision("auto", place))
+    opened = open_generator(options_named("generators", generator, kind), context).generator
     shape = read_shape(opened)
     choose_layers(shape, layer)
     if steps == 0 and method not in WITHOUT_SEARCH:
         raise RequestError(f"--steps is 0 and method {method!r} is a search; give it steps")
     encoders = room.encoders_for(opened, shape, method, inverter)
-    precision = devices.precision("auto", place)
-    reader = unet_parser(weights.load(parser), place, precision) if parser else None
+    reader = open_parser(options_named("parsers", parser), context).parser if parser else None
     if outlined is not None and reader is None:
         raise RequestError("--class outlines a class that a parser finds; give one with --parser, such as builtin:village")
     names = [info.name for info in reader.classes] if reader else []
@@ -49,7 +51,7 @@ def invert(
         raise RequestError(f"the parser has no class {outlined!r}; it has {', '.join(names)}")
     objective = Objective("mse", open_perceptual(perceptual, perceptual_weights, Path(), place))
     milestones = (steps * 6 // 10, steps * 8 // 10)
-    search = Search(steps, "adam", 0.05, milestones, patience=max(20, steps // 5), precision=precision)
+    search = Search(steps, "adam", 0.05, milestones, patience=max(20, steps // 5), precision=context.precision)
     read = room.read_photos(paths, shape.resolution)
     if all(photo.pixels is None for photo in read):
         raise RequestError(f"no photo can be used: {read[0].error}" + (f", and {len(read) - 1} more" if len(read) > 1 else ""))

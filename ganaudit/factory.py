@@ -14,11 +14,34 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
+from ganaudit.kinds import Opened
+from ganaudit.options import FactoryParser, FactorySource
 
 _SIBLINGS: set[str] = set()
 """Modules that were imported from beside an audit file, under their plain names."""
 _IMPORTING = threading.RLock()
+
+
+def made(options: FactorySource | FactoryParser, context: Context) -> Opened:
+    """What `module:factory` makes of its options, on the context's device, frozen where it is a network, with its recipe."""
+    import torch
+
+    from ganaudit import weights
+    from ganaudit.state import state_digest
+
+    said, keywords, path = recipe(options.kind, context.folder, options.options), dict(options.options), None
+    digests = {"source": said["source"]}
+    if options.weights is not None:
+        path = weights.locate(options.weights, context.folder)
+        said["weights"] = digests["weights"] = weights.verified(path, options.sha256)
+        keywords["weights"] = str(path)
+    model = call(options.kind, context.folder, keywords)
+    if isinstance(model, torch.nn.Module):
+        model = model.to(context.device).eval().requires_grad_(False)
+    said["state"] = state_digest(model)
+    return Opened(model, said, digests, path)
 
 
 def call(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:

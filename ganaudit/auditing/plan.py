@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ganaudit import devices
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import GeneratorSource, OpenSource, open_source
-from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
-from ganaudit.spec import AnySource, AuditSpec, FolderSource, MasksSource
+from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, Asked, controls, named
+from ganaudit.spec import AuditSpec, Source
 from ganaudit.studies.census.classes import check_accept, check_groups, check_slices
 
 BLOCK = 1024
@@ -40,7 +41,7 @@ class BlockTask:
     """The run that asked for it, for logs: it is in no key."""
 
     @property
-    def source(self) -> AnySource:
+    def source(self) -> Source:
         return self.asked.source(self.spec)
 
 
@@ -62,6 +63,8 @@ class PlannedSource:
     """(first, last) of every block that the run uses."""
     first: int = 0
     """Index of the first image that the run uses."""
+    truncation: float | None = None
+    noise: str | None = None
 
     @property
     def role(self) -> str:
@@ -123,14 +126,15 @@ def plan(spec: AuditSpec) -> Plan:
     """Opens every source and the parser once. Raises RequestError for the first thing that cannot be done."""
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
-    parser = open_parser(spec, device, precision)
+    context = Context.of(spec, device, precision, anew=True)
+    parser = open_parser(spec.parser, context)
     names = {info.id: info.name for info in parser.parser.classes}
     check_groups(spec.groups, names)
     check_accept(spec.accept, spec.groups, names)
     check_slices(spec.slices, Store(spec.path(spec.store)))
-    sources = [_planned(spec, asked, parser, device) for asked in named(spec)]
+    sources = [_planned(spec, asked, parser, context) for asked in named(spec)]
     natives = [source.resolution for source in sources if source.role == GENERATED]
-    sources += [_planned(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]
+    sources += [_planned(spec, asked, parser, context) for asked in controls(natives, sources[0].recipe["size"])]
     started = datetime.now(UTC)
     return Plan(
         spec=spec, run=run_name(spec.name, started), started=started, device=device, precision=precision,
@@ -139,8 +143,9 @@ def plan(spec: AuditSpec) -> Plan:
     )  # fmt: skip
 
 
-def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> PlannedSource:
-    named, source = asked.source(spec), open_source(asked, spec, parser, device)
+def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, context: Context) -> PlannedSource:
+    named = asked.source(spec)
+    source = open_source(asked, named, parser, context)
     if spec.invert is not None and spec.invert.layer != "auto" and isinstance(source, GeneratorSource):
         source.check_layer(spec.invert.layer)
     count = _count(spec, named, source, generated=asked.role == GENERATED)
@@ -152,15 +157,15 @@ def _planned(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> 
         if asked.role == HELDOUT:
             first, count = count, named.heldout
     used = tuple(block for block in blocks(first + count, source.length) if block[1] >= first)
-    recipe = {**source.recipe, "parser": _parser_part(parser, named, asked)}
+    recipe = {**source.recipe, "parser": _parser_part(parser, source)}
     return PlannedSource(
         asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
-        count=count, blocks=used, first=first,
+        count=count, blocks=used, first=first, truncation=source.truncation, noise=source.noise,
     )  # fmt: skip
 
 
-def _without_held_out(asked: AnySource, count: int, length: int | None) -> int:
+def _without_held_out(asked: Source, count: int, length: int | None) -> int:
     """Images of the real side that are audited, before those held out. Raises RequestError where there are too few."""
     if length is None:
         return count
@@ -173,17 +178,16 @@ def _without_held_out(asked: AnySource, count: int, length: int | None) -> int:
     return left
 
 
-def _parser_part(parser: OpenParser, named: AnySource, asked: Asked) -> Mapping[str, Any]:
+def _parser_part(parser: OpenParser, source: OpenSource) -> Mapping[str, Any]:
     """What the parser contributes to a key: where label maps are taken as they are, only the classes."""
-    if isinstance(named, MasksSource) and asked.role != TRUTH:
+    if source.maps:
         return {"kind": "masks", "classes": parser.recipe["classes"]}
     return parser.recipe
 
 
-def _count(spec: AuditSpec, asked: AnySource, source: OpenSource, generated: bool) -> int:
-    collection = isinstance(asked, FolderSource | MasksSource) or source.length is not None
+def _count(spec: AuditSpec, asked: Source, source: OpenSource, generated: bool) -> int:
     wanted = asked.count
-    if wanted is None and (not collection or (generated and "count" in spec.sample.model_fields_set)):
+    if wanted is None and (source.length is None or (generated and "count" in spec.sample.model_fields_set)):
         wanted = spec.sample.count
     if source.length is None:
         return wanted or spec.sample.count

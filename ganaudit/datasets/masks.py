@@ -11,15 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ganaudit import images
+from ganaudit.context import Context
 from ganaudit.datasets.folder import (
     ListedFile,
     checked_fit,
+    digest_cache,
     digests,
     fingerprint,
     list_file,
@@ -31,9 +34,28 @@ from ganaudit.datasets.folder import (
 )
 from ganaudit.datasets.protocol import Image
 from ganaudit.errors import ImageError, RequestError
+from ganaudit.kinds import Kind
+from ganaudit.options import Source
 
 _EXPECTED = "an 8-bit or 16-bit grey PNG whose values are class ids, or a palette PNG whose indices are"
 _KINDS = {"RGB": "a colour image", "RGBA": "a colour image with transparency", "LA": "grey with transparency"}
+
+
+class MasksSource(Source):
+    """Images whose label maps were made elsewhere: a label PNG beside each image."""
+
+    path: Path
+    """The folder of the images."""
+    labels: Path | None = None
+    """Folder of label maps with the images' relative names; default: beside the images."""
+    suffix: str = ".labels.png"
+    """What a label map's name ends in, where it lies beside its image."""
+    void: Annotated[int, Field(ge=0)] | None = None
+    """A label value that means `no label`, such as 255; it becomes class 0."""
+    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
+    """[height, width] to which label maps are resampled (nearest); default: they must all have one size."""
+    seed: int = 0
+    """Of the order."""
 
 
 class MasksDataset:
@@ -194,3 +216,17 @@ def resample(labels: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int
     rows, columns = ((2 * np.arange(to) + 1) * have // (2 * to) for to, have in zip(size, labels.shape, strict=True))
     sampled: NDArray[np.int32] = labels[rows[:, None], columns]
     return sampled
+
+
+def open_masks(options: MasksSource, context: Context) -> MasksDataset:
+    """Its images and label maps."""
+    return MasksDataset(
+        context.path(options.path), None if options.labels is None else context.path(options.labels), suffix=options.suffix,
+        void=options.void, size=options.size, seed=options.seed, cache=digest_cache(context),
+    )  # fmt: skip
+
+
+KIND = Kind(
+    "masks", MasksSource, open_masks, "images and label maps made elsewhere: a label PNG beside each image",
+    offers=frozenset({"labels", "maps"}),
+)  # fmt: skip

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
+from ganaudit.kinds import Kind, Opened
+from ganaudit.options import Name, ParserPart
 from ganaudit.parsers.protocol import ClassInfo, Labels
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 MAX_CLASS = 32_767
+
+
+class MasksParser(ParserPart):
+    """No network: every source is of kind `masks`, and this names the classes of its label maps."""
+
+    classes: dict[int, Name] | list[Name]
+    """{id: name}, or names whose ids are 1, 2, 3 …; 0 is void."""
 
 
 class MaskClasses:
@@ -26,3 +38,13 @@ class MaskClasses:
 
     def parse(self, images: Tensor) -> Labels:
         raise RequestError("parser kind 'masks' reads no images: give every source the kind 'masks', or name a network")
+
+
+def open_masks(options: MasksParser, context: Context) -> Opened:
+    """The classes alone."""
+    return Opened(MaskClasses(options.classes), {"kind": options.kind})
+
+
+KIND = Kind(
+    "masks", MasksParser, open_masks, "no network: every source brings its label maps", offers=frozenset({"no images"})
+)  # fmt: skip

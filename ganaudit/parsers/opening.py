@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from ganaudit import factory, weights
+from ganaudit import kinds
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.keys import parser_key
+from ganaudit.kinds.content import content, normal
+from ganaudit.options import ParserPart
 from ganaudit.parsers.protocol import ClassInfo, Parser
-from ganaudit.registry import opener
-from ganaudit.spec import AnyParser, AuditSpec, FactoryParser, MasksParser
-from ganaudit.state import state_digest
 
 MAX_CLASS = 32_767
 """class_id is an int16 in the records."""
@@ -22,11 +22,13 @@ MAX_CLASS = 32_767
 
 @dataclass(frozen=True)
 class OpenParser:
-    """A parser ready to parse. resolution: (height, width) that it wants, where it says so."""
+    """A parser ready to parse. resolution: (height, width) that it wants, where it says so. reads: whether it reads images; one
+    that does not takes the label maps that sources bring."""
 
     parser: Parser
     recipe: Mapping[str, Any]
     resolution: tuple[int, int] | None
+    reads: bool = True
 
     @property
     def key(self) -> str:
@@ -43,33 +45,29 @@ class OpenParser:
         return 1 + max(info.id for info in self.parser.classes)
 
 
-def open_parser(spec: AuditSpec, device: str, precision: str) -> OpenParser:
-    """Opens `spec.parser` and checks its protocol. Raises RequestError."""
-    asked: AnyParser = spec.parser
-    if isinstance(asked, MasksParser):
-        parser: Any = opener("parsers", "masks")(asked.classes)
-        recipe: dict[str, Any] = {"kind": "masks"}
-    elif isinstance(asked, FactoryParser):
-        keywords = dict(asked.options)
-        recipe = factory.recipe(asked.kind, spec.folder, asked.options)
-        if asked.weights is not None:
-            path = weights.locate(asked.weights, spec.folder)
-            recipe["weights"] = weights.verified(path, asked.sha256)
-            keywords["weights"] = str(path)
-        parser = opener("parsers", asked.kind)(asked.kind, spec.folder, keywords)
-        if isinstance(parser, torch.nn.Module):
-            parser = parser.to(device).eval().requires_grad_(False)
-        _check_protocol(parser, asked.kind)
-        recipe["state"] = state_digest(parser)
-    else:
-        found = weights.load(asked.weights, spec.folder, asked.sha256)
-        parser = opener("parsers", asked.kind)(found, device, precision)
-        recipe = {"kind": asked.kind, "weights": found.sha256, "precision": precision}
+def open_parser(options: ParserPart, context: Context) -> OpenParser:
+    """Opens a parser, once a process, and checks its protocol. Raises RequestError."""
+    key = content("parsers", options, context)
+    return context.opened(key, lambda: _opened(options, context), context.anew and ":" in options.kind)
+
+
+def _opened(options: ParserPart, context: Context) -> OpenParser:
+    kind = kinds.find("parsers", options.kind)
+    opened = normal(kind, options, context)
+    parser, recipe = opened.model, dict(opened.recipe)
+    if isinstance(parser, torch.nn.Module):
+        parser.eval().requires_grad_(False)
+    _check_protocol(parser, options.kind)
     recipe["classes"] = [[info.id, info.name, info.head] for info in parser.classes]
-    resolution = getattr(parser, "resolution", None)
-    size = (resolution, resolution) if isinstance(resolution, int) else tuple(resolution) if resolution else None
-    recipe["resolution"] = size
-    return OpenParser(parser, recipe, size)
+    recipe["resolution"] = size = _wanted(getattr(parser, "resolution", None), options.kind)
+    return OpenParser(parser, recipe, size, "no images" not in kind.offers)
+
+
+def _wanted(resolution: Any, kind: str) -> tuple[int, int] | None:
+    sides = [resolution] if isinstance(resolution, int) else resolution
+    if sides is None or (isinstance(sides, list | tuple) and len(sides) in (1, 2) and all(type(n) is int for n in sides)):
+        return None if not sides else (sides[0], sides[-1])
+    raise RequestError(f"{kind}: parser.resolution is a side or (height, width) in pixels, or None; not {resolution!r}")
 
 
 def _check_protocol(parser: Any, kind: str) -> None:

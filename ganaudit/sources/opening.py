@@ -11,19 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import factory, images, weights
+from ganaudit import images, kinds
+from ganaudit.context import Context
 from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
+from ganaudit.generators.protocol import size_of
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.keys import canonical
+from ganaudit.kinds import Kind
+from ganaudit.options import Source, in_pixels
 from ganaudit.parsers.opening import OpenParser
-from ganaudit.registry import opener
 from ganaudit.sources.roles import GENERATED, TRUTH, Asked
-from ganaudit.spec import AnySource, AuditSpec, FactorySource, FolderSource, MasksSource, VillageSource, WeightsSource
-from ganaudit.state import state_digest
-from ganaudit.village.classes import NAMES as VILLAGE_CLASSES
 
 Fit = images.Fit
 
@@ -67,6 +66,19 @@ class OpenSource(Protocol):
     def training_step(self) -> int | None: ...
 
     @property
+    def truncation(self) -> float | None: ...
+
+    @property
+    def noise(self) -> str | None:
+        """How a generator's noise is drawn, where it has some."""
+        ...
+
+    @property
+    def maps(self) -> bool:
+        """Whether it brings label maps that are taken as the parser's."""
+        ...
+
+    @property
     def length(self) -> int | None:
         """Images it has; None where it has as many as one asks for."""
         ...
@@ -74,112 +86,68 @@ class OpenSource(Protocol):
     def read(self, indices: Sequence[int]) -> Batch: ...
 
 
-def open_source(role: Asked, spec: AuditSpec, parser: OpenParser, device: str) -> OpenSource:
-    """Opens one source of the audit file, in its role. Raises RequestError."""
-    asked, generated = role.source(spec), role.role == GENERATED
-    masks_only = spec.parser.kind == "masks"
-    if masks_only and not isinstance(asked, MasksSource):
+def open_source(role: Asked, options: Source, parser: OpenParser, context: Context) -> OpenSource:
+    """Opens one source of an audit, in its role. Raises RequestError."""
+    kind = kinds.at("generators" if role.role == GENERATED else "real", options.kind)
+    if not parser.reads and "maps" not in kind.offers:
         raise RequestError(
-            f"source {asked.name!r} is of kind {asked.kind!r}; with parser kind 'masks' every source is of kind 'masks'"
+            f"source {options.name!r} is of kind {options.kind!r}; with a parser that reads no images every source brings its "
+            "label maps (kind masks)"
         )
-    if isinstance(asked, WeightsSource) or (isinstance(asked, FactorySource) and generated):
-        return GeneratorSource(open_generator(asked, spec, device), parser, asked)
-    if role.role == TRUTH and isinstance(asked, VillageSource) and asked.seed is None:
-        asked = asked.model_copy(update={"seed": TRUTH_SEED})
-    dataset = _dataset(asked, spec, parser, generated)
-    made_by = _made_by(asked, spec, dataset) if isinstance(asked, FactorySource) else {}
+    if role.role == GENERATED and kind is kinds.live(options.kind):
+        return GeneratorSource(open_generator(options, context), parser, options)
+    seed = context.seed if role.role == GENERATED else TRUTH_SEED if role.role == TRUTH else 0
+    opened = kind.open(options, replace(context, seed=seed, size=parser.resolution))
     if role.role == TRUTH:
-        _check_truth(asked, parser)
-    return DatasetSource(dataset, asked, parser, made_by, truth=role.role == TRUTH, through=role.through)
+        _check_truth(options, kind, opened, parser)
+    maps = "maps" in kind.offers and role.role != TRUTH
+    return DatasetSource(opened, options, parser, maps, truth=role.role == TRUTH, through=role.through)
 
 
-def _check_truth(asked: AnySource, parser: OpenParser) -> None:
+def _check_truth(options: Source, kind: Kind, dataset: Dataset, parser: OpenParser) -> None:
     """True labels and the parser's are about the same classes, and the images can be given to the parser."""
     first = [info for info in parser.parser.classes if info.head == parser.heads[0] and info.id]
-    if isinstance(asked, VillageSource) and [(info.id, info.name) for info in first] != list(enumerate(VILLAGE_CLASSES, 1)):
+    classes: Sequence[str] | None = getattr(dataset, "classes", None)
+    if "labels" not in kind.offers:
+        raise RequestError(f"truth {options.name!r} is of kind {options.kind!r}, which brings no label maps")
+    if classes is not None and [(info.id, info.name) for info in first] != list(enumerate(classes, 1)):
         raise RequestError(
-            f"truth {asked.name!r} has the classes of the village and the parser has others; "
+            f"truth {options.name!r} has the classes of the {options.kind} and the parser has others; "
             "give truth images whose label maps hold the parser's class ids (kind masks)"
         )
-    if isinstance(asked, MasksSource) and parser.resolution is None:
-        raise RequestError(f"truth {asked.name!r}: the parser does not say which resolution it wants; give it one")
-
-
-def _made_by(asked: FactorySource, spec: AuditSpec, dataset: Dataset) -> dict[str, Any]:
-    """What a user's own collection adds to its recipe: the factory's source, options and weights, and its state."""
-    try:
-        canonical(dict(dataset.recipe()))
-    except Exception as error:
-        raise RequestError(f"{asked.kind}: recipe() is a mapping that JSON can hold: {error}") from error
-    found = {"state": state_digest(dataset), "code": factory.recipe(asked.kind, spec.folder, asked.options)}
-    if asked.weights is not None:
-        found["weights"] = weights.digest(weights.locate(asked.weights, spec.folder))
-    return found
-
-
-def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: bool) -> Dataset:
-    cache = spec.path(spec.store) / "cache" / "digests.json"
-    opened: Any
-    if isinstance(asked, VillageSource):
-        seed = asked.seed if asked.seed is not None else spec.sample.seed if generated else 0
-        opened = opener("datasets", "village")(seed, asked.prevalence, asked.style, asked.artefact)
-    elif isinstance(asked, FolderSource):
-        size = asked.resize or parser.resolution
-        if size is None:
-            raise RequestError(
-                f"source {asked.name!r}: the parser does not say which resolution it wants; set resize: [height, width]"
-            )
-        opened = opener("datasets", "folder")(spec.path(asked.path), asked.seed, size, asked.how, cache)
-    elif isinstance(asked, MasksSource):
-        opened = opener("datasets", "masks")(
-            spec.path(asked.path), None if asked.labels is None else spec.path(asked.labels), suffix=asked.suffix,
-            void=asked.void, size=asked.size, seed=asked.seed, cache=cache,
-        )  # fmt: skip
-    elif isinstance(asked, FactorySource):
-        keywords = dict(asked.options)
-        if asked.weights is not None:
-            path = weights.locate(asked.weights, spec.folder)
-            weights.verified(path, asked.sha256)
-            keywords["weights"] = str(path)
-        opened = opener("datasets", asked.kind)(asked.kind, spec.folder, keywords)
-        if not isinstance(opened, Dataset):
-            raise RequestError(f"{asked.kind}: a dataset has __len__, image(index) and recipe()")
-    else:
-        raise RequestError(f"source {asked.name!r}: kind {asked.kind!r} is no collection of images")
-    found: Dataset = opened
-    return found
+    if parser.resolution is None and getattr(dataset, "resolution", None) is None:
+        raise RequestError(f"truth {options.name!r}: the parser does not say which resolution it wants; give it one")
 
 
 class DatasetSource:
     """A collection: decoded, resized, each image that cannot be read set aside.
 
-    truth: its label maps are not taken as the parser's, they are what the parser is measured by. through: images go through
+    maps: its label maps are taken as the parser's. truth: they are what the parser is measured by. through: images go through
     this resolution (short side, pixels) and back, by the same resizing that a generator's images get.
     """
 
-    training_step = None
+    training_step = truncation = noise = None
 
     def __init__(
         self,
         dataset: Dataset,
-        asked: AnySource,
+        asked: Source,
         parser: OpenParser,
-        made_by: Mapping[str, Any],
+        maps: bool,
         truth: bool = False,
         through: int | None = None,
     ) -> None:
         self.kind = asked.kind
-        self._foreign = isinstance(asked, FactorySource)
         self._dataset = dataset
         self._truth, self._through = truth, through
-        self._masks = isinstance(asked, MasksSource) and not truth
+        self.maps = maps
         self._classes = parser.class_count
         self._names = {info.id for info in parser.parser.classes} | {0}
-        self._size = None if self._masks else _size(getattr(asked, "resize", None)) or parser.resolution
+        self._size = None if self.maps else in_pixels(getattr(asked, "resize", None)) or parser.resolution
         self._how: Fit = getattr(asked, "how", "crop")
-        self.length = None if isinstance(asked, VillageSource) else len(dataset)
+        self.length = None if getattr(dataset, "endless", False) else len(dataset)
         self.resolution: int | None = through or getattr(dataset, "resolution", None)
-        recipe = {**dataset.recipe(), **made_by}
+        recipe = dict(dataset.recipe())
         role = {"truth": TRUTH_VERSION} if truth else {"through": through} if through is not None else {}
         self.recipe = {"source": recipe, "size": self._size, "how": self._how, **role}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
@@ -189,7 +157,7 @@ class DatasetSource:
         read = [self._one(index) for index in indices]
         good = [image for image in read if isinstance(image, Image)]
         errors = [None if isinstance(image, Image) else str(image) for image in read]
-        if self._masks:
+        if self.maps:
             pixels = torch.zeros((len(read), 1, 1, 3), dtype=torch.uint8)
             shape = next((image.labels.shape for image in good if image.labels is not None), (1, 1))
             labels = np.zeros((len(read), *shape), dtype=np.int64)
@@ -231,8 +199,6 @@ class DatasetSource:
         except (ImageError, OSError, MemoryError):
             raise
         except Exception as error:
-            if not self._foreign:
-                raise
             raise AuditError(f"the dataset raised {type(error).__name__} at image {index}: {error}") from error
 
     def _name(self, index: int) -> str:
@@ -242,11 +208,11 @@ class DatasetSource:
     def _one(self, index: int) -> Image | ImageError:
         try:
             image = self._image(index)
-            if self._masks or self._truth:
+            if self.maps or self._truth:
                 unknown = set(np.unique(image.labels).tolist()) - self._names if image.labels is not None else set()
                 if unknown:
                     raise ImageError(f"{image.name}: its label map holds {sorted(unknown)[:5]}, no class ids of the parser")
-            if self._masks:
+            if self.maps:
                 return image
             if image.pixels.dtype != np.uint8 or image.pixels.ndim != 3 or image.pixels.shape[2] != 3:
                 raise ImageError(f"{image.name} is {image.pixels.dtype} {image.pixels.shape}, not uint8 (H, W, 3)")
@@ -281,16 +247,18 @@ class GeneratorSource:
     """A live generator: sampled, checked, clamped and rounded to 8 bits, resized to what the parser wants."""
 
     length = None
+    maps = False
 
-    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: WeightsSource | FactorySource) -> None:
+    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: Source) -> None:
         self.kind = asked.kind
         self._opened = opened
-        self._size = _size(getattr(asked, "resize", None)) or parser.resolution
+        self._size = in_pixels(getattr(asked, "resize", None)) or parser.resolution
         self._how: Fit = getattr(asked, "how", "crop")
-        self.resolution: int | None = opened.generator.resolution
+        self._made = size_of(opened.generator)
+        self.resolution: int | None = min(self._made)
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
         self.digests = opened.digests
-        self.training_step = opened.training_step
+        self.training_step, self.truncation, self.noise = opened.training_step, opened.truncation, opened.noise
         self._name = asked.name
 
     def check_layer(self, layer: str) -> None:
@@ -307,7 +275,7 @@ class GeneratorSource:
     @torch.inference_mode()
     def read(self, indices: Sequence[int]) -> Batch:
         """Images whose latents are numbers `indices`."""
-        n, side = len(indices), self._opened.generator.resolution
+        n, (height, width) = len(indices), self._made
         try:
             state = self._opened.generator.latents(self._opened.seed, torch.tensor(indices))
             image = self._opened.generator.run(state)["image"]
@@ -317,13 +285,13 @@ class GeneratorSource:
             raise AuditError(
                 f"the generator raised {type(error).__name__} at images {indices[0]}-{indices[-1]}: {error}"
             ) from error
-        if tuple(image.shape) != (n, 3, side, side):
+        if tuple(image.shape) != (n, 3, height, width):
             found = "×".join(str(length) for length in image.shape)
-            reason = f"the generator gave {found} values for a batch of {n}, not {n}×3×{side}×{side} as its resolution says"
-            return _unusable(indices, [reason] * n, self._size or (side, side))
+            reason = f"the generator gave {found} values for a batch of {n}, not {n}×3×{height}×{width} as its resolution says"
+            return _unusable(indices, [reason] * n, self._size or self._made)
         errors = _faults(image)
         pixels = images.to_bytes(torch.nan_to_num(image.clamp(-1.0, 1.0)))
-        if self._size is not None and self._size != (side, side):
+        if self._size is not None and self._size != self._made:
             resized = [images.resize(one, self._size, self._how) for one in pixels.cpu().numpy()]
             pixels = torch.from_numpy(np.stack(resized)).to(image.device)
         seen = pixels.cpu().numpy()
@@ -352,9 +320,3 @@ def _unusable(indices: Sequence[int], errors: Sequence[str], size: tuple[int, in
     n = len(indices)
     black = torch.zeros((n, *size, 3), dtype=torch.uint8)
     return Batch([f"sample {i}" for i in indices], black, errors, [None] * n, [None] * n, [None] * n)
-
-
-def _size(resize: int | Sequence[int] | None) -> tuple[int, int] | None:
-    if resize is None:
-        return None
-    return (resize, resize) if isinstance(resize, int) else (resize[0], resize[1])

@@ -2,193 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 
-from ganaudit.spec.mistakes import nearest
+from ganaudit import kinds
+from ganaudit.kinds import options_at
+from ganaudit.kinds.mistakes import nearest
+from ganaudit.options import Count, Name, ParserPart, Part, Source
 
-Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
-Count = Annotated[int, Field(gt=1, le=2**40)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-def _json(options: dict[str, Any]) -> dict[str, Any]:
-    """Options enter the content key, so they are what JSON can hold: no dates (YAML makes some unasked), no NaN."""
-    for name, value in options.items():
-        try:
-            json.dumps(value, allow_nan=False, sort_keys=True)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"the value of {name!r} cannot enter a content key: {error}; write it in quotes") from None
-    return options
-
-
-Options = Annotated[dict[str, Any], AfterValidator(_json)]
-
-
-class Part(BaseModel):
-    """A part of the audit file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
-
-
-class Source(Part):
-    """Where images come from: what every kind has."""
-
-    name: Name
-    """What people call it. Names live in the run, never in the records."""
-    count: Count | None = None
-    """Images to audit; a collection's default is all of them, a generator's is `sample.count`."""
-    heldout: Annotated[int, Field(gt=0)] | None = None
-    """Of the real side alone: so many images after those counted, which no generator was trained on, are inverted."""
-
-
-class VillageSource(Source):
-    """The built-in world, drawn by seed; with a prevalence changed it is a generator whose omission is known."""
-
-    kind: Literal["village"]
-    seed: int | None = None
-    """Default: 0 for the real side, 5 for a truth, `sample.seed` for a generator."""
-    prevalence: dict[str, Probability] = {}
-    style: Literal["plain", "redrawn"] = "plain"
-    """How it is drawn: redrawn has other colours and textures, in which `builtin:village-redrawn` was trained."""
-    artefact: Literal["smear", "checkerboard", "blur", "colour"] | None = None
-    """A planted fault: the images are altered (smear: the people in them), what stands in them is not."""
-
-
-class FolderSource(Source):
-    """Image files below a folder, recursive, sorted, then shuffled by the seed."""
-
-    kind: Literal["folder"]
-    path: Path
-    seed: int = 0
-    resize: Size | None = None
-    """Side, or [height, width], in pixels; default: what the parser wants."""
-    how: Literal["crop", "stretch"] = "crop"
-    """crop: short side to size, centre cut out. stretch: both sides to size."""
-
-
-class MasksSource(Source):
-    """Images whose label maps were made elsewhere: a label PNG beside each image."""
-
-    kind: Literal["masks"]
-    path: Path
-    labels: Path | None = None
-    """Folder of label maps with the images' relative names; default: beside the images."""
-    suffix: str = ".labels.png"
-    void: Annotated[int, Field(ge=0)] | None = None
-    """A label value that means `no label`; it becomes class 0."""
-    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
-    """[height, width] to which label maps are resampled (nearest); default: they must all have one size."""
-    seed: int = 0
-
-
-class TrainedSource(Source):
-    """What is known of a generator's training."""
-
-    step: Annotated[int, Field(ge=0)] | None = None
-    """The training step of the weights; default: what their card or metadata says."""
-    step_from: str | None = None
-    """Where a pattern's steps were read from: card, metadata, file name."""
-    training: Name | None = None
-    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
-
-
-class WeightsSource(TrainedSource):
-    """A generator of a known family, with its weights."""
-
-    kind: Literal["dcgan", "progan", "stylegan"]
-    weights: str
-    """A file, or builtin:NAME; a pattern such as ckpt/*.safetensors: one generator for each file."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    """The weights file must have this digest."""
-
-
-class FactorySource(TrainedSource):
-    """Your own: `module:factory`, found beside the audit file."""
-
-    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    weights: str | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    options: Options = {}
-    """Keyword arguments of the factory; `weights` is passed too where it is given."""
-    resize: Size | None = None
-    how: Literal["crop", "stretch"] = "crop"
-
-
-class UnetParser(Part):
-    """The UNet family; its classes are in the weights file."""
-
-    kind: Literal["unet"]
-    weights: str
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-
-
-class MasksParser(Part):
-    """No network: every source is of kind `masks`, and this names the classes of its label maps."""
-
-    kind: Literal["masks"]
-    classes: dict[int, Name] | list[Name]
-    """{id: name}, or names whose ids are 1, 2, 3 …; 0 is void."""
-
-
-class FactoryParser(Part):
-    """Your own parser: `module:factory`, found beside the audit file."""
-
-    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    weights: str | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    options: Options = {}
-
-
-def _kind(value: Any) -> str | None:
-    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
-    if not isinstance(kind, str):
-        return None
-    return "module:factory" if ":" in kind else kind
-
-
-RealSpec = Annotated[
-    Annotated[VillageSource, Tag("village")]
-    | Annotated[FolderSource, Tag("folder")]
-    | Annotated[MasksSource, Tag("masks")]
-    | Annotated[FactorySource, Tag("module:factory")],
-    Discriminator(_kind),
-]
-GeneratorSpec = Annotated[
-    Annotated[WeightsSource, Tag("dcgan")]
-    | Annotated[WeightsSource, Tag("progan")]
-    | Annotated[WeightsSource, Tag("stylegan")]
-    | Annotated[VillageSource, Tag("village")]
-    | Annotated[FolderSource, Tag("folder")]
-    | Annotated[MasksSource, Tag("masks")]
-    | Annotated[FactorySource, Tag("module:factory")],
-    Discriminator(_kind),
-]
-ParserSpec = Annotated[
-    Annotated[UnetParser, Tag("unet")] | Annotated[MasksParser, Tag("masks")] | Annotated[FactoryParser, Tag("module:factory")],
-    Discriminator(_kind),
-]
-TruthSpec = Annotated[
-    Annotated[VillageSource, Tag("village")] | Annotated[MasksSource, Tag("masks")],
-    Discriminator(_kind),
-]
-AnySource = VillageSource | FolderSource | MasksSource | WeightsSource | FactorySource
-AnyParser = UnetParser | MasksParser | FactoryParser
-TAGS = {"village", "folder", "masks", "module:factory", "dcgan", "progan", "stylegan", "unet"}
+RealSpec = Annotated[SerializeAsAny[Source], options_at("real")]
+GeneratorSpec = Annotated[SerializeAsAny[Source], options_at("generators")]
+ParserSpec = Annotated[SerializeAsAny[ParserPart], options_at("parser")]
+TruthSpec = Annotated[SerializeAsAny[Source], options_at("truth")]
 
 
 class Sample(Part):
@@ -243,7 +70,13 @@ def _both_sides(value: Any) -> Any:
     return {"real": value, "generated": value} if isinstance(value, str) else value
 
 
-Method = Literal["latent", "encoder", "layered", "encoder+latent", "layered+latent", "layerwise", "feature"]
+def _method(name: str) -> str:
+    if name not in (valid := kinds.names("inverters")):
+        raise ValueError(f"unknown inverter {name!r}{nearest(name, valid)}")
+    return name
+
+
+Method = Annotated[str, AfterValidator(_method)]
 
 
 class Invert(Part):
@@ -326,7 +159,7 @@ class AuditSpec(Part):
     """Where relative paths and modules start from; an audit file's own folder by default."""
 
     @property
-    def train(self) -> AnySource | None:
+    def train(self) -> Source | None:
         """Photos that the generators were trained on, to be inverted."""
         return None if self.invert is None else self.invert.train
 

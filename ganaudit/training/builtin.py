@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganaudit import devices
+from ganaudit import devices, kinds
 from ganaudit.errors import RequestError
-from ganaudit.generators.dcgan import dcgan
-from ganaudit.generators.progan import progan
-from ganaudit.generators.stylegan import stylegan
+from ganaudit.generators.networks.dcgan import dcgan
+from ganaudit.generators.networks.progan import progan
+from ganaudit.generators.networks.stylegan import stylegan
 from ganaudit.training.adversarial import AdversarialRecipe, AdversarialTraining
 from ganaudit.training.loop import Progress, Training, train
 from ganaudit.training.parser import BATCH, DATA_SEED, IMAGES, RATE, WIDTHS, ParserTraining
@@ -37,7 +37,7 @@ class BuiltinModel:
     """One shipped model: what it is, the CPU minutes it was given, how its training starts."""
 
     kind: str
-    """`unet`, or a generator family."""
+    """The kind of parser or generator that it is."""
     minutes: float
     start: Callable[[int, torch.device], Training]
     recipe: dict[str, Any]
@@ -117,7 +117,7 @@ def export(name: str, kind: str, weights: dict[str, Tensor], card: dict[str, Any
     from safetensors.torch import save_file
 
     metadata = {"kind": kind, "model": name}
-    if kind == "unet":
+    if kind in kinds.names("parsers"):
         metadata |= {"classes": json.dumps(NAMES), "resolution": str(RESOLUTION)}
     path = folder / f"{name}.safetensors"
     save_file({key: value.half().contiguous() for key, value in weights.items()}, path, metadata)

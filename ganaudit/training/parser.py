@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganaudit.parsers.unet import UNet
+from ganaudit.parsers.networks.unet import UNet
 from ganaudit.training.loop import batch_indices, scenes
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import render

@@ -12,7 +12,7 @@ from flows.audit import run as run_flow
 from ganaudit import report
 from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.errors import AuditError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.spec import load
 
 TABLES = ("inversions", "inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")

@@ -103,7 +103,7 @@ def home(tmp_path_factory):
             pillow.fromarray(np.full((8, 8, 3), 30 * number, np.uint8)).save(home / folder / f"{number}.png")
     for number in range(4):
         pillow.fromarray(np.full((8, 8), number, np.uint8)).save(home / "labelled" / f"{number}.labels.png")
-    from ganaudit.generators.dcgan import dcgan
+    from ganaudit.generators.networks.dcgan import dcgan
 
     torch.manual_seed(0)
     save_file({name: torch.full_like(value, 0.25) for name, value in dcgan(4, 8, (4,)).state_dict().items()},

@@ -7,10 +7,10 @@ import sys
 from typing import get_args
 
 import pytest
+from ganaudit.registry import REGISTRY, Room, opener
 
 from ganaudit import factory, spec
 from ganaudit.errors import RequestError
-from ganaudit.registry import REGISTRY, Room, opener
 
 
 @pytest.mark.parametrize("room, kind", [(room, kind) for room, kinds in REGISTRY.items() for kind in kinds])

@@ -16,7 +16,6 @@ from ganaudit.auditing.run import Audit, open_store
 from ganaudit.encoders.files import open_inverter
 from ganaudit.generators.opening import open_generator
 from ganaudit.records import catalog
-from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion.opening import inversion_tasks, make_inversions
 from ganaudit.studies.inversion.photos import OWN_SEED

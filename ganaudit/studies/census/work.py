@@ -6,10 +6,10 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ganaudit import devices, images
 from ganaudit.auditing.plan import BlockTask
+from ganaudit.context import PROCESS, Context
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
@@ -26,7 +27,6 @@ from ganaudit.sources.opening import Batch, OpenSource, open_source
 from ganaudit.tally import Confusion, Tally, confused, tally
 from ganaudit.version import __version__
 
-T = TypeVar("T")
 log = logging.getLogger("ganaudit.blocks")
 
 
@@ -214,42 +214,27 @@ def _class_rows(key: str, first: int, batch: Batch, counted: Tally) -> pa.Table:
 
 # Models are loaded once per process. An entry is known by its content, so that a changed file is opened anew.
 
-_LOCK = threading.Lock()
-_PARSERS: dict[str, OpenParser] = {}
-_SOURCES: dict[str, OpenSource] = {}
-KEPT = 16
-"""Open sources and parsers a process keeps."""
+
+def _context(task: BlockTask) -> Context:
+    return Context.of(task.spec, task.device, task.precision)
 
 
 def _parser(task: BlockTask) -> OpenParser:
-    return _once(
-        _PARSERS,
-        f"{task.parser_key} {task.device} {task.precision}",
-        lambda: open_parser(task.spec, task.device, task.precision),
-    )
+    context = _context(task)
+    known = f"parser {task.parser_key} {task.device} {task.precision}"
+    return context.opened(known, lambda: open_parser(task.spec.parser, context))
 
 
 def _source(task: BlockTask) -> OpenSource:
-    source = task.source.model_dump(mode="json", exclude={"name", "count"})
-    known = canonical([task.key, task.device, str(task.spec.folder), source])
-    parser = _parser(task)
-    return _once(_SOURCES, known, lambda: open_source(task.asked, task.spec, parser, task.device))
-
-
-def _once(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
-    with _LOCK:
-        if name not in kept:
-            while len(kept) >= KEPT:
-                kept.pop(next(iter(kept)))
-            kept[name] = make()
-        return kept[name]
+    source, context, parser = task.source, _context(task), _parser(task)
+    said = source.model_dump(mode="json", exclude={"name", "count"})
+    known = canonical(["source", task.key, task.device, str(task.spec.folder), said])
+    return context.opened(known, lambda: open_source(task.asked, source, parser, context))
 
 
 def forget() -> None:
     """Close every open source and parser of this process."""
-    with _LOCK:
-        _PARSERS.clear()
-        _SOURCES.clear()
+    PROCESS.forget()
 
 
 _SEATS = threading.local()

@@ -8,8 +8,7 @@ import torch.nn.functional as F
 
 from ganaudit import weights
 from ganaudit.errors import RequestError
-from ganaudit.generators import dcgan, progan, stylegan
-from ganaudit.registry import opener
+from ganaudit.generators.networks import dcgan, progan, stylegan
 from ganaudit.training.builtin import FIRST, MODELS
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from ganaudit.generators.named import open_named
 from safetensors.torch import save_file
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.named import open_named
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 
 
 def test_a_built_in_generator_opens_with_or_without_the_word():
@@ -30,7 +30,7 @@ def test_a_file_says_its_kind_or_is_told_it(tmp_path):
 
 def test_a_module_opens_frozen(tmp_path):
     (tmp_path / "mine.py").write_text(
-        "from ganaudit.generators.progan import progan\ndef make():\n    return progan(8, 12, ((12,),))\n"
+        "from ganaudit.generators.networks.progan import progan\ndef make():\n    return progan(8, 12, ((12,),))\n"
     )
     found = open_named("mine:make", None, tmp_path)
     assert found.layers == ("layer1", "layer2") and not found.training

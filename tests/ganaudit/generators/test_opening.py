@@ -11,13 +11,13 @@ from safetensors.torch import save_file
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import begin, open_store
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.opening import open_generator
-from ganaudit.generators.progan import progan
 from ganaudit.records.schema import SOURCES
 
 FACTORY = """
 from safetensors.torch import load_file
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 def make(weights):
     made = progan(4, 4, ((4,),))
     made.load_state_dict(load_file(weights))

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ganaudit.errors import RequestError
-from ganaudit.generators import dcgan, progan
+from ganaudit.generators.networks import dcgan, progan
 from ganaudit.generators.opening import check_protocol
 from ganaudit.generators.protocol import Generator
 from ganaudit.random import normals

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from reference import TinyProGAN
 
-from ganaudit.generators.dcgan import dcgan
-from ganaudit.generators.progan import pixel_norm, progan
+from ganaudit.generators.networks.dcgan import dcgan
+from ganaudit.generators.networks.progan import pixel_norm, progan
 from ganaudit.inversion.fused import _leaky_norm, doubled, search_twin
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.search import Search, search

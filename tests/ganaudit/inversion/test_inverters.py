@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from ganaudit.registry import REGISTRY
 
 from ganaudit.encoders.networks import DirectEncoder, DirectShape, LayeredEncoder, LayeredShape
 from ganaudit.errors import RequestError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import NEEDS, Task
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import calibrate
 from ganaudit.inversion.presets import PRESETS, preset
 from ganaudit.inversion.search import Search
-from ganaudit.registry import REGISTRY, opener
 
 COUNT = 5
 
@@ -43,7 +43,7 @@ def task(generator):
 
 
 def run(task, method):
-    return opener("inverters", method)(task)
+    return inverter(method)(task)
 
 
 def error(task, found):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from ganaudit.errors import RequestError
-from ganaudit.spec.checkpoints import expanded, steps_of
 from ganaudit.spec import AuditSpec, load, parse
+from ganaudit.spec.checkpoints import expanded, steps_of
 
 
 def asked(folder, weights="ckpt/*.safetensors", **more):
