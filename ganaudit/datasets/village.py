@@ -29,7 +29,7 @@ class VillageSource(Source):
 
     seed: int | None = None
     """Default: 0 for the real side, 5 for a truth, `sample.seed` for a generator."""
-    prevalence: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = {}
+    prevalence: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)
     """The probability that a scene holds one or more of a class: {person: 0.15, …}."""
     style: Literal["plain", "redrawn"] = "plain"
     """How it is drawn: redrawn has other colours and textures, in which `builtin:village-redrawn` was trained."""

@@ -52,7 +52,8 @@ def _opened(options: Source, context: Context) -> Opened:
         generator = generator.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         generator.eval().requires_grad_(False)
     if ":" in options.kind or not isinstance(generator, LayeredGenerator):  # whose latents are known
-        check_protocol(generator, f"{options.name} ({options.kind})", context.seed)
+        who = options.kind if options.name == options.kind else f"{options.name} ({options.kind})"
+        check_protocol(generator, who, context.seed)
     return Opened(generator, opened.recipe, opened.digests, opened.weights)
 
 

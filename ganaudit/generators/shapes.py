@@ -116,7 +116,8 @@ def choose_layers(shape: GeneratorShape, layer: str = "auto") -> LayerChoice:
 
 
 def generator_digest(generator: Generator) -> str:
-    """What an inverter belongs to: the generator's tensors to the bit, its layers, resolution and sampling. 24 hexadecimal digits.
+    """What an inverter belongs to: the generator's tensors to the bit, its layers, resolution and sampling. 24 hexadecimal
+    digits.
 
     Raises RequestError for a generator whose tensors cannot be read.
     """

@@ -15,7 +15,7 @@ class TruncatedSource(WeightsSource):
     """A generator of a family whose latent is a normal z, with its weights."""
 
     truncation: Annotated[float, Field(gt=0.0, le=10.0)] | None = None
-    """z is drawn from the normal distribution between −truncation and truncation (Brock et al., ICLR 2019); default: all of it."""
+    """z is drawn between −truncation and truncation (Brock et al., ICLR 2019); default: from the whole normal distribution."""
 
 
 def truncated(z: NDArray[np.float32], limit: float) -> NDArray[np.float32]:

@@ -122,6 +122,11 @@ def summaries(room: Room) -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: item[0] == OWN))
 
 
+def is_shipped(kind: Kind) -> bool:
+    """Whether it is one of this package's own."""
+    return any(kind is each for room in ROOMS for each in _shipped(room).values())
+
+
 def options_at(place: str) -> BeforeValidator:
     """What turns a mapping at a place of the audit file into its kind's options."""
 

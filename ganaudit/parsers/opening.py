@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ganaudit import kinds
 from ganaudit.context import Context
@@ -14,7 +15,7 @@ from ganaudit.errors import RequestError
 from ganaudit.keys import parser_key
 from ganaudit.kinds.content import content, normal
 from ganaudit.options import ParserPart
-from ganaudit.parsers.protocol import ClassInfo, Parser
+from ganaudit.parsers.protocol import ClassInfo, Labels, Parser
 
 MAX_CLASS = 32_767
 """class_id is an int16 in the records."""
@@ -29,6 +30,10 @@ class OpenParser:
     recipe: Mapping[str, Any]
     resolution: tuple[int, int] | None
     reads: bool = True
+
+    def read(self, images: Tensor) -> Labels:
+        """A parser is a reading: label maps and confidences."""
+        return self.parser.parse(images)
 
     @property
     def key(self) -> str:

@@ -79,4 +79,7 @@ def not_measured(spec: AuditSpec) -> str | None:
     """Why an audit with a truth measures no parser, in one sentence; None where it does or where it has none."""
     if spec.truth is None or "no images" not in kinds.find("parsers", spec.parser.kind).offers:
         return None
-    return f"{spec.truth.name!r} is not used: parser kind {spec.parser.kind!r} takes label maps as true and reads no image, so it has no error"
+    return (
+        f"{spec.truth.name!r} is not used: parser kind {spec.parser.kind!r} takes label maps as true and reads no image, "
+        "so it has no error"
+    )

@@ -144,11 +144,11 @@ class AuditSpec(Part):
     decide: Decide = Decide()
     truth: TruthSpec | None = None
     """Images with true label maps: what the parser itself is worth, and class findings corrected for its error."""
-    groups: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
+    groups: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Named groups of classes that get a verdict together."""
-    slices: dict[Name, Annotated[Slice, BeforeValidator(_both_sides)]] = {}
+    slices: dict[Name, Annotated[Slice, BeforeValidator(_both_sides)]] = Field(default_factory=dict)
     """Parts of the images that get verdicts of their own: a WHERE over the columns of `images`."""
-    accept: dict[Name, tuple[Name, ...]] = {}
+    accept: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
     """Generator → classes whose omission is known and accepted: they are no regression."""
     heldout: RealSpec | None = None
     """Images that no generator was trained on, as a source of their own; or `heldout: N` on the real side."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from ganaudit import devices, images
 from ganaudit.auditing.plan import BlockTask
 from ganaudit.context import PROCESS, Context
 from ganaudit.errors import AuditError, RequestError
+from ganaudit.features.protocol import Reading
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records.store import Store
@@ -121,27 +123,50 @@ def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, 
     """The batch's classes, the pixels of one label map, and what became of the true classes where those are known."""
     if batch.labels is not None:
         return tally(torch.from_numpy(batch.labels), None, parser.class_count), int(np.prod(batch.labels.shape[1:])), None
-    pixels = batch.pixels
-    n, size = len(pixels), task.spec.sample.batch
-    if n < size:  # every batch has one size: what is parsed beside an image never changes what is counted for it
-        pixels = torch.cat([pixels, pixels.new_zeros((size - n, *pixels.shape[1:]))])
+    n, size = len(batch.pixels), task.spec.sample.batch
+    with torch.inference_mode(), _blamed("the parser", task):
+        (labels,) = look(batch, (parser,), task)
+        maps, confidence = _checked(labels.maps, labels.confidence, size, parser)
+        counted = tally(maps[:n], confidence[:n], parser.class_count)
+        confusion = None if batch.truth is None else confused(batch.truth, _first_head(maps[:n]), parser.class_count)
+        return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2]), confusion
+
+
+def read_block(task: BlockTask, source: OpenSource, readings: Sequence[Reading]) -> Iterator[tuple[Batch, list[Any]]]:
+    """Every batch of a block with what each reading sees in it; writes nothing."""
+    for _, batch, _ in _batches(task, source):
+        yield batch, look(batch, readings, task)
+
+
+@torch.inference_mode()
+def look(batch: Batch, readings: Sequence[Reading], task: BlockTask) -> list[Any]:
+    """What each reading sees in one batch of images, which were read or sampled once. Rows beyond the batch are padding."""
+    pixels, size = batch.pixels, task.spec.sample.batch
+    if len(pixels) < size:  # every batch has one size: what is read beside an image never changes what is seen in it
+        pixels = torch.cat([pixels, pixels.new_zeros((size - len(pixels), *pixels.shape[1:]))])
     if task.device.startswith("cuda") and not pixels.is_cuda:
         pixels = pixels.pin_memory().to(task.device, non_blocking=True)
+    shown, found = images.to_unit(pixels.to(task.device)), []
+    for reading in readings:
+        with _blamed("the parser" if isinstance(reading, OpenParser) else f"the reading {type(reading).__name__}", task):
+            found.append(reading.read(shown))
+    return found
+
+
+@contextmanager
+def _blamed(who: str, task: BlockTask) -> Iterator[None]:
+    """Says who raised what, in one sentence."""
     try:
-        with torch.inference_mode():
-            labels = parser.parser.parse(images.to_unit(pixels.to(task.device)))
-            maps, confidence = _checked(labels.maps, labels.confidence, size, parser)
-            counted = tally(maps[:n], confidence[:n], parser.class_count)
-            confusion = None if batch.truth is None else confused(batch.truth, _first_head(maps[:n]), parser.class_count)
-            return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2]), confusion
+        yield
     except torch.OutOfMemoryError:
+        size = task.spec.sample.batch
         raise RequestError(
             f"{task.device} has no room for a batch of {size} images; set sample.batch to {max(1, size // 2)}"
         ) from None
     except (RequestError, AuditError):
         raise
     except Exception as error:
-        raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
+        raise AuditError(f"{who} raised {type(error).__name__}: {error}") from error
 
 
 def _checked(maps: Any, confidence: Any, n: int, parser: OpenParser) -> tuple[torch.Tensor, torch.Tensor]:

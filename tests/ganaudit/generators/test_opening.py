@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import begin, open_store
+from ganaudit.context import Context
 from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.opening import open_generator
 from ganaudit.records.schema import SOURCES
@@ -43,7 +44,7 @@ def asked(folder, *generators):
 
 def opened(spec):
     """Name → step, as the generators are opened."""
-    return {one.name: open_generator(one, spec, "cpu").training_step for one in spec.generators}
+    return {one.name: open_generator(one, Context.of(spec, "cpu", "float32")).training_step for one in spec.generators}
 
 
 def recorded(spec):

@@ -11,6 +11,7 @@ from PIL import Image as pillow
 
 from ganaudit import images
 from ganaudit import spec as specs
+from ganaudit.context import Context
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.parsers.opening import open_parser
 from ganaudit.sources.opening import open_source
@@ -32,7 +33,8 @@ def opened(folder: Path, source, generated=True, parser=None, store="/nonexisten
     chosen = spec.generators[0] if generated else spec.real
     role = Asked(GENERATED if generated else REAL)
     assert role.source(spec) is chosen
-    return open_source(role, spec, open_parser(spec, "cpu", "float32"), "cpu")
+    context = Context.of(spec, "cpu", "float32")
+    return open_source(role, chosen, open_parser(spec.parser, context), context)
 
 
 def noise(**options):
