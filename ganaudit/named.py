@@ -22,7 +22,11 @@ def options_named(room: Room, name: str, kind: str | None = None, folder: Path =
     prefix, _, rest = name.partition(":")
     if name in weights.builtin_names():
         name = weights.BUILTIN + name
-    elif kind is None and prefix in kinds.names(room) and (not re.match(FACTORY, name) or (folder / rest).is_file()):
+    elif (
+        kind is None
+        and prefix in kinds.names(room)
+        and (not re.match(FACTORY, name) or rest in weights.builtin_names() or (folder / rest).is_file())
+    ):
         kind, name = prefix, weights.BUILTIN + rest if rest in weights.builtin_names() else rest
     elif kind is None and re.match(FACTORY, name) and not name.startswith(weights.BUILTIN) and not (folder / name).is_file():
         return _options(room, name, {"kind": name})

@@ -13,5 +13,5 @@ class Reading(Protocol):
 
     def read(self, images: Tensor) -> Any:
         """Images (N, 3, H, W) in [-1, 1], on the device, at the parser's resolution → what is seen in each, such as label maps
-        and confidences, or feature vectors (N, D). N is the same for every batch: of the last one, rows at the end are black."""
+        and confidences, or feature vectors (N, D). N is the same for every batch: rows at the end of the last one are black."""
         ...

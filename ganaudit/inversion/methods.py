@@ -31,7 +31,7 @@ def _from(function: str) -> Callable[[Any, Context], Any]:
 
 _Z = frozenset({"z"})
 
-KINDS = (
+KINDS: tuple[Kind, ...] = (
     Kind("latent", NoOptions, _from("latent"), "gradient descent on z from random starts", _Z),
     Kind("encoder", NoOptions, _from("encoder"), "one trained network: image to z", needs="encoder"),
     Kind(

@@ -1,6 +1,6 @@
 """The one registry. A kind of generator, parser, dataset, feature network or inverter is one file that describes itself.
 
-A file of a room's folder that says `KIND = Kind(…)` adds a kind (`KINDS = (…)` several); so does an entry point of another
+A file of a room's folder that says `KIND = Kind(…)` adds a kind (`KINDS: tuple[Kind, ...] = (…)` several); so does an entry point of another
 package, in the group of the room, such as `ganaudit.generators`, named like its kind. The audit file's parts, its mistakes,
 `ganaudit list` and the table in docs/audit-file.md follow. A room is searched when an audit file is loaded or listed; a
 package's entry point is imported only when its kind is named, or listed. The kinds that ship import torch in `open`, not at
@@ -165,7 +165,7 @@ def _shipped(room: Room) -> dict[str, Kind]:
             spec = found.module_finder.find_spec(module, None)
             loader: Any = None if spec is None else spec.loader
             source = loader.get_source(module) if hasattr(loader, "get_source") else None
-            _FILES[module] = _of(importlib.import_module(module)) if re.search(r"^KINDS? = ", source or "", re.M) else ()
+            _FILES[module] = _of(importlib.import_module(module)) if re.search(r"^KIND(S: tuple\[Kind, \.\.\.\])? = ", source or "", re.M) else ()
         kinds |= {kind.name: kind for kind in _FILES[module]}
     return dict(sorted(kinds.items(), key=lambda item: (item[0] == OWN, item[0])))
 

@@ -36,9 +36,7 @@ def _line(summary: str, options: type[Part], known: set[str]) -> str:
     keys = [(name, field) for name, field in options.model_fields.items() if name not in shared]
     keys.sort(key=lambda key: key[0] in TrainedSource.model_fields)
     said = [f"`{name}`{' (needed)' * field.is_required()}: {field.description}" for name, field in keys]
-    return " ".join([summary, *(sentence if sentence.endswith(".") else f"{sentence}." for sentence in said)]).replace(
-        "\n", " "
-    )
+    return " ".join([summary, *(f"{sentence.rstrip('.')}." for sentence in said)]).replace("\n", " ")
 
 
 def written(page: str) -> str:

@@ -138,6 +138,7 @@ class StyleGenerator(LayeredGenerator):
             Space("w+", (layers, self.latent), None, first, *every),
         )  # fmt: skip
 
+    @torch.inference_mode(False)  # they also stand in searches, whose gradients go through them
     @torch.no_grad()
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (L,) of w over 10,000 latents of a fixed seed."""
