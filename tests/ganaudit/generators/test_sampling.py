@@ -11,7 +11,7 @@ from scipy import stats
 
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import audit
+from ganaudit.auditing.run import begin, open_store, work
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.dcgan import dcgan
@@ -150,7 +150,7 @@ def test_a_shipped_generator_opens_with_its_options_and_says_so():
 
 # images that are not square
 
-WIDE = '''
+WIDE = """
 import torch
 from ganaudit.random import normals
 class Wide:
@@ -163,7 +163,7 @@ class Wide:
         return {"image": torch.tanh(state["z"])[:, :, None, None].expand(-1, 3, *self.made)}
 class Layered(Wide):
     layers = ("layer1",)
-'''
+"""
 
 
 def wide(folder, options=None, kind="wide:Wide", **generator):
@@ -181,8 +181,9 @@ def test_images_that_are_not_square_are_sampled_cut_and_parsed(tmp_path):
     spec = wide(tmp_path)
     source = plan(spec).sources[1]
     assert source.resolution == 6
-    done = audit(spec)
-    assert done.exit_code == 0 and done.quarantined == 0
+    planned, store = plan(spec), open_store(spec)
+    done = list(work(begin(planned, store), 1))  # with a control at 6 pixels
+    assert len(done) == 3 and {block.quarantined for block in done} == {0}
     stretched = wide(tmp_path, resize=[6, 10], how="stretch")
     assert plan(stretched).sources[1].recipe["size"] == (6, 10)
 
