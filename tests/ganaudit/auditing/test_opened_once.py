@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from ganaudit import spec as specs
 from ganaudit import weights
-from ganaudit.auditing.check import check
+from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import audit
 from ganaudit.context import PROCESS
 from ganaudit.generators.networks.progan import progan
@@ -60,5 +60,5 @@ def test_every_model_is_opened_once(tmp_path, monkeypatch):
     log = tmp_path / "log"
     assert Counter(log.read_text().split()) == {"generator": 1, "parser": 1}
     assert Counter(made) == {"a.safetensors": 1, "b.safetensors": 1}
-    check(spec)  # plans anew: what a user's code reads may have changed
+    plan(spec)  # a user's objects are made anew: what their code reads may have changed
     assert Counter(log.read_text().split()) == {"generator": 2, "parser": 2} and made.count("a.safetensors") == 1
