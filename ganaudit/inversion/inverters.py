@@ -25,13 +25,13 @@ from ganaudit.random import normals
 
 
 class _Needs(dict[str, str | None]):
-    """Filled from the kinds as they are asked for."""
+    """Those that ship; another package's is asked when it is named."""
 
     def __missing__(self, method: str) -> str | None:
         return kinds.find("inverters", method).needs
 
 
-NEEDS = _Needs()
+NEEDS = _Needs({kind.name: kind.needs for kind in KINDS})
 """The trained inverter that each method starts from."""
 
 OVER_Z = tuple(kind.name for kind in KINDS if "z" in kind.offers)

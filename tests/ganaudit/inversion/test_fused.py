@@ -37,7 +37,7 @@ def test_image_layers_and_slopes_are_the_generators(family):
     for before, name in zip((None, *generator.layers), generator.layers, strict=False):
         state, other = (one.run(held, after=before, upto=name) for one, held in ((generator, state), (twin, other)))
         assert torch.allclose(other[name], state[name], atol=1e-5), name
-    weights, slopes = torch.randn(5, 3, generator.resolution, generator.resolution), []
+    weights, slopes = torch.randn(5, 3, *generator.resolution), []
     for one in (generator, twin):
         free = z.clone().requires_grad_()
         (one.run({"z": free})["image"] * weights).sum().backward()
