@@ -1,6 +1,6 @@
 # make demo   the built-in audit, from a fresh clone      make lint   style and types
 # make test   the tests, from a fresh clone               make bench  speed and memory, as ratios within one run
-# make docs   docs/records.md, from the schema and the SQL
+# make docs   docs/records.md, from the schema and the SQL; the kinds in docs/audit-file.md
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
@@ -26,6 +26,7 @@ bench: .venv/installed-dev
 
 docs: .venv/installed
 	$(BIN)/python -m ganaudit.records.dictionary > docs/records.md
+	$(BIN)/python -m ganaudit.kinds.page docs/audit-file.md
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -19,11 +19,11 @@ from benchmarks.inversion_villages import heldout, mean, village_task, written
 from ganaudit.generators.protocol import Generator
 from ganaudit.inversion import search as searching
 from ganaudit.inversion.inverters import Inverted, Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.search import Found, Search
 from ganaudit.inversion.search_space import Span
-from ganaudit.registry import opener
 
 REFERENCE = Search(3000, "adam", 0.01, (800, 1200, 1800), batch=1)
 OURS = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), 60, 1e-3, "bfloat16", 32)
@@ -53,7 +53,7 @@ def reference_loop(task: Task, place: int, steps: int) -> Tensor:
 
 
 def found(task: Task, how: Search) -> Found:
-    inverted: Inverted = opener("inverters", "layerwise")(replace(task, search=how))
+    inverted: Inverted = inverter("layerwise")(replace(task, search=how))
     return inverted.found
 
 

@@ -23,10 +23,10 @@ from ganaudit.encoders.files import find_inverter, open_inverter
 from ganaudit.encoders.networks import Encoder
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion.inverters import Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.search import Search
-from ganaudit.registry import opener
 from ganaudit.statistics.proportions import p_below
 from ganaudit.studies.inversion.verdicts import (
     MADE,
@@ -92,7 +92,7 @@ def back(
         encoders={"encoder": encoder},
         wide=PAID_STARTS if paid else 0,
     )
-    made = opener("inverters", "encoder+latent")(task)
+    made = inverter("encoder+latent")(task)
     both = []
     for image in (made.found.image, made.every[0].image):
         maps = SpriteParser().parse(image).maps.numpy()

@@ -15,19 +15,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganaudit import images, weights
+from ganaudit.context import Context
 from ganaudit.encoders.files import find_inverter, open_inverter
-from ganaudit.generators.named import open_named
+from ganaudit.generators.opening import open_generator
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion import fidelity
 from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import calibrate
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.search_space import floors
+from ganaudit.named import options_named
 from ganaudit.parsers.segmentation import unet_parser
-from ganaudit.registry import opener
 from ganaudit.statistics.resampling import means
 from ganaudit.studies.inversion.verdicts import Rules, Share, proportion
 from ganaudit.training.inverters import InverterRecipe
@@ -50,7 +52,7 @@ def village_task(
     name: str, target: Tensor, objective: Objective, search: Search, kinds: tuple[str, ...] = ("layered",)
 ) -> Task:
     """Photos to be inverted in a shipped generator, with the inverters that ship for it, or are trained for it now."""
-    generator = open_named(name)
+    generator = open_generator(options_named("generators", name), Context()).generator
     shape, digest = read_shape(generator), generator_digest(generator)
     encoders = {kind: open_inverter(_inverter(generator, name, kind), digest).encoder for kind in kinds}
     return Task(
@@ -116,7 +118,7 @@ def recalls(name: str, known: str, count: int, method: str) -> Recalls:
     parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
     found = []
     for mask in (None, inside):
-        made = opener("inverters", method)(replace(task, targets=OBJECTIVE.targets(target, mask)))
+        made = inverter(method)(replace(task, targets=OBJECTIVE.targets(target, mask)))
         again = parser.parse(made.found.image).maps == IDS[known]
         found.append(((again & inside).flatten(1).sum(dim=1) / inside.flatten(1).sum(dim=1)).double().numpy())
     return Recalls(*found)
@@ -166,7 +168,7 @@ def own(count: int = 16, steps: int = 400) -> None:
         task = replace(task, targets=OBJECTIVE.targets(own_samples(task, count)), indices=range(count))
         said = []
         for method in ("layered+latent", "layerwise"):
-            made = opener("inverters", method)(task).found
+            made = inverter(method)(task).found
             share = mean(fidelity.psnr(made.image, task.targets.images).double().numpy())
             said.append(f"{method} {written(share, 1)} dB")
         print(f"{name:20} {count} own samples, {steps} steps: {', '.join(said)}", flush=True)
@@ -187,8 +189,7 @@ def order(count: int = 32, name: str = "village-progan") -> None:
             continue
         objective = replace(OBJECTIVE, penalty=penalty if method == "layerwise" else 0.0)
         made = {
-            which: opener("inverters", method)(replace(task, targets=one, objective=objective)).found
-            for which, one in targets.items()
+            which: inverter(method)(replace(task, targets=one, objective=objective)).found for which, one in targets.items()
         }
         found[method] = {which: fidelity.psnr(one.image, targets[which].images).double().numpy() for which, one in made.items()}
         maps = parser.parse(made["photos"].image).maps.numpy()

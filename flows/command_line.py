@@ -187,22 +187,20 @@ def sql(
 
 @app.command("list")
 def list_kinds(
-    room: Annotated[str, typer.Argument(help="generators, parsers, datasets or inverters.", show_default=False)],
+    room: Annotated[str, typer.Argument(help="generators, parsers, datasets, inverters or features.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
     """What an audit file can name, and the shipped models."""
-    from ganaudit.registry import REGISTRY
-    from ganaudit.weights import builtin_names, card, locate
+    from ganaudit import kinds, named
 
-    if room not in REGISTRY:
-        raise RequestError(f"there is no list of {room!r}; there are {', '.join(REGISTRY)}")
-    kinds = {kind: entry.summary for kind, entry in REGISTRY[room].items()}
-    names = [f"builtin:{name}" for name in builtin_names() if room in ("generators", "parsers")]
-    shipped = [name for name in names if (card(locate(name)).get("kind") == "unet") == (room == "parsers")]
+    if room not in kinds.ROOMS:
+        raise RequestError(f"there is no list of {room!r}; there are {', '.join(kinds.ROOMS)}")
+    found = kinds.summaries(room)
+    shipped = named.shipped(room)
     if as_json:
-        typer.echo(json_text({"kinds": kinds, "weights": shipped}))
+        typer.echo(json_text({"kinds": found, "weights": shipped}))
         return
-    typer.echo(terminal.table_text([{"kind": kind, "what it is": what} for kind, what in kinds.items()], ""), nl=False)
+    typer.echo(terminal.table_text([{"kind": kind, "what it is": what} for kind, what in found.items()], "none yet"), nl=False)
     if shipped:
         typer.echo(f"shipped weights: {', '.join(shipped)}")
 
@@ -212,7 +210,9 @@ def train(
     model: Annotated[str, typer.Argument(help="A built-in model, such as village-progan, or inverter.", show_default=False)],
     generator: Annotated[
         str | None,
-        typer.Argument(help="Of an inverter: builtin:NAME, a weights file, or module:factory.", show_default=False),
+        typer.Argument(
+            help="Of an inverter: builtin:NAME, a weights file, KIND:weights, or module:factory.", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -262,7 +262,9 @@ def train(
 
 @app.command()
 def invert(
-    generator: Annotated[str, typer.Argument(help="builtin:NAME, a weights file, or module:factory.", show_default=False)],
+    generator: Annotated[
+        str, typer.Argument(help="builtin:NAME, a weights file, KIND:weights, or module:factory.", show_default=False)
+    ],
     photos: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
     out: Annotated[Path, typer.Option(callback=path_checked, help="Folder of the pictures and inversions.json.")] = Path(
         "inverted"
@@ -296,7 +298,8 @@ def invert(
         typer.Option(callback=path_checked, help="A trained inverter; by default, the one that ships.", show_default=False),
     ] = None,
     parser: Annotated[
-        str | None, typer.Option(help="A UNet's weights, such as builtin:village, for label maps.", show_default=False)
+        str | None,
+        typer.Option(help="For label maps: builtin:NAME, a weights file, KIND:weights, or module:factory.", show_default=False),
     ] = None,
     outlined: Annotated[
         str | None, typer.Option("--class", help="Outline this class of the parser.", show_default=False)

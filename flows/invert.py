@@ -21,11 +21,13 @@ def invert(
     """Inverts `paths` and writes `folder`/inversions.json and a picture of each; returns what inversions.json holds."""
     import torch
 
-    from ganaudit import devices, weights
-    from ganaudit.generators.named import open_named
+    from ganaudit import devices
+    from ganaudit.context import Context
+    from ganaudit.generators.opening import open_generator
     from ganaudit.generators.shapes import choose_layers, read_shape
     from ganaudit.inversion.presets import filled, settings_of
-    from ganaudit.parsers.segmentation import unet_parser
+    from ganaudit.named import options_named
+    from ganaudit.parsers.opening import open_parser
     from ganaudit.spec import Invert
     from ganaudit.studies.inversion import photos as room
     from ganaudit.studies.inversion.cost import WITHOUT_SEARCH
@@ -33,7 +35,8 @@ def invert(
     place = devices.pick(device)
     if place == "cpu":
         torch.set_num_threads(1)
-    opened = open_named(generator, kind, Path(), place)
+    context = Context(device=place, precision=devices.precision("auto", place))
+    opened = open_generator(options_named("generators", generator, kind), context).generator
     shape = read_shape(opened)
     choose_layers(shape, layer)
     given = {"preset": preset, "methods": method and (method,), "steps": steps, "perceptual": perceptual}
@@ -43,14 +46,13 @@ def invert(
     if asked.steps == 0 and method not in WITHOUT_SEARCH:
         raise RequestError(f"--steps is 0 and method {method!r} is a search; give it steps")
     encoders = room.encoders_for(opened, shape, method, inverter)
-    precision = devices.precision("auto", place)
-    reader = unet_parser(weights.load(parser), place, precision) if parser else None
+    reader = open_parser(options_named("parsers", parser), context).parser if parser else None
     if outlined is not None and reader is None:
         raise RequestError("--class outlines a class that a parser finds; give one with --parser, such as builtin:village")
     names = [info.name for info in reader.classes] if reader else []
     if outlined is not None and outlined not in names:
         raise RequestError(f"the parser has no class {outlined!r}; it has {', '.join(names)}")
-    settings = settings_of(asked, encoders, Path(), place, precision)
+    settings = settings_of(asked, encoders, Path(), place, context.precision)
     fixed = settings.objective.penalty or None
     if None not in (penalty, fixed) and penalty != fixed:
         raise RequestError(f"preset {preset} sets the penalty to {fixed:g} and --penalty is {penalty:g}; leave out one of them")

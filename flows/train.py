@@ -42,14 +42,16 @@ def train_inverter(
     device: str, console: Console,
 ) -> Path:  # fmt: skip
     """Trains an inverter of `generator` in `folder`; returns its safetensors file."""
-    from ganaudit.generators.named import open_named
+    from ganaudit.context import Context
+    from ganaudit.generators.opening import open_generator
     from ganaudit.generators.shapes import choose_layers, read_shape
+    from ganaudit.named import options_named
     from ganaudit.training.inverters import InverterRecipe
     from ganaudit.training.making import make_inverter
 
     recipe = InverterRecipe(method, layer)
     devices.pick(device)
-    opened = open_named(generator, kind)
+    opened = open_generator(options_named("generators", generator, kind), Context()).generator
     choose_layers(read_shape(opened), layer)
     name = Path(generator.removeprefix("builtin:").replace(":", "-")).stem
     folder = folder or Path(f"training-{name}-{method}")

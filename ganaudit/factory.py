@@ -10,15 +10,17 @@ import inspect
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
 from ganaudit import weights
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.foreign_code import asking, guard, opening, said
 from ganaudit.identity import check_options, content_digest, held_digest, stamp
+from ganaudit.kinds import Opened
 from ganaudit.modules import frozen
 from ganaudit.state import state_digest
 
@@ -42,18 +44,6 @@ class Asked(Protocol):
     def files(self) -> Sequence[str]: ...
     @property
     def threads(self) -> int | None: ...
-
-
-@dataclass(frozen=True)
-class Named:
-    """A factory that is named on the command line: nothing more is said about it."""
-
-    kind: str
-    weights: str | None = None
-    sha256: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    files: Sequence[str] = ()
-    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +93,13 @@ def make(asked: Asked, folder: Path, by_what_it_holds: bool = True) -> Made:
         guarded = guard(found, folder, asked.kind, asked.threads)
     content |= ({"held": held} if held is not None else {}) | ({"eval": True} if switched else {})
     return Made(guarded, source, content, path)
+
+
+def opened(asked: Asked, context: Context) -> Opened:
+    """`make`, as a kind opens it."""
+    made = make(asked, context.folder)
+    recipe = {**made.recipe, **made.content}
+    return Opened(made.object, recipe, {name: recipe[name] for name in ("weights", "source") if name in recipe}, made.weights)
 
 
 def call(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ganaudit import State
-from ganaudit.generators.progan import from_weights
+from ganaudit.generators.networks.progan import from_weights
 from ganaudit.random import normals
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 
+from ganaudit import kinds
 from ganaudit.auditing.plan import plan
+from ganaudit.datasets.village import VillageSource
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import Batch, GeneratorSource, OpenSource
 from ganaudit.sources.roles import not_measured
-from ganaudit.spec import AuditSpec, VillageSource
+from ganaudit.spec import AuditSpec
 from ganaudit.studies.census import blocks as census
 from ganaudit.studies.census import work
 from ganaudit.studies.census.power import Reach, check_ratio, reach
@@ -95,7 +97,7 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
         planned.workers, max(len(missing), 1)
     )
     size = sum(s.missing_images * (BYTES_PER_IMAGE + BYTES_PER_CLASS_ROW * s.class_rows) for s in by_key.values())
-    precision = planned.precision if spec.parser.kind == "unet" else "its own precision"
+    precision = planned.precision if "precision" in kinds.find("parsers", spec.parser.kind).offers else "its own precision"
     return Check(
         audit=spec.name, store=str(store.path), device=planned.device, precision=precision,
         runner=spec.run.runner, workers=planned.workers, where=planned.where,

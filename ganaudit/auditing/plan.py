@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ganaudit import devices
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.keys import source_key
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records.store import BLOCK, Store
 from ganaudit.sources.opening import OpenSource, open_source
 from ganaudit.sources.planned import Plan, PlannedSource
-from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, TRUTH, Asked, controls, named
-from ganaudit.spec import AnySource, AuditSpec, FolderSource, MasksSource
+from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, Asked, controls, named
+from ganaudit.spec import AuditSpec, Source
 from ganaudit.studies.protocol import asked_for
 
 LEAST_BLOCK = 64
@@ -27,14 +28,15 @@ def plan(spec: AuditSpec) -> Plan:
     """Opens every source and the parser once. Raises RequestError for the first thing that cannot be done."""
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
-    parser = open_parser(spec, device, precision)
+    context = Context.of(spec, device, precision, anew=True)
+    parser = open_parser(spec.parser, context)
     store = Store(spec.path(spec.store))
     studies = asked_for(spec)
-    counted = [_counted(spec, asked, parser, device) for asked in named(spec)]
+    counted = [_counted(spec, asked, parser, context) for asked in named(spec)]
     opened = [(asked, source) for asked, source, *_ in counted]
     for study in studies:
         study.validate(spec, parser, opened)
-    counted += [_counted(spec, asked, parser, device) for study in studies for asked in study.roles(spec, opened)]
+    counted += [_counted(spec, asked, parser, context) for study in studies for asked in study.roles(spec, opened)]
     block = store.block or _block(max(first + count for _, _, first, count in counted), spec.sample.batch)
     if block % spec.sample.batch:
         raise RequestError(
@@ -43,7 +45,7 @@ def plan(spec: AuditSpec) -> Plan:
         )
     sources = [_planned(spec, *one, parser, block) for one in counted]
     natives = [source.resolution for source in sources if source.role == GENERATED]
-    controlled = [_counted(spec, asked, parser, device) for asked in controls(natives, sources[0].recipe["size"])]
+    controlled = [_counted(spec, asked, parser, context) for asked in controls(natives, sources[0].recipe["size"])]
     sources += [_planned(spec, *one, parser, block) for one in controlled]
     started = datetime.now(UTC)
     return Plan(
@@ -53,9 +55,10 @@ def plan(spec: AuditSpec) -> Plan:
     )  # fmt: skip
 
 
-def _counted(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> tuple[Asked, OpenSource, int, int]:
+def _counted(spec: AuditSpec, asked: Asked, parser: OpenParser, context: Context) -> tuple[Asked, OpenSource, int, int]:
     """A source, opened, and the images of it that are used: (asked, source, first, count)."""
-    named, source = asked.source(spec), open_source(asked, spec, parser, device)
+    named = asked.source(spec)
+    source = open_source(asked, named, parser, context)
     count = _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == CONTROL:
         count = min(count, CONTROLS)
@@ -72,11 +75,12 @@ def _planned(
 ) -> PlannedSource:
     used = tuple(one for one in blocks(first + count, source.length, block) if one[1] >= first)
     named = asked.source(spec)
-    recipe = {**source.recipe, "parser": _parser_part(parser, named, asked)}
+    recipe = {**source.recipe, "parser": _parser_part(parser, source)}
     return PlannedSource(
         asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
-        count=count, blocks=used, first=first, notes=getattr(source, "notes", ()),
+        count=count, blocks=used, first=first,
+        truncation=source.truncation, noise=source.noise, notes=getattr(source, "notes", ()),
     )  # fmt: skip
 
 
@@ -85,7 +89,7 @@ def _block(images: int, batch: int) -> int:
     return min(BLOCK, max(batch, LEAST_BLOCK, 1 << (images - 1).bit_length()))
 
 
-def _without_held_out(asked: AnySource, count: int, length: int | None) -> int:
+def _without_held_out(asked: Source, count: int, length: int | None) -> int:
     """Images of the real side that are audited, before those held out. Raises RequestError where there are too few."""
     if length is None:
         return count
@@ -98,17 +102,16 @@ def _without_held_out(asked: AnySource, count: int, length: int | None) -> int:
     return left
 
 
-def _parser_part(parser: OpenParser, named: AnySource, asked: Asked) -> Mapping[str, Any]:
+def _parser_part(parser: OpenParser, source: OpenSource) -> Mapping[str, Any]:
     """What the parser contributes to a key: where label maps are taken as they are, only the classes."""
-    if isinstance(named, MasksSource) and asked.role != TRUTH:
+    if source.maps:
         return {"kind": "masks", "classes": parser.recipe["classes"]}
     return parser.recipe
 
 
-def _count(spec: AuditSpec, asked: AnySource, source: OpenSource, generated: bool) -> int:
-    collection = isinstance(asked, FolderSource | MasksSource) or source.length is not None
+def _count(spec: AuditSpec, asked: Source, source: OpenSource, generated: bool) -> int:
     wanted = asked.count
-    if wanted is None and (not collection or (generated and "count" in spec.sample.model_fields_set)):
+    if wanted is None and (source.length is None or (generated and "count" in spec.sample.model_fields_set)):
         wanted = spec.sample.count
     if source.length is None:
         return wanted or spec.sample.count

@@ -117,7 +117,8 @@ def begin(planned: Plan, store: Store) -> None:
     for source in planned.sources:
         store.write_source({
             "key": source.key, "kind": source.kind, "recipe": canonical(source.recipe), "digests": canonical(source.digests),
-            "resolution": source.resolution, "truncation": None, "noise": None, "training_step": source.training_step,
+            "resolution": source.resolution, "truncation": source.truncation, "noise": source.noise,
+            "training_step": source.training_step,
         })  # fmt: skip
     used = [
         {

@@ -17,20 +17,36 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from ganaudit import images
+from ganaudit.context import Context
 from ganaudit.datasets.listing import ListedFile, list_images, names_version
 from ganaudit.datasets.protocol import Image
 from ganaudit.errors import AuditError, ImageError, RequestError
-from ganaudit.spec import MAX_SIDE
+from ganaudit.fields import MAX_SIDE, Place, Seed, Size
+from ganaudit.kinds import Kind
+from ganaudit.options import Source
 
 Decoded = TypeVar("Decoded")
 
 _CACHE_FORMAT = "ganaudit file digests, version 1"
 _SETTLED_NS = 2_000_000_000  # a file younger than this may still change without changing its size or its time stamp
 _READERS = 8
+
+
+class FolderSource(Source):
+    """Image files below a folder, recursive, sorted, then shuffled by the seed."""
+
+    path: Place
+    """The folder."""
+    seed: Seed = 0
+    """Of the order."""
+    resize: Size | None = None
+    """Side, or [height, width], in pixels; default: what the parser wants."""
+    how: Literal["crop", "stretch"] = "crop"
+    """crop: short side to size, centre cut out. stretch: both sides to size."""
 
 
 class FolderDataset:
@@ -251,3 +267,21 @@ def _save_cache(cache: Path, folder: Path, listed: set[str], fresh: Mapping[str,
             os.replace(draft, cache)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def open_folder(options: FolderSource, context: Context) -> FolderDataset:
+    """Its images. Raises RequestError where neither it nor the parser says at which size."""
+    size = options.resize or context.size
+    if size is None:
+        raise RequestError(
+            f"source {options.name!r}: the parser does not say which resolution it wants; set resize: [height, width]"
+        )
+    return FolderDataset(context.path(options.path), options.seed, size, options.how, digest_cache(context))
+
+
+def digest_cache(context: Context) -> Path | None:
+    """The file that remembers digests of files."""
+    return None if context.cache is None else context.cache / "digests.json"
+
+
+KIND = Kind("folder", FolderSource, open_folder, "image files below a folder, such as images made elsewhere")

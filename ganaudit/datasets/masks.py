@@ -13,20 +13,44 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ganaudit import images
+from ganaudit.context import Context
 from ganaudit.datasets.contents import LABELS, suffix_of
-from ganaudit.datasets.folder import checked_fit, digests, fingerprint, place, read, shuffled, size_in_pixels
+from ganaudit.datasets.folder import checked_fit, digest_cache, digests, fingerprint, place, read, shuffled, size_in_pixels
 from ganaudit.datasets.listing import ListedFile, list_file, list_images, names_version
 from ganaudit.datasets.protocol import Image
 from ganaudit.errors import ImageError, RequestError
+from ganaudit.fields import PathText, Place, Seed, Side, Whole
+from ganaudit.kinds import Kind
+from ganaudit.options import Source
 
 _EXPECTED = "an 8-bit or 16-bit grey PNG whose values are class ids, or a palette PNG whose indices are"
 _KINDS = {"RGB": "a colour image", "RGBA": "a colour image with transparency", "LA": "grey with transparency"}
+
+
+class MasksSource(Source):
+    """Images whose label maps were made elsewhere: a label PNG beside each image."""
+
+    path: Place
+    """The folder of the images."""
+    labels: Place | None = None
+    """Folder of label maps with the images' relative names; default: beside the images."""
+    suffix: PathText = ".labels.png"
+    """What a label map's name ends in, where it lies beside its image."""
+    void: Annotated[Whole, Field(ge=0, le=65_535)] | None = None
+    """A label value that means `no label`, such as 255; it becomes class 0."""
+    offset: Annotated[Whole, Field(ge=0, le=32_767)] = 0
+    """Added to all other values: 1 where the label maps count classes from 0, which is void here."""
+    size: tuple[Side, Side] | None = None
+    """[height, width] to which label maps are resampled (nearest); default: they must all have one size."""
+    seed: Seed = 0
+    """Of the order."""
 
 
 class MasksDataset:
@@ -223,3 +247,17 @@ def resample(labels: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int
     rows, columns = ((2 * np.arange(to) + 1) * have // (2 * to) for to, have in zip(size, labels.shape, strict=True))
     sampled: NDArray[np.int32] = labels[rows[:, None], columns]
     return sampled
+
+
+def open_masks(options: MasksSource, context: Context) -> MasksDataset:
+    """Its images and label maps."""
+    return MasksDataset(
+        context.path(options.path), None if options.labels is None else context.path(options.labels), suffix=options.suffix,
+        void=options.void, offset=options.offset, size=options.size, seed=options.seed, cache=digest_cache(context),
+    )  # fmt: skip
+
+
+KIND = Kind(
+    "masks", MasksSource, open_masks, "images and label maps made elsewhere: a label PNG beside each image",
+    offers=frozenset({"labels", "maps"}),
+)  # fmt: skip

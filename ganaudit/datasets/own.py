@@ -1,17 +1,23 @@
-"""A user's own collection, `module:factory`: every image is what an image has to be, or is set aside with the reason."""
+"""Kind `module:factory`: a user's own collection. Every image is what an image has to be, or is set aside with the reason."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ganaudit import images
+from ganaudit import factory, images, trial
+from ganaudit.context import Context
 from ganaudit.datasets.listing import plain
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
+from ganaudit.foreign_code import asking
+from ganaudit.keys import canonical
+from ganaudit.kinds import OWN, Kind
+from ganaudit.options import FactorySource
 
 MOST_IMAGES = 10**9
 """A collection of more says no number of images but that it does not end: how many are meant has to be said."""
@@ -25,14 +31,16 @@ class UnfitError(ImageError):
 
 class OwnDataset:
     """`own`, as the factory `kind` made it. count: images that the audit file asks for. resized: whether all get one size;
-    otherwise they must have that of the first that can be used.
+    otherwise they must have that of the first that can be used. made_by: what else enters its recipe.
 
     Raises RequestError where its length is none, and where of its first, middle and last image none can be used because of
     what the collection does; an ImageError of its own sets that image aside.
     """
 
-    def __init__(self, own: Dataset, kind: str, count: int | None, resized: bool) -> None:
-        self.own, self._kind = own, kind
+    def __init__(
+        self, own: Dataset, kind: str, count: int | None, resized: bool, made_by: Mapping[str, Any] | None = None
+    ) -> None:
+        self.own, self._kind, self._made_by = own, kind, made_by or {}
         self._shape: tuple[int, ...] | None = None
         self._length = _length(own, kind, count)
         self.resolution = _resolution(own, kind)
@@ -86,8 +94,26 @@ class OwnDataset:
             return f"image {index}"
 
     def recipe(self) -> Mapping[str, Any]:
-        """What the collection says about itself."""
-        return self.own.recipe()
+        """What the collection says about itself, and what made it."""
+        return {**self.own.recipe(), **self._made_by}
+
+
+def open_own(options: FactorySource, context: Context) -> OwnDataset:
+    """What the factory makes, tried. Raises RequestError where that is no collection, or its recipe cannot enter a key."""
+    made = factory.make(options, context.folder, by_what_it_holds=False)
+    made_by = {**made.content, "code": made.recipe}
+    with asking(context.folder, options.kind):
+        if not isinstance(made.object, Dataset):
+            raise RequestError(f"{options.kind}: a dataset has __len__, image(index) and recipe()")
+        resized = bool(options.resize or context.size)
+        dataset = OwnDataset(made.object, options.kind, options.count, resized, made_by)
+        try:
+            recipe = canonical(dict(dataset.recipe()))
+        except Exception as error:
+            raise RequestError(f"{options.kind}: recipe() is a mapping that JSON can hold: {error}") from error
+        attempt = partial(trial.try_dataset, dataset, options.kind, options.threads)
+        trial.once([recipe, options.threads], attempt)
+    return dataset
 
 
 def _length(own: Dataset, kind: str, count: int | None) -> int:
@@ -160,3 +186,6 @@ def _short(text: str) -> str:
     """One line that a table can hold; a very long one loses its middle."""
     text = plain(text[: 4 * _LONGEST])
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 101]}…{text[-100:]}"
+
+
+KIND = Kind(OWN, FactorySource, open_own, "your own collection, from a Python file beside the audit file")

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from ganaudit.context import Context
 from ganaudit.datasets.protocol import Image
 from ganaudit.errors import RequestError
+from ganaudit.fields import Probability, Seed
+from ganaudit.kinds import Kind
+from ganaudit.options import Source
 from ganaudit.random import VERSION as DRAWS_VERSION
 from ganaudit.village import artefacts
+from ganaudit.village.classes import NAMES
 from ganaudit.village.render import VERSION, render
 from ganaudit.village.scene import RESOLUTION, Prevalence
 from ganaudit.village.style import style as style_of
 
 SCENES = 2**40
 """The world does not end; an index has to."""
+
+
+class VillageSource(Source):
+    """The built-in world, drawn by seed; with a prevalence changed it is a generator whose omission is known."""
+
+    seed: Seed | None = None
+    """Default: 0 for the real side, 5 for a truth, `sample.seed` for a generator."""
+    prevalence: dict[str, Probability] = Field(default_factory=dict)
+    """The probability that a scene holds one or more of a class: {person: 0.15, …}."""
+    style: Literal["plain", "redrawn"] = "plain"
+    """How it is drawn: redrawn has other colours and textures, in which `builtin:village-redrawn` was trained."""
+    artefact: Literal["smear", "checkerboard", "blur", "colour"] | None = None
+    """A planted fault: the images are altered (smear: the people in them), what stands in them is not."""
 
 
 class VillageDataset:
@@ -25,6 +45,8 @@ class VillageDataset:
     """
 
     resolution = RESOLUTION
+    endless = True
+    classes = NAMES
 
     def __init__(
         self,
@@ -64,3 +86,15 @@ class VillageDataset:
         if self.artefact is not None:
             recipe["artefact"] = {"name": self.artefact, "version": artefacts.VERSION}
         return recipe
+
+
+def open_village(options: VillageSource, context: Context) -> VillageDataset:
+    """Its scenes."""
+    seed = context.seed if options.seed is None else options.seed
+    return VillageDataset(seed, options.prevalence, options.style, options.artefact)
+
+
+KIND = Kind(
+    "village", VillageSource, open_village, "the built-in world, rendered by seed; prevalences changed, a known omission",
+    offers=frozenset({"labels"}),
+)  # fmt: skip

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganaudit.generators.progan import pixel_norm
+from ganaudit.generators.networks.progan import pixel_norm
 from ganaudit.generators.protocol import State
 from ganaudit.generators.shapes import GeneratorShape, LayerShape
 

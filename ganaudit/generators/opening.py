@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganaudit import factory, trial, weights
+from ganaudit import kinds, trial, weights
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.foreign_code import asking
-from ganaudit.generators.protocol import Generator
+from ganaudit.generators.protocol import Generator, LayeredGenerator, size_of
+from ganaudit.kinds import Opened
+from ganaudit.kinds.content import content, normal
+from ganaudit.options import Source, WeightsSource
 from ganaudit.random import VERSION as DRAWS_VERSION
-from ganaudit.registry import opener
-from ganaudit.spec import AuditSpec, FactorySource, WeightsSource
 from ganaudit.spec.checkpoints import card_step, metadata_step
 
 
@@ -30,39 +32,58 @@ class OpenGenerator:
     recipe: Mapping[str, Any]
     digests: Mapping[str, str]
     training_step: int | None
+    truncation: float | None = None
+    noise: str | None = None
+    """How its noise is drawn, where it has some."""
 
 
-def open_generator(asked: WeightsSource | FactorySource, spec: AuditSpec, device: str) -> OpenGenerator:
-    """Opens a live generator on `device`, in float32. Raises RequestError for what cannot be a generator."""
-    digests: dict[str, str] = {}
-    recipe: dict[str, Any]
-    if isinstance(asked, WeightsSource):
-        found = weights.load(asked.weights, spec.folder, asked.sha256)
-        generator: Any = weights.network(found, opener("generators", asked.kind))
-        recipe = {"kind": asked.kind, "weights": found.sha256, "draws": DRAWS_VERSION}
-        digests["weights"] = found.sha256
-        path: Path | None = found.path
-    else:
-        made = factory.make(asked, spec.folder)
-        generator, path = made.object, made.weights
-        recipe = {**made.recipe, **made.content}
-        digests = {name: recipe[name] for name in ("weights", "source") if name in recipe}
+def open_generator(options: Source, context: Context) -> OpenGenerator:
+    """Opens a live generator on the context's device, in float32, once a process. Raises RequestError for what is none."""
+    opened = context.opened(
+        content("generators", options, context), lambda: _opened(options, context), context.anew and ":" in options.kind
+    )
+    said = {name: getattr(options, name, None) for name in ("truncation", "noise")}
+    recipe = {**opened.recipe, "seed": context.seed}
+    return OpenGenerator(opened.model, context.seed, recipe, opened.digests, _step(options, opened.weights), **said)
+
+
+def _opened(options: Source, context: Context) -> Opened:
+    opened = normal(kinds.find("generators", options.kind), options, context)
+    generator, threads = opened.model, getattr(options, "threads", None)
     if isinstance(generator, torch.nn.Module):
-        generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if isinstance(asked, FactorySource):
-        who, seed = f"{asked.name} ({asked.kind})", spec.sample.seed
-        with asking(spec.folder, who):
-            check_protocol(generator, who, seed)
-            attempt = partial(trial.try_generator, generator, who, seed, device, asked.threads)
-            trial.once([recipe, seed, device, asked.threads], attempt)
-    recipe["seed"] = spec.sample.seed
-    return OpenGenerator(generator, spec.sample.seed, recipe, digests, _step(asked, path))
+        generator = generator.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        generator.eval().requires_grad_(False)
+    if ":" in options.kind or not isinstance(generator, LayeredGenerator):  # whose latents are known
+        who = options.kind if options.name == options.kind else f"{options.name} ({options.kind})"
+        with asking(context.folder, who):
+            check_protocol(generator, who, context.seed)
+            attempt = partial(trial.try_generator, generator, who, context.seed, context.device, threads)
+            trial.once([opened.recipe, context.seed, context.device, threads], attempt)
+    return Opened(generator, opened.recipe, opened.digests, opened.weights)
 
 
-def _step(asked: WeightsSource | FactorySource, path: Path | None) -> int | None:
+def filled(
+    options: WeightsSource,
+    context: Context,
+    from_weights: Callable[[Mapping[str, Tensor]], LayeredGenerator],
+    **sampling: Any,
+) -> Opened:
+    """The network that a weights file fills, sampled as asked for (`LayeredGenerator.sampled`)."""
+    found = weights.load(options.weights, context.folder, options.sha256)
+    generator = weights.network(found, from_weights)
+    try:
+        generator.sampled(**sampling)
+    except RequestError as error:
+        raise RequestError(f"{options.name}: {error}") from None
+    recipe = {"kind": options.kind, "weights": found.sha256, "draws": DRAWS_VERSION}
+    return Opened(generator, recipe, {"weights": found.sha256}, found.path)
+
+
+def _step(options: Source, path: Path | None) -> int | None:
     """The training step: what the audit file says, else the card, else the metadata of the weights file."""
-    if asked.step is not None or path is None:
-        return asked.step
+    said: int | None = getattr(options, "step", None)
+    if said is not None or path is None:
+        return said
     step = card_step(path)
     return metadata_step(path) if step is None else step
 
@@ -74,8 +95,10 @@ def check_protocol(generator: Any, who: str, seed: int) -> None:
             raise RequestError(
                 f"{who}: a generator has the methods latents(seed, indices) and run(state); this one has no {name}"
             )
-    if not isinstance(getattr(generator, "resolution", None), int):
-        raise RequestError(f"{who}: a generator has the attribute resolution, the side of its images in pixels")
+    try:
+        size_of(generator)
+    except RequestError as error:
+        raise RequestError(f"{who}: {error}") from None
     if not isinstance(getattr(generator, "layers", None), tuple):
         raise RequestError(f"{who}: a generator has the attribute layers, a tuple of layer names; () where it has none")
     try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.truncation import truncated
 from ganaudit.random import normals
 
 State = Mapping[str, Tensor]
@@ -20,8 +22,13 @@ State = Mapping[str, Tensor]
 class Generator(Protocol):
     """A frozen generator, in eval mode."""
 
-    resolution: int
-    layers: tuple[str, ...]
+    @property
+    def resolution(self) -> int | tuple[int, int]:
+        """(height, width) of its images in pixels; one number for both, where they are square."""
+        ...
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
 
     def latents(self, seed: int, indices: Tensor) -> State:
         """Latents of images `indices` (int64, (N,)): image `i`'s latent is the same alone and in any batch."""
@@ -31,6 +38,49 @@ class Generator(Protocol):
         """`run(latents)` ends in `state["image"]`, (N, 3, H, W) in [-1, 1]; `upto` stops with that layer's output in the
         state, `after` starts from it."""
         ...
+
+
+@dataclass(frozen=True)
+class Space:
+    """A space of latents. shape: of one latent. prior: what it is drawn from, in words; None where it is only reached through
+    another space, whose statistics are then here. enters: the layer that is given it. mean, deviation: of many latents, where
+    they are not those of the prior."""
+
+    name: str
+    shape: tuple[int, ...]
+    prior: str | None = None
+    enters: str | None = None
+    mean: Tensor | None = None
+    deviation: Tensor | None = None
+
+
+def size_of(generator: Generator) -> tuple[int, int]:
+    """(height, width) of a generator's images. Raises RequestError where it does not say them."""
+    size: Any = getattr(generator, "resolution", None)
+    sides = (size, size) if isinstance(size, int) else size
+    if isinstance(sides, tuple | list) and len(sides) == 2 and all(_side(side) for side in sides):
+        return int(sides[0]), int(sides[1])
+    raise RequestError(
+        f"a generator has the attribute resolution, (height, width) of its images in pixels or the side of square ones; "
+        f"this one says {size!r}"
+    )
+
+
+def _side(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+@torch.no_grad()
+def spaces_of(generator: Generator) -> tuple[Space, ...]:
+    """The spaces that a generator says it has, or else what its latents are made of: tensors of floating-point numbers."""
+    said: tuple[Space, ...] | None = getattr(generator, "spaces", None)
+    if said is not None:
+        return said
+    first = generator.layers[0] if generator.layers else None
+    latents = generator.latents(0, torch.tensor([0]))
+    return tuple(
+        Space(name, tuple(value.shape[1:]), "its own", first) for name, value in latents.items() if value.is_floating_point()
+    )
 
 
 DERIVED = ("w", "styles")
@@ -43,21 +93,43 @@ def with_z(state: State, z: Tensor) -> State:
 
 
 class LayeredGenerator(nn.Module):
-    """A generator that is a chain of named layers from `z` (N, latent) to `image` (N, 3, H, W)."""
+    """A generator that is a chain of named layers from `z` (N, latent) to `image` (N, 3, H, W).
 
-    def __init__(self, latent: int, layers: Sequence[tuple[str, nn.Module]], output: nn.Module, resolution: int) -> None:
+    resolution: (height, width), or the side of square images.
+    """
+
+    def __init__(
+        self, latent: int, layers: Sequence[tuple[str, nn.Module]], output: nn.Module, resolution: int | tuple[int, int]
+    ) -> None:
         super().__init__()
         self.latent = latent
-        self.resolution = resolution
+        self.resolution: tuple[int, int] = (resolution, resolution) if isinstance(resolution, int) else resolution
+        self.truncation: float | None = None
         self.layers: tuple[str, ...] = tuple(name for name, _ in layers)
         for name, module in layers:
             self.add_module(name, module)
         self.output = output
 
+    def sampled(self, truncation: float | None = None) -> None:
+        """Sets how it is sampled. truncation: z is drawn between ± this."""
+        self.truncation = truncation
+
+    @property
+    def sampling(self) -> Mapping[str, Any]:
+        """How it is sampled, where that is not the default: with its tensors, what makes its images."""
+        return {} if self.truncation is None else {"truncation": self.truncation}
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """z alone."""
+        cut = "" if self.truncation is None else f" between ±{self.truncation:g}"
+        return (Space("z", (self.latent,), f"normal{cut}", self.layers[0]),)
+
     def latents(self, seed: int, indices: Tensor) -> State:
-        """Standard normal `z`, (N, latent) float32 on the generator's device."""
-        z = torch.from_numpy(normals(seed, "latent z", indices.cpu().numpy(), self.latent))
-        return MappingProxyType({"z": z.to(next(self.parameters()).device)})
+        """Normal `z`, (N, latent) float32 on the generator's device."""
+        z = normals(seed, "latent z", indices.cpu().numpy(), self.latent)
+        z = z if self.truncation is None else truncated(z, self.truncation)
+        return MappingProxyType({"z": torch.from_numpy(z).to(next(self.parameters()).device)})
 
     def run(self, state: State, after: str | None = None, upto: str | None = None) -> State:
         """See `Generator.run`. Raises RequestError for a layer that does not exist, naming those that do."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.protocol import Generator, with_z
+from ganaudit.generators.protocol import Generator, size_of, with_z
 from ganaudit.keys import digest
 from ganaudit.state import state_digest
 
@@ -72,7 +72,11 @@ class LayerChoice:
 
 @torch.no_grad()
 def read_shape(generator: Generator) -> GeneratorShape:
-    """The shape of any generator with named layers. Raises RequestError where it has none, or no latent z (N, L)."""
+    """The shape of any generator with named layers. Raises RequestError where it has none, no latent z (N, L), or images that
+    are not square."""
+    height, width = size_of(generator)
+    if height != width:
+        raise RequestError(f"inversion is of square images, and this generator makes images of {height}×{width} pixels")
     if not generator.layers:
         raise RequestError("this generator has no named layers, so there is nothing between its latent and its image to free")
     state = generator.latents(0, torch.arange(4))
@@ -90,7 +94,7 @@ def read_shape(generator: Generator) -> GeneratorShape:
         layers.append(LayerShape(name, *shape[1:]))
     once, twice = generator.run(state)["image"], generator.run(with_z(state, 2.0 * z))["image"]
     blind = bool((once - twice).abs().max() < BLIND)
-    return GeneratorShape(generator.resolution, int(z.shape[1]), tuple(layers), blind)
+    return GeneratorShape(height, int(z.shape[1]), tuple(layers), blind)
 
 
 def choose_layers(shape: GeneratorShape, layer: str = "auto") -> LayerChoice:
@@ -112,11 +116,16 @@ def choose_layers(shape: GeneratorShape, layer: str = "auto") -> LayerChoice:
 
 
 def generator_digest(generator: Generator) -> str:
-    """What an inverter belongs to: the generator's tensors to the bit, its layers and resolution. 24 hexadecimal digits.
+    """What an inverter belongs to: the generator's tensors to the bit, its layers, resolution and sampling. 24 hexadecimal
+    digits.
 
     Raises RequestError for a generator whose tensors cannot be read.
     """
     state = state_digest(generator)
     if state is None:
         raise RequestError("this generator has no tensors to know it by; an inverter cannot be tied to it")
-    return digest({"state": state, "layers": list(generator.layers), "resolution": generator.resolution})
+    height, width = size_of(generator)
+    sampling = getattr(generator, "sampling", None)
+    said = {"sampling": dict(sampling)} if sampling else {}
+    size = height if height == width else [height, width]
+    return digest({"state": state, "layers": list(generator.layers), "resolution": size, **said})

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganaudit.generators import dcgan, progan
-from ganaudit.generators.output import Output
+from ganaudit.generators.networks import dcgan, progan
+from ganaudit.generators.networks.output import Output
 from ganaudit.generators.protocol import Generator, LayeredGenerator
 
 SLOPE, EPSILON = 0.2, 1e-8

@@ -1,4 +1,4 @@
-"""The registered inverters: every method of Bau et al. (ICCV 2019) and of Creswell and Bharath (2018), over one search.
+"""The inverters that ship: every method of Bau et al. (ICCV 2019) and of Creswell and Bharath (2018), over one search.
 
 `latent` is (a) of Bau's Fig. 6, `encoder` (b), `encoder+latent` (c), `layered` (d), `layered+latent` (e), `layerwise` (f);
 `feature` frees r itself, a bound on what any search before r can reach.
@@ -12,23 +12,29 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ganaudit import kinds
 from ganaudit.encoders.networks import Encoder
 from ganaudit.errors import RequestError
 from ganaudit.generators.protocol import Generator, State, with_z
 from ganaudit.generators.shapes import GeneratorShape, LayerChoice
+from ganaudit.inversion.methods import KINDS
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.search import Found, Search, search_all
 from ganaudit.inversion.search_space import Span
 from ganaudit.random import normals
 
-NEEDS = {
-    "latent": None, "encoder": "encoder", "layered": "layered", "encoder+latent": "encoder", "layered+latent": "layered",
-    "layerwise": "layered", "feature": "layered",
-}  # fmt: skip
+
+class _Needs(dict[str, str | None]):
+    """Those that ship; another package's is asked when it is named."""
+
+    def __missing__(self, method: str) -> str | None:
+        return kinds.find("inverters", method).needs
+
+
+NEEDS = _Needs({kind.name: kind.needs for kind in KINDS})
 """The trained inverter that each method starts from."""
 
-
-OVER_Z = ("latent", "encoder+latent", "layered+latent")
+OVER_Z = tuple(kind.name for kind in KINDS if "z" in kind.offers)
 """The methods that search over z, and may do so from several starts."""
 WIDE = 2.0
 """Standard deviations of z's prior by which a further start is off the method's own: enough to leave the valley it is in."""

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
-from torch import Tensor
+from pydantic import Field
 
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
+from ganaudit.fields import Name, Whole
+from ganaudit.kinds import Kind, Opened
+from ganaudit.options import ParserPart
 from ganaudit.parsers.protocol import ClassInfo, Labels, wrong_classes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class MasksParser(ParserPart):
+    """No network: every source is of kind `masks`, and this names the classes of its label maps."""
+
+    classes: Annotated[dict[Whole, Name] | list[Name], Field(max_length=4096)]
+    """{id: name}, or names whose ids are 1, 2, 3 …; 0 is void."""
 
 
 class MaskClasses:
@@ -25,3 +40,13 @@ class MaskClasses:
 
     def parse(self, images: Tensor) -> Labels:
         raise RequestError("parser kind 'masks' reads no images: give every source the kind 'masks', or name a network")
+
+
+def open_masks(options: MasksParser, context: Context) -> Opened:
+    """The classes alone."""
+    return Opened(MaskClasses(options.classes), {"kind": options.kind})
+
+
+KIND = Kind(
+    "masks", MasksParser, open_masks, "no network: every source brings its label maps", offers=frozenset({"no images"})
+)  # fmt: skip

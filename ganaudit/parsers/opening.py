@@ -8,23 +8,31 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ganaudit import factory, trial, weights
+from ganaudit import kinds, trial
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.foreign_code import asking
 from ganaudit.keys import parser_key
-from ganaudit.parsers.protocol import ClassInfo, Parser, wrong_classes
-from ganaudit.registry import opener
-from ganaudit.spec import AnyParser, AuditSpec, FactoryParser, MasksParser
+from ganaudit.kinds.content import content, normal
+from ganaudit.options import ParserPart
+from ganaudit.parsers.protocol import ClassInfo, Labels, Parser, wrong_classes
 
 
 @dataclass(frozen=True)
 class OpenParser:
-    """A parser ready to parse. resolution: (height, width) that it wants, where it says so."""
+    """A parser ready to parse. resolution: (height, width) that it wants, where it says so. reads: whether it reads images; one
+    that does not takes the label maps that sources bring."""
 
     parser: Parser
     recipe: Mapping[str, Any]
     resolution: tuple[int, int] | None
+    reads: bool = True
+
+    def read(self, images: Tensor) -> Labels:
+        """A parser is a reading: label maps and confidences."""
+        return self.parser.parse(images)
 
     @property
     def key(self) -> str:
@@ -41,34 +49,35 @@ class OpenParser:
         return 1 + max(info.id for info in self.parser.classes)
 
 
-def open_parser(spec: AuditSpec, device: str, precision: str) -> OpenParser:
-    """Opens `spec.parser` and checks its protocol. Raises RequestError."""
-    asked: AnyParser = spec.parser
-    if isinstance(asked, MasksParser):
-        parser: Any = opener("parsers", "masks")(asked.classes)
-        recipe: dict[str, Any] = {"kind": "masks"}
-    elif isinstance(asked, FactoryParser):
-        made = factory.make(asked, spec.folder)
-        parser, recipe = made.object, {**made.recipe, **made.content}
-        if isinstance(parser, torch.nn.Module):
-            parser = parser.to(device)
-        with asking(spec.folder, asked.kind):
-            _check_protocol(parser, asked.kind)
-            getattr(parser, "resolution", None)  # a property may raise
-    else:
-        found = weights.load(asked.weights, spec.folder, asked.sha256)
-        parser = opener("parsers", asked.kind)(found, device, precision)
-        recipe = {"kind": asked.kind, "weights": found.sha256, "precision": precision}
+def open_parser(options: ParserPart, context: Context) -> OpenParser:
+    """Opens a parser, once a process, and checks its protocol. Raises RequestError."""
+    key = content("parsers", options, context)
+    return context.opened(key, lambda: _opened(options, context), context.anew and ":" in options.kind)
+
+
+def _opened(options: ParserPart, context: Context) -> OpenParser:
+    kind, threads = kinds.find("parsers", options.kind), getattr(options, "threads", None)
+    opened = normal(kind, options, context)
+    parser, recipe = opened.model, dict(opened.recipe)
+    if isinstance(parser, torch.nn.Module):
+        parser = parser.to(context.device).eval().requires_grad_(False)
+    with asking(context.folder, options.kind):
+        _check_protocol(parser, options.kind)
+        size = _wanted(getattr(parser, "resolution", None), options.kind)
     recipe["classes"] = [[info.id, info.name, info.head] for info in parser.classes]
-    resolution = getattr(parser, "resolution", None)
-    size = (resolution, resolution) if isinstance(resolution, int) else tuple(resolution) if resolution else None
     recipe["resolution"] = size
-    if isinstance(asked, FactoryParser):
-        batch = spec.sample.batch
-        with asking(spec.folder, asked.kind):
-            attempt = partial(trial.try_parser, parser, asked.kind, size, batch, device, asked.threads)
-            trial.once([recipe, batch, device, asked.threads], attempt)
-    return OpenParser(parser, recipe, size)
+    if not kinds.is_shipped(kind) or ":" in options.kind:
+        with asking(context.folder, options.kind):
+            attempt = partial(trial.try_parser, parser, options.kind, size, context.batch, context.device, threads)
+            trial.once([recipe, context.batch, context.device, threads], attempt)
+    return OpenParser(parser, recipe, size, "no images" not in kind.offers)
+
+
+def _wanted(resolution: Any, kind: str) -> tuple[int, int] | None:
+    sides = [resolution] if isinstance(resolution, int) else resolution
+    if sides is None or (isinstance(sides, list | tuple) and len(sides) in (1, 2) and all(type(n) is int for n in sides)):
+        return None if not sides else (sides[0], sides[-1])
+    raise RequestError(f"{kind}: parser.resolution is a side or (height, width) in pixels, or None; not {resolution!r}")
 
 
 def _check_protocol(parser: Any, kind: str) -> None:

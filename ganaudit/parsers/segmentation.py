@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.parsers.networks.unet import UNet, from_weights
 from ganaudit.parsers.protocol import ClassInfo, Labels
-from ganaudit.parsers.unet import UNet, from_weights
 from ganaudit.weights import Weights
 from ganaudit.weights import network as filled
 

@@ -1,58 +1,32 @@
-"""A UNet (Ronneberger et al., MICCAI 2015): two 3x3 convolutions with batch norm a level, skip connections."""
+"""Kind `unet`: its options, and how it is opened."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-
-from ganaudit.errors import RequestError
+from ganaudit.context import Context
+from ganaudit.fields import PathText
+from ganaudit.kinds import Kind, Opened
+from ganaudit.options import Digest, ParserPart
 
 
-class Block(nn.Sequential):
-    """Two 3x3 convolutions, (N, C, h, w) -> (N, width, h, w)."""
+class UnetParser(ParserPart):
+    """The UNet family; its classes are in the weights file."""
 
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-        )  # fmt: skip
-
-
-class UNet(nn.Module):
-    """Images (N, 3, H, W) in [-1, 1] -> logits (N, classes, H, W); H and W are multiples of 2 ** (len(widths) - 1)."""
-
-    def __init__(self, widths: Sequence[int], classes: int) -> None:
-        super().__init__()
-        chain = [3, *widths]
-        self.down = nn.ModuleList(Block(a, b) for a, b in pairwise(chain))
-        self.up = nn.ModuleList(Block(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
-        self.head = nn.Conv2d(widths[0], classes, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        kept: list[Tensor] = []
-        for depth, block in enumerate(self.down):
-            x = block(F.max_pool2d(x, 2) if depth else x)
-            kept.append(x)
-        for block in self.up:
-            kept.pop()
-            x = block(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), kept[-1]], dim=1))
-        logits: Tensor = self.head(x)
-        return logits
+    weights: PathText
+    """A file, or builtin:NAME."""
+    sha256: Digest | None = None
+    """The weights file must have this digest."""
 
 
-def from_weights(tensors: Mapping[str, Tensor]) -> UNet:
-    """The network whose sizes are those of `tensors` (its parameters are not filled yet)."""
-    widths: list[int] = []
-    try:
-        while f"down.{len(widths)}.0.weight" in tensors:
-            widths.append(int(tensors[f"down.{len(widths)}.0.weight"].shape[0]))
-        classes = int(tensors["head.weight"].shape[0])
-    except (KeyError, IndexError) as missing:
-        raise RequestError(f"these are not the weights of a unet parser (no usable {missing})") from None
-    if len(widths) < 2:
-        raise RequestError("these are not the weights of a unet parser (no down.1.0.weight)")
-    return UNet(widths, classes)
+def open_unet(options: UnetParser, context: Context) -> Opened:
+    """The network of a weights file, in the context's precision."""
+    from ganaudit import weights
+    from ganaudit.parsers.segmentation import unet_parser
+
+    found = weights.load(options.weights, context.folder, options.sha256)
+    recipe = {"kind": options.kind, "weights": found.sha256, "precision": context.precision}
+    return Opened(unet_parser(found, context.device, context.precision), recipe, {"weights": found.sha256}, found.path)
+
+
+KIND = Kind(
+    "unet", UnetParser, open_unet, "UNet; builtin:village reads the built-in world", offers=frozenset({"precision"})
+)  # fmt: skip

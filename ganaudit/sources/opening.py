@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,21 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import factory, images, trial
+from ganaudit import images, kinds
+from ganaudit.context import Context
 from ganaudit.datasets.contents import Contents
-from ganaudit.datasets.masks import MasksDataset, fitted
-from ganaudit.datasets.own import OwnDataset
+from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
-from ganaudit.foreign_code import asking
 from ganaudit.generators.opening import OpenGenerator, open_generator
+from ganaudit.generators.protocol import size_of
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.keys import canonical
+from ganaudit.kinds import Kind
+from ganaudit.options import Source, in_pixels
 from ganaudit.parsers.opening import OpenParser
-from ganaudit.registry import opener
 from ganaudit.sources.roles import GENERATED, TRUTH, Asked
-from ganaudit.spec import AnySource, AuditSpec, FactorySource, FolderSource, MasksSource, VillageSource, WeightsSource
-from ganaudit.village.classes import NAMES as VILLAGE_CLASSES
 
 Fit = images.Fit
 
@@ -70,6 +67,19 @@ class OpenSource(Protocol):
     def training_step(self) -> int | None: ...
 
     @property
+    def truncation(self) -> float | None: ...
+
+    @property
+    def noise(self) -> str | None:
+        """How a generator's noise is drawn, where it has some."""
+        ...
+
+    @property
+    def maps(self) -> bool:
+        """Whether it brings label maps that are taken as the parser's."""
+        ...
+
+    @property
     def length(self) -> int | None:
         """Images it has; None where it has as many as one asks for."""
         ...
@@ -77,31 +87,27 @@ class OpenSource(Protocol):
     def read(self, indices: Sequence[int]) -> Batch: ...
 
 
-def open_source(role: Asked, spec: AuditSpec, parser: OpenParser, device: str) -> OpenSource:
-    """Opens one source of the audit file, in its role. Raises RequestError."""
-    asked, generated = role.source(spec), role.role == GENERATED
-    masks_only = spec.parser.kind == "masks"
-    if masks_only and not isinstance(asked, MasksSource):
+def open_source(role: Asked, options: Source, parser: OpenParser, context: Context) -> OpenSource:
+    """Opens one source of an audit, in its role. Raises RequestError."""
+    kind = kinds.at("generators" if role.role == GENERATED else "real", options.kind)
+    if not parser.reads and "maps" not in kind.offers:
         raise RequestError(
-            f"source {asked.name!r} is of kind {asked.kind!r}; with parser kind 'masks' every source is of kind 'masks'"
+            f"source {options.name!r} is of kind {options.kind!r}; with parser kind {parser.recipe['kind']!r} every source "
+            "brings its label maps (kind masks)"
         )
-    if isinstance(asked, WeightsSource) or (isinstance(asked, FactorySource) and generated):
-        return GeneratorSource(open_generator(asked, spec, device), parser, asked)
-    if role.role == TRUTH and isinstance(asked, VillageSource) and asked.seed is None:
-        asked = asked.model_copy(update={"seed": TRUTH_SEED})
-    made_by: Mapping[str, Any] = {}
-    if isinstance(asked, FactorySource):
-        dataset, made_by = _own(asked, spec, parser)
-    else:
-        dataset = _dataset(asked, spec, parser, generated)
+    if role.role == GENERATED and kind is kinds.live(options.kind):
+        return GeneratorSource(open_generator(options, context), parser, options)
+    seed = context.seed if role.role == GENERATED else TRUTH_SEED if role.role == TRUTH else 0
+    opened = kind.open(options, replace(context, seed=seed, size=parser.resolution))
     if role.role == TRUTH:
-        _check_truth(asked, parser)
-    source = DatasetSource(dataset, asked, parser, made_by, truth=role.role == TRUTH, through=role.through)
-    _check_room(asked, source.shape, spec.sample.batch)
+        _check_truth(options, kind, opened, parser)
+    maps = "maps" in kind.offers and role.role != TRUTH
+    source = DatasetSource(opened, options, parser, maps, truth=role.role == TRUTH, through=role.through)
+    _check_room(options, source.shape, context.batch)
     return source
 
 
-def _check_room(asked: AnySource, shape: tuple[int, ...], batch: int) -> None:
+def _check_room(asked: Source, shape: tuple[int, ...], batch: int) -> None:
     """Raises RequestError where a batch of 8-bit images or label maps of one shape is more than BATCH_BYTES."""
     fits = BATCH_BYTES // max(1, int(np.prod(shape)))
     if batch > fits:
@@ -112,103 +118,64 @@ def _check_room(asked: AnySource, shape: tuple[int, ...], batch: int) -> None:
         )
 
 
-def _check_truth(asked: AnySource, parser: OpenParser) -> None:
+def _check_truth(options: Source, kind: Kind, dataset: Dataset, parser: OpenParser) -> None:
     """True labels and the parser's are about the same classes, and the images can be given to the parser."""
     first = [info for info in parser.parser.classes if info.head == parser.heads[0] and info.id]
-    if isinstance(asked, VillageSource) and [(info.id, info.name) for info in first] != list(enumerate(VILLAGE_CLASSES, 1)):
+    classes: Sequence[str] | None = getattr(dataset, "classes", None)
+    if "labels" not in kind.offers:
+        raise RequestError(f"truth {options.name!r} is of kind {options.kind!r}, which brings no label maps")
+    if classes is not None and [(info.id, info.name) for info in first] != list(enumerate(classes, 1)):
         raise RequestError(
-            f"truth {asked.name!r} has the classes of the village and the parser has others; "
+            f"truth {options.name!r} has the classes of the {options.kind} and the parser has others; "
             "give truth images whose label maps hold the parser's class ids (kind masks)"
         )
-    if isinstance(asked, MasksSource) and parser.resolution is None:
-        raise RequestError(f"truth {asked.name!r}: the parser does not say which resolution it wants; give it one")
-
-
-def _own(asked: FactorySource, spec: AuditSpec, parser: OpenParser) -> tuple[Dataset, Mapping[str, Any]]:
-    """A user's own collection, and what it adds to its recipe: the factory's source, options and weights, and its state."""
-    made = factory.make(asked, spec.folder, by_what_it_holds=False)
-    with asking(spec.folder, asked.kind):
-        if not isinstance(made.object, Dataset):
-            raise RequestError(f"{asked.kind}: a dataset has __len__, image(index) and recipe()")
-        dataset = OwnDataset(made.object, asked.kind, asked.count, resized=bool(asked.resize or parser.resolution))
-        try:
-            canonical(dict(dataset.recipe()))
-        except Exception as error:
-            raise RequestError(f"{asked.kind}: recipe() is a mapping that JSON can hold: {error}") from error
-        made_by = {**made.content, "code": made.recipe}
-        attempt = partial(trial.try_dataset, dataset, asked.kind, asked.threads)
-        trial.once([made_by, dict(dataset.recipe()), asked.threads], attempt)
-    return dataset, made_by
-
-
-def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: bool) -> Dataset:
-    cache = spec.path(spec.store) / "cache" / "digests.json"
-    opened: Any
-    if isinstance(asked, VillageSource):
-        seed = asked.seed if asked.seed is not None else spec.sample.seed if generated else 0
-        opened = opener("datasets", "village")(seed, asked.prevalence, asked.style, asked.artefact)
-    elif isinstance(asked, FolderSource):
-        size = asked.resize or parser.resolution
-        if size is None:
-            raise RequestError(
-                f"source {asked.name!r}: the parser does not say which resolution it wants; set resize: [height, width]"
-            )
-        opened = opener("datasets", "folder")(spec.path(asked.path), asked.seed, size, asked.how, cache)
-    elif isinstance(asked, MasksSource):
-        opened = opener("datasets", "masks")(
-            spec.path(asked.path), None if asked.labels is None else spec.path(asked.labels), suffix=asked.suffix,
-            void=asked.void, offset=asked.offset, size=asked.size, seed=asked.seed, cache=cache,
-        )  # fmt: skip
-    else:
-        raise RequestError(f"source {asked.name!r}: kind {asked.kind!r} is no collection of images")
-    found: Dataset = opened
-    return found
+    if parser.resolution is None and getattr(dataset, "resolution", None) is None:
+        raise RequestError(f"truth {options.name!r}: the parser does not say which resolution it wants; give it one")
 
 
 class DatasetSource:
     """A collection: decoded, resized, each image that cannot be read set aside.
 
-    truth: its label maps are not taken as the parser's, they are what the parser is measured by. through: images go through
+    maps: its label maps are taken as the parser's. truth: they are what the parser is measured by. through: images go through
     this resolution (short side, pixels) and back, by the same resizing that a generator's images get.
     """
 
-    training_step = None
+    training_step = truncation = noise = None
 
     def __init__(
         self,
         dataset: Dataset,
-        asked: AnySource,
+        asked: Source,
         parser: OpenParser,
-        made_by: Mapping[str, Any],
+        maps: bool,
         truth: bool = False,
         through: int | None = None,
     ) -> None:
         self.kind = asked.kind
         self._dataset = dataset
         self._truth, self._through = truth, through
-        self._masks = isinstance(asked, MasksSource) and not truth
+        self.maps = maps
         self._classes = parser.class_count
         self._names = {info.id for info in parser.parser.classes} | {0}
-        self._size = None if self._masks else _size(getattr(asked, "resize", None)) or parser.resolution
+        self._size = None if self.maps else in_pixels(getattr(asked, "resize", None)) or parser.resolution
         self._how: Fit = getattr(asked, "how", "crop")
-        self.length = None if isinstance(asked, VillageSource) else len(dataset)
+        self.length = None if getattr(dataset, "endless", False) else len(dataset)
         self.resolution: int | None = through or getattr(dataset, "resolution", None)
-        recipe = {**dataset.recipe(), **made_by}
+        recipe = dict(dataset.recipe())
         role = {"truth": TRUTH_VERSION} if truth else {"through": through} if through is not None else {}
         self.recipe = {"source": recipe, "size": self._size, "how": self._how, **role}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
         contents = getattr(dataset, "contents", None)
         self.notes = tuple(contents.sentences()) if isinstance(contents, Contents) else ()
-        self._void_is_free = isinstance(asked, MasksSource) and asked.void is None
+        self._void_is_free = getattr(asked, "void", 0) is None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Bytes along each axis of one image, or of one label map where those alone are counted; () where unknown."""
-        if not self._masks:
+        if not self.maps:
             return () if self._size is None else (*self._size, 3)
-        assert isinstance(self._dataset, MasksDataset)
         try:
-            return (*self._dataset.label_size, 2)
+            return (*getattr(self._dataset, "label_size", ()), 2)
         except ImageError:
             return ()
 
@@ -216,10 +183,10 @@ class DatasetSource:
         """Images `indices` of the collection's order."""
         read = [self._one(index) for index in indices]
         good = [each[0] for each in read if not isinstance(each, str)]
-        shape: tuple[int, ...] = (1, 1) if self._masks else self._size or (good[0].pixels.shape[:2] if good else (1, 1))
+        shape: tuple[int, ...] = (1, 1) if self.maps else self._size or (good[0].pixels.shape[:2] if good else (1, 1))
         pixels = np.zeros((len(read), *shape, 3), dtype=np.uint8)
         labels = truth = None
-        if self._masks:
+        if self.maps:
             shape = next((image.labels.shape for image in good if image.labels is not None), (1, 1))
             labels = np.zeros((len(read), *shape), dtype=np.int16)
         if self._truth:
@@ -256,9 +223,9 @@ class DatasetSource:
         decoded in memory. Where label maps alone are counted, one pixel of it is left."""
         try:
             image = self._dataset.image(index)
-            if (self._masks or self._truth) and image.labels is not None:
+            if (self.maps or self._truth) and image.labels is not None:
                 self._check_labels(image.name, image.labels)
-            if self._masks:
+            if self.maps:
                 return replace(image, pixels=np.zeros((1, 1, 3), np.uint8)), images.digest(image.pixels)
             if self._size is not None:
                 pixels = images.resize(image.pixels, self._size, self._how)
@@ -300,16 +267,18 @@ class GeneratorSource:
     """A live generator: sampled, checked, clamped and rounded to 8 bits, resized to what the parser wants."""
 
     length = None
+    maps = False
 
-    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: WeightsSource | FactorySource) -> None:
+    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: Source) -> None:
         self.kind = asked.kind
         self._opened = opened
-        self._size = _size(getattr(asked, "resize", None)) or parser.resolution
+        self._size = in_pixels(getattr(asked, "resize", None)) or parser.resolution
         self._how: Fit = getattr(asked, "how", "crop")
-        self.resolution: int | None = opened.generator.resolution
+        self._made = size_of(opened.generator)
+        self.resolution: int | None = min(self._made)
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
         self.digests = opened.digests
-        self.training_step = opened.training_step
+        self.training_step, self.truncation, self.noise = opened.training_step, opened.truncation, opened.noise
         self._name = asked.name
 
     def check_layer(self, layer: str) -> None:
@@ -326,7 +295,7 @@ class GeneratorSource:
     @torch.inference_mode()
     def read(self, indices: Sequence[int]) -> Batch:
         """Images whose latents are numbers `indices`."""
-        n, side = len(indices), self._opened.generator.resolution
+        n, (height, width) = len(indices), self._made
         try:
             state = self._opened.generator.latents(self._opened.seed, torch.tensor(indices))
             image = self._opened.generator.run(state)["image"]
@@ -336,13 +305,13 @@ class GeneratorSource:
             raise AuditError(
                 f"the generator raised {type(error).__name__} at images {indices[0]}-{indices[-1]}: {error}"
             ) from error
-        if tuple(image.shape) != (n, 3, side, side):
+        if tuple(image.shape) != (n, 3, height, width):
             found = "×".join(str(length) for length in image.shape)
-            reason = f"the generator gave {found} values for a batch of {n}, not {n}×3×{side}×{side} as its resolution says"
-            return _unusable(indices, [reason] * n, self._size or (side, side))
+            reason = f"the generator gave {found} values for a batch of {n}, not {n}×3×{height}×{width} as its resolution says"
+            return _unusable(indices, [reason] * n, self._size or self._made)
         errors = _faults(image)
         pixels = images.to_bytes(torch.nan_to_num(image.clamp(-1.0, 1.0)))
-        if self._size is not None and self._size != (side, side):
+        if self._size is not None and self._size != self._made:
             resized = [images.resize(one, self._size, self._how) for one in pixels.cpu().numpy()]
             pixels = torch.from_numpy(np.stack(resized)).to(image.device)
         seen = pixels.cpu().numpy()
@@ -371,9 +340,3 @@ def _unusable(indices: Sequence[int], errors: Sequence[str], size: tuple[int, in
     n = len(indices)
     black = torch.zeros((n, *size, 3), dtype=torch.uint8)
     return Batch([f"sample {i}" for i in indices], black, errors, [None] * n, [None] * n, [None] * n)
-
-
-def _size(resize: int | Sequence[int] | None) -> tuple[int, int] | None:
-    if resize is None:
-        return None
-    return (resize, resize) if isinstance(resize, int) else (resize[0], resize[1])

@@ -28,6 +28,8 @@ class PlannedSource:
     count: int
     blocks: tuple[tuple[int, int], ...]
     """(first, last) of every block that the run uses."""
+    truncation: float | None = None
+    noise: str | None = None
     first: int = 0
     """Index of the first image that the run uses."""
     notes: tuple[str, ...] = ()

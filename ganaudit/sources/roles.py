@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganaudit.spec import AnySource, AuditSpec
+from ganaudit import kinds
+from ganaudit.options import Source
+from ganaudit.spec import AuditSpec
 
 REAL, GENERATED, TRUTH, CONTROL, HELDOUT, TRAIN = "real", "generated", "truth", "control", "heldout", "train"
 
@@ -26,7 +28,7 @@ class Asked:
     place: int = 0
     through: int | None = None
 
-    def source(self, spec: AuditSpec) -> AnySource:
+    def source(self, spec: AuditSpec) -> Source:
         """What the audit file says about it; a control is made of the real images, and so may held-out ones be."""
         if self.role == GENERATED:
             return spec.generators[self.place]
@@ -56,7 +58,7 @@ class Asked:
 def named(spec: AuditSpec) -> list[Asked]:
     """The sources that the audit file names, real images first."""
     found = [Asked(REAL), *(Asked(GENERATED, place) for place in range(len(spec.generators)))]
-    if spec.truth is not None and spec.parser.kind != "masks":
+    if spec.truth is not None and not_measured(spec) is None:
         found.append(Asked(TRUTH))
     if spec.heldout is not None or spec.real.heldout is not None:
         found.append(Asked(HELDOUT))
@@ -75,8 +77,9 @@ def controls(natives: Sequence[int | None], parsed_at: tuple[int, int] | None) -
 
 def not_measured(spec: AuditSpec) -> str | None:
     """Why an audit with a truth measures no parser, in one sentence; None where it does or where it has none."""
-    if spec.truth is None or spec.parser.kind != "masks":
+    if spec.truth is None or "no images" not in kinds.find("parsers", spec.parser.kind).offers:
         return None
     return (
-        f"{spec.truth.name!r} is not used: parser kind 'masks' takes label maps as true and reads no image, so it has no error"
+        f"{spec.truth.name!r} is not used: parser kind {spec.parser.kind!r} takes label maps as true and reads no image, "
+        "so it has no error"
     )

@@ -6,32 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from ganaudit import kinds
 from ganaudit.errors import RequestError
+from ganaudit.kinds.mistakes import nearest
 from ganaudit.paths import request, resolved, shown
 from ganaudit.spec import document
 from ganaudit.spec.checkpoints import expanded
-from ganaudit.spec.mistakes import nearest
-from ganaudit.spec.models import (
-    TAGS,
-    AuditSpec,
-    Decide,
-    FactoryParser,
-    FactorySource,
-    FolderSource,
-    Invert,
-    MasksParser,
-    MasksSource,
-    Run,
-    Sample,
-    Slice,
-    UnetParser,
-    VillageSource,
-    WeightsSource,
-)
+from ganaudit.spec.models import AuditSpec
 
 
 def load(path: Path | str, store: Path | str | None = None) -> AuditSpec:
@@ -62,7 +47,8 @@ def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
         if len(details) > 1:  # a list of which no entry is valid is not too short
             details = [detail for detail in details if detail["type"] != "too_short"] or details
         for detail in details:
-            path, message = _mistake(_in_the_file(dict(detail), places))
+            valid = _keys(whole, detail["loc"]) if detail["type"] == "extra_forbidden" else []
+            path, message = _mistake(_in_the_file(dict(detail), places), valid)
             if message not in found.setdefault(path, []):
                 found[path].append(message)
     for path, message in wrong:
@@ -88,26 +74,17 @@ def _in_the_file(detail: dict[str, Any], places: Sequence[int]) -> dict[str, Any
     return detail
 
 
-def _mistake(detail: dict[str, Any]) -> tuple[str, str]:
-    """Key path, and what is wrong with the nearest valid name."""
-    loc = detail["loc"]
-    tag = {"real": 1, "parser": 1, "truth": 1, "heldout": 1, "generators": 2}.get(
-        str(loc[0]) if loc else ""
-    )  # where pydantic puts the kind
-    keys = [key for place, key in enumerate(loc) if not (place == tag and key in TAGS) and not _BRANCH.match(str(key))]
+def _mistake(detail: dict[str, Any], valid: Sequence[str]) -> tuple[str, str]:
+    """Key path, and what is wrong; of an unknown key, with the nearest of the valid ones."""
+    keys = [key for key in detail["loc"] if not _BRANCH.match(str(key))]
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
     kind, message = detail["type"], detail["msg"]
     if kind == "extra_forbidden":
-        return path, f"unknown key{nearest(str(keys[-1]), _siblings(detail['loc']))}"
+        return path, f"unknown key{nearest(str(keys[-1]), valid)}"
     if kind == "invalid_key":
         return path, f"a key is a word, not {_word(detail['input'])}; write it in quotes where it is meant"
     if kind == "missing":
         return path, "missing"
-    if kind == "union_tag_invalid":
-        valid = [tag.strip("' ") for tag in detail["ctx"]["expected_tags"].split(",")]
-        return f"{path}.kind", f"unknown kind {detail['ctx']['tag']!r}{nearest(detail['ctx']['tag'], valid)}"
-    if kind == "union_tag_not_found":
-        return f"{path}.kind", "missing; every source and parser has one"
     plain = message.removeprefix("Value error, ").replace("tuple", "list").replace("dictionary", "mapping")
     return path, plain + _as_read(kind, detail.get("input"))
 
@@ -141,16 +118,23 @@ _BRANCH = re.compile(r"constrained-|function-|literal\[|tuple\[|list\[|dict\[|in
 """What pydantic puts into a place to say which of several types it tried."""
 
 
-def _siblings(loc: tuple[int | str, ...]) -> list[str]:
-    """The valid keys at the place of an unknown one."""
-    places: dict[str, type[BaseModel]] = {"sample": Sample, "decide": Decide, "run": Run, "slices": Slice, "invert": Invert}
-    kinds: dict[str, type[BaseModel]] = {
-        "village": VillageSource, "folder": FolderSource, "masks": MasksSource, "dcgan": WeightsSource,
-        "progan": WeightsSource, "stylegan": WeightsSource, "module:factory": FactorySource, "unet": UnetParser,
-    }  # fmt: skip
-    if loc[0] == "parser":
-        kinds |= {"masks": MasksParser, "module:factory": FactoryParser}
+def _keys(whole: Any, loc: Sequence[int | str]) -> list[str]:
+    """The valid keys at the place of an unknown one: those of the part there, or of its kind."""
     model: type[BaseModel] = AuditSpec
+    place: str | None = None
+    value: Any = whole
     for key in loc[:-1]:
-        model = places.get(str(key), kinds.get(str(key), model))
+        value = value.get(key) if isinstance(value, Mapping) else value[int(key)]
+        if key in model.model_fields:
+            place, inside = str(key), _model(model.model_fields[str(key)].annotation)
+            model = inside or model
+        if place in kinds.PLACES and isinstance(value, Mapping):
+            model, place = kinds.at(place, value["kind"]).options, None
     return list(model.model_fields)
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    """The part that a field holds, wherever it stands in its type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model(part)) is not None), None)

@@ -2,202 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 
-from ganaudit import paths
+from ganaudit import kinds, paths
 from ganaudit.errors import RequestError
-from ganaudit.spec.fields import Count, Decimal, Name, PathText, Photos, Place, Probability, Seed, Side, Size, Step, Whole
-from ganaudit.spec.mistakes import nearest
+from ganaudit.fields import Count, Decimal, Name, PathText, Photos, Place, Seed, Whole
+from ganaudit.kinds import options_at
+from ganaudit.kinds.mistakes import nearest
+from ganaudit.options import ParserPart, Part, Source
 
-
-def _json(options: dict[str, Any]) -> dict[str, Any]:
-    """Options enter the content key, so they are what JSON can hold: no dates (YAML makes some unasked), no NaN."""
-    for name, value in options.items():
-        try:
-            json.dumps(value, allow_nan=False, sort_keys=True)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"the value of {name!r} cannot enter a content key: {error}; write it in quotes") from None
-    return options
-
-
-Options = Annotated[dict[str, Any], AfterValidator(_json)]
-Files = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
-
-
-class Part(BaseModel):
-    """A part of the audit file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
-
-
-class Source(Part):
-    """Where images come from: what every kind has."""
-
-    name: Name
-    """What people call it. Names live in the run, never in the records."""
-    count: Count | None = None
-    """Images to audit; a collection's default is all of them, a generator's is `sample.count`."""
-    heldout: Photos | None = None
-    """Of the real side alone: so many images after those counted, which no generator was trained on, are inverted."""
-
-
-class VillageSource(Source):
-    """The built-in world, drawn by seed; with a prevalence changed it is a generator whose omission is known."""
-
-    kind: Literal["village"]
-    seed: Seed | None = None
-    """Default: 0 for the real side, 5 for a truth, `sample.seed` for a generator."""
-    prevalence: dict[str, Probability] = {}
-    style: Literal["plain", "redrawn"] = "plain"
-    """How it is drawn: redrawn has other colours and textures, in which `builtin:village-redrawn` was trained."""
-    artefact: Literal["smear", "checkerboard", "blur", "colour"] | None = None
-    """A planted fault: the images are altered (smear: the people in them), what stands in them is not."""
-
-
-class FolderSource(Source):
-    """Image files below a folder, recursive, sorted, then shuffled by the seed."""
-
-    kind: Literal["folder"]
-    path: Place
-    seed: Seed = 0
-    resize: Size | None = None
-    """Side, or [height, width], in pixels; default: what the parser wants."""
-    how: Literal["crop", "stretch"] = "crop"
-    """crop: short side to size, centre cut out. stretch: both sides to size."""
-
-
-class MasksSource(Source):
-    """Images whose label maps were made elsewhere: a label PNG beside each image."""
-
-    kind: Literal["masks"]
-    path: Place
-    labels: Place | None = None
-    """Folder of label maps with the images' relative names; default: beside the images."""
-    suffix: PathText = ".labels.png"
-    void: Annotated[Whole, Field(ge=0, le=65_535)] | None = None
-    """A label value that means `no label`; it becomes class 0."""
-    offset: Annotated[Whole, Field(ge=0, le=32_767)] = 0
-    """Added to all other values: 1 where the label maps count classes from 0, which is void here."""
-    size: tuple[Side, Side] | None = None
-    """[height, width] to which label maps are resampled (nearest); default: they must all have one size."""
-    seed: Seed = 0
-
-
-class TrainedSource(Source):
-    """What is known of a generator's training."""
-
-    step: Step | None = None
-    """The training step of the weights; default: what their card or metadata says."""
-    step_from: Name | None = None
-    """Where a pattern's steps were read from: card, metadata, file name."""
-    training: Name | None = None
-    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
-
-
-class WeightsSource(TrainedSource):
-    """A generator of a known family, with its weights."""
-
-    kind: Literal["dcgan", "progan", "stylegan"]
-    weights: PathText
-    """A file, or builtin:NAME; a pattern such as ckpt/*.safetensors: one generator for each file."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    """The weights file must have this digest."""
-
-
-class FactorySource(TrainedSource):
-    """Your own: `module:factory`, found beside the audit file."""
-
-    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    weights: PathText | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    options: Options = {}
-    """Keyword arguments of the factory; `weights` and `files` are passed too where they are given."""
-    files: Files = ()
-    """More files or folders that it is made of: their content enters the key."""
-    threads: Literal[1] | None = None
-    """1: it is called by one thread at a time; default: by several at once."""
-    resize: Size | None = None
-    how: Literal["crop", "stretch"] = "crop"
-
-
-class UnetParser(Part):
-    """The UNet family; its classes are in the weights file."""
-
-    kind: Literal["unet"]
-    weights: PathText
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-
-
-class MasksParser(Part):
-    """No network: every source is of kind `masks`, and this names the classes of its label maps."""
-
-    kind: Literal["masks"]
-    classes: Annotated[dict[Whole, Name] | list[Name], Field(max_length=4096)]
-    """{id: name}, or names whose ids are 1, 2, 3 …; 0 is void."""
-
-
-class FactoryParser(Part):
-    """Your own parser: `module:factory`, found beside the audit file."""
-
-    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    weights: PathText | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    options: Options = {}
-    files: Files = ()
-    """More files or folders that it is made of: their content enters the key."""
-    threads: Literal[1] | None = None
-    """1: it is called by one thread at a time; default: by several at once."""
-
-
-def _kind(value: Any) -> str | None:
-    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
-    if not isinstance(kind, str):
-        return None
-    return "module:factory" if ":" in kind else kind
-
-
-RealSpec = Annotated[
-    Annotated[VillageSource, Tag("village")]
-    | Annotated[FolderSource, Tag("folder")]
-    | Annotated[MasksSource, Tag("masks")]
-    | Annotated[FactorySource, Tag("module:factory")],
-    Discriminator(_kind),
-]
-GeneratorSpec = Annotated[
-    Annotated[WeightsSource, Tag("dcgan")]
-    | Annotated[WeightsSource, Tag("progan")]
-    | Annotated[WeightsSource, Tag("stylegan")]
-    | Annotated[VillageSource, Tag("village")]
-    | Annotated[FolderSource, Tag("folder")]
-    | Annotated[MasksSource, Tag("masks")]
-    | Annotated[FactorySource, Tag("module:factory")],
-    Discriminator(_kind),
-]
-ParserSpec = Annotated[
-    Annotated[UnetParser, Tag("unet")] | Annotated[MasksParser, Tag("masks")] | Annotated[FactoryParser, Tag("module:factory")],
-    Discriminator(_kind),
-]
-TruthSpec = Annotated[
-    Annotated[VillageSource, Tag("village")] | Annotated[MasksSource, Tag("masks")],
-    Discriminator(_kind),
-]
-AnySource = VillageSource | FolderSource | MasksSource | WeightsSource | FactorySource
-AnyParser = UnetParser | MasksParser | FactoryParser
-TAGS = {"village", "folder", "masks", "module:factory", "dcgan", "progan", "stylegan", "unet"}
+RealSpec = Annotated[SerializeAsAny[Source], options_at("real")]
+GeneratorSpec = Annotated[SerializeAsAny[Source], options_at("generators")]
+ParserSpec = Annotated[SerializeAsAny[ParserPart], options_at("parser")]
+TruthSpec = Annotated[SerializeAsAny[Source], options_at("truth")]
 
 
 BATCH_BYTES = 10**9
@@ -256,7 +77,13 @@ def _both_sides(value: Any) -> Any:
     return {"real": value, "generated": value} if isinstance(value, str) else value
 
 
-Method = Literal["latent", "encoder", "layered", "encoder+latent", "layered+latent", "layerwise", "feature"]
+def _method(name: str) -> str:
+    if name not in (valid := kinds.names("inverters")):
+        raise ValueError(f"unknown inverter {name!r}{nearest(name, valid)}")
+    return name
+
+
+Method = Annotated[str, AfterValidator(_method)]
 
 
 Perceptual = Literal[
@@ -368,11 +195,11 @@ class AuditSpec(Part):
     decide: Decide = Decide()
     truth: TruthSpec | None = None
     """Images with true label maps: what the parser itself is worth, and class findings corrected for its error."""
-    groups: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
+    groups: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Named groups of classes that get a verdict together."""
-    slices: dict[Name, Annotated[Slice, BeforeValidator(_both_sides)]] = {}
+    slices: dict[Name, Annotated[Slice, BeforeValidator(_both_sides)]] = Field(default_factory=dict)
     """Parts of the images that get verdicts of their own: a WHERE over the columns of `images`."""
-    accept: dict[Name, tuple[Name, ...]] = {}
+    accept: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
     """Generator → classes whose omission is known and accepted: they are no regression."""
     heldout: RealSpec | None = None
     """Images that no generator was trained on, as a source of their own; or `heldout: N` on the real side."""
@@ -383,7 +210,7 @@ class AuditSpec(Part):
     """Where relative paths and modules start from; an audit file's own folder by default."""
 
     @property
-    def train(self) -> AnySource | None:
+    def train(self) -> Source | None:
         """Photos that the generators were trained on, to be inverted."""
         return None if self.invert is None else self.invert.train
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
-from ganaudit import devices
+from ganaudit import devices, kinds
 from ganaudit.errors import RequestError
-from ganaudit.generators.dcgan import dcgan
-from ganaudit.generators.progan import progan
-from ganaudit.generators.stylegan import stylegan
+from ganaudit.generators.networks.dcgan import dcgan
+from ganaudit.generators.networks.progan import progan
+from ganaudit.generators.networks.stylegan import stylegan
 from ganaudit.training.adversarial import AdversarialRecipe, AdversarialTraining
 from ganaudit.training.card import write_card
 from ganaudit.training.checkpoint import write_whole
@@ -37,6 +37,7 @@ class BuiltinModel:
     """One shipped model: what it is (`unet`, or a generator family), how many steps it was given, how its training starts."""
 
     kind: str
+    """The kind of parser or generator that it is."""
     steps: int
     start: Callable[[int, torch.device, Data | None], Training]
 
@@ -101,7 +102,7 @@ def make(
     trained = train(training, folder, budget or Budget(steps=model.steps), progress)
     weights = training.weights()
     metadata = {"kind": model.kind, "model": name}
-    if model.kind == "unet":
+    if model.kind in kinds.names("parsers"):
         metadata |= {"classes": json.dumps(data.names if data else NAMES), "resolution": str(RESOLUTION)}
     path = folder / f"{name}.safetensors"
     tensors = {key: value.half().contiguous() for key, value in weights.items()}

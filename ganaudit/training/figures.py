@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganaudit import images, weights
-from ganaudit.parsers.segmentation import SegmentationParser, unet_parser
-from ganaudit.registry import opener
+from ganaudit import images, kinds, weights
+from ganaudit.context import Context
+from ganaudit.generators.opening import open_generator
+from ganaudit.named import options_named
+from ganaudit.parsers.opening import open_parser
+from ganaudit.parsers.protocol import Parser
 from ganaudit.statistics.frechet import frechet_from_rows
 from ganaudit.training.card import add_figures
 from ganaudit.village.classes import NAMES
@@ -24,7 +27,7 @@ BATCH = 64
 
 def of_parser(path: str, scenes: int = 2000, precision: str = "bfloat16") -> dict[str, Any]:
     """Intersection over union of every class, over `scenes` fresh scenes together."""
-    parser = unet_parser(weights.load(path), "cpu", precision)
+    parser = _parser(path, precision)
     confusion = np.zeros((len(NAMES) + 1, len(NAMES) + 1), dtype=np.int64)
     for pixels, truth in _scenes(scenes):
         found = _parsed(parser, pixels)
@@ -36,7 +39,7 @@ def of_parser(path: str, scenes: int = 2000, precision: str = "bfloat16") -> dic
     pixels = np.concatenate([batch for batch, _ in _scenes(512)])
     own = _parsed(parser, pixels[:BATCH])
     alone = np.concatenate([_parsed(parser, pixels[i : i + 1]) for i in range(BATCH)])
-    exact = unet_parser(weights.load(path), "cpu", "float32")
+    exact = _parser(path, "float32")
     other = np.mean([(_parsed(parser, part) != _parsed(exact, part)).mean() for part in np.split(pixels, 8)])
     return {
         "labels_that_differ": {
@@ -50,9 +53,8 @@ def of_parser(path: str, scenes: int = 2000, precision: str = "bfloat16") -> dic
 
 def of_generator(path: str, parser_path: str = "builtin:village", count: int = 5000) -> dict[str, Any]:
     """FSD of `count` samples against `count` fresh scenes, the same of two sets of scenes, and each class's area ratio."""
-    parser = unet_parser(weights.load(parser_path), "cpu", "bfloat16")
-    found = weights.load(path)
-    generator = weights.network(found, opener("generators", found.metadata["kind"]))
+    parser = _parser(parser_path, "bfloat16")
+    generator = open_generator(options_named("generators", path), Context()).generator
     real = np.concatenate([_areas(_parsed(parser, pixels)) for pixels, _ in _scenes(2 * count)])
     made = []
     for first in range(0, count, BATCH):
@@ -73,7 +75,11 @@ def _scenes(count: int) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     return [render(Prevalence(), FRESH_SEED, range(first, min(first + BATCH, count))) for first in range(0, count, BATCH)]
 
 
-def _parsed(parser: SegmentationParser, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _parser(path: str, precision: str) -> Parser:
+    return open_parser(options_named("parsers", path), Context(precision=precision)).parser
+
+
+def _parsed(parser: Parser, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     maps: NDArray[np.int64] = parser.parse(images.to_unit(pixels)).maps.numpy()
     return maps
 
@@ -89,4 +95,5 @@ def _areas(maps: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def write_figures(path: Path) -> None:
     """Adds the figures of a model to the card beside its weights file."""
-    add_figures(path, (of_parser if weights.card(path).get("kind") == "unet" else of_generator)(str(path)))
+    measure = of_parser if weights.card(path).get("kind") in kinds.names("parsers") else of_generator
+    add_figures(path, measure(str(path)))

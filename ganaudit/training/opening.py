@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
-from ganaudit import factory, weights
-from ganaudit.datasets.protocol import Dataset
+from ganaudit import kinds
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
-from ganaudit.registry import opener
-from ganaudit.spec import AuditSpec, FolderSource, MasksParser, MasksSource, VillageSource, load
+from ganaudit.parsers.masks import MasksParser
+from ganaudit.spec import AuditSpec, load
 from ganaudit.training.data import Data
 from ganaudit.village.classes import NAMES
+from ganaudit.village.scene import RESOLUTION
 
 SCENES = 30_000
 """Scenes of a village that does not say how many."""
@@ -20,34 +20,14 @@ SCENES = 30_000
 def training_data(audit: Path) -> Data:
     """The first `count` real images of the audit file; those held out of them are never trained on. Raises RequestError."""
     spec = load(audit)
-    images, real = _opened(spec), spec.real
-    length = SCENES if isinstance(real, VillageSource) else len(images) - (real.heldout or 0)
-    if real.count is not None and not isinstance(real, VillageSource) and real.count > length:
+    real, cache = spec.real, spec.path(spec.store) / "cache"
+    context = Context(spec.folder, size=(RESOLUTION, RESOLUTION), cache=cache)
+    dataset = kinds.at("real", real.kind).open(real, context)
+    endless = getattr(dataset, "endless", False)
+    length = SCENES if endless else len(dataset) - (real.heldout or 0)
+    if real.count is not None and not endless and real.count > length:
         raise RequestError(f"source {real.name!r} has {length:,} images to train on and {real.count:,} are asked for")
-    return Data(images, real.count or length, _names(spec))
-
-
-def _opened(spec: AuditSpec) -> Dataset:
-    """As the audit opens it, but at its own size: a training resizes to what its model wants."""
-    real, cache = spec.real, spec.path(spec.store) / "cache" / "digests.json"
-    if isinstance(real, VillageSource):
-        opened = opener("datasets", "village")(real.seed or 0, real.prevalence, real.style, real.artefact)
-    elif isinstance(real, FolderSource):
-        opened = opener("datasets", "folder")(spec.path(real.path), real.seed, cache=cache)
-    elif isinstance(real, MasksSource):
-        labels = None if real.labels is None else spec.path(real.labels)
-        opened = opener("datasets", "masks")(
-            spec.path(real.path), labels, suffix=real.suffix, void=real.void, size=real.size, seed=real.seed, cache=cache
-        )
-    else:
-        given = {}
-        if real.weights is not None:
-            given = {"weights": str(weights.locate(real.weights, spec.folder))}
-            weights.verified(Path(given["weights"]), real.sha256)
-        opened = factory.call(real.kind, spec.folder, {**real.options, **given})
-        if not isinstance(opened, Dataset):
-            raise RequestError(f"{real.kind}: a dataset has __len__, image(index) and recipe()")
-    return cast(Dataset, opened)
+    return Data(dataset, real.count or length, _names(spec))
 
 
 def _names(spec: AuditSpec) -> tuple[str, ...]:

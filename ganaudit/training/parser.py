@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganaudit import images
 from ganaudit.datasets.village import VillageDataset
-from ganaudit.parsers.unet import UNet
+from ganaudit.parsers.networks.unet import UNet
 from ganaudit.training.data import Data, TrainingImages
 from ganaudit.training.loop import float_weights
 from ganaudit.village.classes import NAMES

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 import pytest
+import tasks.invert
 import torch
 from safetensors.torch import save_file
 
-import tasks.invert
 from flows.audit import run as run_flow
 from ganaudit import report
 from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.errors import AuditError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.spec import load
 
 TABLES = ("inversions", "inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.inversion import presets
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence

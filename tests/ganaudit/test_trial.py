@@ -10,10 +10,11 @@ import torch
 
 from ganaudit import spec as specs
 from ganaudit import trial
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
-from ganaudit.generators.named import open_named
 from ganaudit.generators.opening import open_generator
 from ganaudit.modules import training
+from ganaudit.named import options_named
 from ganaudit.parsers.opening import open_parser
 from ganaudit.parsers.protocol import ClassInfo, Labels
 from ganaudit.sources.opening import open_source
@@ -67,12 +68,13 @@ def spec(folder, code, parser=None, **source):
 
 
 def parser(folder, code, device="cpu", **asked):
-    return open_parser(spec(folder, code, {"kind": "mine:Mine", **asked}), device, "float32").parser
+    asked = spec(folder, code, {"kind": "mine:Mine", **asked})
+    return open_parser(asked.parser, Context.of(asked, device, "float32", anew=True)).parser
 
 
 def generator(folder, code, **asked):
     whole = spec(folder, code, **asked)
-    return open_generator(whole.generators[0], whole, "cpu").generator
+    return open_generator(whole.generators[0], Context.of(whole, "cpu", "float32", anew=True)).generator
 
 
 # networks that plain classes hold are put into eval mode
@@ -108,13 +110,15 @@ def test_a_network_is_put_into_eval_mode_wherever_it_is_held(tmp_path, place):
 
 def test_a_network_that_had_to_be_put_into_eval_mode_gives_another_key_and_one_that_had_not_the_key_it_had(tmp_path):
     code = "class Mine(Parser):\n    def __init__(self): self.net = network(){}\n"
-    recipes = [
-        open_parser(spec(tmp_path, code.format(mode), {"kind": "mine:Mine"}), "cpu", "float32").recipe
-        for mode in ("", ".eval()")
-    ]
-    assert [recipe.get("eval") for recipe in recipes] == [True, None]
+
+    def recipe(code):
+        asked = spec(tmp_path, code, {"kind": "mine:Mine"})
+        return open_parser(asked.parser, Context.of(asked, "cpu", "float32", anew=True)).recipe
+
+    recipes = [recipe(code.format(mode)) for mode in ("", ".eval()")]
+    assert [each.get("eval") for each in recipes] == [True, None]
     plain = "class Mine(Parser):\n    def __init__(self): self.net = nn.Linear(2, 2)\n"
-    assert "eval" not in open_parser(spec(tmp_path, plain, {"kind": "mine:Mine"}), "cpu", "float32").recipe
+    assert "eval" not in recipe(plain)
 
 
 # what is no function of the image
@@ -172,7 +176,7 @@ def test_a_generator_whose_images_follow_from_more_than_seed_and_index_is_refuse
 def test_a_generator_named_on_the_command_line_is_tried_too(tmp_path):
     spec(tmp_path, f"class Mine(Generator):\n    def image(self, z): {GENERATORS['dropout'][0]}\n")
     with pytest.raises(RequestError, match="fresh noise"):
-        open_named("mine:Mine", None, tmp_path)
+        open_generator(options_named("generators", "mine:Mine", folder=tmp_path), Context(tmp_path))
 
 
 def test_a_collection_that_crops_at_random_is_refused_and_one_whose_first_image_is_torn_is_not(tmp_path):
@@ -192,7 +196,8 @@ def test_a_collection_that_crops_at_random_is_refused_and_one_whose_first_image_
         data = {**whole.model_dump(mode="json"), "real": {"name": "r", "kind": "mine:Mine", "options": {"torn": torn}},
                 "generators": [{"name": "g", "kind": "village"}]}  # fmt: skip
         whole = specs.parse(data)
-        return open_source(Asked(REAL), whole, open_parser(whole, "cpu", "float32"), "cpu")
+        context = Context.of(whole, "cpu", "float32", anew=True)
+        return open_source(Asked(REAL), whole.real, open_parser(whole.parser, context), context)
 
     assert opened(True).read([0]).errors == ["torn"]
     with pytest.raises(RequestError, match="image 0 has other pixels the second time"):

@@ -21,8 +21,8 @@ from torch import nn
 
 from ganaudit import weights
 from ganaudit.errors import RequestError
-from ganaudit.generators import dcgan, progan
-from ganaudit.parsers import unet
+from ganaudit.generators.networks import dcgan, progan
+from ganaudit.parsers.networks import unet
 from ganaudit.parsers.segmentation import unet_parser
 from ganaudit.spec.checkpoints import card_step, metadata_step
 

@@ -12,7 +12,7 @@ from searched_by_hand import Inverted
 
 from ganaudit import spec as specs
 from ganaudit.auditing.run import audit
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.inversion import precision
 
 

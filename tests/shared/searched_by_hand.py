@@ -10,14 +10,14 @@ import torch
 from torch.optim import Adam
 from torch.optim.lr_scheduler import MultiStepLR
 
-from ganaudit import images
+from ganaudit import images, kinds
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import Audit
+from ganaudit.context import Context
 from ganaudit.encoders.files import open_inverter
 from ganaudit.generators.opening import open_generator
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
-from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion.opening import inversion_tasks, make_inversions
 from ganaudit.studies.inversion.photos import OWN_SEED
@@ -49,7 +49,7 @@ class Inverted:
 
     @cached_property
     def generator(self):
-        return open_generator(self.spec.generators[0], self.spec, "cpu").generator
+        return open_generator(self.spec.generators[0], Context.of(self.spec, "cpu", "float32")).generator
 
     @cached_property
     def inverter(self):
@@ -72,7 +72,7 @@ class Inverted:
         """What the parser was shown, (8, 8, 3) uint8; masked samples without their patch."""
         photos = {"heldout": self.spec.heldout, "train": self.spec.train}.get(sample)
         if photos is not None:
-            return opener("datasets", photos.kind)(photos.kind, self.spec.folder, photos.options).image(image).pixels
+            return kinds.find("datasets", photos.kind).open(photos, Context(self.spec.folder)).image(image).pixels
         return images.resize(self.own(image), (8, 8))
 
     def own(self, image):

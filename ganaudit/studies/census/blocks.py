@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ganaudit.options import Source
 from ganaudit.records.store import Store
 from ganaudit.records.tables import IMAGES
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.sources.roles import Asked
-from ganaudit.spec import AnySource, AuditSpec
+from ganaudit.spec import AuditSpec
 from ganaudit.studies.protocol import Stage, UsedKey
 
 PARSING = "parsing"
@@ -33,7 +34,7 @@ class BlockTask:
     study: ClassVar[str] = "census"
 
     @property
-    def source(self) -> AnySource:
+    def source(self) -> Source:
         return self.asked.source(self.spec)
 
     @property

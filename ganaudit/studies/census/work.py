@@ -6,10 +6,11 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from ganaudit import devices, images
+from ganaudit.context import PROCESS, Context
 from ganaudit.errors import AuditError, RequestError
+from ganaudit.features.protocol import Reading
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records.store import Store
@@ -27,7 +30,6 @@ from ganaudit.studies.census.blocks import BlockTask
 from ganaudit.tally import Confusion, Tally, confused, tally
 from ganaudit.version import __version__
 
-T = TypeVar("T")
 log = logging.getLogger("ganaudit.blocks")
 
 
@@ -122,27 +124,50 @@ def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, 
     """The batch's classes, the pixels of one label map, and what became of the true classes where those are known."""
     if batch.labels is not None:
         return tally(torch.from_numpy(batch.labels), None, parser.class_count), int(np.prod(batch.labels.shape[1:])), None
-    pixels = batch.pixels
-    n, size = len(pixels), task.spec.sample.batch
-    if n < size:  # every batch has one size: what is parsed beside an image never changes what is counted for it
-        pixels = torch.cat([pixels, pixels.new_zeros((size - n, *pixels.shape[1:]))])
+    n, size = len(batch.pixels), task.spec.sample.batch
+    with torch.inference_mode(), _blamed("the parser", task):
+        (labels,) = look(batch, (parser,), task)
+        maps, confidence = _checked(labels.maps, labels.confidence, size, parser)
+        counted = tally(maps[:n], confidence[:n], parser.class_count)
+        confusion = None if batch.truth is None else confused(batch.truth, _first_head(maps[:n]), parser.class_count)
+        return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2]), confusion
+
+
+def read_block(task: BlockTask, source: OpenSource, readings: Sequence[Reading]) -> Iterator[tuple[Batch, list[Any]]]:
+    """Every batch of a block with what each reading sees in it; writes nothing."""
+    for _, batch, _ in _batches(task, source):
+        yield batch, look(batch, readings, task)
+
+
+@torch.inference_mode()
+def look(batch: Batch, readings: Sequence[Reading], task: BlockTask) -> list[Any]:
+    """What each reading sees in one batch of images, which were read or sampled once. Rows beyond the batch are padding."""
+    pixels, size = batch.pixels, task.spec.sample.batch
+    if len(pixels) < size:  # every batch has one size: what is read beside an image never changes what is seen in it
+        pixels = torch.cat([pixels, pixels.new_zeros((size - len(pixels), *pixels.shape[1:]))])
     if task.device.startswith("cuda") and not pixels.is_cuda:
         pixels = pixels.pin_memory().to(task.device, non_blocking=True)
+    shown, found = images.to_unit(pixels.to(task.device)), []
+    for reading in readings:
+        with _blamed("the parser" if isinstance(reading, OpenParser) else f"the reading {type(reading).__name__}", task):
+            found.append(reading.read(shown))
+    return found
+
+
+@contextmanager
+def _blamed(who: str, task: BlockTask) -> Iterator[None]:
+    """Says who raised what, in one sentence."""
     try:
-        with torch.inference_mode():
-            labels = parser.parser.parse(images.to_unit(pixels.to(task.device)))
-            maps, confidence = _checked(labels.maps, labels.confidence, size, parser)
-            counted = tally(maps[:n], confidence[:n], parser.class_count)
-            confusion = None if batch.truth is None else confused(batch.truth, _first_head(maps[:n]), parser.class_count)
-            return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2]), confusion
+        yield
     except torch.OutOfMemoryError:
+        size = task.spec.sample.batch
         raise RequestError(
             f"{task.device} has no room for a batch of {size} images; set sample.batch to {max(1, size // 2)}"
         ) from None
     except (RequestError, AuditError):
         raise
     except Exception as error:
-        raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
+        raise AuditError(f"{who} raised {type(error).__name__}: {error}") from error
 
 
 def _checked(maps: Any, confidence: Any, n: int, parser: OpenParser) -> tuple[torch.Tensor, torch.Tensor]:
@@ -215,42 +240,27 @@ def _class_rows(key: str, first: int, batch: Batch, counted: Tally) -> pa.Table:
 
 # Models are loaded once per process. An entry is known by its content, so that a changed file is opened anew.
 
-_LOCK = threading.Lock()
-_PARSERS: dict[str, OpenParser] = {}
-_SOURCES: dict[str, OpenSource] = {}
-KEPT = 16
-"""Open sources and parsers a process keeps."""
+
+def _context(task: BlockTask) -> Context:
+    return Context.of(task.spec, task.device, task.precision)
 
 
 def _parser(task: BlockTask) -> OpenParser:
-    return _once(
-        _PARSERS,
-        f"{task.parser_key} {task.device} {task.precision}",
-        lambda: open_parser(task.spec, task.device, task.precision),
-    )
+    context = _context(task)
+    known = f"parser {task.parser_key} {task.device} {task.precision}"
+    return context.opened(known, lambda: open_parser(task.spec.parser, context))
 
 
 def _source(task: BlockTask) -> OpenSource:
-    source = task.source.model_dump(mode="json", exclude={"name", "count"})
-    known = canonical([task.key, task.device, str(task.spec.folder), source])
-    parser = _parser(task)
-    return _once(_SOURCES, known, lambda: open_source(task.asked, task.spec, parser, task.device))
-
-
-def _once(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
-    with _LOCK:
-        if name not in kept:
-            while len(kept) >= KEPT:
-                kept.pop(next(iter(kept)))
-            kept[name] = make()
-        return kept[name]
+    source, context, parser = task.source, _context(task), _parser(task)
+    said = source.model_dump(mode="json", exclude={"name", "count"})
+    known = canonical(["source", task.key, task.device, str(task.spec.folder), said])
+    return context.opened(known, lambda: open_source(task.asked, source, parser, context))
 
 
 def forget() -> None:
     """Close every open source and parser of this process."""
-    with _LOCK:
-        _PARSERS.clear()
-        _SOURCES.clear()
+    PROCESS.forget()
 
 
 _SEATS = threading.local()

@@ -11,11 +11,11 @@ import torch
 
 from ganaudit import devices, images
 from ganaudit.inversion.inverters import Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.penalty import calibrate
 from ganaudit.inversion.precision import IMAGES, STEPS, TOLERATED, choose_precision
 from ganaudit.keys import source_key
 from ganaudit.records.store import Store
-from ganaudit.registry import opener
 from ganaudit.studies.inversion.photos import OWN_SEED
 from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS
 from ganaudit.studies.inversion.targets import own_pixels, resized
@@ -47,7 +47,7 @@ def calibrated(
     if not path.exists():
         began = time.perf_counter()
         task = _own_task(base, count if method_has_residuals else min(count, IMAGES))
-        chosen = choose_precision(task, opener("inverters", method), wanted)
+        chosen = choose_precision(task, inverter(method), wanted)
         row: dict[str, Any] = {
             "key": key, "generator_key": generator_key, "method": method, "precision": chosen.name, "change": chosen.change,
             "precision_images": chosen.images, "penalty_images": 0,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from ganaudit import devices, kinds
+from ganaudit.context import Context
 from ganaudit.encoders.files import check_fit, find_inverter, open_inverter
 from ganaudit.encoders.networks import Encoder
 from ganaudit.errors import RequestError
@@ -21,7 +23,7 @@ from ganaudit.parsers.opening import open_parser
 from ganaudit.records.store import Store
 from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import GENERATED
-from ganaudit.spec import AuditSpec, FactorySource, Invert, WeightsSource
+from ganaudit.spec import AuditSpec, Invert
 from ganaudit.studies.inversion.settings import InversionsDone
 from ganaudit.studies.inversion.targets import ROLES, Eye
 from ganaudit.studies.inversion.work import Names, Work
@@ -56,8 +58,7 @@ def inversion_tasks(planned: Plan) -> tuple[list[InversionTask], list[str]]:
     for source in planned.sources:
         if source.role != GENERATED:
             continue
-        asked = source.asked.source(planned.spec)
-        if not isinstance(asked, WeightsSource | FactorySource):
+        if kinds.live(source.kind) is None:
             notes.append(f"{source.name!r} is not inverted: a source of kind {source.kind!r} is images, not a generator.")
             continue
         tasks.append(
@@ -83,18 +84,16 @@ def make_inversions(task: InversionTask) -> InversionsDone:
         base = base_task(opened, asked, task.spec, task.device, found)
     except RequestError as error:
         raise RequestError(f"{task.name!r} cannot be inverted: {error}") from None
-    eye = Eye(open_parser(task.spec, task.device, task.precision), task.spec.sample.batch, task.device)
+    context = Context.of(task.spec, task.device, task.precision)
+    eye = Eye(open_parser(task.spec.parser, context), task.spec.sample.batch, task.device)
     names = Names(task.name, task.run, task.generator_key, task.parser_key, task.photo_keys)
     return Work(task.spec, names, store, eye, base, digests, notes).run()
 
 
 def open_for(spec: AuditSpec, place: int, device: str) -> OpenGenerator | str:
     """The generator at a place of the audit file, frozen; or why it cannot be inverted."""
-    asked = spec.generators[place]
-    assert isinstance(asked, WeightsSource | FactorySource)
-    opened = open_generator(asked, spec, device)
-    if isinstance(opened.generator, torch.nn.Module):
-        opened.generator.requires_grad_(False)
+    precision = devices.precision(spec.run.precision, device)
+    opened = open_generator(spec.generators[place], Context.of(spec, device, precision))
     try:
         read_shape(opened.generator)
         generator_digest(opened.generator)

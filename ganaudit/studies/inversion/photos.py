@@ -21,13 +21,13 @@ from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import GeneratorShape, choose_layers, generator_digest, read_shape
 from ganaudit.inversion import fidelity
 from ganaudit.inversion.inverters import NEEDS, Inverted, Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import Penalty, calibrate
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.search_space import floors
 from ganaudit.parsers.protocol import Parser
 from ganaudit.paths import plain_file
-from ganaudit.registry import opener
 from ganaudit.report.side_by_side import side_by_side, webp
 
 OWN_SEED = 1_000_013
@@ -83,7 +83,7 @@ def encoders_for(generator: Generator, shape: GeneratorShape, method: str, file:
     Raises RequestError for an unknown method, an inverter of another generator, and where there is none, saying what to run.
     """
     if method not in NEEDS:
-        opener("inverters", method)  # raises, with the nearest name
+        inverter(method)  # raises, with the nearest name
     kind = NEEDS.get(method)
     if kind is None:
         return {}
@@ -119,7 +119,7 @@ def invert_photos(
     with torch.no_grad():
         own = images.to_unit(images.to_bytes(generator.run(state)["image"]))
     good = [photo for photo in photos if photo.pixels is not None]
-    run = opener("inverters", method)
+    run = inverter(method)
     task = Task(
         generator, shape, choice, objective.targets(own), range(OWN), objective, search, OWN_SEED, restarts, encoders,
         floors(generator),

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import images
+from ganaudit import devices, images
+from ganaudit.context import Context
 from ganaudit.generators.protocol import Generator
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.random import uniforms
@@ -155,7 +156,8 @@ def photos(store: Store, run: str, spec: AuditSpec, eye: Eye, sample: str, count
         present[place[image], class_id] = True
     chosen = draw(np.array(offered, dtype=np.int64), present, count, spec.sample.seed)
     picked = [offered[number] for number in chosen.places.tolist()]
-    source = open_source(Asked(role), spec, eye.parser, eye.device)
+    asked, context = Asked(role), Context.of(spec, eye.device, devices.precision(spec.run.precision, eye.device))
+    source = open_source(asked, asked.source(spec), eye.parser, context)
     parts = [source.read(picked[i : i + eye.batch]).pixels for i in range(0, len(picked), eye.batch)]
     pixels = torch.cat(parts) if parts else torch.zeros((0, 1, 1, 3), dtype=torch.uint8)
     return Sought(sample, tuple(picked), tuple(chosen.weights.tolist()), pixels, *eye.see(pixels))

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ganaudit import devices, images
 from ganaudit.inversion.inverters import NEEDS, OVER_Z, Inverted, Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.inversion.search import Search
 from ganaudit.keys import digest, source_key
 from ganaudit.records.store import Store
-from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec, Invert
 from ganaudit.studies.inversion import rows
 from ganaudit.studies.inversion.calibration import Calibration, calibrated
@@ -198,7 +198,7 @@ class Work:
         objective = replace(self.base.objective, penalty=_penalty(factor, known))
         began = time.perf_counter()
         targets = objective.targets(target, weighed)
-        made = opener("inverters", setting.method)(replace(task, objective=objective, targets=targets))
+        made = inverter(setting.method)(replace(task, objective=objective, targets=targets))
         if made.note is not None and (said := f"{self.names.generator!r}: {made.note}.") not in self.notes:
             self.notes.append(said)
         return made, (time.perf_counter() - began) / len(target)

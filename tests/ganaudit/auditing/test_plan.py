@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import blocks, plan, run_name
 from ganaudit.errors import RequestError
-from ganaudit.generators import dcgan
+from ganaudit.generators.networks import dcgan
 from ganaudit.records.store import BLOCK, Store
 from ganaudit.studies.census.blocks import missing
 

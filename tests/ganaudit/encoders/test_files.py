@@ -11,7 +11,7 @@ from ganaudit.encoders import files as inverter_files
 from ganaudit.encoders.files import check_fit, find_inverter, open_inverter, save_inverter
 from ganaudit.encoders.networks import DirectEncoder, DirectShape, LayeredEncoder, LayeredShape, Trunk
 from ganaudit.errors import RequestError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import LayerShape, generator_digest, read_shape
 
 

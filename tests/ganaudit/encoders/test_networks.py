@@ -20,8 +20,8 @@ from ganaudit.encoders.networks import (
     parameters,
     square_error,
 )
-from ganaudit.generators.dcgan import dcgan
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.dcgan import dcgan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import LayerShape, read_shape
 
 PUBLISHED = LayeredShape(

@@ -6,10 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganaudit import weights
+from ganaudit import kinds, weights
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
-from ganaudit.generators import dcgan, progan, stylegan
-from ganaudit.registry import opener
+from ganaudit.generators.networks import dcgan, progan, stylegan
+from ganaudit.generators.opening import open_generator
+from ganaudit.named import options_named
 from ganaudit.training.builtin import FIRST, MODELS
 
 
@@ -163,7 +165,8 @@ def test_a_run_goes_on_from_any_layer_and_from_one_style_a_layer():
         body.run(state, upto="layer9")
 
 
-SHIPPED = [name for name, model in MODELS.items() if model.kind != "unet" and name in weights.builtin_names()]
+FAMILIES = kinds.names("generators")
+SHIPPED = [name for name, model in MODELS.items() if model.kind in FAMILIES and name in weights.builtin_names()]
 
 
 def test_the_three_generators_ship():
@@ -175,7 +178,7 @@ def test_the_three_generators_ship():
 def test_a_shipped_generator_opens_is_small_and_its_first_layer_is_a_quarter_of_the_pixels(name):
     found = weights.load(f"builtin:{name}")
     assert found.path.stat().st_size <= 2 * 2**20
-    generator = weights.network(found, opener("generators", MODELS[name].kind))
+    generator = open_generator(options_named("generators", name), Context()).generator
     state = generator.run(generator.latents(1, torch.arange(2)), upto="layer1")
     assert state["layer1"][0].numel() <= 3072 == FIRST * 16
     image = generator.run(state, after="layer1")["image"]

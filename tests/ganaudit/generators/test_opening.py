@@ -10,13 +10,14 @@ from safetensors.torch import save_file
 
 from ganaudit import spec as specs
 from ganaudit.auditing.run import prepared
+from ganaudit.context import Context
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.opening import open_generator
-from ganaudit.generators.progan import progan
 from ganaudit.records.tables import SOURCES
 
 FACTORY = """
 from safetensors.torch import load_file
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 def make(weights):
     made = progan(4, 4, ((4,),))
     made.load_state_dict(load_file(weights))
@@ -42,7 +43,7 @@ def asked(folder, *generators):
 
 def opened(spec):
     """Name → step, as the generators are opened."""
-    return {one.name: open_generator(one, spec, "cpu").training_step for one in spec.generators}
+    return {one.name: open_generator(one, Context.of(spec, "cpu", "float32")).training_step for one in spec.generators}
 
 
 def recorded(spec):

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ganaudit.errors import RequestError
-from ganaudit.generators import dcgan, progan
+from ganaudit.generators.networks import dcgan, progan
 from ganaudit.generators.opening import check_protocol
 from ganaudit.generators.protocol import Generator
 from ganaudit.random import normals
@@ -50,7 +50,7 @@ def test_an_image_has_its_latent_alone_in_any_batch_and_its_pixels_to_rounding(g
 def test_running_up_to_a_layer_and_after_it_is_running_through(generator):
     latents = generator.latents(1, torch.arange(3))
     whole = generator.run(latents)["image"]
-    assert tuple(whole.shape) == (3, 3, generator.resolution, generator.resolution)
+    assert tuple(whole.shape) == (3, 3, *generator.resolution)
     assert whole.abs().max() <= 1
     for layer in generator.layers:
         part = generator.run(latents, upto=layer)
@@ -85,7 +85,7 @@ def test_a_layer_that_does_not_exist_is_answered_with_those_that_do(generator, w
 def test_every_layer_doubles_the_side_from_4(generator):
     latents = generator.latents(1, torch.arange(1))
     sides = [generator.run(latents, upto=name)[name].shape[-1] for name in generator.layers]
-    assert sides == [4 * 2**k for k in range(len(sides))] and generator.resolution == sides[-1]
+    assert sides == [4 * 2**k for k in range(len(sides))] and generator.resolution == (sides[-1], sides[-1])
 
 
 def test_it_is_a_generator_and_calling_it_samples_it(generator):

@@ -7,8 +7,8 @@ import torch
 from reference import TinyProGAN
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.dcgan import dcgan
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.dcgan import dcgan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import GeneratorShape, LayerShape, choose_layers, generator_digest, read_shape
 
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from reference import TinyProGAN
 
-from ganaudit.generators.dcgan import dcgan
-from ganaudit.generators.progan import pixel_norm, progan
+from ganaudit.generators.networks.dcgan import dcgan
+from ganaudit.generators.networks.progan import pixel_norm, progan
 from ganaudit.inversion.fused import _leaky_norm, doubled, search_twin
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.search import Search, search
@@ -37,7 +37,7 @@ def test_image_layers_and_slopes_are_the_generators(family):
     for before, name in zip((None, *generator.layers), generator.layers, strict=False):
         state, other = (one.run(held, after=before, upto=name) for one, held in ((generator, state), (twin, other)))
         assert torch.allclose(other[name], state[name], atol=1e-5), name
-    weights, slopes = torch.randn(5, 3, generator.resolution, generator.resolution), []
+    weights, slopes = torch.randn(5, 3, *generator.resolution), []
     for one in (generator, twin):
         free = z.clone().requires_grad_()
         (one.run({"z": free})["image"] * weights).sum().backward()

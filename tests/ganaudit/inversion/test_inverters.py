@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ganaudit import kinds
 from ganaudit.encoders.networks import DirectEncoder, DirectShape, LayeredEncoder, LayeredShape
 from ganaudit.errors import RequestError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.inverters import NEEDS, OVER_Z, Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import calibrate
 from ganaudit.inversion.search import Search
-from ganaudit.registry import REGISTRY, opener
 
 COUNT = 5
 
@@ -42,7 +43,7 @@ def task(generator):
 
 
 def run(task, method):
-    return opener("inverters", method)(task)
+    return inverter(method)(task)
 
 
 def error(task, found):
@@ -82,8 +83,11 @@ def test_what_searches_no_z_has_no_further_starts(task, method):
     assert len(run(replace(task, wide=2), method).every) == 1
 
 
-def test_the_registry_has_every_method_and_no_other():
-    assert set(REGISTRY["inverters"]) == set(NEEDS)
+def test_every_method_is_a_kind_that_says_what_it_needs():
+    needs = {kind: NEEDS[kind] for kind in kinds.names("inverters")}
+    assert needs == {"latent": None, "encoder": "encoder", "layered": "layered", "encoder+latent": "encoder",
+                     "layered+latent": "layered", "layerwise": "layered", "feature": "layered"}  # fmt: skip
+    assert OVER_Z == ("latent", "encoder+latent", "layered+latent")
 
 
 def test_layers_and_ratios_are_what_is_freed(task):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion import precision
 from ganaudit.inversion.inverters import Task, latent, picked

@@ -15,10 +15,10 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.presets import PRESETS, settings_of
 from ganaudit.inversion.search import Search
 from ganaudit.records.store import Store
-from ganaudit.registry import opener
 from ganaudit.spec import Invert
 from ganaudit.studies.inversion import calibration
 
@@ -95,7 +95,7 @@ def test_a_search_is_made_by_a_presets_settings(name):
     target = generator.run(generator.latents(1, torch.arange(3)))["image"].clamp(-1, 1)
     task = Task(generator, shape, choice, settings.objective.targets(target), range(3), settings.objective,
                 replace(settings.search, steps=6), encoders={"layered": encoder})  # fmt: skip
-    found = opener("inverters", preset.method)(task).found
+    found = inverter(preset.method)(task).found
     assert bool((found.loss_best < found.loss_first).all()) and found.errors == (None,) * 3
     if preset.perceptual == "inverter":
         other = LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval()

@@ -10,7 +10,7 @@ import torch
 from reference import SIZES, TinyProGAN, residual_search, standard_sample
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.inversion import search as searching
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import Perceptual

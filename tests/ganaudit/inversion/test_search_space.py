@@ -7,7 +7,7 @@ import torch
 from reference import LAYERS, SIZES, TinyProGAN, standard_sample
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.dcgan import dcgan
+from ganaudit.generators.networks.dcgan import dcgan
 from ganaudit.inversion.search_space import Span, floors, with_residuals
 
 

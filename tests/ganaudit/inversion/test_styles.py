@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from ganaudit.encoders.networks import LayeredEncoder, LayeredShape
+from ganaudit.generators.networks.stylegan import StyleGenerator, stylegan
 from ganaudit.generators.protocol import with_z
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.generators.stylegan import StyleGenerator, stylegan
 from ganaudit.inversion.inverters import Task
+from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.search_space import Span
 from ganaudit.random import normals
-from ganaudit.registry import opener
 
 
 class Styled(nn.Module):
@@ -99,7 +99,7 @@ def test_noise_stays_that_of_the_image_whatever_is_searched(generator):
         target = generator.run(generator.latents(5, torch.arange(3)))["image"]
     indices = [4, 0, 9]
     task = Task(generator, shape, choose_layers(shape), objective.targets(target), indices, objective, Search(4), 7)
-    made = opener("inverters", "latent")(task)
+    made = inverter("latent")(task)
     assert set(made.found.free) == {"z"}
     state = generator.latents(7, torch.tensor(indices))
     again = generator.run({**{name: value for name, value in state.items() if name != "w"}, "z": made.z})["image"]
@@ -122,7 +122,7 @@ def test_z_and_early_layers_are_evidence_a_free_feature_is_a_bound(generator):
         generator, shape, choice, objective.targets(target), range(3), objective, Search(8), 7, encoders=encoders
     )  # fmt: skip
     for method, evidential in (("latent", True), ("layered+latent", True), ("layerwise", True), ("feature", False)):
-        made = opener("inverters", method)(task)
+        made = inverter(method)(task)
         assert made.evidential is evidential
         assert bool((made.found.loss_best < made.found.loss_first).any()), method
         assert made.z.shape == (3, 6)

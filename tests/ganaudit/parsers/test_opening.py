@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.parsers.masks import MaskClasses
 from ganaudit.parsers.opening import open_parser
@@ -33,7 +34,7 @@ GOOD = "(ClassInfo(1, 'a'), ClassInfo(2, 'b', 'material'))"
 def opened(folder: Path, parser, precision="float32"):
     data = {"name": "n", "folder": str(folder), "parser": parser, "real": {"name": "r", "kind": "village"},
             "generators": [{"name": "g", "kind": "village"}]}  # fmt: skip
-    return open_parser(parse(data), "cpu", precision)
+    return open_parser(parse(data).parser, Context(folder, precision=precision))
 
 
 def own(folder: Path, classes=GOOD, resolution="8", **asked):

@@ -11,9 +11,9 @@ from torch import nn
 
 from ganaudit import images, weights
 from ganaudit.errors import RequestError
+from ganaudit.parsers.networks.unet import UNet, from_weights
 from ganaudit.parsers.protocol import Parser
 from ganaudit.parsers.segmentation import SegmentationParser, fused, unet_parser
-from ganaudit.parsers.unet import UNet, from_weights
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence

@@ -12,6 +12,7 @@ from PIL import Image as pillow
 
 from ganaudit import images
 from ganaudit import spec as specs
+from ganaudit.context import Context
 from ganaudit.datasets.masks import MasksDataset
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.parsers.opening import open_parser
@@ -34,7 +35,8 @@ def opened(folder: Path, source, generated=True, parser=None, store="/nonexisten
     chosen = spec.generators[0] if generated else spec.real
     role = Asked(GENERATED if generated else REAL)
     assert role.source(spec) is chosen
-    return open_source(role, spec, open_parser(spec, "cpu", "float32"), "cpu")
+    context = Context.of(spec, "cpu", "float32")
+    return open_source(role, chosen, open_parser(spec.parser, context), context)
 
 
 def noise(**options):

@@ -135,7 +135,7 @@ def test_an_unknown_kind_is_told_the_nearest_one(place, kind, nearest):
 
 def test_a_kind_for_generators_is_none_for_real_images():
     (line,) = mistakes(changed(real={"name": "r", "kind": "dcgan", "weights": "x"}))
-    assert line == "real.kind: unknown kind 'dcgan'; There are: village, folder, masks, module:factory"
+    assert line == "real.kind: unknown kind 'dcgan'; There are: folder, masks, village, module:factory"
 
 
 @pytest.mark.parametrize("kind", [None, 3, ["folder"], ...])

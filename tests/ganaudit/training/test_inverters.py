@@ -10,7 +10,7 @@ import torch
 from ganaudit.encoders.files import open_inverter
 from ganaudit.encoders.networks import DirectEncoder, LayeredEncoder
 from ganaudit.errors import RequestError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import generator_digest
 from ganaudit.training.inverters import InverterRecipe, InverterTraining
 from ganaudit.training.loop import Budget, train

@@ -13,7 +13,7 @@ from ganaudit.encoders import files as inverter_files
 from ganaudit.encoders.files import save_inverter
 from ganaudit.encoders.networks import LayeredEncoder, LayeredShape
 from ganaudit.errors import RequestError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import generator_digest, read_shape
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.search import Search

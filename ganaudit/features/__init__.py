@@ -1,0 +1,1 @@
+"""Readings beside the parser's: feature networks. One kind a file."""

@@ -1,0 +1,1 @@
+"""Networks of the generator families: importing one imports torch."""

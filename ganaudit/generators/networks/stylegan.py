@@ -1,0 +1,225 @@
+"""The style-based body: a mapping network, layers modulated by styles (Karras et al., CVPR 2019 and 2020), noise by index.
+
+A layer's convolution sees its input scaled by the style, and its output is demodulated, as in the second paper. Scaling
+activations instead of weights is the same linear map, and needs no convolution of its own for each image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganaudit.errors import RequestError
+from ganaudit.generators.networks.output import Output
+from ganaudit.generators.networks.progan import convolution_widths, pixel_norm
+from ganaudit.generators.protocol import LayeredGenerator, Space, State
+from ganaudit.random import normals
+
+GAIN = math.sqrt(2.0)
+"""Keeps the size of what passes a leaky ReLU."""
+SLOW = 0.1
+"""Share of the learning rate at which the mapping network learns: its parameters are kept divided by it."""
+STYLES = 10_000
+"""Latents over which the statistics of w are taken."""
+
+
+class SlowLinear(nn.Module):
+    """A linear layer (N, L) -> (N, L) whose parameters are kept divided by SLOW."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(width, width) / SLOW)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * (SLOW * x.shape[1] ** -0.5), self.bias * SLOW)
+
+
+class MappingNetwork(nn.Module):
+    """z (N, L) on its sphere -> w (N, L)."""
+
+    def __init__(self, latent: int, depth: int) -> None:
+        super().__init__()
+        self.linears = nn.ModuleList(SlowLinear(latent) for _ in range(depth))
+
+    def forward(self, z: Tensor) -> Tensor:
+        w = pixel_norm(z)
+        for linear in self.linears:
+            w = F.leaky_relu(linear(w), 0.2) * GAIN
+        return w
+
+
+class Modulated(nn.Module):
+    """A 3x3 convolution of x (N, in, h, w) under style w (N, L): (N, out, h, w), each output channel of unit expected size."""
+
+    def __init__(self, latent: int, before: int, after: int) -> None:
+        super().__init__()
+        self.style = nn.Linear(latent, before)
+        self.weight = nn.Parameter(torch.randn(after, before, 3, 3) * (before * 9) ** -0.5)
+        self.bias = nn.Parameter(torch.zeros(after))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        style = self.style(w).float() + 1.0
+        squares = self.weight.float().square().sum(dim=(2, 3))
+        size = torch.rsqrt(style.square() @ squares.T + 1e-8)
+        x = F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight, padding=1)
+        x = x * size[:, :, None, None].to(x.dtype)
+        if noise is not None:
+            x = x + noise.to(x.dtype)
+        return F.leaky_relu(x + self.bias[:, None, None].to(x.dtype), 0.2) * GAIN
+
+
+class Styled(nn.Module):
+    """One resolution: (N, C, h, w) -> (N, widths[-1], 2h, 2w); the first keeps its side and has the constant of the start.
+
+    noise (N, 1, 2h, 2w) is added before the first convolution's nonlinearity, times a learned strength.
+    """
+
+    def __init__(self, latent: int, width: int, widths: Sequence[int], first: bool) -> None:
+        super().__init__()
+        chain = [width, *widths]
+        if first:
+            self.constant = nn.Parameter(torch.randn(width, 4, 4))
+        self.first = first
+        self.convolutions = nn.ModuleList(Modulated(latent, a, b) for a, b in pairwise(chain))
+        self.strength = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        if not self.first:
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        for place, convolution in enumerate(self.convolutions):
+            x = convolution(x, w, noise * self.strength if noise is not None and place == 0 else None)
+        return x
+
+
+class StyleGenerator(LayeredGenerator):
+    """A style-based generator.
+
+    Its latents hold `z` (N, L) and, for each layer, the noise of image i, fixed by its index: `noise1` (N, 1, 4, 4) and so on.
+    A state that also holds `w`, (N, L) or one style a layer (N, layers, L), is run from that instead of from `z`: nothing adds
+    it but its user, so that it is never out of step with `z`. A state without noise is run without.
+    """
+
+    def __init__(self, latent: int, mapping: int, layers: Sequence[tuple[str, nn.Module]], output: nn.Module) -> None:
+        super().__init__(latent, layers, output, resolution=4 * 2 ** (len(layers) - 1))
+        self.mapping = MappingNetwork(latent, mapping)
+        self.cutoff: int | None = None
+        self.noise = "index"
+        self._statistics: tuple[Tensor, Tensor] | None = None
+
+    def sampled(self, truncation: float | None = None, cutoff: int | None = None, noise: str = "index") -> None:
+        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. noise: by the
+        image's index, `const` or `none`. Raises RequestError for a cutoff beyond its layers."""
+        if cutoff is not None and cutoff > len(self.layers):
+            raise RequestError(f"cutoff is {cutoff}, and this generator has {len(self.layers)} layers that take a style")
+        self.truncation, self.cutoff, self.noise = truncation, cutoff, noise
+
+    @property
+    def sampling(self) -> Mapping[str, Any]:
+        """How it is sampled, where that is not the default."""
+        said = {"truncation": self.truncation, "cutoff": self.cutoff, "noise": None if self.noise == "index" else self.noise}
+        return {name: value for name, value in said.items() if value is not None}
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """z, w, and w+ with a style for each layer; their statistics are before truncation."""
+        mean, deviation = self.statistics()
+        first, layers = self.layers[0], len(self.layers)
+        every = (mean.expand(layers, -1), deviation.expand(layers, -1))
+        return (
+            Space("z", (self.latent,), "normal", "mapping"), Space("w", (self.latent,), None, first, mean, deviation),
+            Space("w+", (layers, self.latent), None, first, *every),
+        )  # fmt: skip
+
+    @torch.inference_mode(False)  # they also stand in searches, whose gradients go through them
+    @torch.no_grad()
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (L,) of w over 10,000 latents of a fixed seed."""
+        if self._statistics is None:
+            device = next(self.parameters()).device
+            parts = [range(first, first + 1000) for first in range(0, STYLES, 1000)]
+            draws = (torch.from_numpy(normals(0, "statistics of w", part, self.latent)).to(device) for part in parts)
+            styles = torch.cat([self.mapping(z).double() for z in draws])
+            self._statistics = (styles.mean(dim=0).float(), styles.std(dim=0).float())
+        return self._statistics
+
+    def latents(self, seed: int, indices: Tensor) -> State:
+        """Standard normal `z` and noise, float32 on the generator's device."""
+        device = next(self.parameters()).device
+        places = indices.cpu().numpy()
+        found = {"z": torch.from_numpy(normals(seed, "latent z", places, self.latent)).to(device)}
+        for number in range(len(self.layers) if self.noise != "none" else 0):
+            side = 4 * 2**number
+            which = places if self.noise == "index" else 0 * places
+            draws = torch.from_numpy(normals(seed if self.noise == "index" else 0, f"noise {side}", which, side * side))
+            found[f"noise{number + 1}"] = draws.view(-1, 1, side, side).to(device)
+        return MappingProxyType(found)
+
+    def run(self, state: State, after: str | None = None, upto: str | None = None) -> State:
+        """See `Generator.run`. Raises RequestError for a layer that does not exist, naming those that do."""
+        if "w" in state:
+            return super().run(state, after, upto)
+        found = super().run({**state, "w": self._truncated(self.mapping(state["z"]))}, after, upto)
+        return MappingProxyType({name: value for name, value in found.items() if name != "w"})
+
+    def _truncated(self, w: Tensor) -> Tensor:
+        """Styles (N, L) on their way to the mean: (N, L), or (N, layers, L) where not every layer's are."""
+        if self.truncation is None:
+            return w
+        mean = self.statistics()[0].to(w)
+        nearer = mean + self.truncation * (w - mean)
+        if self.cutoff is None:
+            return nearer
+        return torch.stack([nearer if place < self.cutoff else w for place in range(len(self.layers))], dim=1)
+
+    def start(self, state: State) -> Tensor:
+        """The learned constant, as often as there are styles: (N, C, 4, 4)."""
+        constant = self.get_parameter(f"{self.layers[0]}.constant")
+        return constant.expand(len(state["w"]), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+
+    def layer(self, name: str, x: Tensor, state: State) -> Tensor:
+        number, w = self.layers.index(name), state["w"]
+        output: Tensor = self.get_submodule(name)(x, w[:, number] if w.ndim == 3 else w, state.get(f"noise{number + 1}"))
+        return output
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Images (N, 3, H, W) in [-1, 1] of latents (N, latent): with fresh noise while it is trained, without noise after."""
+        state = {"z": z}
+        if self.training:
+            for number in range(len(self.layers)):
+                side = 4 * 2**number
+                state[f"noise{number + 1}"] = torch.randn(len(z), 1, side, side, device=z.device)
+        return self.run(state)["image"]
+
+
+def stylegan(latent: int, mapping: int, width: int, widths: Sequence[Sequence[int]]) -> StyleGenerator:
+    """`layer1` is (width, 4, 4), one convolution of the constant; each further layer doubles the side, with convolutions to
+    widths[k]. mapping: linear layers of the mapping network."""
+    layers: list[tuple[str, nn.Module]] = [("layer1", Styled(latent, width, [width], first=True))]
+    for number, chain in enumerate(widths, start=2):
+        layers.append((f"layer{number}", Styled(latent, width, chain, first=False)))
+        width = chain[-1]
+    return StyleGenerator(latent, mapping, layers, Output(width))
+
+
+def from_weights(tensors: Mapping[str, Tensor]) -> StyleGenerator:
+    """The body whose sizes are those of `tensors` (its parameters are not filled yet)."""
+    try:
+        latent = int(tensors["mapping.linears.0.weight"].shape[0])
+        width = int(tensors["layer1.constant"].shape[0])
+        depth = 0
+        while f"mapping.linears.{depth}.weight" in tensors:
+            depth += 1
+        widths = convolution_widths(tensors)
+    except (KeyError, IndexError) as missing:
+        raise RequestError(f"these are not the weights of a stylegan generator (no usable {missing})") from None
+    if not widths:
+        raise RequestError("these are not the weights of a stylegan generator (no layer2)")
+    return stylegan(latent, depth, width, widths)

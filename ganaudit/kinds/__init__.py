@@ -1,0 +1,203 @@
+"""The one registry. A kind of generator, parser, dataset, feature network or inverter is one file that describes itself.
+
+A file of a room's folder that says `KIND = Kind(…)` adds a kind (`KINDS: tuple[Kind, ...] = (…)` several); so does an entry
+point of another package, in the group of the room, such as `ganaudit.generators`, named like its kind. The audit file's parts,
+its mistakes, `ganaudit list` and the table in docs/audit-file.md follow. A room is searched when an audit file is loaded or
+listed; a package's entry point is imported only when its kind is named, or listed. The kinds that ship import torch in `open`,
+not at their top, so that a wrong audit file is told at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import BeforeValidator, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from ganaudit.errors import RequestError
+from ganaudit.kinds.mistakes import nearest
+from ganaudit.options import Part
+
+if TYPE_CHECKING:
+    from ganaudit.context import Context
+
+Room = Literal["generators", "parsers", "datasets", "inverters", "features"]
+ROOMS: tuple[Room, ...] = get_args(Room)
+FOLDERS: dict[Room, str] = {room: f"ganaudit.{room}" for room in ROOMS} | {"inverters": "ganaudit.inversion"}
+"""The packages whose files are searched, and the groups of entry points."""
+OWN = "module:factory"
+"""The kind that any `module:factory` is of."""
+
+PLACES: dict[str, tuple[Room, ...]] = {
+    "parser": ("parsers",), "real": ("datasets",), "heldout": ("datasets",), "train": ("datasets",), "truth": ("datasets",),
+    "generators": ("generators", "datasets"),
+}  # fmt: skip
+"""The rooms whose kinds may stand at a place of the audit file; of two kinds of one name, that of the first room."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind. open: of a generator, parser or feature network, returns it, or `Opened` with what enters its key; of a
+    dataset, returns the collection; of an inverter, returns what inverts a task. needs: the trained inverter that it starts
+    from. offers: `labels` (true label maps), `maps` (label maps that stand for the parser's), `precision` (computes in the
+    run's), `no images` (a parser that reads none), `z` (a search over z)."""
+
+    name: str
+    options: type[Part]
+    open: Callable[[Any, Context], Any]
+    summary: str
+    offers: frozenset[str] = field(default=frozenset())
+    needs: str | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model with what enters its content key, digests of what it was made from, and its weights file."""
+
+    model: Any
+    recipe: Mapping[str, Any]
+    digests: Mapping[str, str] = field(default_factory=dict)
+    weights: Path | None = None
+
+
+def find(room: Room, name: str) -> Kind:
+    """The kind of that name; `module:factory` of any name with a colon. Raises RequestError with the nearest valid name."""
+    name = OWN if ":" in name else name
+    kinds = _shipped(room)
+    if name in kinds:
+        return kinds[name]
+    offered = _offered(room, tuple(sys.path))
+    if name not in offered:
+        raise RequestError(f"there is no {name!r} among the {room}{nearest(name, names(room))}")
+    return _loaded(room, name, offered[name])
+
+
+def at(place: str, name: str) -> Kind:
+    """The kind of that name at a place of the audit file. Raises RequestError likewise."""
+    rooms = PLACES[place]
+    return find(next((room for room in rooms if (OWN if ":" in name else name) in names(room)), rooms[0]), name)
+
+
+def live(name: str) -> Kind | None:
+    """The kind of that name where it is a generator that can be run, not images that one has made."""
+    return find("generators", name) if (OWN if ":" in name else name) in names("generators") else None
+
+
+def names(room: Room) -> list[str]:
+    """Every kind of a room, those of other packages too, none of which is imported."""
+    return list(dict.fromkeys([*_shipped(room), *_offered(room, tuple(sys.path))]))
+
+
+def names_at(place: str) -> list[str]:
+    """Every kind that may stand at a place of the audit file, `module:factory` last."""
+    found = dict.fromkeys(name for room in PLACES[place] for name in names(room))
+    return sorted((name for name in found if _allowed(place, name)), key=lambda name: name == OWN)
+
+
+def _allowed(place: str, name: str) -> bool:
+    """A truth has label maps of its own; of another package's kind that is asked when it is opened."""
+    shipped = _shipped("datasets")
+    return place != "truth" or name not in shipped or "labels" in shipped[name].offers
+
+
+def summaries(room: Room) -> dict[str, str]:
+    """Name → one line about every kind that a place for `room` takes; of one that cannot be loaded, why."""
+    found: dict[str, str] = {}
+    for each in PLACES["generators"] if room == "generators" else (room,):
+        for name in names(each):
+            if name not in found:
+                try:
+                    found[name] = find(each, name).summary
+                except RequestError as error:
+                    found[name] = str(error)
+    return dict(sorted(found.items(), key=lambda item: item[0] == OWN))
+
+
+def is_shipped(kind: Kind) -> bool:
+    """Whether it is one of this package's own."""
+    return any(kind is each for room in ROOMS for each in _shipped(room).values())
+
+
+def options_at(place: str) -> BeforeValidator:
+    """What turns a mapping at a place of the audit file into its kind's options."""
+
+    def options(value: Any) -> Any:
+        kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+        if not isinstance(kind, str):
+            raise _mistake("no_kind", "missing; every source and parser has one", value)
+        valid = names_at(place)
+        if (OWN if ":" in kind else kind) not in valid:
+            raise _mistake("unknown_kind", f"unknown kind {kind!r}{nearest(kind, valid)}", value)
+        try:
+            model = at(place, kind).options
+        except RequestError as error:
+            raise _mistake("broken_kind", str(error), value) from None
+        return value if isinstance(value, model) else model.model_validate(value)
+
+    return BeforeValidator(options)
+
+
+def _mistake(name: Any, sentence: str, value: Any) -> ValidationError:
+    error = PydanticCustomError(name, "{sentence}", {"sentence": sentence})
+    return ValidationError.from_exception_data("kind", [InitErrorDetails(type=error, loc=("kind",), input=value)])
+
+
+_FILES: dict[str, tuple[Kind, ...]] = {}
+"""The kinds of every file that was looked at."""
+
+
+_SAYS_KINDS = re.compile(r"^KIND(S: tuple\[Kind, \.\.\.\])? = ", re.M)
+
+
+def _shipped(room: Room) -> dict[str, Kind]:
+    """The kinds in the files of a room's folder, sorted by name, `module:factory` last."""
+    package = importlib.import_module(FOLDERS[room])
+    kinds: dict[str, Kind] = {}
+    for found in pkgutil.iter_modules(package.__path__):
+        module = f"{FOLDERS[room]}.{found.name}"
+        if module not in _FILES:
+            spec = found.module_finder.find_spec(module, None)
+            loader: Any = None if spec is None else spec.loader
+            source = loader.get_source(module) if hasattr(loader, "get_source") else None
+            _FILES[module] = _of(importlib.import_module(module)) if _SAYS_KINDS.search(source or "") else ()
+        kinds |= {kind.name: kind for kind in _FILES[module]}
+    return dict(sorted(kinds.items(), key=lambda item: (item[0] == OWN, item[0])))
+
+
+def _of(module: Any) -> tuple[Kind, ...]:
+    return (*getattr(module, "KINDS", ()), *((module.KIND,) if hasattr(module, "KIND") else ()))
+
+
+@lru_cache
+def _offered(room: Room, path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+    """The entry points of other packages, by name. path: sys.path, on which they are looked for."""
+    offered: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=f"ganaudit.{room}"):
+        if point not in offered.setdefault(point.name, []):
+            offered[point.name].append(point)
+    return offered
+
+
+def _loaded(room: Room, name: str, points: list[EntryPoint]) -> Kind:
+    """The kind of an entry point. Raises RequestError where its package is broken, whatever it raises."""
+    who = f"the kind {name!r} of the package {points[0].dist.name if points[0].dist else '?'} ({points[0].value})"
+    if len(points) > 1:
+        others = " and ".join(point.value for point in points)
+        raise RequestError(f"two packages bring a kind {name!r} of {room} ({others}); uninstall one of them")
+    try:
+        kind = points[0].load()
+    except (Exception, SystemExit) as error:
+        raise RequestError(f"{who} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(kind, Kind) or kind.name != name:
+        what = f"the kind {kind.name!r}" if isinstance(kind, Kind) else type(kind).__name__
+        raise RequestError(f"{who} is {what}, not a ganaudit.kinds.Kind of that name")
+    return kind

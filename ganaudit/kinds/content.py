@@ -1,0 +1,50 @@
+"""What a model is before it is opened, and its recipe when it is: how a process knows that it has it open already."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from typing import Any
+
+from ganaudit import factory, weights
+from ganaudit.context import Context
+from ganaudit.identity import content_digest
+from ganaudit.keys import canonical
+from ganaudit.kinds import Kind, Opened, Room
+from ganaudit.options import ParserPart, Source, chosen
+from ganaudit.state import state_digest
+
+SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "sha256", "resize", "how"}
+"""Options that make no other model."""
+
+
+def content(room: Room, options: Source | ParserPart, context: Context) -> str:
+    """A text that is another one where the model would be: by its weights' bytes, its source, its options, its device."""
+    said: dict[str, Any] = options.model_dump(mode="json", exclude=SAID_ELSEWHERE)
+    files = [weights.located(file, context.folder, key) for key in ("weights", "files") for file in _listed(said.get(key))]
+    said["content"] = [content_digest(file) for file in files]
+    if ":" in options.kind:
+        said |= {"source": factory.source_digest(options.kind, context.folder), "paths": list(map(str, files))}
+    return canonical([room, said, str(context.folder.resolve()), context.device, context.precision])
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else value if isinstance(value, list) else []
+
+
+def normal(kind: Kind, options: Source | ParserPart, context: Context) -> Opened:
+    """What a kind opens, with a recipe: where its opener says none, its options, weights, source and state.
+
+    The options of its own that were set enter every recipe, the others never: a new option changes no key of before.
+    """
+    opened = kind.open(options, context)
+    if not isinstance(opened, Opened):
+        file = getattr(options, "weights", None)
+        path = weights.locate(file, context.folder) if isinstance(file, str) else None
+        digests = {} if path is None else {"weights": weights.verified(path, getattr(options, "sha256", None))}
+        source = hashlib.sha256((inspect.getsource(inspect.getmodule(kind.open) or kind.open)).encode()).hexdigest()
+        said = {"kind": kind.name, **digests, "source": source, "state": state_digest(opened)}
+        opened = Opened(opened, said, digests, path)
+    own = chosen(options) if ":" not in options.kind else {}
+    own.pop("classes", None)  # they are in every parser's recipe
+    return Opened(opened.model, {**opened.recipe, **({"options": own} if own else {})}, opened.digests, opened.weights)

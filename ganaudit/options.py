@@ -1,0 +1,124 @@
+"""What the options of a kind are made of: frozen models with a sentence under each key. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from ganaudit.fields import Count, Name, PathText, Photos, Size, Step
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+FACTORY = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+"""How `module:factory` is spelt."""
+
+
+def _json(options: dict[str, Any]) -> dict[str, Any]:
+    """Options enter the content key, so they are what JSON can hold: no dates (YAML makes some unasked), no NaN."""
+    for name, value in options.items():
+        try:
+            json.dumps(value, allow_nan=False, sort_keys=True)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the value of {name!r} cannot enter a content key: {error}; write it in quotes") from None
+    return options
+
+
+Options = Annotated[dict[str, Any], AfterValidator(_json)]
+Files = Annotated[tuple[PathText, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+
+
+class Part(BaseModel):
+    """A part of the audit file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, use_attribute_docstrings=True)
+
+
+class ParserPart(Part):
+    """What reads images: what every kind has."""
+
+    kind: str
+    """The kind of parser."""
+
+
+class Source(Part):
+    """Where images come from: what every kind has."""
+
+    name: Name
+    """What people call it. Names live in the run, never in the records."""
+    count: Count | None = None
+    """Images to audit; a collection's default is all of them, a generator's is `sample.count`."""
+    heldout: Photos | None = None
+    """Of the real side alone: so many images after those counted, which no generator was trained on, are inverted."""
+    kind: str
+    """The kind of source."""
+
+
+class TrainedSource(Source):
+    """What is known of a generator's training."""
+
+    step: Step | None = None
+    """The training step of the weights; default: what their card or metadata says."""
+    step_from: Name | None = None
+    """Where a pattern's steps were read from: card, metadata, file name."""
+    training: Name | None = None
+    """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
+
+
+class WeightsSource(TrainedSource):
+    """A generator of a known family, with its weights."""
+
+    weights: PathText
+    """A file, or builtin:NAME; a pattern such as ckpt/*.safetensors: one generator for each file."""
+    sha256: Digest | None = None
+    """The weights file must have this digest."""
+
+
+class FactorySource(TrainedSource):
+    """Your own generator or collection: `module:factory`, found beside the audit file."""
+
+    kind: Annotated[str, Field(pattern=FACTORY)]
+    """module:factory"""
+    weights: PathText | None = None
+    """A file, a folder, or a pattern; its path is passed to the factory as `weights`."""
+    sha256: Digest | None = None
+    """The weights file must have this digest."""
+    options: Options = {}
+    """Keyword arguments of the factory."""
+    files: Files = ()
+    """More files or folders that it reads: their content enters the key, their paths are passed as `files`."""
+    threads: Literal[1] | None = None
+    """1: it is called by one thread at a time; default: by several at once."""
+    resize: Size | None = None
+    """Side, or [height, width], in pixels; default: what the parser wants."""
+    how: Literal["crop", "stretch"] = "crop"
+    """crop: short side to size, centre cut out. stretch: both sides to size."""
+
+
+class FactoryParser(ParserPart):
+    """Your own parser: `module:factory`, found beside the audit file."""
+
+    kind: Annotated[str, Field(pattern=FACTORY)]
+    """module:factory"""
+    weights: PathText | None = None
+    """A file or a folder; its path is passed to the factory as `weights`."""
+    sha256: Digest | None = None
+    """The weights file must have this digest."""
+    options: Options = {}
+    """Keyword arguments of the factory."""
+    files: Files = ()
+    """More files or folders that it reads: their content enters the key, their paths are passed as `files`."""
+    threads: Literal[1] | None = None
+    """1: it is called by one thread at a time; default: by several at once."""
+
+
+def chosen(options: Part) -> dict[str, Any]:
+    """The options of a kind's own that were set to something else than their default: what enters a key."""
+    shared = {*WeightsSource.model_fields, *FactorySource.model_fields}
+    said = options.model_dump(mode="json", exclude_defaults=True)
+    return {name: value for name, value in said.items() if name not in shared}
+
+
+def in_pixels(size: Size | None) -> tuple[int, int] | None:
+    """A side, or (height, width), as (height, width)."""
+    return (size, size) if isinstance(size, int) else None if size is None else (size[0], size[1])

@@ -1,0 +1,1 @@
+"""Networks of the parser families: importing one imports torch."""
