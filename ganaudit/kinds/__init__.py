@@ -1,8 +1,8 @@
 """The one registry. A kind of generator, parser, dataset, feature network or inverter is one file that describes itself.
 
-A file of a room's folder that says `KIND = Kind(…)` adds a kind (`KINDS: tuple[Kind, ...] = (…)` several); so does an entry point of another
-package, in the group of the room, such as `ganaudit.generators`, named like its kind. The audit file's parts, its mistakes,
-`ganaudit list` and the table in docs/audit-file.md follow. A room is searched when an audit file is loaded or listed; a
+A file of a room's folder that says `KIND = Kind(…)` adds a kind (`KINDS: tuple[Kind, ...] = (…)` several); so does an entry point
+of another package, in the group of the room, such as `ganaudit.generators`, named like its kind. The audit file's parts, its
+mistakes, `ganaudit list` and the table in docs/audit-file.md follow. A room is searched when an audit file is loaded or listed; a
 package's entry point is imported only when its kind is named, or listed. The kinds that ship import torch in `open`, not at
 their top, so that a wrong audit file is told at once.
 """
@@ -151,6 +151,8 @@ def _mistake(name: Any, sentence: str, value: Any) -> ValidationError:
     return ValidationError.from_exception_data("kind", [InitErrorDetails(type=error, loc=("kind",), input=value)])
 
 
+_DESCRIBED = re.compile(r"^KIND(S: tuple\[Kind, \.\.\.\])? = ", re.MULTILINE)
+"""A file without this is not imported."""
 _FILES: dict[str, tuple[Kind, ...]] = {}
 """The kinds of every file that was looked at."""
 
@@ -165,7 +167,7 @@ def _shipped(room: Room) -> dict[str, Kind]:
             spec = found.module_finder.find_spec(module, None)
             loader: Any = None if spec is None else spec.loader
             source = loader.get_source(module) if hasattr(loader, "get_source") else None
-            _FILES[module] = _of(importlib.import_module(module)) if re.search(r"^KIND(S: tuple\[Kind, \.\.\.\])? = ", source or "", re.M) else ()
+            _FILES[module] = _of(importlib.import_module(module)) if _DESCRIBED.search(source or "") else ()
         kinds |= {kind.name: kind for kind in _FILES[module]}
     return dict(sorted(kinds.items(), key=lambda item: (item[0] == OWN, item[0])))
 

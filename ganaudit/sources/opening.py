@@ -91,8 +91,8 @@ def open_source(role: Asked, options: Source, parser: OpenParser, context: Conte
     kind = kinds.at("generators" if role.role == GENERATED else "real", options.kind)
     if not parser.reads and "maps" not in kind.offers:
         raise RequestError(
-            f"source {options.name!r} is of kind {options.kind!r}; with parser kind {parser.recipe['kind']!r} every source brings "
-            "its label maps (kind masks)"
+            f"source {options.name!r} is of kind {options.kind!r}; with parser kind {parser.recipe['kind']!r} every source "
+            "brings its label maps (kind masks)"
         )
     if role.role == GENERATED and kind is kinds.live(options.kind):
         return GeneratorSource(open_generator(options, context), parser, options)
