@@ -3,8 +3,8 @@
 A file of a room's folder that says `KIND = Kind(…)` adds a kind (`KINDS: tuple[Kind, ...] = (…)` several); so does an entry
 point of another package, in the group of the room, such as `ganaudit.generators`, named like its kind. The audit file's parts,
 its mistakes, `ganaudit list` and the table in docs/audit-file.md follow. A room is searched when an audit file is loaded or
-listed; a package's entry point is imported only when its kind is named, or listed. The kinds that ship import torch in `open`, not at
-their top, so that a wrong audit file is told at once.
+listed; a package's entry point is imported only when its kind is named, or listed. The kinds that ship import torch in `open`,
+not at their top, so that a wrong audit file is told at once.
 """
 
 from __future__ import annotations
