@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ganaudit import factory, images, trial
+from ganaudit import images
 from ganaudit.context import Context
 from ganaudit.datasets.listing import plain
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
-from ganaudit.foreign_code import asking
 from ganaudit.keys import canonical
 from ganaudit.kinds import OWN, Kind
 from ganaudit.options import FactorySource
@@ -100,6 +99,9 @@ class OwnDataset:
 
 def open_own(options: FactorySource, context: Context) -> OwnDataset:
     """What the factory makes, tried. Raises RequestError where that is no collection, or its recipe cannot enter a key."""
+    from ganaudit import factory, trial
+    from ganaudit.foreign_code import asking
+
     made = factory.make(options, context.folder, by_what_it_holds=False)
     made_by = {**made.content, "code": made.recipe}
     with asking(context.folder, options.kind):

@@ -151,11 +151,10 @@ def _mistake(name: Any, sentence: str, value: Any) -> ValidationError:
     return ValidationError.from_exception_data("kind", [InitErrorDetails(type=error, loc=("kind",), input=value)])
 
 
+_DESCRIBED = re.compile(r"^KIND(S: tuple\[Kind, \.\.\.\])? = ", re.MULTILINE)
+"""A file without this is not imported."""
 _FILES: dict[str, tuple[Kind, ...]] = {}
 """The kinds of every file that was looked at."""
-
-
-_SAYS_KINDS = re.compile(r"^KIND(S: tuple\[Kind, \.\.\.\])? = ", re.M)
 
 
 def _shipped(room: Room) -> dict[str, Kind]:
@@ -168,7 +167,7 @@ def _shipped(room: Room) -> dict[str, Kind]:
             spec = found.module_finder.find_spec(module, None)
             loader: Any = None if spec is None else spec.loader
             source = loader.get_source(module) if hasattr(loader, "get_source") else None
-            _FILES[module] = _of(importlib.import_module(module)) if _SAYS_KINDS.search(source or "") else ()
+            _FILES[module] = _of(importlib.import_module(module)) if _DESCRIBED.search(source or "") else ()
         kinds |= {kind.name: kind for kind in _FILES[module]}
     return dict(sorted(kinds.items(), key=lambda item: (item[0] == OWN, item[0])))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ganaudit import factory
 from ganaudit.context import Context
 from ganaudit.kinds import OWN, Kind, Opened
 from ganaudit.options import FactoryParser
@@ -10,6 +9,8 @@ from ganaudit.options import FactoryParser
 
 def open_own(options: FactoryParser, context: Context) -> Opened:
     """What the factory makes."""
+    from ganaudit import factory
+
     return factory.opened(options, context)
 
 

@@ -21,10 +21,6 @@ ParserSpec = Annotated[SerializeAsAny[ParserPart], options_at("parser")]
 TruthSpec = Annotated[SerializeAsAny[Source], options_at("truth")]
 
 
-BATCH_BYTES = 10**9
-"""Of a batch of 8-bit images: as numbers of 32 bits, and inside a parser, it takes many times that."""
-
-
 class Sample(Part):
     """How generators are sampled."""
 
@@ -234,19 +230,6 @@ class AuditSpec(Part):
             raise ValueError(
                 "invert needs photos that no generator was trained on: a source heldout, or heldout: N on the real side"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _batches_fit(self) -> AuditSpec:
-        for source in (self.real, *self.generators):
-            resize = getattr(source, "resize", None)
-            height, width = (resize, resize) if isinstance(resize, int) else resize or (0, 0)
-            size = 3 * height * width * self.sample.batch
-            if size > BATCH_BYTES:
-                raise ValueError(
-                    f"source {source.name!r}: a batch of {self.sample.batch} images of {height:,} × {width:,} pixels has "
-                    f"{size / 1e9:.1f} GB, and a parser needs many times that; set resize or sample.batch lower"
-                )
         return self
 
     @model_validator(mode="after")

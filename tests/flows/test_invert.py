@@ -79,7 +79,7 @@ def test_a_shipped_inverter_is_found_and_a_bound_is_called_one(cli, place):
         (["train", "inverter"], "name the generator: ganaudit train inverter builtin:village-progan"),
         (["train", "village", "village-progan"], "takes no second name ('village-progan')"),
         (["train", "inverter", "nobody"], "nobody do not exist"),
-        (["train", "inverter", "builtin:village"], "is a parser, no generator"),
+        (["train", "inverter", "builtin:village"], "is of kind 'unet', which is none of the generators; it is among"),
         (["train", "inverter", "mine.safetensors", "--method", "latent"], "there is no inverter 'latent' to train"),
         (["train", "inverter", "mine.safetensors", "--layer", "layer9"], "layer 'layer9' does not exist"),
         (["train", "inverter", "mine.safetensors", "--minutes", "0"], "--minutes is 0"),
