@@ -10,7 +10,7 @@ import pytest
 
 from ganaudit import factory
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.factory import Named
+from ganaudit.options import FactoryParser
 
 
 @pytest.fixture
@@ -235,7 +235,10 @@ def test_ctrl_c_stays_ctrl_c(folder):
     for source in ("raise KeyboardInterrupt\ndef make(): 1", "def make(): raise KeyboardInterrupt"):
         with pytest.raises(KeyboardInterrupt):
             factory.call("mine:make", folder(mine=source), {})
-    made = factory.make(Named("mine:Mine"), folder(mine="class Mine:\n    def parse(self, x): raise KeyboardInterrupt"))
+    made = factory.make(
+        FactoryParser.model_construct(kind="mine:Mine"),
+        folder(mine="class Mine:\n    def parse(self, x): raise KeyboardInterrupt"),
+    )
     with pytest.raises(KeyboardInterrupt):
         made.object.parse(1)
 
@@ -243,7 +246,7 @@ def test_ctrl_c_stays_ctrl_c(folder):
 @pytest.mark.parametrize("method", ["parse", "run", "latents", "image"])
 def test_an_end_at_work_fails_the_audit_and_an_ordinary_exception_is_left_to_who_knows_the_image(folder, method):
     where = folder(mine=f"import sys\nclass Mine:\n    def {method}(self, x):\n        if x: sys.exit(0)\n        return 1 / x")
-    call = getattr(factory.make(Named("mine:Mine"), where).object, method)
+    call = getattr(factory.make(FactoryParser.model_construct(kind="mine:Mine"), where).object, method)
     with pytest.raises(AuditError, match=rf"mine:Mine: {method} raised SystemExit \(it called sys.exit\(0\)\)"):
         call(1)
     with pytest.raises(ZeroDivisionError):
@@ -263,7 +266,9 @@ def start():
 def test_a_thread_that_dies_in_a_factory_or_at_work_is_told(folder, capfd):
     with pytest.raises(RequestError, match="a thread that it started died of KeyError: 'lost'"):
         factory.call("mine:make", folder(mine=THREAD + "def make(): start(); return 1"), {})
-    made = factory.make(Named("mine:Mine"), folder(mine=THREAD + "class Mine:\n    def parse(self): start()"))
+    made = factory.make(
+        FactoryParser.model_construct(kind="mine:Mine"), folder(mine=THREAD + "class Mine:\n    def parse(self): start()")
+    )
     with pytest.raises(AuditError, match="died of KeyError: 'lost'"):
         made.object.parse()
     assert "Traceback" not in capfd.readouterr().err
@@ -272,7 +277,9 @@ def test_a_thread_that_dies_in_a_factory_or_at_work_is_told(folder, capfd):
 def test_another_thread_that_dies_meanwhile_is_not_blamed_on_the_factory(folder, monkeypatch):
     seen = []
     monkeypatch.setattr(threading, "excepthook", seen.append)
-    made = factory.make(Named("mine:Mine"), folder(mine="class Mine:\n    def parse(self, act): act()"))
+    made = factory.make(
+        FactoryParser.model_construct(kind="mine:Mine"), folder(mine="class Mine:\n    def parse(self, act): act()")
+    )
 
     def ours():
         raise KeyError
@@ -301,7 +308,7 @@ class Mine:
 
 def test_what_users_code_prints_goes_to_stderr_from_any_thread_and_the_rest_to_stdout(folder, capsys):
     before = sys.stdout
-    made = factory.make(Named("mine:Mine"), folder(mine=PRINTS))
+    made = factory.make(FactoryParser.model_construct(kind="mine:Mine"), folder(mine=PRINTS))
     print("{}")
     thread = threading.Thread(target=made.object.parse)
     thread.start()
@@ -312,7 +319,10 @@ def test_what_users_code_prints_goes_to_stderr_from_any_thread_and_the_rest_to_s
 
 
 def test_what_another_thread_prints_while_users_code_runs_stays_where_it_was(folder, capsys):
-    made = factory.make(Named("mine:Mine"), folder(mine="class Mine:\n    def parse(self, a, b): a.set(); b.wait(20)"))
+    made = factory.make(
+        FactoryParser.model_construct(kind="mine:Mine"),
+        folder(mine="class Mine:\n    def parse(self, a, b): a.set(); b.wait(20)"),
+    )
     inside, done = threading.Event(), threading.Event()
     thread = threading.Thread(target=made.object.parse, args=(inside, done))
     thread.start()
@@ -345,7 +355,10 @@ def late(folder, name, value):
 
 
 def test_modules_beside_the_audit_file_are_found_inside_parse_in_any_thread_and_of_each_folder_its_own(folder):
-    one, two = (factory.make(Named("mine:Mine"), late(folder, name, k)).object for k, name in enumerate(("one", "two")))
+    one, two = (
+        factory.make(FactoryParser.model_construct(kind="mine:Mine"), late(folder, name, k)).object
+        for k, name in enumerate(("one", "two"))
+    )
     assert [one.parse(), two.parse(), one.parse()] == [(0, 0), (1, 1), (0, 0)]
     found = []
     thread = threading.Thread(target=lambda: found.append(two.parse()))
@@ -366,12 +379,12 @@ class Mine:
     def parse(self):
         with ThreadPoolExecutor(1) as pool: return pool.submit(self.load).result()
 """
-    made = factory.make(Named("mine:Mine"), folder(mine=code, late="X = 7"))
+    made = factory.make(FactoryParser.model_construct(kind="mine:Mine"), folder(mine=code, late="X = 7"))
     assert made.object.parse() == 7
 
 
 def test_outside_users_code_nothing_beside_the_audit_file_is_found(folder):
-    made = factory.make(Named("mine:Mine"), late(folder, "a", 1)).object
+    made = factory.make(FactoryParser.model_construct(kind="mine:Mine"), late(folder, "a", 1)).object
     made.parse()
     sys.modules.pop("late")
     with pytest.raises(ImportError):
@@ -394,7 +407,7 @@ def test_outside_users_code_nothing_beside_the_audit_file_is_found(folder):
 ])  # fmt: skip
 def test_an_object_that_cannot_be_looked_at_is_a_sentence(folder, code, reason):
     with pytest.raises(RequestError, match=f"mine:Mine.*{reason}"):
-        factory.make(Named("mine:Mine"), folder(mine=code))
+        factory.make(FactoryParser.model_construct(kind="mine:Mine"), folder(mine=code))
 
 
 # the object stays what it is
@@ -408,14 +421,17 @@ def test_an_object_that_cannot_be_looked_at_is_a_sentence(folder, code, reason):
 ])  # fmt: skip
 def test_objects_of_every_build_are_guarded_and_may_be_made_twice(folder, code):
     where = folder(mine=code)
-    objects = [factory.make(Named("mine:Mine"), where).object for _ in range(2)]
+    objects = [factory.make(FactoryParser.model_construct(kind="mine:Mine"), where).object for _ in range(2)]
     assert [(one.parse(), len(one)) for one in objects] == [(1, 3), (1, 3)]
 
 
 def test_a_copy_of_a_guarded_object_calls_itself(folder):
     import copy
 
-    made = factory.make(Named("mine:Mine"), folder(mine="class Mine:\n    x = 1\n    def parse(self): return self.x")).object
+    made = factory.make(
+        FactoryParser.model_construct(kind="mine:Mine"),
+        folder(mine="class Mine:\n    x = 1\n    def parse(self): return self.x"),
+    ).object
     other = copy.deepcopy(made)
     other.x = 2
     assert (made.parse(), other.parse()) == (1, 2)

@@ -19,8 +19,8 @@ from torch import nn
 
 from ganaudit import factory, identity
 from ganaudit.errors import RequestError
-from ganaudit.factory import Named
 from ganaudit.identity import content_digest, held_digest
+from ganaudit.options import FactoryParser
 
 # what an object holds
 
@@ -197,7 +197,7 @@ class Mine:
 
 def made(folder: Path, **asked):
     (folder / "mine.py").write_text(CODE)
-    return factory.make(Named("mine:Mine", **asked), folder)
+    return factory.make(FactoryParser.model_construct(kind="mine:Mine", **asked), folder)
 
 
 def test_weights_may_be_a_folder_and_files_may_be_both_and_all_reach_the_factory_and_the_key(tmp_path):
@@ -225,14 +225,14 @@ def test_a_folder_of_weights_may_be_insisted_on(tmp_path):
 
 def test_without_files_and_held_values_the_key_is_what_it_was(tmp_path):
     (tmp_path / "mine.py").write_text("import torch\nclass Mine:\n    def __init__(self): self.mean = torch.zeros(2)\n")
-    found = factory.make(Named("mine:Mine"), tmp_path)
+    found = factory.make(FactoryParser.model_construct(kind="mine:Mine"), tmp_path)
     assert set(found.content) == {"state"} and set(found.recipe) == {"kind", "factory", "options", "source"}
 
 
 def test_a_collection_is_known_by_its_recipe_and_not_by_what_it_holds(tmp_path):
     (tmp_path / "mine.py").write_text("class Mine:\n    def __init__(self): self.names = ['a', 'b']\n")
-    assert "held" in factory.make(Named("mine:Mine"), tmp_path).content
-    assert "held" not in factory.make(Named("mine:Mine"), tmp_path, by_what_it_holds=False).content
+    assert "held" in factory.make(FactoryParser.model_construct(kind="mine:Mine"), tmp_path).content
+    assert "held" not in factory.make(FactoryParser.model_construct(kind="mine:Mine"), tmp_path, by_what_it_holds=False).content
 
 
 @pytest.mark.parametrize("options, place", [
@@ -278,4 +278,4 @@ def test_a_file_that_is_written_to_while_the_factory_reads_it_is_told(tmp_path):
     tree(tmp_path, weights__x="1")
     (tmp_path / "mine.py").write_text("def make(weights):\n    open(weights + '/x', 'w').write('22')\n    return 1\n")
     with pytest.raises(RequestError, match="changed while it was read"):
-        factory.make(Named("mine:make", weights="weights"), tmp_path)
+        factory.make(FactoryParser.model_construct(kind="mine:make", weights="weights"), tmp_path)

@@ -10,8 +10,9 @@ import torch
 from scipy import stats
 
 from ganaudit import spec as specs
+from ganaudit.auditing.driver import on_threads
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import begin, open_store, work
+from ganaudit.auditing.run import prepared
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.dcgan import dcgan
@@ -23,6 +24,7 @@ from ganaudit.generators.shapes import generator_digest, read_shape
 from ganaudit.generators.truncation import truncated
 from ganaudit.kinds import find
 from ganaudit.random import normals
+from ganaudit.studies.census.blocks import missing
 
 
 def style(**sampling):
@@ -181,8 +183,8 @@ def test_images_that_are_not_square_are_sampled_cut_and_parsed(tmp_path):
     spec = wide(tmp_path)
     source = plan(spec).sources[1]
     assert source.resolution == 6
-    planned, store = plan(spec), open_store(spec)
-    done = list(work(begin(planned, store), 1))  # with a control at 6 pixels
+    planned, store = prepared(spec)
+    done = [block for _, block in on_threads(1)(missing(planned, store))]  # with a control at 6 pixels
     assert len(done) == 3 and {block.quarantined for block in done} == {0}
     stretched = wide(tmp_path, resize=[6, 10], how="stretch")
     assert plan(stretched).sources[1].recipe["size"] == (6, 10)

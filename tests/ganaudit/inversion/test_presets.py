@@ -12,7 +12,7 @@ from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
 from ganaudit.encoders.networks import LayeredEncoder, LayeredShape
 from ganaudit.errors import RequestError
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import NEEDS, Task
 from ganaudit.inversion.methods import inverter
@@ -122,10 +122,10 @@ def test_a_presets_penalty_is_taken_as_it_is_and_enters_the_key(tmp_path, monkey
     [
         ({"preset": "bau-2019"}, r"vgg16.* cannot be downloaded .*give a local file of them"),
         ({"preset": "bau-2019-demo"}, "cannot be downloaded"), ({"perceptual": "vgg16"}, "cannot be downloaded"),
-        ({"preset": "bau-2019", "perceptual_weights": "none.pth"}, "none.pth do not exist"),
-        ({"perceptual": "inverter"}, "no perceptual distance 'inverter'"),
-        ({"perceptual": "lpips"}, "no perceptual distance 'lpips'; there are .*lpips-alex"),
-        ({"perceptual": "pyramid", "perceptual_weights": "x.pth"}, "has no weights; leave out x.pth"),
+        ({"preset": "bau-2019", "perceptual_weights": "none.pth"}, "perceptual_weights: there is no file .*none.pth"),
+        ({"perceptual": "inverter"}, "stands only in a preset"),
+        ({"perceptual": "lpips"}, "lpips-alex.*read as the text 'lpips'"),
+        ({"perceptual": "pyramid", "perceptual_weights": "x.pth"}, "has no weights; leave perceptual_weights out"),
     ],
 )  # fmt: skip
 def test_a_perceptual_term_that_cannot_be_had_is_told_before_anything_is_parsed(tmp_path, monkeypatch, invert, sentence):

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from ganaudit import kinds
 from ganaudit import spec as specs
+from ganaudit.auditing.driver import on_threads
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import begin, open_store
-from ganaudit.auditing.run import work as made
+from ganaudit.auditing.run import prepared
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
-from ganaudit.records.schema import CLASS_PIXELS, IMAGES, SOURCES
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES, SOURCES
 from ganaudit.studies.census import work
+from ganaudit.studies.census.blocks import missing
 
 HERE = Path(__file__).parents[1]
 FAMILY = '''
@@ -143,8 +144,8 @@ def asked(folder, **parts):
 
 def classes(spec):
     """Makes every block of an audit: the classes that its parser saw in each source, and in how many images."""
-    planned, store = plan(spec), open_store(spec)
-    list(made(begin(planned, store), 1))
+    planned, store = prepared(spec)
+    list(on_threads(1)(missing(planned, store)))
     found = {}
     for source in planned.sources:
         files = [(store.shard("images", source.key, *block), store.shard("class_pixels", source.key, *block))
@@ -204,8 +205,8 @@ def test_a_reading_is_one_file_and_sees_the_batches_that_the_parser_sees_sampled
     module = adds("features", READING, "channel_sums")
     family = adds("generators", FAMILY, "flat_counted")
     spec = asked(tmp_path, generators=[{"name": "g", "kind": "flat_counted"}], sample={"count": 40, "batch": 16})
-    planned = plan(spec)
-    task = next(task for task in planned.missing(open_store(spec)) if task.asked.role == "generated")
+    planned, store = prepared(spec)
+    task = next(task for task in missing(planned, store) if task.asked.role == "generated")
     task = type(task)(**{**vars(task), "last": 39})
     parser, source = work.opened(task)
     first, second = (kinds.find("features", "channel_sums").open(None, Context()) for _ in range(2))
@@ -316,8 +317,7 @@ def test_the_store_says_which_truncation_and_noise_a_source_was_sampled_with(tmp
             {"name": "z", "kind": "dcgan", "weights": "builtin:village-wgan-gp", "truncation": 0.7},
         ],
     )  # fmt: skip
-    planned, store = plan(spec), open_store(spec)
-    begin(planned, store)
+    planned, store = prepared(spec)
     rows = {s.name: store.read(SOURCES, store.source(s.key)).to_pylist()[0] for s in planned.sources}
     assert [(rows[name]["truncation"], rows[name]["noise"]) for name in ("plain", "cut", "z")] == [
         (None, "index"), (0.5, "none"), (pytest.approx(0.7), None),

@@ -70,4 +70,4 @@ def test_every_perceptual_distance_that_the_page_names_exists():
     named = re.search(r"`perceptual`:\s(.*?)with `perceptual_weights`", text, re.DOTALL)
     assert named is not None
     assert set(re.findall(r"`([^`]+)`", named[1])) == set(KINDS)
-    assert get_args(Perceptual) == KINDS
+    assert get_args(Perceptual) == (*KINDS, "inverter")  # which presets alone name

@@ -14,8 +14,8 @@ from PIL import Image
 from ganaudit import weights
 from ganaudit.datasets.village import VillageDataset
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.generators.dcgan import dcgan
-from ganaudit.generators.stylegan import stylegan
+from ganaudit.generators.networks.dcgan import dcgan
+from ganaudit.generators.networks.stylegan import stylegan
 from ganaudit.training import adversarial, builtin, loop
 from ganaudit.training.adversarial import AdversarialTraining
 from ganaudit.training.builtin import SATURATING, WASSERSTEIN, make
@@ -92,7 +92,7 @@ def test_the_real_images_of_an_audit_file_are_training_data_but_those_held_out(t
         Image.new("RGB", (20, 10)).save(tmp_path / f"{place}.png")
         Image.new("L", (20, 10), 1).save(tmp_path / f"{place}.labels.png")
     found = training_data(audit(tmp_path, {"kind": "folder", "path": ".", "heldout": 2}))
-    assert (found.count, len(found.images), found.images.image(0).pixels.shape) == (10, 12, (10, 20, 3))
+    assert (found.count, len(found.images), found.images.image(0).pixels.shape) == (10, 12, (64, 64, 3))
     masks = {"kind": "masks", "classes": ["wall", "sky"]}
     found = training_data(audit(tmp_path, {"kind": "masks", "path": "."}, masks))
     assert (found.count, found.names) == (6, ("wall", "sky")) and found.images.image(0).labels.max() == 1
