@@ -56,7 +56,7 @@ def plan(spec: AuditSpec) -> Plan:
 def _counted(spec: AuditSpec, asked: Asked, parser: OpenParser, device: str) -> tuple[Asked, OpenSource, int, int]:
     """A source, opened, and the images of it that are used: (asked, source, first, count)."""
     named, source = asked.source(spec), open_source(asked, spec, parser, device)
-    count = _count(spec, named, source, generated=asked.role == GENERATED)
+    count = asked.count or _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == CONTROL:
         count = min(count, CONTROLS)
     first = 0

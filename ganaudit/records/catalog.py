@@ -26,7 +26,7 @@ from ganaudit.records.columns import Table
 from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store, pattern, unreadable
 from ganaudit.records.tables import RUN_SOURCES
-from ganaudit.studies.inversion.record_tables import INVERSIONS
+from ganaudit.studies.inversion.record_tables import GROWN
 
 STORAGE_VERSION = "v1.4.0"
 """DuckDB clients from this version on can open the catalog."""
@@ -47,7 +47,7 @@ _TYPES = {
 }
 
 _TABLES = schema.RECORDS | schema.FINDINGS
-_GROWN = {*schema.FINDINGS, INVERSIONS.name}
+_GROWN = {*schema.FINDINGS, *(table.name for table in GROWN)}
 """Tables that got further columns: files of an older ganaudit have NULL there."""
 
 

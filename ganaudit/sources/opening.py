@@ -16,11 +16,12 @@ from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
+from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.registry import opener
-from ganaudit.sources.roles import GENERATED, TRUTH, Asked
+from ganaudit.sources.roles import GENERATED, OWN, TRUTH, Asked
 from ganaudit.spec import AnySource, AuditSpec, FactorySource, FolderSource, MasksSource, VillageSource, WeightsSource
 from ganaudit.state import state_digest
 from ganaudit.village.classes import NAMES as VILLAGE_CLASSES
@@ -76,14 +77,18 @@ class OpenSource(Protocol):
 
 def open_source(role: Asked, spec: AuditSpec, parser: OpenParser, device: str) -> OpenSource:
     """Opens one source of the audit file, in its role. Raises RequestError."""
-    asked, generated = role.source(spec), role.role == GENERATED
+    asked, generated = role.source(spec), role.role in (GENERATED, OWN)
     masks_only = spec.parser.kind == "masks"
     if masks_only and not isinstance(asked, MasksSource):
         raise RequestError(
             f"source {asked.name!r} is of kind {asked.kind!r}; with parser kind 'masks' every source is of kind 'masks'"
         )
     if isinstance(asked, WeightsSource) or (isinstance(asked, FactorySource) and generated):
-        return GeneratorSource(open_generator(asked, spec, device), parser, asked)
+        opened = open_generator(asked, spec, device)
+        if role.seed is None:
+            return GeneratorSource(opened, parser, asked)
+        own = replace(opened, seed=role.seed, recipe={**opened.recipe, "seed": role.seed})
+        return GeneratorSource(own, parser, asked, "stretch")  # all of an own sample is to be found again
     if role.role == TRUTH and isinstance(asked, VillageSource) and asked.seed is None:
         asked = asked.model_copy(update={"seed": TRUTH_SEED})
     dataset = _dataset(asked, spec, parser, generated)
@@ -282,16 +287,22 @@ class GeneratorSource:
 
     length = None
 
-    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: WeightsSource | FactorySource) -> None:
+    def __init__(
+        self, opened: OpenGenerator, parser: OpenParser, asked: WeightsSource | FactorySource, how: Fit | None = None
+    ) -> None:  # fmt: skip
         self.kind = asked.kind
         self._opened = opened
         self._size = _size(getattr(asked, "resize", None)) or parser.resolution
-        self._how: Fit = getattr(asked, "how", "crop")
+        self._how: Fit = getattr(asked, "how", "crop") if how is None else how
         self.resolution: int | None = opened.generator.resolution
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
         self.digests = opened.digests
         self.training_step = opened.training_step
         self._name = asked.name
+
+    @property
+    def generator(self) -> Generator:
+        return self._opened.generator
 
     def check_layer(self, layer: str) -> None:
         """Raises RequestError where a generator that can be inverted has no such layer."""

@@ -10,7 +10,7 @@ import numpy as np
 from ganaudit.statistics import memorisation as generalisation
 from ganaudit.statistics.resampling import interval, means
 from ganaudit.studies.inversion.reading import Generator, Inverted, Row
-from ganaudit.studies.inversion.settings import HELD, TRAIN
+from ganaudit.studies.inversion.settings import HELDOUT, TRAIN
 
 LATENT, RANDOM = "latent", "random"
 NEARER = {True: "a is nearer", False: "b is nearer"}
@@ -24,7 +24,7 @@ def pair_rows(run: str, generators: Sequence[Generator]) -> list[Row]:
         if a.resolution is None or a.resolution != b.resolution:
             continue
         for one, _ in a.held():
-            other = b.like(one, HELD)
+            other = b.like(one, HELDOUT)
             if other is not None:
                 rows.append(_pair(run, (a, one), (b, other)))
     return rows
@@ -53,7 +53,7 @@ def _nearer(found: tuple[float | None, float | None, float | None], images: int)
 def memorisation_row(run: str, generator: Generator) -> Row:
     """The row of memorisation; where it cannot be tested, it says why."""
     searched = [one for one in generator.plain if one.setting.method == LATENT]
-    held = next((one for one in searched if one.setting.sample == HELD), None)
+    held = next((one for one in searched if one.setting.sample == HELDOUT), None)
     train = next((one for one in searched if one.setting.sample == TRAIN), None)
     (errors, weights), (their_errors, their_weights) = _errors(held), _errors(train)
     trustworthy = all(row["evidential"] and row["start"] == RANDOM for one in (held, train) if one for row in one.ended)

@@ -69,16 +69,16 @@ def _judged(
                     area, known.passes(rules), failed, rules, (row["image"], number) in collapsed, bool(row["evidential"])
                 ),
             })  # fmt: skip
-        bought = _bought(generator, one, number)
+        weighted = _weighted(generator, one, number)
         recalls = np.array([area.recall for _, area in tested], dtype=np.float64)
         weights = np.array([row["weight"] for row, _ in tested], dtype=np.float64)
         omissions.append({
             **shared, **said, "images": len(tested), **interval("recall", means(recalls[:, None], weights)[0]),
             "control": known.kind if known.recovered.images else None, "control_images": known.recovered.images,
             "control_recall": None if math.isnan(known.recall) else known.recall,
-            "paid_recall": means(bought[:, :1], bought[:, 1])[0][0],
+            "weighted_recall": means(weighted[:, :1], weighted[:, 1])[0][0],
             "verdict": class_verdict(
-                recalls.tolist(), (generator.name, number) in dropped, bought[:, 0].tolist(),
+                recalls.tolist(), (generator.name, number) in dropped, weighted[:, 0].tolist(),
                 bool(one.images[0]["evidential"]), known.passes(rules), rules,
             ),
         })  # fmt: skip
@@ -99,13 +99,13 @@ def _areas(one: Inverted) -> dict[int, list[tuple[Row, Seen]]]:
     return held
 
 
-def _bought(generator: Generator, one: Inverted, number: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """(recall, weight) of the class in each photo of the same method's search that was paid for it, at the same penalty."""
+def _weighted(generator: Generator, one: Inverted, number: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """(recall, weight) of the class in each photo of the same method's search that is weighted for it, at the same penalty."""
     way = one.setting.method, one.setting.factor
-    paid = [
+    same = [
         other
         for other in generator.inverted
-        if other.setting.paid == number and (other.setting.method, other.setting.factor) == way
+        if other.setting.weighted_class == number and (other.setting.method, other.setting.factor) == way
     ]
-    found = [(part.seen.recall, part.weight) for other in paid for part in other.parts().get(number, [])]
+    found = [(part.seen.recall, part.weight) for other in same for part in other.parts().get(number, [])]
     return np.array(found, dtype=np.float64).reshape(-1, 2)

@@ -1,0 +1,256 @@
+"""What is opened to invert: parser, sources, generators, inverters, and what all searches in one generator share.
+
+Everything is opened once a process, and known by its content, so that a changed file is opened anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar, cast
+
+import torch
+
+from ganaudit import devices
+from ganaudit.encoders.files import OpenInverter, check_fit, find_inverter, open_inverter
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.generators.protocol import Generator
+from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
+from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.objective import Objective
+from ganaudit.inversion.perceptual import open_perceptual
+from ganaudit.inversion.search import Search
+from ganaudit.inversion.search_space import floors
+from ganaudit.keys import canonical
+from ganaudit.parsers.opening import OpenParser, open_parser
+from ganaudit.records.store import Store
+from ganaudit.sources.opening import GeneratorSource, OpenSource, open_source
+from ganaudit.sources.planned import Plan, PlannedSource
+from ganaudit.sources.roles import GENERATED, OWN, Asked
+from ganaudit.spec import AuditSpec, Invert
+from ganaudit.training.making import SMALL
+
+T = TypeVar("T")
+KEPT = 64
+"""Things that a process keeps open."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all shards of an audit share: enough to open any of its models. precision: the parser's."""
+
+    spec: AuditSpec
+    device: str
+    precision: str
+    parser_key: str
+
+    @property
+    def asked(self) -> Invert:
+        assert self.spec.invert is not None
+        return self.spec.invert
+
+    @property
+    def store(self) -> Store:
+        return Store(self.spec.path(self.spec.store))
+
+    def here(self) -> Setup:
+        """With the device of this thread: each has its own GPU where there are several."""
+        return replace(self, device=devices.for_worker(self.device, _seat()))
+
+
+@dataclass(frozen=True)
+class Invertible:
+    """A generator that can be inverted. key: of its samples; own, own_key: the source of its own samples."""
+
+    place: int
+    name: str
+    key: str
+    own: Asked
+    own_key: str
+    own_name: str
+
+
+def setup_of(plan: Plan) -> Setup:
+    return Setup(plan.spec, plan.device, plan.precision, plan.parser_key)
+
+
+def reason(generator: Generator) -> str | None:
+    """Why a generator cannot be inverted; None where it can."""
+    try:
+        read_shape(generator)
+        generator_digest(generator)
+    except RequestError as error:
+        return str(error)
+    return None
+
+
+def invertible(plan: Plan) -> tuple[list[Invertible], list[str]]:
+    """The generators of a plan that can be inverted, and a sentence about each that cannot."""
+    own = {source.asked.place: source for source in plan.sources if source.role == OWN}
+    found: list[Invertible] = []
+    notes: list[str] = []
+    for source in plan.sources:
+        if source.role != GENERATED:
+            continue
+        place = source.asked.place
+        if place in own:
+            mine = own[place]
+            found.append(Invertible(place, source.name, source.key, mine.asked, mine.key, mine.name))
+        else:
+            notes.append(f"{source.name!r} is not inverted: {_why_not(setup_of(plan), source)}.")
+    return found, notes
+
+
+def _why_not(setup: Setup, source: PlannedSource) -> str:
+    opened = source_of(setup, source.asked, source.key)
+    if not isinstance(opened, GeneratorSource):
+        return f"a source of kind {source.kind!r} is images, not a generator"
+    return reason(opened.generator) or "it has no own samples"
+
+
+def parser_of(setup: Setup) -> OpenParser:
+    name = f"parser {setup.parser_key} {setup.device} {setup.precision}"
+    return once(name, lambda: open_parser(setup.spec, setup.device, setup.precision))
+
+
+def source_of(setup: Setup, asked: Asked, key: str) -> OpenSource:
+    """A source in its role. Its generator, if it is one, is frozen."""
+
+    def make() -> OpenSource:
+        opened = open_source(asked, setup.spec, parser_of(setup), setup.device)
+        if isinstance(opened, GeneratorSource) and isinstance(opened.generator, torch.nn.Module):
+            opened.generator.requires_grad_(False)
+        return opened
+
+    said = asked.source(setup.spec).model_dump(mode="json", exclude={"name", "count"})
+    return once(canonical(["source", key, setup.device, str(setup.spec.folder), said]), make)
+
+
+def generator_of(setup: Setup, which: Invertible) -> Generator:
+    opened = source_of(setup, which.own, which.own_key)
+    assert isinstance(opened, GeneratorSource)
+    return opened.generator
+
+
+def frame(resolution: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width of a generator's images: its resolution is one side of a square, or both."""
+    return (resolution, resolution) if isinstance(resolution, int) else (resolution[0], resolution[1])
+
+
+def base_of(setup: Setup, which: Invertible) -> Task:
+    """What all searches in one generator share, without its inverters; nothing is to be found yet.
+
+    Raises RequestError for an unknown layer.
+    """
+    decisive = {"steps", "batch", "perceptual", "perceptual_weights", "layer", "restarts"}
+    asked = setup.asked.model_dump(mode="json", include=decisive)
+    name = canonical(["base", which.own_key, which.key, setup.device, str(setup.spec.folder), setup.spec.sample.seed, asked])
+    try:
+        return once(name, lambda: base_task(generator_of(setup, which), setup))
+    except RequestError as error:
+        raise RequestError(f"{which.name!r} cannot be inverted: {error}") from None
+
+
+def base_task(generator: Generator, setup: Setup) -> Task:
+    asked, steps = setup.asked, setup.asked.steps
+    shape = read_shape(generator)
+    how = Search(steps, "adam", 0.05, (steps * 6 // 10, steps * 8 // 10), max(20, steps // 5), batch=asked.batch)
+    objective = Objective("mse", open_perceptual(asked.perceptual, asked.perceptual_weights, setup.spec.folder, setup.device))
+    nothing = torch.zeros((0, 3, *frame(shape.resolution)), device=setup.device)
+    return Task(
+        generator, shape, choose_layers(shape, asked.layer), objective.targets(nothing), (), objective, how,
+        setup.spec.sample.seed, asked.restarts, None, floors(generator),
+    )  # fmt: skip
+
+
+def with_inverters(setup: Setup, which: Invertible, digests: Mapping[str, str]) -> Task:
+    """The same with the trained inverters of these digests, by kind. Raises AuditError where the files are not the same."""
+    found = inverters_of(setup, which, list(digests))
+    for kind, digest in digests.items():
+        if kind not in found or found[kind].sha256 != digest:
+            raise AuditError(
+                f"the inverter of kind {kind} for {which.name!r} is not here as it was when the audit was planned; "
+                "every worker sees the folder of the store, and the same version of ganaudit"
+            )
+    return replace(base_of(setup, which), encoders={kind: found[kind].encoder for kind in digests})
+
+
+def inverters_of(setup: Setup, which: Invertible, kinds: Sequence[str]) -> dict[str, OpenInverter]:
+    """The trained inverters that there are for a generator, in the store or shipped, by kind, on the device."""
+    generator = generator_of(setup, which)
+    mark, found = mark_of(setup, which), {}
+    for kind in kinds:
+        path = find_inverter(mark, kind, [inverters_folder(setup)])
+        if path is not None:
+            name = f"inverter {mark} {path} {path.stat().st_mtime_ns} {setup.device}"
+            found[kind] = once(name, lambda path=path: _inverter(path, mark, generator, setup.device))  # type: ignore[misc]
+    return found
+
+
+def _inverter(path: Path, mark: str, generator: Generator, device: str) -> OpenInverter:
+    opened = open_inverter(path, mark)
+    check_fit(opened, read_shape(generator))
+    return replace(opened, encoder=opened.encoder.to(device))
+
+
+def mark_of(setup: Setup, which: Invertible) -> str:
+    """What an inverter of a generator belongs to."""
+    return once(f"mark {which.own_key} {setup.device}", lambda: generator_digest(generator_of(setup, which)))
+
+
+def inverters_folder(setup: Setup) -> Path:
+    """Where inverters that audits trained are."""
+    return setup.store.path / "inverters"
+
+
+def needed(asked: Invert) -> list[str]:
+    """Kinds of trained inverters that the methods start from."""
+    return sorted({need for method in asked.methods if (need := NEEDS[method]) is not None})
+
+
+def methods_of(asked: Invert, kind: str) -> list[str]:
+    """The methods asked for that start from an inverter of this kind."""
+    return [method for method in asked.methods if NEEDS[method] == kind]
+
+
+def without(kind: str) -> str:
+    """What to do where there is no inverter of a kind."""
+    return (
+        f"no inverter of kind {kind} is known for it; set invert.inverter: auto, which trains a small one in "
+        f"{SMALL[kind]:g} CPU minutes"
+    )
+
+
+_LOCK = threading.RLock()
+_OPEN: dict[str, object] = {}
+
+
+def once(name: str, make: Callable[[], T]) -> T:
+    """What is called so, made by the first who asks."""
+    with _LOCK:
+        if name not in _OPEN:
+            made = make()
+            while len(_OPEN) >= KEPT:
+                _OPEN.pop(next(iter(_OPEN)))
+            _OPEN[name] = made
+        return cast("T", _OPEN[name])
+
+
+def forget() -> None:
+    """Close everything that this process keeps open."""
+    with _LOCK:
+        _OPEN.clear()
+
+
+_SEATS = threading.local()
+_TAKEN = itertools.count()
+
+
+def _seat() -> int:
+    """This thread's number among those that invert."""
+    if not hasattr(_SEATS, "number"):
+        _SEATS.number = next(_TAKEN)
+    return int(_SEATS.number)
