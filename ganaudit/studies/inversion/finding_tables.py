@@ -84,7 +84,7 @@ OMISSIONS = Table(
         Column(
             "weighted_recall",
             FLOAT,
-            "Mean recall of the mask-weighted search by this method at this penalty; NULL without.",
+            "Mean recall of the mask-weighted search by this method, at this penalty.",
             True,
         ),
         Column("verdict", STRING, "One of not made, made, inconclusive, not testable."),

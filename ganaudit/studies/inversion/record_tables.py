@@ -57,7 +57,7 @@ INVERSION_TARGETS = Table(
         ),
         Column("picture", pa.binary(), "Lossless WebP of the image as the parser saw it, the patch greyed out."),
         Column("label_map", pa.binary(), "PNG of 16 bits: the class ids that the parser saw in it; void (0) in the patch."),
-        Column("confidence", pa.binary(), "PNG of 16 bits: the parser's confidence in each, in steps of 1/65535."),
+        Column("confidence_map", pa.binary(), "PNG of 16 bits: the parser's confidence in each, in steps of 1/65535."),
     ),
     sort=("image",),
     files=OF_KEY,

@@ -26,7 +26,7 @@ from ganaudit.studies.inversion.record_tables import INVERSION_TARGETS
 
 GREY = 127
 COLUMNS = ("image", "sample", "weight", "patch_top", "patch_left", "patch_bottom", "patch_right", "picture", "label_map",
-           "confidence")  # fmt: skip
+           "confidence_map")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def parse_targets(shard: TargetShard) -> InversionDone:
         {
             "key": shard.key, "image": image, "sample": part.sample, "weight": part.weights[place],
             "picture": webp(pixels[place].numpy()), "label_map": label_png(maps[place]),
-            "confidence": confidence_png(confidence[place]), **_patch(part, place),
+            "confidence_map": confidence_png(confidence[place]), **_patch(part, place),
         }
         for place, image in enumerate(part.indices)
     ]  # fmt: skip
@@ -128,7 +128,7 @@ def read_targets(store: Store, key: str, count: int, batch: int, places: Sequenc
         key, rows[0]["sample"], tuple(row["image"] for row in rows), tuple(row["weight"] for row in rows),
         torch.from_numpy(np.stack([pixels_of(row["picture"]) for row in rows])),
         np.stack([labels_of(row["label_map"]) for row in rows]),
-        np.stack([confidence_of(row["confidence"]) for row in rows]), patches,
+        np.stack([confidence_of(row["confidence_map"]) for row in rows]), patches,
     )  # fmt: skip
 
 

@@ -61,9 +61,19 @@ def _inversion(store: Store, key: str, generator: str) -> None:
             rows["inversions"][1]["status"], rows["inversion_latents"][1]["z"] = "quarantined", None
             rows["inversion_confusion"].pop()
         made = {name: schema.RECORDS[name].from_rows(held) for name, held in rows.items()}
-        store.write_inversions(key, *places, made, {"recipe": key})
-    tried = {"key": key, "generator_key": generator, "method": "latent", "precision": "float32", "precision_images": 0}
-    store.write_inversion_calibration({**tried, "penalty_images": 0, "seconds": 0.1}, {})
+        store.write_shard("inversions", key, *places, made, {"recipe": key})
+    before = f"{key}0", f"{key}1", f"{key}2"
+    picture = {"picture": b"RIFF", "label_map": b"PNG", "confidence_map": b"PNG"}
+    own = {"generator_key": generator, "method": "layerwise"}
+    for (first, last), images in (((0, 1), (3, 8)), ((2, 2), (5,))):
+        targets = [{"key": before[0], "sample": "heldout", "image": i, "weight": 1.0, **picture} for i in images]
+        own_samples = [{"key": before[1], "image": i, "size": 0.5, "gain": 0.1, **own} for i in range(first, last + 1)]
+        for table, held in (("inversion_targets", targets), ("inversion_calibrations", own_samples)):
+            made = {table: schema.RECORDS[table].from_rows(held)}
+            store.write_shard(table, held[0]["key"], first, last, made, {"recipe": held[0]["key"]})
+    chosen = {"key": before[2], **own, "precision": "float32", "images": 0, "seconds": 0.1}
+    made = {"inversion_precisions": schema.RECORDS["inversion_precisions"].from_rows([chosen])}
+    store.write_shard("inversion_precisions", before[2], 0, 0, made, {"recipe": before[2]})
 
 
 @pytest.fixture
@@ -84,6 +94,13 @@ def filled_once(tmp_path_factory: pytest.TempPathFactory, pictures: Callable[...
     _roll_up(store, "r2")
     _inversion(store, "k1", "kb")
     _inversion(store, "k2", "kc")
+    used = [("inversions", "k2", 3), ("inversion_targets", "k20", 3), ("inversion_calibrations", "k21", 3),
+            ("inversion_precisions", "k22", 1)]  # fmt: skip
+    rows = [
+        {"table": table, "source": "gan", "role": "generated", "key": key, "first": 0, "count": count, "variant": "{}"}
+        for table, key, count in used
+    ]
+    store.write_run_keys("r2", "inversion", "inverting", rows, [])
     verdict = {
         "generator": "gan",
         "method": "latent",

@@ -14,7 +14,8 @@ from ganaudit.errors import RequestError
 from ganaudit.maintenance.compact import compact
 from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog
-from ganaudit.records.store import INVERTED, Store
+from ganaudit.records.schema import shards_of
+from ganaudit.records.store import Store
 
 
 def kinds(store: Store, deep: bool = False) -> set[str]:
@@ -88,6 +89,7 @@ def test_a_wrong_shard(filled, where, change, kind, deep):
 
 
 FOREIGN = pa.table({"a": [1]})
+INVERTED = [table.name for table in shards_of("inversions").beside]
 THIRD = pa.scalar(90, pa.int64())
 
 
@@ -116,13 +118,31 @@ def test_a_wrong_shard_of_inversions(filled, table, change, kind, deep):
         assert verify(filled).sound
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "change", "kind"),
+    [
+        ("inversion_targets", "k20", lambda path: path.write_bytes(path.read_bytes()[:-20]), "torn"),
+        ("inversion_targets", "k20", rewrite(lambda t: t.slice(1)), "inconsistent"),
+        ("inversion_targets", "k20", rewrite(lambda t: t, OF_ANOTHER), "digest"),
+        ("inversion_targets", "k20", rewrite(lambda t: t.drop_columns(["label_map"])), "schema"),
+        ("inversion_calibrations", "k21", rewrite(lambda t: t.slice(1)), "inconsistent"),
+        ("inversion_calibrations", "k21", rewrite(column("image", lambda c: pc.add(c, THIRD))), "misplaced"),
+    ],
+)  # fmt: skip
+def test_a_wrong_shard_of_what_inversion_needs_beforehand(filled, table, key, change, kind):
+    path = filled.shard(table, key, 0, 1)
+    change(path)
+    found = verify(filled)
+    assert not found.sound and any(one.kind == kind and f"key={key}" in one.path for one in found.problems)
+
+
 def test_inversions_of_no_finished_run_may_be_unfinished_and_a_leftover_of_them_is_told(filled):
     filled.shard("inversions", "k1", 2, 2).unlink()  # its sisters were written before it
     assert verify(filled, deep=True).sound
-    filled.inversion_calibration("k1").write_bytes(b"PAR1")
+    filled.shard("inversion_precisions", "k12", 0, 0).write_bytes(b"PAR1")
     (filled.folder("inversion_curves") / "key=k1" / "curves.txt").write_text("")
     assert sorted((one.kind, one.path.split("/")[2]) for one in verify(filled).problems) == [
-        ("foreign", "inversion_curves"), ("torn", "inversion_calibrations")
+        ("foreign", "inversion_curves"), ("torn", "inversion_precisions")
     ]  # fmt: skip
 
 
