@@ -1,7 +1,7 @@
 """Whole verdicts on classes where the right answer is known: the sprite village with one sprite on, off, or rare.
 
 A case is one class in one generator, judged by photos and samples of its own seed: 20 photos that hold the class, searched
-plainly; where the class is not made by those, the same photos by the mask-weighted search; samples, whose presence of the class is
+plainly; where the class is not made by those, the same photos by the mask-weighted search; samples, whose share of the class is
 compared with that of real scenes; and as control 32 samples of the village with all sprites on. `off` is right as `not made`,
 `on` and `rare` (one scene in 200, dropped from samples, yet within reach of a latent) as anything but it.
 """
@@ -28,6 +28,7 @@ from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.search import Search
 from ganaudit.registry import opener
 from ganaudit.statistics.proportions import p_below
+from ganaudit.studies.inversion.searching import WEIGHTED_STARTS
 from ganaudit.studies.inversion.verdicts import (
     MADE,
     NOT_MADE,
@@ -42,7 +43,6 @@ from ganaudit.studies.inversion.verdicts import (
     proportion,
     seen,
 )
-from ganaudit.studies.inversion.searching import WEIGHTED_STARTS
 from ganaudit.training.inverters import InverterRecipe
 from ganaudit.training.making import make_inverter
 

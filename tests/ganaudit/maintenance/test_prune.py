@@ -176,7 +176,9 @@ def of_kept_run(store: Store) -> list[tuple[str, bytes]]:
 
 
 def keeps(path: str) -> bool:
-    return any(f"/{folder}/" in path for folder in ("run=r2", "key=ka", "key=kc", "key=k2", "key=k20", "key=k21", "key=k22", "key=p0"))
+    return any(
+        f"/{folder}/" in path for folder in ("run=r2", "key=ka", "key=kc", "key=k2", "key=k20", "key=k21", "key=k22", "key=p0")
+    )
 
 
 def paths(store: Store) -> frozenset[str]:
