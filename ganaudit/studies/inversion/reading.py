@@ -24,7 +24,7 @@ PAIR = ("image", "target_class", "reconstruction_class", "pixels")
 
 
 @dataclass(frozen=True)
-class Part:
+class ClassInImage:
     """One class in one inverted image whose search came to an end."""
 
     image: int
@@ -33,7 +33,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Inverted:
+class InvertedList:
     """A setting's records. images: rows of `inversions`; confusion: by image; classes: rows of `inversion_classes`."""
 
     setting: SearchSetting
@@ -50,13 +50,13 @@ class Inverted:
         """The images whose search was not set aside."""
         return [row for row in self.images if row["status"] == OK]
 
-    def parts(self, least: int = Rules.least_pixels) -> dict[int, list[Part]]:
+    def parts(self, least: int = Rules.least_pixels) -> dict[int, list[ClassInImage]]:
         """By class but void, in the order of images: where an image holds at least so many pixels of it."""
-        found: dict[int, list[Part]] = {}
+        found: dict[int, list[ClassInImage]] = {}
         for row in self.ended:
             for number, one in seen(self.confusion.get(row["image"], ())).items():
                 if number > 0 and one.target >= least:
-                    found.setdefault(number, []).append(Part(row["image"], row["weight"], one))
+                    found.setdefault(number, []).append(ClassInImage(row["image"], row["weight"], one))
         return dict(sorted(found.items()))
 
     def contrasts(self) -> dict[tuple[int, int], float]:
@@ -73,32 +73,32 @@ class Inverted:
 
 
 @dataclass(frozen=True)
-class Generator:
+class InvertedGenerator:
     """Everything that was inverted in one generator. resolution: of its images, None where it is not known."""
 
     name: str
     resolution: int | None
-    inverted: Sequence[Inverted]
+    inverted: Sequence[InvertedList]
 
     @property
-    def plain(self) -> list[Inverted]:
+    def plain(self) -> list[InvertedList]:
         """All but the mask-weighted searches."""
         return [one for one in self.inverted if one.setting.weighted_class is None]
 
-    def like(self, one: Inverted, sample: str) -> Inverted | None:
+    def like(self, one: InvertedList, sample: str) -> InvertedList | None:
         """What was inverted as another one was, of this generator or another: by the same method, as hard."""
         wanted = (sample, one.setting.method, one.setting.factor)
         return next((o for o in self.plain if (o.setting.sample, o.setting.method, o.setting.factor) == wanted), None)
 
-    def held(self) -> list[tuple[Inverted, Inverted | None]]:
+    def heldout(self) -> list[tuple[InvertedList, InvertedList | None]]:
         """Every way in which photos were inverted, with the own samples that were inverted in the same way."""
         return [(one, self.like(one, OWN)) for one in self.plain if one.setting.sample == HELDOUT]
 
 
-def read_generator(store: Store, name: str, settings: Sequence[SearchSetting]) -> Generator:
+def read_generator(store: Store, name: str, settings: Sequence[SearchSetting]) -> InvertedGenerator:
     """Reads all settings of a generator that hold any image."""
     found = [read_inverted(store, setting) for setting in settings if setting.images]
-    return Generator(name, _resolution(store, found[0].images[0]["generator_key"]) if found else None, found)
+    return InvertedGenerator(name, _resolution(store, found[0].images[0]["generator_key"]) if found else None, found)
 
 
 def _resolution(store: Store, key: str) -> int | None:
@@ -110,14 +110,14 @@ def _resolution(store: Store, key: str) -> int | None:
     return found[0] if found else None
 
 
-def read_inverted(store: Store, setting: SearchSetting) -> Inverted:
+def read_inverted(store: Store, setting: SearchSetting) -> InvertedList:
     def rows(table: Table, columns: Sequence[str]) -> list[Row]:
         return [row for block in blocks_of(store, setting) for row in _block(store, table, setting, block, columns)]
 
     confusion: dict[int, list[tuple[int, int, int]]] = {}
     for image, *pair in map(_pair, rows(INVERSION_CONFUSION, PAIR)):
         confusion.setdefault(image, []).append((pair[0], pair[1], pair[2]))
-    return Inverted(setting, rows(INVERSIONS, READ), confusion, rows(INVERSION_CLASSES, INVERSION_CLASSES.arrow.names))
+    return InvertedList(setting, rows(INVERSIONS, READ), confusion, rows(INVERSION_CLASSES, INVERSION_CLASSES.arrow.names))
 
 
 def blocks_of(store: Store, setting: SearchSetting) -> list[tuple[int, int]]:
@@ -154,7 +154,7 @@ def _pair(row: Row) -> tuple[int, int, int, int]:
     return row["image"], row["target_class"], row["reconstruction_class"], row["pixels"]
 
 
-def named(run: str, generator: Generator, one: Inverted) -> Row:
+def named(run: str, generator: InvertedGenerator, one: InvertedList) -> Row:
     """The columns that say which finding a row is."""
     return {
         "run": run, "generator": generator.name, "method": one.setting.method, "layer": one.layer,

@@ -105,11 +105,12 @@ def stages(plan: Plan, store: Store) -> Iterator[Stage]:
     wanted = devices.precision("auto", setup.device)
     tried_out = [method for method in methods if method.name in SEARCHED and wanted != "float32"]
     yield _precisions(setup, store, tried_out, wanted)
-    precisions, notes = dict.fromkeys(methods, "float32"), []
+    precisions: dict[Method, str] = dict.fromkeys(methods, "float32")
+    notes = []
     for method in tried_out:
         key = precision_key(setup, method.which, method.name, method.digest, wanted)
-        precisions[method], refused = chosen_precision(store, key, method.which.name, wanted)
-        notes += [] if refused is None else [refused]
+        precisions[method], refusal = chosen_precision(store, key, method.which.name, wanted)
+        notes += [] if refusal is None else [refusal]
     calibrated = [method for method in methods if method.name == "layerwise"]
     yield _penalties(setup, store, calibrated, precisions)
     searched = []
@@ -129,8 +130,8 @@ def usable_methods(setup: Setup, which: Invertible) -> tuple[list[Method], list[
         if kind not in there:
             notes.append(f"{which.name!r} is not inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")
     for name in asked.methods:
-        kind = NEEDS[name]
-        if kind is not None and kind not in there:
+        start = NEEDS[name]
+        if start is not None and start not in there:
             continue
         choice = base_of(setup, which).choice
         if name == "layerwise" and not choice.residuals:
@@ -138,7 +139,7 @@ def usable_methods(setup: Setup, which: Invertible) -> tuple[list[Method], list[
                 f"{which.name!r} is not inverted by layerwise: no layer before {choice.feature!r} is small enough to be freed."
             )
             continue
-        found.append(Method(which, name, () if kind is None else ((kind, there[kind].sha256),)))
+        found.append(Method(which, name, () if start is None else ((start, there[start].sha256),)))
     return found, notes
 
 
