@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from written import write_block
 
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
@@ -31,7 +32,7 @@ def write_pictures(store: Store, key: str, pictures: Sequence[Picture], size: in
     """Write pictures as the records of a key, in blocks; confidence is .5 + class_id / 16 wherever there is one."""
     for first in range(0, len(pictures), block):
         images, class_pixels = tables(key, pictures[first : first + block], first, size)
-        store.write_block(key, first, first + images.num_rows - 1, images, class_pixels, {"device": "cpu"})
+        write_block(store, key, first, first + images.num_rows - 1, images, class_pixels, {"device": "cpu"})
 
 
 def tables(key: str, pictures: Sequence[Picture], first: int = 0, size: int = 100) -> tuple[Any, Any]:

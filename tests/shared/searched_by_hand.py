@@ -50,7 +50,7 @@ class Inverted:
 
     @property
     def store(self):
-        return Store(self.spec.path(self.spec.store))
+        return Store(self.spec.path(self.spec.store)).open_for_writing()
 
     def rows(self, statement):
         return catalog.query(self.store, statement).to_pylist()

@@ -55,8 +55,9 @@ def test_rows_blocks_and_findings_are_the_same_to_the_bit(filled, roll_up):
     before = {key: filled.finished_blocks(key) for key in ("ka", "kb", "kc")}
     done = compact(filled, grace=0.0)
     assert [(one.key, one.blocks, one.files, one.removed, one.waiting) for one in done] == [
-        (key, 4, 6, 8, 0) for key in ("ka", "kb", "kc")
-    ]  # two parts of two blocks, and the fifth block's shard alone, of two tables
+        *((key, 4, 6, 8, 0) for key in ("ka", "kb", "kc")),  # two parts of two blocks, and the fifth block's shard alone
+        *((key, 2, 5, 10, 0) for key in ("k1", "k2")),  # a part of each of the five tables
+    ]
     assert everything(filled) == rows
     assert {key: filled.finished_blocks(key) for key in before} == before
     shutil.rmtree(filled.folder("moments"))
@@ -73,7 +74,7 @@ def test_again_it_does_nothing_and_new_blocks_join_their_part(filled, pictures, 
     filled.shard("class_pixels", "ka", 16, 17).unlink()
     expected = {key: value for key, value in everything(filled).items() if key.endswith(")")}
     assert catalog.query(filled, "SELECT count(*) FROM images WHERE key = 'ka'").column(0).to_pylist() == [24]
-    assert {one.key: one.blocks for one in compact(filled, grace=0.0)} == {"ka": 2, "kb": 0, "kc": 0}
+    assert {one.key: one.blocks for one in compact(filled, grace=0.0)} == {"ka": 2, "kb": 0, "kc": 0, "k1": 0, "k2": 0}
     assert {key: value for key, value in everything(filled).items() if key.endswith(")")} == expected
     assert catalog.query(filled, "SELECT count(*) FROM images WHERE key = 'ka'").column(0).to_pylist() == [24]
 
@@ -218,7 +219,7 @@ def test_counts_and_moments_are_read_from_parts(filled):
     (real, _) = sources_of(filled, "r1")
     assert (counts.read_counts(filled, real, range(6)).matrix.toarray() == before).all()
     assert moments.moments_of(filled, real, range(6)).n.sum() == 16
-    assert set(schema.RECORDS) >= set(compacted.TABLES)
+    assert set(schema.RECORDS) >= set(schema.SHARDED)
 
 
 def test_a_process_that_has_read_a_manifest_sees_each_later_one(tmp_path):

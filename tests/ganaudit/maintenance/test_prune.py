@@ -50,7 +50,7 @@ def test_the_newest_run_of_an_audit_stays_with_all_that_it_uses(filled, run, com
     assert prunable(filled, keep=1).keys == ()  # kb is the other audit's, too
     prune(filled, keep=1)
     assert runs(filled) == ["other", "r2"]
-    assert prune(filled, runs=["other"]).keys == ("k1", "k10", "k11", "k12", "kb")
+    assert prune(filled, runs=["other"]).keys == ("k1", "kb")
     assert (runs(filled), keys(filled)) == (["r2"], {"ka", "kc"})
     assert catalog.query(filled, "FROM class_statistics('r2', 0.1) ORDER BY ALL") == before
     assert catalog.query(filled, "SELECT DISTINCT run FROM fsd").column(0).to_pylist() == ["r2"]
@@ -132,18 +132,22 @@ def test_a_compaction_at_work_stands_in_its_way(filled):
         prune(filled, keep=0)
 
 
-def test_inversions_go_with_the_last_run_that_uses_them(filled, inversion):
-    everything = {name for name in schema.RECORDS if name.startswith("inversion")}
-    assert {name for name in everything if len(list(filled.files(name))) >= 2} == everything
+def test_records_of_a_study_go_where_no_kept_run_says_that_it_uses_them(filled, inversion):
+    everything = {name for name in schema.RECORDS if name.startswith("inversion") and any(filled.files(name))}
+    assert {"inversions", "inversion_curves", "inversion_latents"} <= everything
     inversion(filled, "k3", "kc")
-    for key in ("k1", "k2", "k3"):  # what a killed run left: no shard says whose they are
-        filled.shard("inversions", key, 2, 2).unlink()
-    for table in schema.shards_of("inversions").beside:
+    for table in schema.shards_of("inversions").beside:  # what a killed run left
         (filled.folder(table.name) / "key=k4").mkdir()
-    assert {"k1", "k10", "k11", "k12", "k3", "k4"} <= set(prune(filled, runs=["r1"]).keys)
+    assert {"k1", "k3", "k4"} <= set(prune(filled, runs=["r1"]).keys)
     for name in everything:
-        kept = {folder.name for folder in filled.folder(name).iterdir() if folder.is_dir()}
-        assert len(kept) == 1 and kept < {"key=k2", "key=k20", "key=k21", "key=k22"}, name
+        assert {folder.name for folder in filled.folder(name).iterdir() if folder.is_dir()} == {"key=k2"}, name
+    assert {folder.name for folder in filled.folder("run_notes").iterdir()} == {"run=r2"}
+
+
+def test_what_an_older_run_may_use_stays(filled):
+    shutil.rmtree(filled.folder("run_keys") / "run=r2")
+    assert not {"k1", "k2"} & set(prune(filled, runs=["r1"]).keys)
+    assert {folder.name for folder in filled.folder("inversions").glob("key=*")} == {"key=k1", "key=k2"}
 
 
 def test_a_process_that_dies_at_any_step_leaves_the_kept_run_whole_and_the_next_prune_does_the_rest(filled, tmp_path, dying):
@@ -176,9 +180,7 @@ def of_kept_run(store: Store) -> list[tuple[str, bytes]]:
 
 
 def keeps(path: str) -> bool:
-    return any(
-        f"/{folder}/" in path for folder in ("run=r2", "key=ka", "key=kc", "key=k2", "key=k20", "key=k21", "key=k22", "key=p0")
-    )
+    return any(f"/{folder}/" in path for folder in ("run=r2", "key=ka", "key=kc", "key=k2", "key=p0"))
 
 
 def paths(store: Store) -> frozenset[str]:

@@ -13,8 +13,7 @@ from ganaudit import keys
 from ganaudit.errors import RequestError
 from ganaudit.maintenance.compact import compact
 from ganaudit.maintenance.verify import verify
-from ganaudit.records import catalog
-from ganaudit.records.schema import shards_of
+from ganaudit.records import catalog, schema
 from ganaudit.records.store import Store
 
 
@@ -88,8 +87,8 @@ def test_a_wrong_shard(filled, where, change, kind, deep):
         assert kind not in kinds(filled)  # footers and statistics alone do not show it
 
 
+INVERTED = [table.name for table in schema.shards_of("inversions").beside]
 FOREIGN = pa.table({"a": [1]})
-INVERTED = [table.name for table in shards_of("inversions").beside]
 THIRD = pa.scalar(90, pa.int64())
 
 
@@ -118,28 +117,45 @@ def test_a_wrong_shard_of_inversions(filled, table, change, kind, deep):
         assert verify(filled).sound
 
 
+def _beforehand(store, table):
+    """One shard of what inversion needs before it searches: two images of the key k9."""
+    own = {"key": "k9", "generator_key": "kc", "method": "layerwise"}
+    picture = {"picture": b"RIFF", "label_map": b"PNG", "confidence_map": b"PNG"}
+    rows = {
+        "inversion_targets": [{"key": "k9", "sample": "heldout", "image": i, "weight": 1.0, **picture} for i in (3, 8)],
+        "inversion_calibrations": [{**own, "image": i, "size": 0.5, "gain": 0.1} for i in (0, 1)],
+        "inversion_precisions": [{**own, "precision": "float32", "images": 0, "seconds": 0.1}],
+    }[table]
+    store.write_shard(table, "k9", 0, 1, {table: schema.RECORDS[table].from_rows(rows)}, {"recipe": "k9"})
+
+
 @pytest.mark.parametrize(
-    ("table", "key", "change", "kind"),
+    ("table", "change", "kind"),
     [
-        ("inversion_targets", "k20", lambda path: path.write_bytes(path.read_bytes()[:-20]), "torn"),
-        ("inversion_targets", "k20", rewrite(lambda t: t.slice(1)), "inconsistent"),
-        ("inversion_targets", "k20", rewrite(lambda t: t, OF_ANOTHER), "digest"),
-        ("inversion_targets", "k20", rewrite(lambda t: t.drop_columns(["label_map"])), "schema"),
-        ("inversion_calibrations", "k21", rewrite(lambda t: t.slice(1)), "inconsistent"),
-        ("inversion_calibrations", "k21", rewrite(column("image", lambda c: pc.add(c, THIRD))), "misplaced"),
+        ("inversion_targets", lambda path: path.write_bytes(path.read_bytes()[:-20]), "torn"),
+        ("inversion_targets", rewrite(lambda t: t.slice(1)), "inconsistent"),
+        ("inversion_targets", rewrite(lambda t: t, OF_ANOTHER), "digest"),
+        ("inversion_targets", rewrite(lambda t: t.drop_columns(["label_map"])), "schema"),
+        ("inversion_calibrations", rewrite(lambda t: t.slice(1)), "inconsistent"),
+        ("inversion_calibrations", rewrite(column("image", lambda c: pc.add(c, THIRD))), "misplaced"),
     ],
 )  # fmt: skip
-def test_a_wrong_shard_of_what_inversion_needs_beforehand(filled, table, key, change, kind):
-    path = filled.shard(table, key, 0, 1)
-    change(path)
+def test_a_wrong_shard_of_what_inversion_needs_beforehand(filled, table, change, kind):
+    _beforehand(filled, table)
+    assert verify(filled, deep=True).sound
+    change(filled.shard(table, "k9", 0, 1))
     found = verify(filled)
-    assert not found.sound and any(one.kind == kind and f"key={key}" in one.path for one in found.problems)
+    assert not found.sound and any(one.kind == kind and "key=k9" in one.path for one in found.problems)
 
 
 def test_inversions_of_no_finished_run_may_be_unfinished_and_a_leftover_of_them_is_told(filled):
     filled.shard("inversions", "k1", 2, 2).unlink()  # its sisters were written before it
+    assert [one.kind for one in verify(filled).problems] == ["missing"]  # the run r1 says that it used it
+    for path in filled.folder("run_keys").glob("run=r1/*"):
+        path.unlink()
     assert verify(filled, deep=True).sound
-    filled.shard("inversion_precisions", "k12", 0, 0).write_bytes(b"PAR1")
+    _beforehand(filled, "inversion_precisions")
+    filled.shard("inversion_precisions", "k9", 0, 1).write_bytes(b"PAR1")
     (filled.folder("inversion_curves") / "key=k1" / "curves.txt").write_text("")
     assert sorted((one.kind, one.path.split("/")[2]) for one in verify(filled).problems) == [
         ("foreign", "inversion_curves"), ("torn", "inversion_precisions")
