@@ -26,7 +26,6 @@ from ganaudit.records.columns import Table
 from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store, pattern, unreadable
 from ganaudit.records.tables import RUN_SOURCES
-from ganaudit.studies.inversion.record_tables import GROWN
 
 STORAGE_VERSION = "v1.4.0"
 """DuckDB clients from this version on can open the catalog."""
@@ -47,8 +46,6 @@ _TYPES = {
 }
 
 _TABLES = schema.RECORDS | schema.FINDINGS
-_GROWN = {*schema.FINDINGS, *(table.name for table in GROWN)}
-"""Tables that got further columns: files of an older ganaudit have NULL there."""
 
 
 def build(store: Store) -> Path:
@@ -143,9 +140,9 @@ def create_views(
             held = list(files[table.name])
             patterns = [_escaped(path) for path in held]
         else:
-            held = list(store.files(table.name)) if table.name in _GROWN else []
+            held = list(store.files(table.name)) if table.name in schema.GROWN else []
             patterns = _patterns(store, table.name)
-        connection.execute(_table_view(table, patterns, table.name in _GROWN and _is_older(table, held)))
+        connection.execute(_table_view(table, patterns, table.name in schema.GROWN and _is_older(table, held)))
     for script in sql.SCRIPTS:
         connection.execute(sql.text(script))
     about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}

@@ -148,6 +148,19 @@ def test_a_wrong_shard_of_what_inversion_needs_beforehand(filled, table, change,
     assert not found.sound and any(one.kind == kind and "key=k9" in one.path for one in found.problems)
 
 
+def test_inversions_of_an_older_ganaudit_are_noted_read_as_far_as_they_go_and_left_as_they_are(filled):
+    for block in ((0, 1), (2, 2)):
+        for name, column in (*((name, "weighted_class") for name in INVERTED), ("inversions", "targets_key")):
+            rewrite(lambda t, column=column: t.drop_columns([column]))(filled.shard(name, "k1", *block))
+    found = verify(filled, deep=True)
+    assert found.sound and {one.kind for one in found.problems} == {"older"}
+    assert {one.key for one in compact(filled, grace=0.0)} == {"ka", "kb", "kc", "k2"}
+    rows = catalog.query(filled, "SELECT key, targets_key FROM inversions ORDER BY ALL").to_pylist()
+    assert [row["key"] for row in rows] == ["k1"] * 3 + ["k2"] * 3 and {row["targets_key"] for row in rows} == {None}
+    confused = catalog.query(filled, "SELECT DISTINCT weighted_class FROM inversion_confusion").to_pylist()
+    assert confused == [{"weighted_class": None}]
+
+
 def test_inversions_of_no_finished_run_may_be_unfinished_and_a_leftover_of_them_is_told(filled):
     filled.shard("inversions", "k1", 2, 2).unlink()  # its sisters were written before it
     assert [one.kind for one in verify(filled).problems] == ["missing"]  # the run r1 says that it used it

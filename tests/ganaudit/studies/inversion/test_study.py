@@ -129,6 +129,13 @@ def test_the_photos_maps_are_those_that_were_parsed(inverted, sample):
     assert apart[0]["n"] > 0 and apart[0]["apart"] == 0
 
 
+def test_an_image_is_parsed_once_for_all_methods_and_penalties(inverted):
+    lists = inverted.rows("SELECT sample, count(DISTINCT key)::int AS lists FROM inversion_targets GROUP BY sample")
+    assert {row["sample"]: row["lists"] for row in lists} == {"heldout": 1, "train": 1, "own": 1, "masked": 1}
+    used = inverted.rows("SELECT DISTINCT sample, method, targets_key FROM inversions")
+    assert len(used) == 8 and len({row["targets_key"] for row in used}) == 4
+
+
 def test_held_out_and_training_images_are_in_no_other_finding(inverted, tmp_path):
     run = inverted.audit.run
     assert inverted.rows(f"SELECT DISTINCT real FROM fsd WHERE run = '{run}'") == [{"real": "real"}]
