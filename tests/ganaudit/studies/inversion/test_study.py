@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from ganaudit import report
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import audit
-from ganaudit.errors import RequestError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.shapes import generator_digest
 from ganaudit.inversion import search as searching
 from ganaudit.maintenance.compact import compact
@@ -25,7 +26,7 @@ from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
 from ganaudit.studies.inversion import stages, training
 from ganaudit.studies.inversion.findings import TABLES, written
-from ganaudit.studies.inversion.models import invertible, setup_of
+from ganaudit.studies.inversion.models import invertible, setup_of, source_of
 from ganaudit.studies.inversion.pictures import reconstructed
 from ganaudit.studies.inversion.record_tables import (
     INVERSION_CLASSES,
@@ -247,6 +248,37 @@ def test_a_layer_that_does_not_exist_or_has_none_before_it_is_told(inverted):
     done = inverted.again(layer="layer1", methods=("layerwise",))
     assert done.settings == [] and not done.done
     assert any("'tiny' is not inverted by layerwise: no layer before 'layer1'" in note for note in done.notes)
+
+
+def test_check_says_what_it_costs_and_which_methods_cannot_run_and_writes_nothing(copied):
+    asked = copied.spec.invert.model_copy(
+        update={"methods": ("encoder", "layerwise", "latent"), "inverter": "shipped", "layer": "layer1"}
+    )
+    before = sorted(copied.store.path.rglob("*"))
+    said = STUDY.check(plan(copied.spec.model_copy(update={"invert": asked})), copied.store)
+    assert sorted(copied.store.path.rglob("*")) == before
+    for words in (
+        "'drawn' is not inverted", "'noise' is not inverted", "'tiny' would not be inverted by encoder",
+        "'tiny' would not be inverted by layerwise", "inversion of 'tiny':",
+    ):  # fmt: skip
+        assert len([sentence for sentence in said if words in sentence]) == 1, words
+    trained = STUDY.check(plan(asked_of(copied, inverter="auto", methods=("encoder",))), copied.store)
+    assert any("an inverter of kind encoder would first be trained for 'tiny'" in sentence for sentence in trained)
+
+
+def asked_of(copied, **changes):
+    return copied.spec.model_copy(update={"invert": copied.spec.invert.model_copy(update=changes)})
+
+
+def test_an_image_that_cannot_be_read_any_more_is_told(copied, monkeypatch):
+    shutil.rmtree(copied.store.path / "records/v1/inversion_targets")
+    going = STUDY.stages(replace(plan(copied.spec), run=copied.audit.run), copied.store)
+    shard = next(shard for stage in going for shard in stage.shards if stage.name == "parsing targets")
+    source = source_of(shard.setup, shard.part.asked, shard.part.source_key)
+    torn = replace(source.read(shard.part.indices), errors=["it is torn"] * len(shard.part))
+    monkeypatch.setattr(source, "read", lambda _: torn)
+    with pytest.raises(AuditError, match="cannot be read any more: it is torn"):
+        STUDY.work(shard)
 
 
 def inversion(key, image, sample="heldout", **values):

@@ -10,12 +10,15 @@ import pytest
 import torch
 from PIL import Image as pillow
 
+from ganaudit.errors import AuditError
+from ganaudit.parsers.opening import OpenParser
+from ganaudit.parsers.protocol import ClassInfo, Labels
 from ganaudit.random import uniforms
 from ganaudit.sources.roles import OWN, Asked
 from ganaudit.spec import Invert
 from ganaudit.studies.inversion.choosing import TargetList, masked
 from ganaudit.studies.inversion.cost import searches
-from ganaudit.studies.inversion.targets import GREY, greyed, inside, untouched
+from ganaudit.studies.inversion.targets import GREY, greyed, inside, see, untouched
 
 
 def own(count):
@@ -105,3 +108,41 @@ def test_searches_are_counted_as_they_are_made():
     assert searches(asked, {"heldout": 7}, ["encoder"]).steps == 0
     latent = Invert(images=10, own=8, masked=0, methods=("latent",), steps=30, restarts=3)
     assert searches(latent, {"heldout": 10, "train": 4}, ["latent"]).steps == (10 + 8 + 4) * 90
+
+
+class Odd:
+    """A parser of two heads that answers as it is told."""
+
+    classes = (ClassInfo(1, "one"), ClassInfo(2_000, "two"), ClassInfo(3, "three", "part"))
+
+    def __init__(self, maps=lambda maps: maps, confidence=lambda confidence: confidence):
+        self.maps, self.confidence, self.sizes = maps, confidence, []
+
+    def parse(self, images):
+        self.sizes.append(len(images))
+        found = torch.where(images[:, :1, ::2, ::2] > 0, 2_000, 1)
+        maps = torch.cat([found, torch.full_like(found, 3)], dim=1)
+        return Labels(self.maps(maps), self.confidence(torch.full(maps.shape, 0.75)))
+
+
+def test_the_first_head_is_asked_in_batches_of_one_size():
+    pixels = torch.zeros((5, 4, 6, 3), dtype=torch.uint8)
+    pixels[3] = 255
+    parser = Odd()
+    maps, sure = see(OpenParser(parser, {}, None), pixels, 4, "cpu")
+    assert maps.shape == sure.shape == (5, 2, 3) and parser.sizes == [4, 4] and (sure == 0.75).all()
+    assert [np.unique(one).tolist() for one in maps] == [[1], [1], [1], [2_000], [1]]
+
+
+@pytest.mark.parametrize(
+    ("maps", "confidence", "words"),
+    [
+        (lambda maps: maps - 2, lambda c: c, "class ids -1"), (lambda maps: maps + 2_000, lambda c: c, "class ids 2001"),
+        (lambda maps: maps, lambda c: c / 0 - c / 0, "confidences"), (lambda maps: maps, lambda c: c * 4, "confidences"),
+        (lambda maps: maps, lambda c: c - 1, "confidences"), (lambda maps: maps, lambda c: c[..., 1:], "confidences"),
+        (lambda maps: maps, lambda c: 1 / 0, "ZeroDivisionError"), (lambda maps: None, lambda c: c, "AttributeError"),
+    ],
+)  # fmt: skip
+def test_a_parser_that_is_at_fault_is_told(maps, confidence, words):
+    with pytest.raises(AuditError, match=words):
+        see(OpenParser(Odd(maps, confidence), {}, None), torch.zeros((2, 4, 6, 3), dtype=torch.uint8), 2, "cpu")
