@@ -35,7 +35,8 @@ def plan(spec: AuditSpec) -> Plan:
     for study in studies:
         study.validate(spec, parser, opened)
     counted += [_counted(spec, asked, parser, device) for study in studies for asked in study.roles(spec, opened)]
-    block = store.block or _block(max(first + count for _, _, first, count in counted), spec.sample.batch)
+    named_counts = [first + count for asked, _, first, count in counted if asked.count is None]
+    block = store.block or _block(max(named_counts), spec.sample.batch)  # what a study adds makes no block larger
     if block % spec.sample.batch:
         raise RequestError(
             f"the store {store.path} has blocks of {block} images, which sample.batch {spec.sample.batch} does not divide; "

@@ -21,7 +21,7 @@ def spec(tmp_path):
     weights = {"kind": "progan", "weights": str(tmp_path / "g.safetensors")}
     return specs.parse({
         "name": "n", "store": str(tmp_path / "store"), "parser": {"kind": "unet", "weights": "builtin:village"},
-        "real": {"name": "village", "kind": "village", "count": 64, "heldout": 8},
+        "real": {"name": "village", "kind": "village", "count": 56, "heldout": 8},
         "generators": [{"name": "g", **weights}, {"name": "g, own samples", **weights}, {"name": "v", "kind": "village"}],
         "sample": {"count": 64}, "run": {"device": "cpu", "workers": 1},
         "invert": {"own": 9, "methods": ["latent"], "perceptual": "none"},
@@ -32,6 +32,7 @@ def test_each_generator_that_can_be_inverted_has_them_under_a_name_that_nothing_
     planned = plan(spec)
     own = [source for source in planned.sources if source.role == OWN]
     assert [source.name for source in own] == ["g, own samples (own)", "g, own samples, own samples"]
+    assert planned.block == 64 and own[0].blocks == ((0, 63), (64, 127))  # a first try of 64 images costs no more than before
     assert {source.count for source in own} == {72}
     assert len({source.name for source in planned.sources}) == len(planned.sources)
     generated = next(source for source in planned.sources if source.role == GENERATED)

@@ -140,6 +140,9 @@ def test_an_image_is_parsed_once_for_all_methods_and_penalties(inverted):
 def test_held_out_and_training_images_are_in_no_other_finding(inverted, tmp_path):
     run = inverted.audit.run
     assert inverted.rows(f"SELECT DISTINCT real FROM fsd WHERE run = '{run}'") == [{"real": "real"}]
+    for table in ("fsd", "class_stats", "dropped_classes", "omissions", "inversion_summary"):
+        rows = inverted.rows(f"SELECT DISTINCT generator FROM {table} WHERE run = '{run}'")
+        assert {row["generator"] for row in rows} <= {"tiny", "drawn", "noise"}
     used = inverted.rows(f"SELECT role, source, count FROM run_sources WHERE run = '{run}' AND role IN ('heldout', 'train')")
     assert {(row["role"], row["source"], row["count"]) for row in used} == {
         ("heldout", "held", 60),
