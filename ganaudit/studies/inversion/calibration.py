@@ -18,7 +18,7 @@ from ganaudit.records.store import Store
 from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion.done import InversionDone, footer
-from ganaudit.studies.inversion.models import Invertible, Setup, base_of, with_inverters
+from ganaudit.studies.inversion.models import Inverters, Invertible, Setup, base_of
 from ganaudit.studies.inversion.photos import OWN_SEED
 from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS, INVERSION_PRECISIONS
 from ganaudit.studies.inversion.targets import own_pixels
@@ -70,26 +70,26 @@ class PenaltyShard(OwnShard):
     """How large residuals get where they cost nothing, and what they save."""
 
 
-def known(setup: Setup, which: Invertible, digest: str | None) -> dict[str, Any]:
-    """What enters the key of anything that own samples of a generator say. digest: of the trained inverter that is used."""
-    base = base_of(setup, which)
+def known(setup: Setup, which: Invertible, inverters: Inverters) -> dict[str, Any]:
+    """What enters the key of anything that own samples of a generator say. inverters: that are started from."""
+    base = base_of(setup, which, inverters)
     return {
         "version": VERSION, "generator": which.key, "objective": base.objective.recipe(),
-        "residuals": list(base.choice.residuals), "r": base.choice.feature, "inverter": digest, "latents": base.seed,
+        "residuals": list(base.choice.residuals), "r": base.choice.feature, "inverter": dict(inverters), "latents": base.seed,
         "seed": OWN_SEED,
     }  # fmt: skip
 
 
-def precision_key(setup: Setup, which: Invertible, method: str, digest: str | None, wanted: str) -> str:
+def precision_key(setup: Setup, which: Invertible, method: str, inverters: Inverters, wanted: str) -> str:
     return source_key({
-        "precision": wanted, "method": method, "search": base_of(setup, which).search.recipe(),
-        "tolerated": [lower.TOLERATED, tried(setup), lower.STEPS], **known(setup, which, digest),
+        "precision": wanted, "method": method, "search": base_of(setup, which, inverters).search.recipe(),
+        "tolerated": [lower.TOLERATED, tried(setup), lower.STEPS], **known(setup, which, inverters),
     })  # fmt: skip
 
 
-def penalty_key(setup: Setup, which: Invertible, digest: str | None, precision: str) -> str:
-    how = replace(base_of(setup, which).search, precision=precision)
-    return source_key({"penalty": setup.asked.own, "search": how.recipe(), **known(setup, which, digest)})
+def penalty_key(setup: Setup, which: Invertible, inverters: Inverters, precision: str) -> str:
+    how = replace(base_of(setup, which, inverters).search, precision=precision)
+    return source_key({"penalty": setup.asked.own, "search": how.recipe(), **known(setup, which, inverters)})
 
 
 def tried(setup: Setup) -> int:
@@ -128,7 +128,7 @@ def free_own_samples(shard: PenaltyShard) -> InversionDone:
 
 
 def _own_task(setup: Setup, shard: OwnShard, indices: Sequence[int]) -> Task:
-    base = with_inverters(setup, shard.which, dict(shard.inverters))
+    base = base_of(setup, shard.which, shard.inverters)
     target = images.to_unit(own_pixels(base.generator, indices)).to(setup.device)
     return replace(base, targets=base.objective.targets(target), indices=indices)
 

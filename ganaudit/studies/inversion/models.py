@@ -16,6 +16,7 @@ import torch
 
 from ganaudit import devices
 from ganaudit.encoders.files import OpenInverter, check_fit, find_inverter, open_inverter
+from ganaudit.encoders.networks import Encoder
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
@@ -34,6 +35,8 @@ from ganaudit.spec import AuditSpec, Invert
 from ganaudit.training.making import SMALL
 
 T = TypeVar("T")
+Inverters = Sequence[tuple[str, str]]
+"""Trained inverters: (kind, digest of the file)."""
 KEPT = 64
 """Things that a process keeps open."""
 
@@ -140,21 +143,22 @@ def frame(resolution: int | Sequence[int]) -> tuple[int, int]:
     return (resolution, resolution) if isinstance(resolution, int) else (resolution[0], resolution[1])
 
 
-def base_of(setup: Setup, which: Invertible) -> Task:
-    """What all searches in one generator share, without its inverters; nothing is to be found yet.
+def base_of(setup: Setup, which: Invertible, inverters: Inverters = ()) -> Task:
+    """What all searches in one generator share, with the trained inverters of these digests; nothing is to be found yet.
 
-    Raises RequestError for an unknown layer.
+    Raises RequestError for an unknown layer, AuditError where the inverters' files are not the same any more.
     """
-    decisive = {"steps", "batch", "perceptual", "perceptual_weights", "layer", "restarts"}
-    asked = setup.asked.model_dump(mode="json", include=decisive)
-    name = canonical(["base", which.own_key, which.key, setup.device, str(setup.spec.folder), setup.spec.sample.seed, asked])
+    decisive = setup.asked.model_dump(mode="json", exclude={"images", "own", "masked", "train", "train_images", "inverter"})
+    name = canonical([
+        "base", which.own_key, which.key, setup.device, str(setup.spec.folder), setup.spec.sample.seed, decisive, inverters
+    ])  # fmt: skip
     try:
-        return once(name, lambda: base_task(generator_of(setup, which), setup))
+        return once(name, lambda: base_task(setup, generator_of(setup, which), _encoders(setup, which, dict(inverters))))
     except RequestError as error:
         raise RequestError(f"{which.name!r} cannot be inverted: {error}") from None
 
 
-def base_task(generator: Generator, setup: Setup) -> Task:
+def base_task(setup: Setup, generator: Generator, encoders: dict[str, Encoder]) -> Task:
     asked, steps = setup.asked, setup.asked.steps
     shape = read_shape(generator)
     how = Search(steps, "adam", 0.05, (steps * 6 // 10, steps * 8 // 10), max(20, steps // 5), batch=asked.batch)
@@ -162,12 +166,11 @@ def base_task(generator: Generator, setup: Setup) -> Task:
     nothing = torch.zeros((0, 3, *frame(shape.resolution)), device=setup.device)
     return Task(
         generator, shape, choose_layers(shape, asked.layer), objective.targets(nothing), (), objective, how,
-        setup.spec.sample.seed, asked.restarts, None, floors(generator),
+        setup.spec.sample.seed, asked.restarts, encoders, floors(generator),
     )  # fmt: skip
 
 
-def with_inverters(setup: Setup, which: Invertible, digests: Mapping[str, str]) -> Task:
-    """The same with the trained inverters of these digests, by kind. Raises AuditError where the files are not the same."""
+def _encoders(setup: Setup, which: Invertible, digests: Mapping[str, str]) -> dict[str, Encoder]:
     found = inverters_of(setup, which, list(digests))
     for kind, digest in digests.items():
         if kind not in found or found[kind].sha256 != digest:
@@ -175,7 +178,7 @@ def with_inverters(setup: Setup, which: Invertible, digests: Mapping[str, str]) 
                 f"the inverter of kind {kind} for {which.name!r} is not here as it was when the audit was planned; "
                 "every worker sees the folder of the store, and the same version of ganaudit"
             )
-    return replace(base_of(setup, which), encoders={kind: found[kind].encoder for kind in digests})
+    return {kind: found[kind].encoder for kind in digests}
 
 
 def inverters_of(setup: Setup, which: Invertible, kinds: Sequence[str]) -> dict[str, OpenInverter]:

@@ -19,7 +19,7 @@ from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion import rows
 from ganaudit.studies.inversion.done import InversionDone, footer
-from ganaudit.studies.inversion.models import Invertible, Setup, base_of, frame, parser_of, with_inverters
+from ganaudit.studies.inversion.models import Invertible, Setup, base_of, frame, parser_of
 from ganaudit.studies.inversion.record_tables import INVERSIONS
 from ganaudit.studies.inversion.settings import SearchSetting
 from ganaudit.studies.inversion.targets import Targets, read_targets, resized, see
@@ -104,7 +104,7 @@ def setting_key(
     part: str | None = None,
 ) -> str:  # fmt: skip
     """The key of the records of one list of images, or of a part of it (a digest of its places), inverted in one way."""
-    base = base_of(setup, way.which)
+    base = base_of(setup, way.which, way.inverters)
     how = replace(base.search, precision=way.precision)
     return source_key({
         "inversion": VERSION, "targets": targets_key, "part": part, "sample": sample, "generator": way.which.key,
@@ -121,7 +121,7 @@ def search_batch(shard: SearchShard) -> InversionDone:
     """Inverts one batch at every penalty that is missing: at the penalty itself first, because the others start there."""
     setup, way, weighted = shard.setup.here(), shard.way, shard.settings[0].weighted_class
     targets = read_targets(setup.store, shard.targets_key, shard.count, setup.asked.batch, shard.places)
-    base = with_inverters(setup, way.which, dict(way.inverters))
+    base = base_of(setup, way.which, way.inverters)
     size = frame(base.shape.resolution)
     target = images.to_unit(resized(targets.pixels, size)).to(setup.device)
     inside = None if weighted is None else _inside(targets, weighted, size, setup.device)

@@ -68,10 +68,6 @@ class Method:
     name: str
     inverters: tuple[tuple[str, str], ...]
 
-    @property
-    def digest(self) -> str | None:
-        return self.inverters[0][1] if self.inverters else None
-
 
 @dataclass(frozen=True)
 class Searched:
@@ -108,10 +104,10 @@ def stages(plan: Plan, store: Store) -> Iterator[Stage]:
     precisions: dict[Method, str] = dict.fromkeys(methods, "float32")
     notes = []
     for method in tried_out:
-        key = precision_key(setup, method.which, method.name, method.digest, wanted)
+        key = precision_key(setup, method.which, method.name, method.inverters, wanted)
         precisions[method], refusal = chosen_precision(store, key, method.which.name, wanted)
         notes += [] if refusal is None else [refusal]
-    calibrated = [method for method in methods if method.name == "layerwise"]
+    calibrated = [method for method in methods if method.name == "layerwise" and not _given(setup, method)]
     yield _penalties(setup, store, calibrated, precisions)
     searched = []
     for method in methods:
@@ -168,7 +164,7 @@ def _parsing(setup: Setup, store: Store, lists: Mapping[str, Sequence[TargetList
 def _precisions(setup: Setup, store: Store, methods: Sequence[Method], wanted: str) -> Stage:
     keys, shards = [], []
     for method in methods:
-        key = precision_key(setup, method.which, method.name, method.digest, wanted)
+        key = precision_key(setup, method.which, method.name, method.inverters, wanted)
         keys.append(_used(INVERSION_PRECISIONS.name, method, key, 1))
         if not store.finished_blocks(key, INVERSION_PRECISIONS.name):
             last = tried(setup) - 1
@@ -179,7 +175,7 @@ def _precisions(setup: Setup, store: Store, methods: Sequence[Method], wanted: s
 def _penalties(setup: Setup, store: Store, methods: Sequence[Method], precisions: Mapping[Method, str]) -> Stage:
     keys, shards, own, batch = [], list[OwnShard](), setup.asked.own, setup.asked.batch
     for method in methods:
-        key = penalty_key(setup, method.which, method.digest, precisions[method])
+        key = penalty_key(setup, method.which, method.inverters, precisions[method])
         keys.append(_used(INVERSION_CALIBRATIONS.name, method, key, own))
         done = store.finished_blocks(key, INVERSION_CALIBRATIONS.name)
         for first in range(0, own, batch):
@@ -197,10 +193,17 @@ def _used(table: str, method: Method, key: str, count: int) -> UsedKey:
     return UsedKey(table, method.which.name, GENERATED, key, 0, count, {"method": method.name})
 
 
+def _given(setup: Setup, method: Method) -> float:
+    """The residuals' penalty where the objective has one already; else 0, and own samples set it."""
+    return base_of(setup, method.which, method.inverters).objective.penalty
+
+
 def _way(setup: Setup, store: Store, method: Method, precision: str) -> Way:
     if method.name != "layerwise":
         return Way(method.which, method.name, method.inverters, precision)
-    key = penalty_key(setup, method.which, method.digest, precision)
+    if given := _given(setup, method):
+        return Way(method.which, method.name, method.inverters, precision, given)
+    key = penalty_key(setup, method.which, method.inverters, precision)
     penalty = calibrated_penalty(store, key, setup.asked.own)
     return Way(method.which, method.name, method.inverters, precision, penalty, key)
 
