@@ -1,7 +1,7 @@
 """Whole verdicts on classes where the right answer is known: the sprite village with one sprite on, off, or rare.
 
 A case is one class in one generator, judged by photos and samples of its own seed: 20 photos that hold the class, searched
-plainly; where the class is not made by those, the same photos by the paid search; samples, whose presence of the class is
+plainly; where the class is not made by those, the same photos by the mask-weighted search; samples, whose share of the class is
 compared with that of real scenes; and as control 32 samples of the village with all sprites on. `off` is right as `not made`,
 `on` and `rare` (one scene in 200, dropped from samples, yet within reach of a latent) as anything but it.
 """
@@ -28,6 +28,7 @@ from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.search import Search
 from ganaudit.statistics.proportions import p_below
+from ganaudit.studies.inversion.searching import WEIGHTED_STARTS
 from ganaudit.studies.inversion.verdicts import (
     MADE,
     NOT_MADE,
@@ -42,7 +43,6 @@ from ganaudit.studies.inversion.verdicts import (
     proportion,
     seen,
 )
-from ganaudit.studies.inversion.work import PAID_STARTS
 from ganaudit.training.inverters import InverterRecipe
 from ganaudit.training.loop import Budget
 from ganaudit.training.making import make_inverter
@@ -76,11 +76,11 @@ def holding(village: SpriteVillage, number: int, seed: int, count: int = PHOTOS)
 
 
 def back(
-    generator: SpriteVillage, encoder: Encoder, scenes: Scenes, number: int, paid: bool = False
+    generator: SpriteVillage, encoder: Encoder, scenes: Scenes, number: int, weighted: bool = False
 ) -> tuple[list[Seen], list[Seen]]:
     """The class in each photo, as it comes back from the generator; and from the first start alone."""
     shape = read_shape(generator)
-    targets = OBJECTIVE.targets(scenes.images, scenes.labels == number if paid else None)
+    targets = OBJECTIVE.targets(scenes.images, scenes.labels == number if weighted else None)
     task = Task(
         generator,
         shape,
@@ -90,7 +90,7 @@ def back(
         OBJECTIVE,
         SEARCH,
         encoders={"encoder": encoder},
-        wide=PAID_STARTS if paid else 0,
+        wide=WEIGHTED_STARTS if weighted else 0,
     )
     made = inverter("encoder+latent")(task)
     both = []
@@ -148,8 +148,8 @@ def sprites(replicates: int = 9) -> None:
                 plain, _ = back(generator, encoder, held, number)
                 first = [one.recall for one in plain]
                 made = class_verdict(first, False, [], True, passes) == MADE
-                paid = ([], []) if made else back(generator, encoder, held, number, paid=True)
-                last, one_start = ([one.recall for one in found] for found in paid)
+                weighted = ([], []) if made else back(generator, encoder, held, number, weighted=True)
+                last, one_start = ([one.recall for one in found] for found in weighted)
                 drawn = present(generator, number, OWN_SEED + step + 1)
                 dropped = bool(p_below(real, SAMPLES, drawn, SAMPLES, 0.1) < 0.05)
                 verdicts[condition][class_verdict(first, dropped, last, True, passes)] += 1

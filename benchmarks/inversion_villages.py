@@ -103,10 +103,10 @@ def written(share: Share, digits: int = 2) -> str:
 
 @dataclass(frozen=True)
 class Recalls:
-    """Recall of one class in each photo, by the plain search and by the one that is paid for the class ten times."""
+    """Recall of one class in each photo, by the plain search and by the one that is weighted for the class."""
 
     plain: Values
-    paid: Values
+    weighted: Values
 
 
 def recalls(name: str, known: str, count: int, method: str) -> Recalls:
@@ -128,7 +128,7 @@ def people(count: int = 128) -> None:
     """How often the people of photos come back from village-many-people, and from village-progan."""
     for method in ("layerwise", "layered+latent"):
         found = {name: recalls(name, "person", count, method) for name in ("village-many-people", "village-progan")}
-        for search in ("plain", "paid"):
+        for search in ("plain", "weighted"):
             many, usual = (getattr(one, search) for one in found.values())
             shares = [proportion(int((one >= Rules().recovered).sum()), count) for one in (many, usual)]
             print(
@@ -148,7 +148,7 @@ def trees(count: int = 96) -> None:
     """Whether the omission score, 1 - recall of trees, tells village-no-trees from village-progan photo by photo."""
     for method in ("layerwise", "layered+latent"):
         without, usual = (recalls(name, "tree", count, method) for name in ("village-no-trees", "village-progan"))
-        for search in ("plain", "paid"):
+        for search in ("plain", "weighted"):
             scores = [1.0 - getattr(one, search) for one in (without, usual)]
             draws = np.random.default_rng(0).integers(0, count, (2000, count))
             area = [area_under_curve(scores[0][rows], scores[1][rows]) for rows in draws]

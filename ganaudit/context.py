@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Kept:
     """Opened models by content, the last used ones: two threads that ask for one model open it once."""
 
-    def __init__(self, most: int = 32) -> None:
+    def __init__(self, most: int = 64) -> None:
         self.most = most
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}

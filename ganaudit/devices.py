@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import threading
 
 import torch
 
@@ -38,6 +40,17 @@ def for_worker(device: str, worker: int) -> str:
     if device == "cuda" and torch.cuda.device_count() > 1:
         return f"cuda:{worker % torch.cuda.device_count()}"
     return device
+
+
+_SEATS = threading.local()
+_TAKEN = itertools.count()
+
+
+def of_this_thread(device: str) -> str:
+    """The device of this thread, which keeps its number among those that work: each has its own GPU where there are several."""
+    if not hasattr(_SEATS, "number"):
+        _SEATS.number = next(_TAKEN)
+    return for_worker(device, int(_SEATS.number))
 
 
 def workers(asked: int | str, device: str) -> int:

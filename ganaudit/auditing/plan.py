@@ -37,7 +37,8 @@ def plan(spec: AuditSpec) -> Plan:
     for study in studies:
         study.validate(spec, parser, opened)
     counted += [_counted(spec, asked, parser, context) for study in studies for asked in study.roles(spec, opened)]
-    block = store.block or _block(max(first + count for _, _, first, count in counted), spec.sample.batch)
+    named_counts = [first + count for asked, _, first, count in counted if asked.count is None]
+    block = store.block or _block(max(named_counts), spec.sample.batch)  # what a study adds makes no block larger
     if block % spec.sample.batch:
         raise RequestError(
             f"the store {store.path} has blocks of {block} images, which sample.batch {spec.sample.batch} does not divide; "
@@ -59,7 +60,7 @@ def _counted(spec: AuditSpec, asked: Asked, parser: OpenParser, context: Context
     """A source, opened, and the images of it that are used: (asked, source, first, count)."""
     named = asked.source(spec)
     source = open_source(asked, named, parser, context)
-    count = _count(spec, named, source, generated=asked.role == GENERATED)
+    count = asked.count or _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == CONTROL:
         count = min(count, CONTROLS)
     first = 0

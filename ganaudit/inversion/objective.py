@@ -89,7 +89,7 @@ class Objective:
 
     @torch.no_grad()
     def targets(self, images: Tensor, inside: Tensor | None = None, factor: float = 10.0) -> Targets:
-        """Targets (N, 3, S, S). inside: (N, S, S) bool, pixels that count `factor` times (the paid search)."""
+        """Targets (N, 3, S, S). inside: (N, S, S) bool, pixels that count `factor` times (the mask-weighted search)."""
         weights = None
         if inside is not None:
             raw = torch.where(inside[:, None], factor, 1.0).to(images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from ganaudit.errors import AuditError
 from ganaudit.inversion.inverters import Task, layerwise
@@ -31,9 +32,18 @@ def calibrate(own: Task) -> Penalty:
     Own samples are within reach of z, so their residuals only mend what the encoder got wrong; a photo that needs larger ones
     leaves the generator's range, and pays for it. Raises AuditError where no own sample could be inverted.
     """
-    free = replace(own, objective=replace(own.objective, penalty=0.0))
-    found = layerwise(free).found
-    size, gain = found.terms["residual"], found.loss_first - found.loss_best
+    return penalty_of(*free_residuals(own))
+
+
+def free_residuals(own: Task) -> tuple[Tensor, Tensor]:
+    """(size, gain) of each own sample, (N,): the residuals' sum over layers of mean d² where they cost nothing, and the loss
+    that they saved. Not finite where a search was set aside."""
+    found = layerwise(replace(own, objective=replace(own.objective, penalty=0.0))).found
+    return found.terms["residual"], found.loss_first - found.loss_best
+
+
+def penalty_of(size: Tensor, gain: Tensor) -> Penalty:
+    """What `calibrate` says of own samples whose sizes and gains are known. Raises AuditError like it."""
     good = size.isfinite() & gain.isfinite()
     if not bool(good.any()) or float(torch.quantile(size[good], QUANTILE)) <= 0.0:
         raise AuditError("the residuals' penalty cannot be set: no own sample of the generator could be inverted")

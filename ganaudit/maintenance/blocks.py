@@ -63,7 +63,7 @@ def shard_problems(store: Store, shards: Shards, key: str, block: Block, deep: b
         rows = _rows(store, shards, key, block)
         if rows != size:
             yield problem(store, "inconsistent", mark, f"the shard {block[0]} to {block[1]} has {rows:,} rows, not {size:,}")
-        if deep and not lacking:
+        if deep and shards.beside and not lacking:
             yield from _image_problems(store, shards, key, block)
     except (AuditError, OSError, ValueError):  # told of where that file itself is looked at
         return

@@ -57,7 +57,19 @@ def compact(store: Store, grace: float = GRACE) -> list[Compacted]:
 
 
 def _keys(store: Store, shards: Shards) -> list[str]:
-    return sorted(folder.name.removeprefix("key=") for folder in store.folder(shards.mark.name).glob("key=k*"))
+    """The keys that have such shards, but those of an older ganaudit, whose files lack columns: they stay as they are."""
+    keys = sorted(folder.name.removeprefix("key=") for folder in store.folder(shards.mark.name).glob("key=k*"))
+    return [key for key in keys if shards.mark.name not in schema.GROWN or not _is_older(store, shards, key)]
+
+
+def _is_older(store: Store, shards: Shards, key: str) -> bool:
+    for block in sorted(store.loose_blocks(shards.mark.name, key)):
+        try:
+            there = pq.read_schema(store.shard(shards.mark.name, key, *block)).names
+        except (OSError, pa.ArrowException):  # told of where the file itself is read
+            return False
+        return not set(shards.mark.arrow.names) <= set(there)
+    return False
 
 
 def _of_key(store: Store, shards: Shards, key: str, grace: float) -> Compacted:

@@ -49,7 +49,7 @@ def footer_problems(store: Store, table: Table, path: Path, deep: bool) -> Itera
         return
     lacking = [name for name in table.arrow.names if name not in columns.names]
     if lacking:
-        older = table.name in schema.FINDINGS
+        older = table.name in schema.GROWN
         words = f"it has no column {lacking[0]}: an older ganaudit wrote it; run the audit again, which makes it anew"
         yield problem(store, "older" if older else "schema", path, words)
         return

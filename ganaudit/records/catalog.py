@@ -27,7 +27,6 @@ from ganaudit.records.columns import Table
 from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store, pattern, unreadable
 from ganaudit.records.tables import RUN_SOURCES
-from ganaudit.studies.inversion.record_tables import INVERSIONS
 
 STORAGE_VERSION = "v1.4.0"
 """DuckDB clients from this version on can open the catalog."""
@@ -48,8 +47,6 @@ _TYPES = {
 }
 
 _TABLES = schema.RECORDS | schema.FINDINGS
-_GROWN = {*schema.FINDINGS, INVERSIONS.name}
-"""Tables that got further columns: files of an older ganaudit have NULL there."""
 
 
 def build(store: Store) -> Path:
@@ -191,9 +188,9 @@ def create_views(
             held = list(files[table.name])
             patterns = [_escaped(path) for path in held]
         else:
-            held = list(store.files(table.name)) if table.name in _GROWN else []
+            held = list(store.files(table.name)) if table.name in schema.GROWN else []
             patterns = _patterns(store, table.name)
-        connection.execute(_table_view(table, patterns, table.name in _GROWN and _is_older(table, held)))
+        connection.execute(_table_view(table, patterns, table.name in schema.GROWN and _is_older(table, held)))
     for script in sql.SCRIPTS:
         connection.execute(sql.text(script))
     about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}

@@ -35,6 +35,10 @@ RECORDS: dict[str, Table] = {table.name: table for room in (tables, *_declared()
 FINDINGS: dict[str, Table] = {table.name: table for room in _declared() for table in room.FINDINGS}
 SHARDS: tuple[Shards, ...] = tuple(shards for room in _declared() for shards in room.SHARDS)
 """Tables that are written together, one shard of each for a stretch of places."""
+GROWN: frozenset[str] = frozenset(
+    {*FINDINGS, *(table.name for room in _declared() for table in getattr(room, "GROWN", ()))}
+)  # fmt: skip
+"""Tables that got further columns: files of an older ganaudit lack them, and have NULL there in views."""
 SHARDED: tuple[str, ...] = tuple(table.name for shards in SHARDS for table in shards.tables)
 
 

@@ -56,7 +56,6 @@ from ganaudit.records.tables import (
     RUNS,
     SOURCES,
 )
-from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS
 
 Footer = Mapping[str, str]
 
@@ -295,15 +294,6 @@ class Store:
         for table in shards.tables:
             if table.name in tables or table.name not in shards.may_lack:
                 self._write(table, tables[table.name], self.shard(table.name, key, first, last), footer)
-
-    def inversion_calibration(self, key: str) -> Path:
-        """Where what was tried out before inverting lies."""
-        return self._of_key("inversion_calibrations", key) / "calibration.parquet"
-
-    def write_inversion_calibration(self, row: Mapping[str, Any], footer: Footer) -> None:
-        """Write what own samples told about a method before any photo was inverted: one row."""
-        table = INVERSION_CALIBRATIONS
-        self._write(table, table.from_rows([row]), self.inversion_calibration(row["key"]), footer)
 
     def write_classes(self, parser_key: str, classes: Iterable[Mapping[str, Any]], footer: Footer | None = None) -> None:
         """Write the classes of a parser: rows of class_id, name, head."""

@@ -18,12 +18,12 @@ from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
-from ganaudit.generators.protocol import size_of
+from ganaudit.generators.protocol import Generator, size_of
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.kinds import Kind
 from ganaudit.options import Source, in_pixels
 from ganaudit.parsers.opening import OpenParser
-from ganaudit.sources.roles import GENERATED, TRUTH, Asked
+from ganaudit.sources.roles import GENERATED, OWN, TRUTH, Asked
 
 Fit = images.Fit
 
@@ -89,15 +89,20 @@ class OpenSource(Protocol):
 
 def open_source(role: Asked, options: Source, parser: OpenParser, context: Context) -> OpenSource:
     """Opens one source of an audit, in its role. Raises RequestError."""
-    kind = kinds.at("generators" if role.role == GENERATED else "real", options.kind)
+    generated = role.role in (GENERATED, OWN)
+    kind = kinds.at("generators" if generated else "real", options.kind)
     if not parser.reads and "maps" not in kind.offers:
         raise RequestError(
             f"source {options.name!r} is of kind {options.kind!r}; with parser kind {parser.recipe['kind']!r} every source "
             "brings its label maps (kind masks)"
         )
-    if role.role == GENERATED and kind is kinds.live(options.kind):
-        return GeneratorSource(open_generator(options, context), parser, options)
-    seed = context.seed if role.role == GENERATED else TRUTH_SEED if role.role == TRUTH else 0
+    if generated and kind is kinds.live(options.kind):
+        generator = open_generator(options, context)
+        if role.seed is None:
+            return GeneratorSource(generator, parser, options)
+        own = replace(generator, seed=role.seed, recipe={**generator.recipe, "seed": role.seed})
+        return GeneratorSource(own, parser, options, "stretch")  # all of an own sample is to be found again
+    seed = context.seed if generated else TRUTH_SEED if role.role == TRUTH else 0
     opened = kind.open(options, replace(context, seed=seed, size=parser.resolution))
     if role.role == TRUTH:
         _check_truth(options, kind, opened, parser)
@@ -269,17 +274,21 @@ class GeneratorSource:
     length = None
     maps = False
 
-    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: Source) -> None:
+    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: Source, how: Fit | None = None) -> None:
         self.kind = asked.kind
         self._opened = opened
         self._size = in_pixels(getattr(asked, "resize", None)) or parser.resolution
-        self._how: Fit = getattr(asked, "how", "crop")
+        self._how: Fit = getattr(asked, "how", "crop") if how is None else how
         self._made = size_of(opened.generator)
         self.resolution: int | None = min(self._made)
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
         self.digests = opened.digests
         self.training_step, self.truncation, self.noise = opened.training_step, opened.truncation, opened.noise
         self._name = asked.name
+
+    @property
+    def generator(self) -> Generator:
+        return self._opened.generator
 
     def check_layer(self, layer: str) -> None:
         """Raises RequestError where a generator that can be inverted has no such layer."""

@@ -1,5 +1,5 @@
-"""What a source is asked for in a run: real, generated, truth (to measure the parser), control (real, resized), held out
-or train (both to be inverted)."""
+"""What a source is asked for in a run: real, generated, truth (to measure the parser), control (real, resized), held out,
+train or own (all three to be inverted)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ganaudit.options import Source
 from ganaudit.spec import AuditSpec
 
 REAL, GENERATED, TRUTH, CONTROL, HELDOUT, TRAIN = "real", "generated", "truth", "control", "heldout", "train"
+OWN = "own"
+"""Samples of a generator from a seed of their own: what a search should be able to find."""
 
 CONTROLS = 4096
 """Real images at most that are sent through a generator's resolution: enough to tell a floor."""
@@ -21,16 +23,18 @@ class Asked:
     """One source of an audit file in one role.
 
     place: of the generator in the audit file, 0 for the other roles. through: the short side, in pixels, of the resolution
-    that the images of a control are sent through and back.
+    that the images of a control are sent through and back. seed, count: of own samples, which the audit file does not name.
     """
 
     role: str
     place: int = 0
     through: int | None = None
+    seed: int | None = None
+    count: int | None = None
 
     def source(self, spec: AuditSpec) -> Source:
         """What the audit file says about it; a control is made of the real images, and so may held-out ones be."""
-        if self.role == GENERATED:
+        if self.role in (GENERATED, OWN):
             return spec.generators[self.place]
         if self.role == TRUTH:
             assert spec.truth is not None
@@ -44,14 +48,18 @@ class Asked:
 
     def name(self, spec: AuditSpec) -> str:
         """What people call it: in a run, no two are called the same."""
-        parted = self.role == HELDOUT and spec.heldout is None
-        if self.through is None and not parted:
+        parted, own = self.role == HELDOUT and spec.heldout is None, self.role == OWN
+        if self.through is None and not parted and not own:
             return self.source(spec).name
         further = [source for source in (spec.truth, spec.heldout, spec.train) if source is not None]
         taken = {source.name for source in (spec.real, *spec.generators, *further)}
-        name = f"{spec.real.name}, held out" if parted else f"{spec.real.name} at {self.through} px"
+        name, more = (
+            (f"{self.source(spec).name}, own samples", " (own)") if own
+            else (f"{spec.real.name}, held out", " (held out)") if parted
+            else (f"{spec.real.name} at {self.through} px", " (control)")
+        )  # fmt: skip
         while name in taken:
-            name += " (held out)" if parted else " (control)"
+            name += more
         return name
 
 

@@ -1,21 +1,28 @@
-"""An audit with an `invert:` section as a flow: the library's records, a task for each generator, retries, a wrong layer."""
+"""An audit with an `invert:` section as a flow: the library's records on threads and Dask, retries, a wrong layer."""
 
 from __future__ import annotations
 
 import pyarrow.parquet as pq
 import pytest
-import tasks.invert
 import torch
+from distributed import Client
 from safetensors.torch import save_file
 
+from flows import dask_runner
 from flows.audit import run as run_flow
 from ganaudit import report
 from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.errors import AuditError
 from ganaudit.generators.networks.progan import progan
 from ganaudit.spec import load
+from ganaudit.studies.inversion.searching import SearchShard
+from ganaudit.studies.inversion.study import STUDY
+from tasks.work import work
 
-TABLES = ("inversions", "inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")
+TABLES = (
+    "inversion_targets", "inversion_precisions", "inversions", "inversion_curves", "inversion_confusion", "inversion_classes",
+    "inversion_latents",
+)  # fmt: skip
 FINDINGS = ("inversion_summary", "photo_verdicts", "omissions", "generalisation")
 
 
@@ -28,24 +35,30 @@ def inverting(toy, tmp_path):
         save_file(progan(4, 4, ((3,),)).state_dict(), tmp_path / f"{name}.safetensors", {"kind": "progan"})
         generators.append({"name": name, "kind": "progan", "weights": f"{name}.safetensors"})
 
-    def write(**changes):
-        asked = {"images": 6, "own": 8, "masked": 2, "methods": ["latent"], "steps": 2, "perceptual": "none", "batch": 16}
+    def write(run=None, **changes):
+        asked = {"images": 6, "own": 8, "masked": 2, "methods": ["latent"], "steps": 2, "perceptual": "none", "batch": 4}
         return toy(
             generators=generators, sample={"count": 24, "batch": 8}, decide={"permutations": 0}, invert=asked | changes,
-            real={"name": "photos", "kind": "toy:photos", "options": {"images": 40}, "heldout": 16},
+            real={"name": "photos", "kind": "toy:photos", "options": {"images": 60}, "heldout": 30}, run=run or {"workers": 2},
         )  # fmt: skip
 
     return write
+
+
+@pytest.fixture(scope="module")
+def cluster(server):
+    """Two workers of this machine."""
+    with dask_runner.local_cluster(2, "cpu") as running, Client(running, set_as_default=False) as client:
+        yield client
 
 
 def records(store):
     """Every record of inversions, but for the time that it took, by table."""
     found = {}
     for name in TABLES:
-        rows = [
-            row for path in sorted((store / "records/v1" / name).rglob("*.parquet")) for row in pq.read_table(path).to_pylist()
-        ]
-        found[name] = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+        paths = sorted((store / "records/v1" / name).rglob("shard-*.parquet"))
+        rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
+        found[name] = [{key: value for key, value in row.items() if key not in ("seconds", "change")} for row in rows]
     return found
 
 
@@ -53,25 +66,36 @@ def test_the_flow_inverts_as_the_library_does_and_a_fault_that_passes_is_tried_a
     monkeypatch.setattr(report, "render", lambda _: "")  # of no concern here
     audit = inverting()
     expected = without_prefect(load(audit, tmp_path / "expected"))
-    real, tried, seen = tasks.invert.make_inversions, [], []
+    real, tried, seen = STUDY.work, [], []
 
-    def faulty(todo):
-        tried.append(todo.name)
-        if tried.count("first") == 1 and todo.name == "first":
-            raise OSError("the disk is away")
-        return real(todo)
+    def faulty(shard):
+        if isinstance(shard, SearchShard):
+            tried.append(shard.label)
+            if len(tried) == 1:
+                raise OSError("the disk is away")
+        return real(shard)
 
-    monkeypatch.setattr(tasks.invert, "make_inversions", faulty)
-    monkeypatch.setattr(tasks.invert.invert, "retry_delay_seconds", 0)
-    found = run_flow(audit, watch=lambda so_far: seen.append(tuple(so_far.inverting)))
-    assert sorted(tried) == ["even", "first", "first", "second"] and found.status == "done"
-    assert seen[-1] == () and ("even", "first", "second") in seen
+    monkeypatch.setattr(STUDY, "work", faulty, raising=False)
+    monkeypatch.setattr(work, "retry_delay_seconds", 0)
+    found = run_flow(audit, watch=lambda so_far: seen.append((so_far.stage, tuple(so_far.groups))))
+    assert len(tried) == len(set(tried)) + 1 and found.status == "done"
+    assert {label.split()[0] for label in tried} == {"first", "second"} and len(set(tried)) > 4  # in batches, not generators
+    assert ("inverting", ("first", "second")) in seen
     assert found.notes == expected.notes and "'even' is not inverted" in " ".join(found.notes)
     inverted = records(found.store)
     assert inverted == records(expected.store) and all(inverted.values())
     for name in FINDINGS:
         table = found.findings[name].drop_columns("run")
         assert table.num_rows and table == expected.findings[name].drop_columns("run")
+
+
+def test_on_dask_the_rows_are_those_of_one_thread(inverting, cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "render", lambda _: "")
+    audit = inverting(run={"runner": "dask", "address": cluster.scheduler.address, "workers": 2})
+    found = run_flow(audit)
+    alone = without_prefect(load(inverting(run={"workers": 1}), tmp_path / "alone"))
+    assert records(found.store) == records(alone.store) and found.status == "done"
+    assert not sum(run_flow(audit).worked.values())
 
 
 def test_a_layer_that_does_not_exist_is_told_before_an_image_is_parsed(inverting, cli, tmp_path):
@@ -83,13 +107,15 @@ def test_a_layer_that_does_not_exist_is_told_before_an_image_is_parsed(inverting
 
 
 def test_a_fault_of_the_audit_is_not_tried_again(inverting, monkeypatch):
-    tried = []
+    real, tried = STUDY.work, []
 
-    def broken(todo):
-        tried.append(todo.name)
-        raise AuditError("no own sample could be inverted")
+    def broken(shard):
+        if not isinstance(shard, SearchShard):
+            return real(shard)
+        tried.append(shard.label)
+        raise AuditError("no photo could be inverted")
 
-    monkeypatch.setattr(tasks.invert, "make_inversions", broken)
-    with pytest.raises(AuditError, match="no own sample could be inverted"):
+    monkeypatch.setattr(STUDY, "work", broken, raising=False)
+    with pytest.raises(AuditError, match="no photo could be inverted"):
         run_flow(inverting())
     assert tried and len(tried) == len(set(tried))

@@ -53,7 +53,8 @@ def inverted(tmp_path_factory):
 
 
 @pytest.fixture
-def copied(inverted, tmp_path):
+def copied(inverted, tmp_path, monkeypatch):
     """The same audit over a copy of its store, which a test may change."""
+    monkeypatch.setattr(precision, "TOLERATED", 0.0)
     shutil.copytree(inverted.store.path, tmp_path / "store")
     return Inverted(inverted.spec.model_copy(update={"store": tmp_path / "store"}), inverted.audit)

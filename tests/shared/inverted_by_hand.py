@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ganaudit.records.store import Store
-from ganaudit.studies.inversion.findings import materialise_inversions
+from ganaudit.studies.inversion.findings import written
 from ganaudit.studies.inversion.record_tables import (
     INVERSION_CLASSES,
     INVERSION_CONFUSION,
@@ -13,7 +13,7 @@ from ganaudit.studies.inversion.record_tables import (
     INVERSION_LATENTS,
     INVERSIONS,
 )
-from ganaudit.studies.inversion.settings import InversionsDone, Setting
+from ganaudit.studies.inversion.settings import SearchSetting
 from ganaudit.studies.inversion.verdicts import confusion
 
 NAMES = {0: "", 1: "sky", 2: "person", 3: "road"}
@@ -37,7 +37,7 @@ def inverted(
 def write(store, setting, images, *, layer="z", ratio=0.01, start="random", evidential=True, generator_key="k00"):
     """All records of a setting."""
     common = {"key": setting.key, "sample": setting.sample, "method": setting.method, "penalty_factor": setting.factor,
-              "paid_class": setting.paid}  # fmt: skip
+              "weighted_class": setting.weighted_class}  # fmt: skip
     for first in range(0, len(images), BATCH):
         part = images[first : first + BATCH]
         rows, pairs, classes = [], [], []
@@ -69,19 +69,18 @@ def write(store, setting, images, *, layer="z", ratio=0.01, start="random", evid
             "inversion_classes": INVERSION_CLASSES.from_rows(classes), "inversion_curves": INVERSION_CURVES.from_rows([]),
             "inversion_latents": INVERSION_LATENTS.from_rows([]),
         }  # fmt: skip
-        store.write_inversions(setting.key, first, first + len(part) - 1, tables, {})
+        store.write_shard("inversions", setting.key, first, first + len(part) - 1, tables, {})
 
 
 def resolution(store, key, pixels):
     store.write_source({"key": key, "kind": "progan", "recipe": "{}", "digests": "{}", "resolution": pixels})
 
 
-def setting(key, sample, images, method="latent", factor=None, paid=None):
-    return Setting(key, sample, method, factor, paid, len(images))
+def setting(key, sample, images, method="latent", factor=None, weighted=None):
+    return SearchSetting(key, sample, method, factor, weighted, len(images))
 
 
-def findings(store: Store, done: dict[str, list[Setting]], dropped=frozenset()):
+def findings(store: Store, done: dict[str, list[SearchSetting]], dropped=frozenset()):
     """The finding tables, as lists of rows."""
-    asked = [InversionsDone(name, tuple(settings), 0, ()) for name, settings in done.items()]
-    made = materialise_inversions(store, "r1", asked, NAMES, {7: "seven.png"}, set(dropped), BATCH)
+    made = written(store, "r1", done, NAMES, {7: "seven.png"}, set(dropped))
     return {name: table.to_pylist() for name, table in made.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,8 +21,24 @@ from ganaudit.generators.opening import open_generator
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import AuditSpec
-from ganaudit.studies.inversion.opening import inversion_tasks, make_inversions
 from ganaudit.studies.inversion.photos import OWN_SEED
+from ganaudit.studies.inversion.settings import SearchSetting
+from ganaudit.studies.inversion.study import STUDY
+from ganaudit.studies.protocol import work
+
+
+@dataclass(frozen=True)
+class Again:
+    """What was gone through: the settings that are used, what was said, and the images (or shards) done, by stage."""
+
+    settings: list
+    notes: list
+    done: Counter
+
+    @property
+    def images(self):
+        """Images that were inverted now."""
+        return self.done["inverting"] + self.done["mask-weighted searches"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +57,11 @@ class Inverted:
 
     @cached_property
     def records(self):
-        """Rows of `inversions` with latents and residuals, by (sample, method, factor, paid class) and image."""
+        """Rows of `inversions` with latents and residuals, by (sample, method, factor, weighted class) and image."""
         found = {}
         statement = "SELECT i.*, z, layers, residuals FROM inversions AS i JOIN inversion_latents AS l USING (key, image)"
         for row in self.rows(statement):
-            way = (row["sample"], row["method"], row["penalty_factor"], row["paid_class"])
+            way = (row["sample"], row["method"], row["penalty_factor"], row["weighted_class"])
             found.setdefault(way, {})[row["image"]] = row
         return found
 
@@ -59,14 +77,29 @@ class Inverted:
     @cached_property
     def penalty(self):
         """The weight of the residuals at factor 1, as it was recorded."""
-        (row,) = self.rows("SELECT penalty FROM inversion_calibrations WHERE method = 'layerwise'")
+        (row,) = self.rows("SELECT DISTINCT penalty FROM inversions WHERE penalty_factor = 1")
         return row["penalty"]
 
-    def again(self, **changes):
-        """Inverts in the audit's first generator with other settings, in the same store."""
+    def again(self, limit=None, **changes):
+        """Goes through the stages of inversion with other settings, in the same store, as the same run.
+
+        limit: shards after which it is killed.
+        """
         asked = self.spec.invert.model_copy(update=changes)
-        planned = plan(self.spec.model_copy(update={"invert": asked}))
-        return make_inversions(inversion_tasks(replace(planned, run=self.audit.run))[0][0])
+        planned = replace(plan(self.spec.model_copy(update={"invert": asked})), run=self.audit.run)
+        settings, notes, done = [], [], Counter()
+        for stage in STUDY.stages(planned, self.store):
+            notes += stage.notes
+            settings += [
+                SearchSetting.of(key.key, key.count, key.variant) for key in stage.keys if key.table == "inversions"
+            ]  # fmt: skip
+            for shard in stage.shards:
+                if limit is not None and done.total() >= limit:
+                    return Again(settings, notes, done)
+                shard = pickle.loads(pickle.dumps(shard))
+                work(shard)
+                done[stage.name] += 1 if limit is not None else shard.images
+        return Again(settings, notes, done)
 
     def seen(self, sample, image):
         """What the parser was shown, (8, 8, 3) uint8; masked samples without their patch."""

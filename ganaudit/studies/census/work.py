@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +19,11 @@ from ganaudit import devices, images
 from ganaudit.context import PROCESS, Context
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.features.protocol import Reading
-from ganaudit.keys import canonical
-from ganaudit.parsers.opening import OpenParser, open_parser
+from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSER_CONFUSION
-from ganaudit.sources.opening import Batch, OpenSource, open_source
+from ganaudit.sources.opening import Batch, OpenSource
+from ganaudit.sources.reopening import reopened_parser, reopened_source
 from ganaudit.studies.census.blocks import BlockTask
 from ganaudit.tally import Confusion, Tally, confused, tally
 from ganaudit.version import __version__
@@ -51,9 +49,9 @@ class BlockDone:
 def make_block(task: BlockTask) -> BlockDone:
     """Writes the records of one block. Raises AuditError where generator or parser fail, OSError where the disk does."""
     torch.set_num_threads(1)
-    task = replace(task, device=devices.for_worker(task.device, _seat()))
+    task = replace(task, device=devices.of_this_thread(task.device))
     started = time.perf_counter()
-    parser, source = _parser(task), _source(task)
+    parser, source = opened(task)
     sampling = parsing = 0.0
     image_rows: list[pa.Table] = []
     class_rows: list[pa.Table] = []
@@ -238,45 +236,16 @@ def _class_rows(key: str, first: int, batch: Batch, counted: Tally) -> pa.Table:
     return pa.table(columns)
 
 
-# Models are loaded once per process. An entry is known by its content, so that a changed file is opened anew.
-
-
-def _context(task: BlockTask) -> Context:
-    return Context.of(task.spec, task.device, task.precision)
-
-
-def _parser(task: BlockTask) -> OpenParser:
-    context = _context(task)
-    known = f"parser {task.parser_key} {task.device} {task.precision}"
-    return context.opened(known, lambda: open_parser(task.spec.parser, context))
-
-
-def _source(task: BlockTask) -> OpenSource:
-    source, context, parser = task.source, _context(task), _parser(task)
-    said = source.model_dump(mode="json", exclude={"name", "count"})
-    known = canonical(["source", task.key, task.device, str(task.spec.folder), said])
-    return context.opened(known, lambda: open_source(task.asked, source, parser, context))
-
-
 def forget() -> None:
     """Close every open source and parser of this process."""
     PROCESS.forget()
 
 
-_SEATS = threading.local()
-_TAKEN = itertools.count()
-
-
-def _seat() -> int:
-    """This thread's number among those that made blocks: each has its own GPU where there are several."""
-    if not hasattr(_SEATS, "number"):
-        _SEATS.number = next(_TAKEN)
-    return int(_SEATS.number)
-
-
 def opened(task: BlockTask) -> tuple[OpenParser, OpenSource]:
     """The parser and the source of a task, as this process keeps them."""
-    return _parser(task), _source(task)
+    context = Context.of(task.spec, task.device, task.precision)
+    parser = reopened_parser(task.spec, task.parser_key, context)
+    return parser, reopened_source(task.spec, task.asked, task.key, parser, context)
 
 
 def label_maps(

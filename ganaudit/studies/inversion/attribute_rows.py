@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from ganaudit.statistics.resampling import interval, means
-from ganaudit.studies.inversion.reading import Generator, Row, named
+from ganaudit.studies.inversion.reading import InvertedGenerator, Row, named
 from ganaudit.studies.inversion.verdicts import Rules
 
 ATTRIBUTES = ("red", "green", "blue", "sharpness")
 
 
-def attribute_rows(run: str, generator: Generator, classes: Mapping[int, str]) -> list[Row]:
+def attribute_rows(run: str, generator: InvertedGenerator, classes: Mapping[int, str]) -> list[Row]:
     """Rows of inversion_attributes: weighted means over images that can be tested, and of their differences."""
     rows = []
     for one in generator.plain:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from ganaudit.statistics.resampling import interval, ratios
-from ganaudit.studies.inversion.reading import Generator, Row, named
+from ganaudit.studies.inversion.reading import InvertedGenerator, Row, named
 
 MOST = 6
 """Classes that are listed for a class; the class itself always is where any of it came back."""
 
 
-def confusion_rows(run: str, generator: Generator, classes: Mapping[int, str]) -> list[Row]:
+def confusion_rows(run: str, generator: InvertedGenerator, classes: Mapping[int, str]) -> list[Row]:
     """Rows of inversion_confusions, over the images that hold enough of the class to be tested."""
     rows = []
     for one in generator.plain:

@@ -8,21 +8,19 @@ from dataclasses import dataclass, replace
 import torch
 
 from ganaudit import images
-from ganaudit.encoders.files import find_inverter
-from ganaudit.generators.opening import OpenGenerator
-from ganaudit.generators.shapes import generator_digest
-from ganaudit.inversion.inverters import NEEDS, latent
+from ganaudit.inversion.inverters import NEEDS, Task, latent
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.records.store import Store
 from ganaudit.report.words import about
 from ganaudit.sources.planned import Plan
 from ganaudit.spec import Invert
-from ganaudit.studies.inversion.opening import base_task, inversion_tasks, methods_of, needed, open_for, without
-from ganaudit.studies.inversion.settings import HELD, OWN, TRAIN
-from ganaudit.studies.inversion.targets import ROLES, own_pixels
+from ganaudit.studies.inversion.models import base_of, inverters_of, invertible, methods_of, needed, setup_of, without
+from ganaudit.studies.inversion.searching import AGAIN, WEIGHTED_STARTS
+from ganaudit.studies.inversion.settings import HELDOUT, MASKED, OWN, TRAIN
+from ganaudit.studies.inversion.stages import PHOTOS, WEIGHED
+from ganaudit.studies.inversion.targets import own_pixels
+from ganaudit.studies.inversion.training import minutes_of
 from ganaudit.studies.inversion.verdicts import Rules
-from ganaudit.studies.inversion.work import AGAIN, PAID, PAID_STARTS, SEARCHED
-from ganaudit.training.making import SMALL
 
 PROBED, STEPS = 4, 2
 """Images and steps that are timed."""
@@ -32,21 +30,21 @@ WITHOUT_SEARCH = ("encoder", "layered")
 @dataclass(frozen=True)
 class Searches:
     """What is searched for at most in one generator. images: inverted images over all settings; steps: their steps together;
-    paid: steps for each class that few photos recover, which nobody knows before."""
+    weighted: steps of mask-weighted searches for each class that few photos recover, which nobody knows before."""
 
     images: int
     steps: int
-    paid: int
+    weighted: int
 
 
 def searches(asked: Invert, offered: dict[str, int], methods: list[str]) -> Searches:
     """Of the methods that can be used. offered: photos that there are, by sample. Early stopping is not counted on."""
-    held, train = (min(offered.get(s, 0), n) for s, n in ((HELD, asked.images), (TRAIN, asked.train_images)))
-    count = {HELD: held, TRAIN: train, OWN: asked.own, "masked": min(asked.masked, asked.own)}
+    heldout, train = (min(offered.get(s, 0), n) for s, n in ((HELDOUT, asked.images), (TRAIN, asked.train_images)))
+    count = {HELDOUT: heldout, TRAIN: train, OWN: asked.own, MASKED: min(asked.masked, asked.own)}
     total = steps = 0
     for method in methods:
         for sample, number in count.items():
-            others = len(FACTORS) - 1 if method == "layerwise" and sample in (HELD, OWN) else 0
+            others = len(FACTORS) - 1 if method == "layerwise" and sample in (HELDOUT, OWN) else 0
             total += number * (1 + others)
             if method not in WITHOUT_SEARCH:
                 starts = asked.restarts if method == "latent" else 1
@@ -54,50 +52,49 @@ def searches(asked: Invert, offered: dict[str, int], methods: list[str]) -> Sear
         if method == "layerwise":
             steps += asked.own * asked.steps  # the penalty
     cases = Rules().cases
-    paid = min(held, PAID * cases) if held >= cases else 0
-    return Searches(total, steps, paid * sum(_paid_steps(asked, method) for method in methods if method in SEARCHED))
+    photos = min(heldout, PHOTOS * cases) if heldout >= cases else 0
+    return Searches(total, steps, photos * sum(_weighted_steps(asked, method) for method in methods if method in WEIGHED))
 
 
-def _paid_steps(asked: Invert, method: str) -> int:
+def _weighted_steps(asked: Invert, method: str) -> int:
     """Of one photo for one class."""
     if method == "layerwise":
         return asked.steps + (len(FACTORS) - 1) * max(1, asked.steps // AGAIN)
-    return asked.steps * ((asked.restarts if method == "latent" else 1) + PAID_STARTS)
+    return asked.steps * ((asked.restarts if method == "latent" else 1) + WEIGHTED_STARTS)
 
 
-def cost_notes(planned: Plan, store: Store) -> list[str]:
-    """A sentence on each generator that would be inverted, and on each inverter that would be trained for it."""
-    asked = planned.spec.invert
-    if asked is None:
-        return []
-    tasks, notes = inversion_tasks(planned)
-    sources = {source.role: source.count for source in planned.sources}
-    offered = {sample: sources[role] for sample, role in ROLES.items() if role in sources}
-    for task in tasks:
-        opened = open_for(planned.spec, task.place, task.device)
-        if isinstance(opened, str):
-            notes.append(f"{task.name!r} is not inverted: {opened}.")
-            continue
-        mark, missing = generator_digest(opened.generator), set()
-        for kind in needed(asked):
-            if find_inverter(mark, kind, [store.path / "inverters"]) is not None:
-                continue
+def cost_notes(plan: Plan, store: Store) -> list[str]:
+    """A sentence on each generator that would be inverted, on each method that would not, and on each inverter that would be
+    trained first."""
+    setup = setup_of(plan)
+    asked = setup.asked
+    generators, notes = invertible(plan)
+    offered = {source.role: source.count for source in plan.sources if source.role in (HELDOUT, TRAIN)}
+    for which in generators:
+        base, missing = base_of(setup, which), set()
+        there = inverters_of(setup, which, needed(asked))
+        for kind in [kind for kind in needed(asked) if kind not in there]:
             if asked.inverter == "auto":
-                minutes = asked.inverter_minutes or SMALL[kind]
-                notes.append(f"an inverter of kind {kind} would first be trained for {task.name!r}: {minutes:g} minutes.")
+                minutes = minutes_of(asked, kind)
+                notes.append(f"an inverter of kind {kind} would first be trained for {which.name!r}: {minutes:g} minutes.")
             else:
                 missing.add(kind)
-                notes.append(f"{task.name!r} would not be inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")
+                notes.append(f"{which.name!r} would not be inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")
         methods: list[str] = [method for method in asked.methods if NEEDS[method] not in missing]
+        if "layerwise" in methods and not base.choice.residuals:
+            methods.remove("layerwise")
+            notes.append(
+                f"{which.name!r} would not be inverted by layerwise: no layer before {base.choice.feature!r} is small enough "
+                "to be freed."
+            )
         if methods:
-            notes.append(_sentence(task.name, searches(asked, offered, methods), _rate(opened, asked, planned)))
+            notes.append(_sentence(which.name, searches(asked, offered, methods), _rate(base, setup.device)))
     return notes
 
 
-def _rate(opened: OpenGenerator, asked: Invert, planned: Plan) -> float:
+def _rate(base: Task, device: str) -> float:
     """Seconds of one image's step, from a few steps on z of a few own samples."""
-    base = base_task(opened, asked, planned.spec, planned.device, {})
-    target = images.to_unit(own_pixels(base.generator, range(PROBED))).to(planned.device)
+    target = images.to_unit(own_pixels(base.generator, range(PROBED))).to(device)
     task = replace(base, targets=base.objective.targets(target), indices=range(PROBED), restarts=1)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -113,8 +110,8 @@ def _rate(opened: OpenGenerator, asked: Invert, planned: Plan) -> float:
 
 
 def _sentence(name: str, todo: Searches, rate: float) -> str:
-    paid = f"; {about(todo.paid * rate)} more for each class that few photos recover" if todo.paid else ""
+    weighted = f"; {about(todo.weighted * rate)} more for each class that few photos recover" if todo.weighted else ""
     return (
         f"inversion of {name!r}: {todo.images:,} searches, {todo.steps:,} image-steps of {1000 * rate:.1f} ms, "
-        f"about {about(todo.steps * rate)} on one core{paid}."
+        f"about {about(todo.steps * rate)} on one core{weighted}."
     )

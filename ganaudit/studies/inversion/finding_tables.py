@@ -82,7 +82,10 @@ OMISSIONS = Table(
         Column("control_images", BYTE8, "Cases of the control."),
         Column("control_recall", FLOAT, "Mean recall of the control.", True),
         Column(
-            "paid_recall", FLOAT, "Mean recall of the paid search by this method at this penalty; NULL where nobody paid.", True
+            "weighted_recall",
+            FLOAT,
+            "Mean recall of the mask-weighted search by this method, at this penalty.",
+            True,
         ),
         Column("verdict", STRING, "One of not made, made, inconclusive, not testable."),
     ),

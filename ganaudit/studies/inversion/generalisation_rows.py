@@ -9,28 +9,28 @@ import numpy as np
 
 from ganaudit.statistics import memorisation as generalisation
 from ganaudit.statistics.resampling import interval, means
-from ganaudit.studies.inversion.reading import Generator, Inverted, Row
-from ganaudit.studies.inversion.settings import HELD, TRAIN
+from ganaudit.studies.inversion.reading import InvertedGenerator, InvertedList, Row
+from ganaudit.studies.inversion.settings import HELDOUT, TRAIN
 
 LATENT, RANDOM = "latent", "random"
 NEARER = {True: "a is nearer", False: "b is nearer"}
 ALIKE = "cannot be told apart"
 
 
-def pair_rows(run: str, generators: Sequence[Generator]) -> list[Row]:
+def pair_rows(run: str, generators: Sequence[InvertedGenerator]) -> list[Row]:
     """Rows of generalisation: pairs of one resolution, and of the same method, over the photos that both inverted."""
     rows = []
     for a, b in combinations(generators, 2):
         if a.resolution is None or a.resolution != b.resolution:
             continue
-        for one, _ in a.held():
-            other = b.like(one, HELD)
+        for one, _ in a.heldout():
+            other = b.like(one, HELDOUT)
             if other is not None:
                 rows.append(_pair(run, (a, one), (b, other)))
     return rows
 
 
-def _pair(run: str, first: tuple[Generator, Inverted], second: tuple[Generator, Inverted]) -> Row:
+def _pair(run: str, first: tuple[InvertedGenerator, InvertedList], second: tuple[InvertedGenerator, InvertedList]) -> Row:
     (a, one), (b, other) = first, second
     theirs = {row["image"]: row["mse"] for row in other.ended}
     both = [row for row in one.ended if row["image"] in theirs]
@@ -50,10 +50,10 @@ def _nearer(found: tuple[float | None, float | None, float | None], images: int)
     return ALIKE if low <= 0.0 <= high else NEARER[high < 0.0]
 
 
-def memorisation_row(run: str, generator: Generator) -> Row:
+def memorisation_row(run: str, generator: InvertedGenerator) -> Row:
     """The row of memorisation; where it cannot be tested, it says why."""
     searched = [one for one in generator.plain if one.setting.method == LATENT]
-    held = next((one for one in searched if one.setting.sample == HELD), None)
+    held = next((one for one in searched if one.setting.sample == HELDOUT), None)
     train = next((one for one in searched if one.setting.sample == TRAIN), None)
     (errors, weights), (their_errors, their_weights) = _errors(held), _errors(train)
     trustworthy = all(row["evidential"] and row["start"] == RANDOM for one in (held, train) if one for row in one.ended)
@@ -68,7 +68,7 @@ def memorisation_row(run: str, generator: Generator) -> Row:
     return row
 
 
-def _errors(one: Inverted | None) -> tuple[generalisation.Floats, generalisation.Floats]:
+def _errors(one: InvertedList | None) -> tuple[generalisation.Floats, generalisation.Floats]:
     rows = [row for row in one.ended if row["mse"] is not None] if one else []
     return np.array([row["mse"] for row in rows], dtype=np.float64), np.array([row["weight"] for row in rows], dtype=np.float64)
 
@@ -78,7 +78,7 @@ def _known(*values: float) -> tuple[float | None, float | None, float | None]:
     return a, b, c
 
 
-def _reason(held: Inverted | None, train: Inverted | None, trustworthy: bool) -> str:
+def _reason(held: InvertedList | None, train: InvertedList | None, trustworthy: bool) -> str:
     if held is None:
         return "invert.methods does not name latent, and a learned inverter may itself have seen a photo"
     if train is None:

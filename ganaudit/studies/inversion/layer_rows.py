@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from ganaudit.statistics.resampling import interval, means
-from ganaudit.studies.inversion.reading import Generator, Pairs, Row, named
+from ganaudit.studies.inversion.reading import InvertedGenerator, Pairs, Row, named
 
 Z = "z"
 
 
-def layer_rows(run: str, generator: Generator) -> list[Row]:
+def layer_rows(run: str, generator: InvertedGenerator) -> list[Row]:
     """Rows of inversion_by_layer, z first, then by how many numbers are free."""
     ratios: dict[str, float] = {}
     for one in generator.plain:
@@ -41,7 +41,7 @@ def agreement(pairs: Pairs) -> float:
     return sum(pixels for target, other, pixels in pairs if target == other) / total if total else float("nan")
 
 
-def summary_rows(run: str, generator: Generator) -> list[Row]:
+def summary_rows(run: str, generator: InvertedGenerator) -> list[Row]:
     """Rows of inversion_summary."""
     rows = []
     measures = ("mse", "psnr", "ssim", "lpips")

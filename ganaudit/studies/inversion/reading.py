@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
+from ganaudit.records.columns import Table
 from ganaudit.records.schema import OK
 from ganaudit.records.store import Store
 from ganaudit.records.tables import SOURCES
-from ganaudit.studies.inversion.record_tables import INVERSION_CLASSES, INVERSIONS
-from ganaudit.studies.inversion.settings import HELD, OWN, InversionsDone, Setting, confusion_of, shards
+from ganaudit.studies.inversion.record_tables import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSIONS
+from ganaudit.studies.inversion.settings import HELDOUT, OWN, SearchSetting
 from ganaudit.studies.inversion.verdicts import Rules, Seen, seen
 
 Row = dict[str, Any]
@@ -21,10 +20,11 @@ Pairs = Sequence[tuple[int, int, int]]
 READ = (
     "image", "weight", "layer", "ratio", "evidential", "start", "status", "mse", "psnr", "ssim", "lpips", "generator_key",
 )  # fmt: skip
+PAIR = ("image", "target_class", "reconstruction_class", "pixels")
 
 
 @dataclass(frozen=True)
-class Part:
+class ClassInImage:
     """One class in one inverted image whose search came to an end."""
 
     image: int
@@ -33,10 +33,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Inverted:
+class InvertedList:
     """A setting's records. images: rows of `inversions`; confusion: by image; classes: rows of `inversion_classes`."""
 
-    setting: Setting
+    setting: SearchSetting
     images: Sequence[Row]
     confusion: Mapping[int, Pairs]
     classes: Sequence[Row]
@@ -50,13 +50,13 @@ class Inverted:
         """The images whose search was not set aside."""
         return [row for row in self.images if row["status"] == OK]
 
-    def parts(self, least: int = Rules.least_pixels) -> dict[int, list[Part]]:
+    def parts(self, least: int = Rules.least_pixels) -> dict[int, list[ClassInImage]]:
         """By class but void, in the order of images: where an image holds at least so many pixels of it."""
-        found: dict[int, list[Part]] = {}
+        found: dict[int, list[ClassInImage]] = {}
         for row in self.ended:
             for number, one in seen(self.confusion.get(row["image"], ())).items():
                 if number > 0 and one.target >= least:
-                    found.setdefault(number, []).append(Part(row["image"], row["weight"], one))
+                    found.setdefault(number, []).append(ClassInImage(row["image"], row["weight"], one))
         return dict(sorted(found.items()))
 
     def contrasts(self) -> dict[tuple[int, int], float]:
@@ -73,32 +73,32 @@ class Inverted:
 
 
 @dataclass(frozen=True)
-class Generator:
+class InvertedGenerator:
     """Everything that was inverted in one generator. resolution: of its images, None where it is not known."""
 
     name: str
     resolution: int | None
-    inverted: Sequence[Inverted]
+    inverted: Sequence[InvertedList]
 
     @property
-    def plain(self) -> list[Inverted]:
-        """All but the searches that were paid for a class."""
-        return [one for one in self.inverted if one.setting.paid is None]
+    def plain(self) -> list[InvertedList]:
+        """All but the mask-weighted searches."""
+        return [one for one in self.inverted if one.setting.weighted_class is None]
 
-    def like(self, one: Inverted, sample: str) -> Inverted | None:
+    def like(self, one: InvertedList, sample: str) -> InvertedList | None:
         """What was inverted as another one was, of this generator or another: by the same method, as hard."""
         wanted = (sample, one.setting.method, one.setting.factor)
         return next((o for o in self.plain if (o.setting.sample, o.setting.method, o.setting.factor) == wanted), None)
 
-    def held(self) -> list[tuple[Inverted, Inverted | None]]:
+    def heldout(self) -> list[tuple[InvertedList, InvertedList | None]]:
         """Every way in which photos were inverted, with the own samples that were inverted in the same way."""
-        return [(one, self.like(one, OWN)) for one in self.plain if one.setting.sample == HELD]
+        return [(one, self.like(one, OWN)) for one in self.plain if one.setting.sample == HELDOUT]
 
 
-def read_generator(store: Store, done: InversionsDone, batch: int) -> Generator:
+def read_generator(store: Store, name: str, settings: Sequence[SearchSetting]) -> InvertedGenerator:
     """Reads all settings of a generator that hold any image."""
-    found = [read_inverted(store, setting, batch) for setting in done.settings if setting.images]
-    return Generator(done.generator, _resolution(store, found[0].images[0]["generator_key"]) if found else None, found)
+    found = [read_inverted(store, setting) for setting in settings if setting.images]
+    return InvertedGenerator(name, _resolution(store, found[0].images[0]["generator_key"]) if found else None, found)
 
 
 def _resolution(store: Store, key: str) -> int | None:
@@ -110,19 +110,51 @@ def _resolution(store: Store, key: str) -> int | None:
     return found[0] if found else None
 
 
-def read_inverted(store: Store, setting: Setting, batch: int) -> Inverted:
-    def rows(table: Any, columns: Sequence[str]) -> list[Row]:
-        files = [store.read(table, path, columns) for path in shards(store, table.name, setting, batch) if path.exists()]
-        found: list[Row] = pa.concat_tables(files).to_pylist() if files else []
-        return found
+def read_inverted(store: Store, setting: SearchSetting) -> InvertedList:
+    def rows(table: Table, columns: Sequence[str]) -> list[Row]:
+        return [row for block in blocks_of(store, setting) for row in _block(store, table, setting, block, columns)]
 
-    return Inverted(
-        setting, rows(INVERSIONS, READ), confusion_of(store, setting, batch),
-        rows(INVERSION_CLASSES, [column.name for column in INVERSION_CLASSES.columns]),
-    )  # fmt: skip
+    confusion: dict[int, list[tuple[int, int, int]]] = {}
+    for image, *pair in map(_pair, rows(INVERSION_CONFUSION, PAIR)):
+        confusion.setdefault(image, []).append((pair[0], pair[1], pair[2]))
+    return InvertedList(setting, rows(INVERSIONS, READ), confusion, rows(INVERSION_CLASSES, INVERSION_CLASSES.arrow.names))
 
 
-def named(run: str, generator: Generator, one: Inverted) -> Row:
+def blocks_of(store: Store, setting: SearchSetting) -> list[tuple[int, int]]:
+    """The shards of a setting's records, in order."""
+    return sorted(store.finished_blocks(setting.key, INVERSIONS.name))
+
+
+def recalls_by_class(
+    store: Store, setting: SearchSetting, images: Sequence[int], least: int
+) -> dict[int, list[tuple[int, float]]]:  # fmt: skip
+    """By class but void: (place, recall) of each image, in order, whose search came to an end and that holds at least so many
+    pixels of it. images: those of the setting's list, by place. Reads shard by shard."""
+    places = {image: place for place, image in enumerate(images)}
+    found: dict[int, list[tuple[int, float]]] = {}
+    for block in blocks_of(store, setting):
+        by_image: dict[int, list[tuple[int, int, int]]] = {}
+        for image, *pair in map(_pair, _block(store, INVERSION_CONFUSION, setting, block, PAIR)):
+            by_image.setdefault(image, []).append((pair[0], pair[1], pair[2]))
+        for image, pairs in sorted(by_image.items()):
+            for number, area in seen(pairs).items():
+                if number > 0 and area.target >= least:
+                    found.setdefault(number, []).append((places[image], area.recall))
+    return found
+
+
+def _block(
+    store: Store, table: Table, setting: SearchSetting, block: tuple[int, int], columns: Sequence[str]
+) -> list[Row]:  # fmt: skip
+    rows: list[Row] = store.read_block(table, setting.key, block, columns).to_pylist()
+    return rows
+
+
+def _pair(row: Row) -> tuple[int, int, int, int]:
+    return row["image"], row["target_class"], row["reconstruction_class"], row["pixels"]
+
+
+def named(run: str, generator: InvertedGenerator, one: InvertedList) -> Row:
     """The columns that say which finding a row is."""
     return {
         "run": run, "generator": generator.name, "method": one.setting.method, "layer": one.layer,

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from ganaudit.statistics.resampling import interval, means
-from ganaudit.studies.inversion.reading import Generator, Inverted, Part, Row, named
+from ganaudit.studies.inversion.reading import ClassInImage, InvertedGenerator, InvertedList, Row, named
 
 WORST = 5
 """Photos of a class that are listed."""
 
 
-def size_rows(run: str, generator: Generator, classes: Mapping[int, str]) -> list[Row]:
+def size_rows(run: str, generator: InvertedGenerator, classes: Mapping[int, str]) -> list[Row]:
     """Rows of recall_by_size: bins from one power of two of pixels to the next, those without an image left out."""
     rows = []
     for one in generator.plain:
         for number, parts in one.parts(least=1).items():
-            bins: dict[int, list[Part]] = {}
+            bins: dict[int, list[ClassInImage]] = {}
             for part in parts:
                 bins.setdefault(bin_of(part.seen.target), []).append(part)
             for start, inside in sorted(bins.items()):
@@ -39,7 +39,7 @@ def bin_of(pixels: int) -> int:
 
 def worst_rows(
     run: str,
-    generator: Generator,
+    generator: InvertedGenerator,
     classes: Mapping[int, str],
     names: Mapping[int, str],
     verdicts: Mapping[tuple[str, int, int], str],
@@ -51,7 +51,7 @@ def worst_rows(
     nearest size (by ratio; of equals the lower index).
     """
     rows = []
-    for one, own in generator.held():
+    for one, own in generator.heldout():
         if one.setting.factor not in (None, 1.0):
             continue
         theirs = own.parts() if own is not None else {}
@@ -68,7 +68,7 @@ def worst_rows(
     return rows
 
 
-def _beside(own: Inverted | None, parts: list[Part], target: int) -> Row:
+def _beside(own: InvertedList | None, parts: list[ClassInImage], target: int) -> Row:
     if own is None or not parts:
         return {}
     best = min(parts, key=lambda part: (max(part.seen.target / target, target / part.seen.target), part.image))

@@ -37,8 +37,30 @@ SETTING = (
     SAMPLE,
     METHOD,
     FACTOR,
-    Column("paid_class", BYTE2, "Class whose pixels the loss counts ten times (the paid search); NULL in a plain one.", True),
+    Column("weighted_class", BYTE2, "Class whose pixels the loss counts ten times; NULL in a plain search.", True),
     IMAGE,
+)
+
+_KEPT = "NULL in mask-weighted searches, at other penalties, and where the search was set aside."
+
+INVERSION_TARGETS = Table(
+    "inversion_targets",
+    "image that is inverted, as it was parsed: once for all generators and methods",
+    (
+        Column("key", STRING, "Content key of the list of images."),
+        SAMPLE,
+        IMAGE,
+        Column("weight", FLOAT, "One over the chance that the image was chosen."),
+        *(
+            Column(f"patch_{side}", FLOAT, f"Where a patch is greyed out: its {side}, as a share of the image.", True)
+            for side in ("top", "left", "bottom", "right")
+        ),
+        Column("picture", pa.binary(), "Lossless WebP of the image as the parser saw it, the patch greyed out."),
+        Column("label_map", pa.binary(), "PNG of 16 bits: the class ids that the parser saw in it; void (0) in the patch."),
+        Column("confidence_map", pa.binary(), "PNG of 16 bits: the parser's confidence in each, in steps of 1/65535."),
+    ),
+    sort=("image",),
+    files=OF_KEY,
 )
 
 INVERSIONS = Table(
@@ -73,7 +95,9 @@ INVERSIONS = Table(
         Column("lpips", FLOAT, "LPIPS, where it was the perceptual term: then it was also optimised.", True),
         Column("status", STRING, "Either ok, or quarantined if the search was set aside."),
         Column("error", STRING, "Why, with the step.", True),
-        Column("picture", pa.binary(), "WebP: image, reconstruction and both label maps, side by side.", True),
+        Column("targets_key", STRING, "Content key of the list in `inversion_targets` that the image stands in.", True),
+        Column("picture", pa.binary(), f"Lossless WebP of the reconstruction as the parser saw it; {_KEPT}", True),
+        Column("label_map", pa.binary(), f"PNG of 16 bits: the class ids that the parser saw in it; {_KEPT}", True),
     ),
     sort=("image",),
     files=OF_KEY,
@@ -136,23 +160,34 @@ INVERSION_LATENTS = Table(
     files=OF_KEY,
 )  # fmt: skip
 
-INVERSION_CALIBRATIONS = Table(
-    "inversion_calibrations",
-    "generator, method and setting that was tried out on own samples before any photo was inverted",
+INVERSION_PRECISIONS = Table(
+    "inversion_precisions",
+    "generator and method whose searches were tried out in a lower precision on own samples",
     (
         Column("key", STRING, "Content key of the generator, the method, the search and the own samples."),
         Column("generator_key", STRING, "Content key of the generator's samples."),
         METHOD,
         Column("precision", STRING, "What searches compute in: bfloat16 only where that hardly changes the final loss."),
         Column("change", FLOAT, "By how much bfloat16 changed the mean final loss, relatively; NULL where not asked.", True),
-        Column("precision_images", BYTE4, "Own samples that this was measured on."),
-        Column("penalty", FLOAT, "Weight of the residuals' sum of mean squares at factor 1; NULL without residuals.", True),
-        Column("size", FLOAT, "The 95th percentile of that sum over own samples, residuals being free.", True),
-        Column("gain", FLOAT, "Median loss that free residuals saved there.", True),
-        Column("penalty_images", BYTE4, "Own samples that the penalty was set from."),
+        Column("images", BYTE4, "Own samples that this was measured on."),
         Column("seconds", FLOAT, "Wall time of all this."),
     ),
-    files="key=k*/calibration.parquet",
+    files=OF_KEY,
+)
+
+INVERSION_CALIBRATIONS = Table(
+    "inversion_calibrations",
+    "own sample inverted with free residuals, from which the residuals' penalty follows",
+    (
+        Column("key", STRING, "Content key of the generator, the search and the own samples."),
+        IMAGE,
+        Column("generator_key", STRING, "Content key of the generator's samples."),
+        METHOD,
+        Column("size", REAL, "Sum over layers of mean squared residuals; NULL where the search was set aside.", True),
+        Column("gain", REAL, "Loss that they saved. The penalty: the median gain over the 95th percentile of sizes.", True),
+    ),
+    sort=("image",),
+    files=OF_KEY,
 )
 
 INVERSION_CURVES = Table(
@@ -172,11 +207,17 @@ INVERSION_CURVES = Table(
 )
 
 RECORDS = (
-    INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES, INVERSION_LATENTS, INVERSION_CALIBRATIONS,
+    INVERSION_TARGETS, INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES, INVERSION_LATENTS,
+    INVERSION_PRECISIONS, INVERSION_CALIBRATIONS,
 )  # fmt: skip
 SHARDS = (
+    Shards((), INVERSION_TARGETS, indexed=False),
+    Shards((), INVERSION_PRECISIONS, indexed=False),
+    Shards((), INVERSION_CALIBRATIONS),
     Shards(
         (INVERSION_CURVES, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_LATENTS), INVERSIONS,
         whole=(INVERSION_LATENTS.name,), indexed=False,
     ),
 )  # fmt: skip
+GROWN = (INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES, INVERSION_LATENTS)
+"""Tables that got further columns: files of an older ganaudit have NULL there."""

@@ -16,10 +16,10 @@ from torch import Tensor
 from ganaudit.inversion import fidelity
 from ganaudit.inversion.inverters import Inverted
 from ganaudit.records.schema import OK, QUARANTINED, RECORDS
-from ganaudit.report.side_by_side import side_by_side, webp
 from ganaudit.studies.inversion.class_rows import View, class_rows
-from ganaudit.studies.inversion.settings import Setting
-from ganaudit.studies.inversion.targets import Sought, untouched
+from ganaudit.studies.inversion.encoded import label_png, webp
+from ganaudit.studies.inversion.settings import SearchSetting
+from ganaudit.studies.inversion.targets import Targets, untouched
 from ganaudit.studies.inversion.verdicts import confusion
 
 Row = dict[str, Any]
@@ -28,84 +28,83 @@ _TERMS = {"loss": "loss", "pixel": "pixel", "perceptual_term": "perceptual", "pr
 
 
 @dataclass(frozen=True)
-class Batch:
-    """One inverted batch. target: (N, 3, S, S) in [-1, 1], as it was searched for. pixels, maps, sure: the reconstructions at
-    the parser's resolution, and what the parser saw in them. shared: columns that are the same in all rows of `inversions`.
-    as_lpips: whether the perceptual term is LPIPS. keep: whether residuals are kept."""
+class SearchedBatch:
+    """One inverted batch. target: (N, 3, h, w) in [-1, 1], as it was searched for. pixels, maps, confidence: the
+    reconstructions at the size of their targets, and what the parser saw in them. shared: columns that are the same in all
+    rows of `inversions`. as_lpips: whether the perceptual term is LPIPS. keep: whether residuals are kept."""
 
-    setting: Setting
-    which: Sought
+    setting: SearchSetting
+    targets: Targets
     made: Inverted
     target: Tensor
     pixels: Tensor
-    maps: NDArray[np.int16]
-    sure: NDArray[np.float32]
+    maps: NDArray[np.int64]
+    confidence: NDArray[np.float32]
     shared: Row
     as_lpips: bool
     keep: bool
 
 
-def tables(batch: Batch) -> dict[str, pa.Table]:
+def tables(batch: SearchedBatch) -> dict[str, pa.Table]:
     """The rows of all tables, by table."""
-    setting, which = batch.setting, batch.which
-    common = [_common(setting, image) for image in which.indices]
+    setting, targets = batch.setting, batch.targets
+    common = [_common(setting, image) for image in targets.indices]
     found: dict[str, list[Row]] = {"inversion_confusion": [], "inversion_classes": []}
-    found["inversions"] = [common[place] | _row(batch, place) for place in range(len(which))]
+    found["inversions"] = [common[place] | _row(batch, place) for place in range(len(targets))]
     for place, row in enumerate(found["inversions"]):
-        wanted, fine = which.maps[place].astype(np.int64), row["status"] == OK
-        before = View(which.pixels[place].cpu().numpy(), which.sure[place].astype(np.float64))
-        after = View(batch.pixels[place].cpu().numpy(), batch.sure[place].astype(np.float64)) if fine else None
+        wanted, fine = targets.maps[place], row["status"] == OK
+        before = View(targets.pixels[place].numpy(), targets.confidence[place].astype(np.float64))
+        after = View(batch.pixels[place].numpy(), batch.confidence[place].astype(np.float64)) if fine else None
         found["inversion_classes"] += class_rows(common[place], wanted, before, after)
         if fine:
             found["inversion_confusion"] += [
                 {**common[place], "target_class": a, "reconstruction_class": b, "pixels": n}
-                for a, b, n in confusion(wanted, batch.maps[place].astype(np.int64))
+                for a, b, n in confusion(wanted, batch.maps[place])
             ]
     found["inversion_curves"] = _curve_rows(common, batch.made)
-    found["inversion_latents"] = [common[place] | _latent(batch, place) for place in range(len(which))]
+    found["inversion_latents"] = [common[place] | _latent(batch, place) for place in range(len(targets))]
     return {name: RECORDS[name].from_rows(rows) for name, rows in found.items()}
 
 
-def lost(batch: Batch, place: int) -> bool:
+def lost(batch: SearchedBatch, place: int) -> bool:
     """Whether an image's search was set aside."""
     return not math.isfinite(float(batch.made.found.loss_best[place]))
 
 
-def _row(batch: Batch, place: int) -> Row:
+def _row(batch: SearchedBatch, place: int) -> Row:
     found, made = batch.made.found, batch.made
     measured: Row = {} if lost(batch, place) else _measured(batch, place)
     return {
-        **batch.shared, **measured, "weight": batch.which.weights[place], "layer": made.layer, "ratio": made.ratio,
+        **batch.shared, **measured, "weight": batch.targets.weights[place], "layer": made.layer, "ratio": made.ratio,
         "evidential": made.evidential, "start": made.start, "restart": int(made.restart[place]),
         "spread": _finite(made.spread[place]), "steps": int(found.steps[place]), "loss_first": _finite(found.loss_first[place]),
         "best_step": int(found.best_step[place]), "status": OK if measured else QUARANTINED, "error": found.errors[place],
     }  # fmt: skip
 
 
-def _measured(batch: Batch, place: int) -> Row:
+def _measured(batch: SearchedBatch, place: int) -> Row:
     """Fidelity of one reconstruction; of a masked sample outside its patch, where it is known what should come back."""
-    setting, which, found = batch.setting, batch.which, batch.made.found
+    setting, targets, found = batch.setting, batch.targets, batch.made.found
     one, wanted = found.image[place : place + 1], batch.target[place : place + 1]
     measured: Row = {"loss_best": float(found.loss_best[place]), "gradient_norm": _finite(found.gradient_norm[place])}
-    if which.patches is None:
+    if targets.patches is None:
         measured |= {"mse": float(fidelity.mse(one, wanted)), "psnr": _finite(fidelity.psnr(one, wanted)),
                      "ssim": float(fidelity.ssim(one, wanted))}  # fmt: skip
     else:
-        greyed_at, at = (which.pixels.shape[1], which.pixels.shape[2]), (one.shape[2], one.shape[3])
-        outside = torch.from_numpy(untouched(which.patches[place : place + 1], greyed_at, at)[0])
+        at = (one.shape[2], one.shape[3])
+        outside = torch.from_numpy(untouched(targets.patches[place : place + 1], targets.size, at)[0])
         error = float((one - wanted).square()[0][:, outside.to(one.device)].mean())
         measured |= {"mse": error, "psnr": 10.0 * math.log10(4.0 / error) if error > 0.0 else None}
     if setting.factor is not None:
         measured["residual"] = float(found.residual[place])
     if batch.as_lpips:
         measured["lpips"] = float(found.terms["perceptual"][place])
-    if setting.paid is None and setting.factor in (None, 1.0):
-        shown = (which.maps[place].astype(np.int64), batch.maps[place].astype(np.int64))
-        measured["picture"] = webp(side_by_side(which.pixels[place].cpu().numpy(), batch.pixels[place].cpu().numpy(), shown))
+    if setting.shown:
+        measured |= {"picture": webp(batch.pixels[place].numpy()), "label_map": label_png(batch.maps[place])}
     return measured
 
 
-def _latent(batch: Batch, place: int) -> Row:
+def _latent(batch: SearchedBatch, place: int) -> Row:
     if lost(batch, place):
         return {}
     made = batch.made
@@ -117,10 +116,10 @@ def _latent(batch: Batch, place: int) -> Row:
     return kept
 
 
-def _common(setting: Setting, image: int) -> Row:
+def _common(setting: SearchSetting, image: int) -> Row:
     return {
         "key": setting.key, "sample": setting.sample, "method": setting.method, "penalty_factor": setting.factor,
-        "paid_class": setting.paid, "image": image,
+        "weighted_class": setting.weighted_class, "image": image,
     }  # fmt: skip
 
 

@@ -1,51 +1,48 @@
-"""One way in which one list of images was inverted, and where its records lie in a store."""
+"""One way in which one list of images is inverted: what names its records, in a store and in what a run used."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from ganaudit.records.store import Store
-from ganaudit.studies.inversion.record_tables import INVERSION_CONFUSION
+from ganaudit.sources.roles import HELDOUT as HELDOUT
+from ganaudit.sources.roles import OWN as OWN
+from ganaudit.sources.roles import TRAIN as TRAIN
 
-HELD, TRAIN, OWN, MASKED = "heldout", "train", "own", "masked"
+MASKED = "masked"
+"""Own samples with a patch greyed out: a kind of image that is no role of a source."""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One way in which one list of images was inverted. key: of its records; images: how many there are."""
+class SearchSetting:
+    """One way in which one list of images is inverted.
+
+    key: of its records. factor: the residuals' penalty as a multiple of the calibrated one; None without residuals.
+    weighted_class: whose pixels the loss counts ten times; None in a plain search. images: how many there are.
+    """
 
     key: str
     sample: str
     method: str
     factor: float | None
-    paid: int | None
+    weighted_class: int | None
     images: int
 
+    @property
+    def shown(self) -> bool:
+        """Whether pictures of its reconstructions are kept: of plain searches at the penalty itself."""
+        return self.weighted_class is None and self.factor in (None, 1.0)
 
-@dataclass(frozen=True)
-class InversionsDone:
-    """What one generator's inversions came to. images: those that were inverted now, the others were in the store."""
+    def variant(self) -> dict[str, Any]:
+        """What tells it apart in `run_keys`."""
+        return {
+            "sample": self.sample, "method": self.method, "penalty_factor": self.factor, "weighted_class": self.weighted_class
+        }  # fmt: skip
 
-    generator: str
-    settings: tuple[Setting, ...]
-    images: int
-    notes: tuple[str, ...]
-
-
-def shards(store: Store, table: str, setting: Setting, batch: int) -> list[Path]:
-    """The files of a setting's records, in order."""
-    return [
-        store.shard(table, setting.key, first, min(first + batch, setting.images) - 1)
-        for first in range(0, setting.images, batch)
-    ]
-
-
-def confusion_of(store: Store, setting: Setting, batch: int) -> Mapping[int, list[tuple[int, int, int]]]:
-    """Confusion rows of a setting, by image."""
-    found: dict[int, list[tuple[int, int, int]]] = {}
-    for path in shards(store, "inversion_confusion", setting, batch):
-        for row in store.read(INVERSION_CONFUSION, path).to_pylist():
-            found.setdefault(row["image"], []).append((row["target_class"], row["reconstruction_class"], row["pixels"]))
-    return found
+    @staticmethod
+    def of(key: str, count: int, variant: Mapping[str, Any]) -> SearchSetting:
+        """As a run recorded it."""
+        return SearchSetting(
+            key, variant["sample"], variant["method"], variant["penalty_factor"], variant["weighted_class"], count
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import torch
 
 from ganaudit import devices
 from ganaudit.inversion.presets import settings_of
@@ -13,22 +14,45 @@ from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import GeneratorSource, OpenSource
 from ganaudit.sources.planned import Plan
-from ganaudit.sources.roles import Asked
+from ganaudit.sources.roles import GENERATED, OWN, Asked
 from ganaudit.spec import AuditSpec
-from ganaudit.studies.protocol import Done, Stage
+from ganaudit.studies.inversion.calibration import PenaltyShard, PrecisionShard, choose_precision, free_own_samples
+from ganaudit.studies.inversion.choosing import POOL
+from ganaudit.studies.inversion.cost import cost_notes
+from ganaudit.studies.inversion.done import InversionDone
+from ganaudit.studies.inversion.findings import materialise
+from ganaudit.studies.inversion.models import reason
+from ganaudit.studies.inversion.photos import OWN_SEED
+from ganaudit.studies.inversion.searching import SearchShard, search_batch
+from ganaudit.studies.inversion.stages import STAGES, stages
+from ganaudit.studies.inversion.targets import TargetShard, parse_targets
+from ganaudit.studies.inversion.training import InverterShard, train_inverter
+from ganaudit.studies.protocol import Stage
+
+WORK: Mapping[type, Callable[[Any], InversionDone]] = {
+    InverterShard: train_inverter, TargetShard: parse_targets, PrecisionShard: choose_precision,
+    PenaltyShard: free_own_samples, SearchShard: search_batch,
+}  # fmt: skip
+"""What is done with each kind of shard."""
 
 
 class Inversion:
     """See `protocol.Study`."""
 
     name = "inversion"
-    stage_names = ("inverting",)
+    stage_names = STAGES
 
     def asked(self, spec: AuditSpec) -> bool:
         return spec.invert is not None
 
     def roles(self, spec: AuditSpec, opened: Sequence[tuple[Asked, OpenSource]]) -> Sequence[Asked]:
-        return ()
+        """Own samples of each generator that can be inverted, among which those that are inverted are chosen."""
+        assert spec.invert is not None
+        return [
+            Asked(OWN, asked.place, seed=OWN_SEED, count=POOL * spec.invert.own)
+            for asked, source in opened
+            if asked.role == GENERATED and isinstance(source, GeneratorSource) and reason(source.generator) is None
+        ]
 
     def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[Asked, OpenSource]]) -> None:
         assert spec.invert is not None
@@ -38,16 +62,17 @@ class Inversion:
                 source.check_layer(spec.invert.layer)
 
     def check(self, plan: Plan, store: Store) -> Sequence[str]:
-        raise NotImplementedError
+        return cost_notes(plan, store)
 
     def stages(self, plan: Plan, store: Store) -> Iterator[Stage]:
-        raise NotImplementedError
+        return stages(plan, store)
 
-    def work(self, shard: Any) -> Done:
-        raise NotImplementedError
+    def work(self, shard: Any) -> InversionDone:
+        torch.set_num_threads(1)
+        return WORK[type(shard)](shard)
 
     def findings(self, store: Store, run: str) -> Mapping[str, pa.Table]:
-        raise NotImplementedError
+        return materialise(store, run)
 
     def keep(self, plan: Plan, store: Store, findings: Mapping[str, pa.Table]) -> None:
         return

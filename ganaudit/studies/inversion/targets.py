@@ -1,102 +1,176 @@
-"""The images that are inverted in a generator: photos held out and photos it was trained on, own samples, masked ones."""
+"""The images that are inverted, read and parsed once for all generators and methods, and kept as records."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import devices, images
-from ganaudit.context import Context
+from ganaudit import images
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.parsers.opening import OpenParser
-from ganaudit.random import uniforms
-from ganaudit.records import catalog
 from ganaudit.records.store import Store
-from ganaudit.sources.opening import open_source
-from ganaudit.sources.roles import HELDOUT, TRAIN, Asked
 from ganaudit.spec import AuditSpec
-from ganaudit.statistics.sampling import draw
+from ganaudit.studies.inversion.choosing import Patch, TargetList
+from ganaudit.studies.inversion.done import InversionDone, footer
+from ganaudit.studies.inversion.encoded import confidence_of, confidence_png, label_png, labels_of, pixels_of, webp
+from ganaudit.studies.inversion.models import Setup, parser_of, source_of
 from ganaudit.studies.inversion.photos import OWN_SEED
-from ganaudit.studies.inversion.settings import HELD, MASKED, OWN
-from ganaudit.studies.inversion.settings import TRAIN as TRAINED
-from ganaudit.studies.inversion.verdicts import Rules
+from ganaudit.studies.inversion.record_tables import INVERSION_TARGETS
 
-POOL = 8
-"""Own samples are chosen among so many times as many, so that rare classes are in enough of them."""
-PATCH = 0.25
-"""Side of the patch of a masked own sample, as a share of the image's."""
 GREY = 127
-ROLES = {HELD: HELDOUT, TRAINED: TRAIN}
+COLUMNS = ("image", "sample", "weight", "patch_top", "patch_left", "patch_bottom", "patch_right", "picture", "label_map",
+           "confidence_map")  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Sought:
-    """Images to be inverted. pixels: (N, H, W, 3) uint8 at the parser's resolution. maps, sure: (N, h, w), what the parser
-    saw. patches: (N, 4), top, left, bottom, right of what is greyed out, as shares of the image."""
+class Targets:
+    """Images to be inverted. pixels: (N, H, W, 3) uint8 at the parser's resolution. maps, confidence: (N, h, w), what the
+    parser saw. patches: (N, 4), top, left, bottom, right of what is greyed out, as shares of the image. key: of the records."""
 
+    key: str
     sample: str
     indices: tuple[int, ...]
     weights: tuple[float, ...]
     pixels: Tensor
-    maps: NDArray[np.int16]
-    sure: NDArray[np.float32]
+    maps: NDArray[np.int64]
+    confidence: NDArray[np.float32]
     patches: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def take(self, places: Sequence[int]) -> Sought:
-        """The images at these places."""
-        chosen = list(places)
-        return Sought(
-            self.sample, tuple(self.indices[i] for i in chosen), tuple(self.weights[i] for i in chosen), self.pixels[chosen],
-            self.maps[chosen], self.sure[chosen], None if self.patches is None else self.patches[chosen],
-        )  # fmt: skip
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width at which they were parsed."""
+        return int(self.pixels.shape[1]), int(self.pixels.shape[2])
 
 
 @dataclass(frozen=True)
-class Eye:
-    """The parser, asked in batches of one size."""
+class TargetShard:
+    """One batch of a list, to be read and parsed. part: its images, which stand at the places first to last of the list."""
 
-    parser: OpenParser
-    batch: int
-    device: str
+    setup: Setup
+    part: TargetList
+    key: str
+    first: int
+    last: int
 
-    @torch.inference_mode()
-    def see(self, pixels: Tensor) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-        """Label maps and confidences (N, h, w) of 8-bit pixels (N, H, W, 3), of the parser's first head."""
-        parts: list[tuple[Tensor, Tensor]] = []
-        for start in range(0, len(pixels), self.batch):
-            part = pixels[start : start + self.batch]
-            padded = torch.cat([part, part.new_zeros((self.batch - len(part), *part.shape[1:]))])
-            labels = self.parser.parser.parse(images.to_unit(padded.to(self.device)))
+    study: ClassVar[str] = "inversion"
+
+    @property
+    def spec(self) -> AuditSpec:
+        return self.setup.spec
+
+    @property
+    def group(self) -> str:
+        return self.part.source
+
+    @property
+    def images(self) -> int:
+        return len(self.part)
+
+    @property
+    def label(self) -> str:
+        return f"{self.part.source} {self.part.sample} {self.first}-{self.last}"
+
+
+def parse_targets(shard: TargetShard) -> InversionDone:
+    """Writes one batch. Raises AuditError where an image is no longer what was chosen, or the parser fails."""
+    setup, part = shard.setup.here(), shard.part
+    read = source_of(setup, part.asked, part.source_key).read(part.indices)
+    broken = next((error for error in read.errors if error is not None), None)
+    if broken is not None:
+        raise AuditError(f"an image of {part.source!r} that was chosen cannot be read any more: {broken}")
+    pixels = read.pixels.cpu()
+    maps, confidence = see(parser_of(setup), pixels, setup.spec.sample.batch, setup.device)
+    if part.patches is not None:
+        pixels, maps = greyed(pixels, maps, part.patches)
+    rows = [
+        {
+            "key": shard.key, "image": image, "sample": part.sample, "weight": part.weights[place],
+            "picture": webp(pixels[place].numpy()), "label_map": label_png(maps[place]),
+            "confidence_map": confidence_png(confidence[place]), **_patch(part, place),
+        }
+        for place, image in enumerate(part.indices)
+    ]  # fmt: skip
+    table = INVERSION_TARGETS.from_rows(rows)
+    setup.store.write_shard(
+        INVERSION_TARGETS.name, shard.key, shard.first, shard.last, {INVERSION_TARGETS.name: table}, footer(setup, shard.key)
+    )
+    return InversionDone(len(part), 0)
+
+
+def _patch(part: TargetList, place: int) -> dict[str, float]:
+    if part.patches is None:
+        return {}
+    return dict(zip(("patch_top", "patch_left", "patch_bottom", "patch_right"), part.patches[place], strict=True))
+
+
+def read_targets(store: Store, key: str, count: int, batch: int, places: Sequence[int]) -> Targets:
+    """The images at these places, ascending, of a list of `count` that is kept in shards of `batch`. Raises AuditError."""
+    rows = []
+    for first in sorted({place // batch * batch for place in places}):
+        block = (first, min(first + batch, count) - 1)
+        held = store.read_block(INVERSION_TARGETS, key, block, COLUMNS)
+        inside = [place - first for place in places if block[0] <= place <= block[1]]
+        rows += held.take(inside).to_pylist()
+    patches = None
+    if rows[0]["patch_top"] is not None:
+        patches = np.array([[row[name] for name in COLUMNS[3:7]] for row in rows], dtype=np.float64)
+    return Targets(
+        key, rows[0]["sample"], tuple(row["image"] for row in rows), tuple(row["weight"] for row in rows),
+        torch.from_numpy(np.stack([pixels_of(row["picture"]) for row in rows])),
+        np.stack([labels_of(row["label_map"]) for row in rows]),
+        np.stack([confidence_of(row["confidence_map"]) for row in rows]), patches,
+    )  # fmt: skip
+
+
+@torch.inference_mode()
+def see(parser: OpenParser, pixels: Tensor, batch: int, device: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Label maps and confidences (N, h, w) of 8-bit pixels (N, H, W, 3), of the parser's first head, asked in batches of one
+    size. Raises AuditError where the parser fails."""
+    maps, confidence = [], []
+    for start in range(0, len(pixels), batch):
+        part = pixels[start : start + batch]
+        padded = torch.cat([part, part.new_zeros((batch - len(part), *part.shape[1:]))])
+        try:
+            labels = parser.parser.parse(images.to_unit(padded.to(device)))
             first = (slice(len(part)), 0) if labels.maps.ndim == 4 else (slice(len(part)),)
-            parts.append((labels.maps[first].cpu(), labels.confidence[first].cpu()))
-        if not parts:
-            return np.zeros((0, 1, 1), dtype=np.int16), np.zeros((0, 1, 1), dtype=np.float32)
-        maps, sure = (torch.cat(list(one)) for one in zip(*parts, strict=True))
-        return maps.numpy().astype(np.int16), sure.float().numpy()
+            maps.append(labels.maps[first].cpu().numpy().astype(np.int64))
+            confidence.append(labels.confidence[first].cpu().float().numpy())
+        except torch.OutOfMemoryError:
+            raise RequestError(
+                f"{device} has no room for a batch of {batch} images; set sample.batch to {max(1, batch // 2)}"
+            ) from None
+        except (RequestError, AuditError):
+            raise
+        except Exception as error:
+            raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
+    found, sure = np.concatenate(maps), np.concatenate(confidence)
+    if found.min() < 0 or found.max() >= parser.class_count:
+        raise AuditError(f"the parser gave the class ids {found.min()} to {found.max()}; they end at {parser.class_count - 1}")
+    if found.shape != sure.shape or not ((sure > -1e-3) & (sure < 1.0 + 1e-3)).all():
+        raise AuditError("the parser's confidences are numbers from 0 to 1, one for each pixel of a label map; these are not")
+    return found, np.clip(sure, 0.0, 1.0)
 
-    def resized(self, pixels: Tensor) -> Tensor:
-        """At the parser's resolution."""
-        return resized(pixels, self.parser.resolution)
 
-
-def resized(pixels: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """8-bit pixels (N, H, W, 3) at another size; None: as they are."""
-    if size is None or tuple(pixels.shape[1:3]) == tuple(size):
+def resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """8-bit pixels (N, H, W, 3) at another size, each side stretched on its own, so that the way back is the same."""
+    if tuple(pixels.shape[1:3]) == size:
         return pixels
-    return torch.from_numpy(np.stack([images.resize(one, size) for one in pixels.cpu().numpy()]))
+    return torch.from_numpy(np.stack([images.resize(image, size, "stretch") for image in pixels.cpu().numpy()]))
 
 
 @torch.inference_mode()
 def own_pixels(generator: Generator, indices: Sequence[int]) -> Tensor:
-    """Own samples (N, S, S, 3) uint8: of a seed that no inverter was trained on."""
+    """Own samples (N, h, w, 3) uint8: of a seed that no inverter was trained on."""
     made = []
     for start in range(0, len(indices), 64):
         state = generator.latents(OWN_SEED, torch.tensor(list(indices[start : start + 64]), dtype=torch.int64))
@@ -104,25 +178,12 @@ def own_pixels(generator: Generator, indices: Sequence[int]) -> Tensor:
     return torch.cat(made).clone()
 
 
-def own_samples(generator: Generator, eye: Eye, count: int, seed: int) -> Sought:
-    """About `count` own samples, and more where a class would be in too few, of POOL times as many."""
-    pool = list(range(POOL * count))
-    pixels = eye.resized(own_pixels(generator, pool))
-    maps, sure = eye.see(pixels)
-    chosen = draw(np.array(pool, dtype=np.int64), _present(maps, eye.parser.class_count), count, seed)
-    places = chosen.places.tolist()
-    return Sought(OWN, tuple(places), tuple(chosen.weights.tolist()), pixels[places], maps[places], sure[places])
-
-
-def masked_samples(own: Sought, count: int, seed: int) -> Sought:
-    """The first `count` own samples with a patch greyed out, whose label maps are void there and otherwise the clean ones."""
-    which = own.take(range(min(count, len(own))))
-    corners = uniforms(seed, "masked patch", which.indices, 2) * (1.0 - PATCH)
-    patches = np.concatenate([corners, corners + PATCH], axis=1)
-    pixels, maps = which.pixels.clone(), which.maps.copy()
-    pixels[torch.from_numpy(inside(patches, (pixels.shape[1], pixels.shape[2])))] = GREY
-    maps[inside(patches, (maps.shape[1], maps.shape[2]))] = 0
-    return Sought(MASKED, which.indices, which.weights, pixels, maps, which.sure, patches)
+def greyed(pixels: Tensor, maps: NDArray[np.int64], patches: Sequence[Patch]) -> tuple[Tensor, NDArray[np.int64]]:
+    """Images with a patch greyed out, whose label maps are void there and otherwise the clean ones."""
+    at, pixels, maps = np.array(patches, dtype=np.float64), pixels.clone(), maps.copy()
+    pixels[torch.from_numpy(inside(at, (pixels.shape[1], pixels.shape[2])))] = GREY
+    maps[inside(at, (maps.shape[1], maps.shape[2]))] = 0
+    return pixels, maps
 
 
 def inside(patches: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -138,32 +199,3 @@ def untouched(patches: NDArray[np.float64], size: tuple[int, int], at: tuple[int
     """Masks (N, *at) of images that got their patches at `size` and were then resized: the pixels that hold nothing of them."""
     grey = torch.from_numpy(inside(patches, size)).to(torch.uint8)[..., None].repeat(1, 1, 1, 3) * 255
     return np.asarray(resized(grey, at)[..., 0].numpy() == 0)
-
-
-def photos(store: Store, run: str, spec: AuditSpec, eye: Eye, sample: str, count: int) -> Sought:
-    """About `count` photos of a role, and more where a class would be in too few."""
-    role = ROLES[sample]
-    with catalog.of_run(store, run) as connection:
-        statement = "SELECT image FROM run_images(?) WHERE role = ? AND status = 'ok' ORDER BY image"
-        offered = [image for (image,) in connection.execute(statement, [run, role]).fetchall()]
-        held = connection.execute(
-            "SELECT image, class_id FROM run_class_pixels(?) WHERE role = ? AND class_id > 0 AND pixels >= ?",
-            [run, role, Rules().least_pixels],
-        ).fetchall()
-    place = {image: number for number, image in enumerate(offered)}
-    present = np.zeros((len(offered), eye.parser.class_count), dtype=bool)
-    for image, class_id in held:
-        present[place[image], class_id] = True
-    chosen = draw(np.array(offered, dtype=np.int64), present, count, spec.sample.seed)
-    picked = [offered[number] for number in chosen.places.tolist()]
-    asked, context = Asked(role), Context.of(spec, eye.device, devices.precision(spec.run.precision, eye.device))
-    source = open_source(asked, asked.source(spec), eye.parser, context)
-    parts = [source.read(picked[i : i + eye.batch]).pixels for i in range(0, len(picked), eye.batch)]
-    pixels = torch.cat(parts) if parts else torch.zeros((0, 1, 1, 3), dtype=torch.uint8)
-    return Sought(sample, tuple(picked), tuple(chosen.weights.tolist()), pixels, *eye.see(pixels))
-
-
-def _present(maps: NDArray[np.int16], classes: int) -> NDArray[np.bool_]:
-    counts = np.stack([np.bincount(one.ravel(), minlength=classes)[:classes] for one in maps])
-    counts[:, 0] = 0
-    return np.asarray(counts >= Rules().least_pixels)

@@ -9,14 +9,14 @@ import numpy as np
 
 from ganaudit.records.schema import OK
 from ganaudit.statistics.resampling import interval, means
-from ganaudit.studies.inversion.reading import Generator, Inverted, Row, named
+from ganaudit.studies.inversion.reading import InvertedGenerator, InvertedList, Row, named
 from ganaudit.studies.inversion.settings import OWN
 from ganaudit.studies.inversion.verdicts import Case, Rules, Seen, class_verdict, control, photo_verdict, seen
 
 
 def verdict_rows(
-    run: str, generator: Generator, classes: Mapping[int, str], names: Mapping[int, str], dropped: set[tuple[str, int]],
-    siblings: Sequence[Generator] = (),
+    run: str, generator: InvertedGenerator, classes: Mapping[int, str], names: Mapping[int, str], dropped: set[tuple[str, int]],
+    siblings: Sequence[InvertedGenerator] = (),
 ) -> tuple[list[Row], list[Row]]:  # fmt: skip
     """Rows of photo_verdicts and of omissions, for every way in which photos were inverted.
 
@@ -24,7 +24,7 @@ def verdict_rows(
     """
     photos: list[Row] = []
     omissions: list[Row] = []
-    for one, own in generator.held():
+    for one, own in generator.heldout():
         theirs = {other.name: _cases(other.like(one, OWN)) for other in siblings if other.name != generator.name}
         found = _judged(run, generator, one, own, theirs, classes, names, dropped)
         photos += found[0]
@@ -32,7 +32,7 @@ def verdict_rows(
     return photos, omissions
 
 
-def _cases(own: Inverted | None) -> dict[int, list[Case]]:
+def _cases(own: InvertedList | None) -> dict[int, list[Case]]:
     """By class: where own samples hold enough of it. Where nothing is known of a contrast, all count as of one."""
     if own is None:
         return {}
@@ -44,8 +44,9 @@ def _cases(own: Inverted | None) -> dict[int, list[Case]]:
 
 
 def _judged(
-    run: str, generator: Generator, one: Inverted, own: Inverted | None, siblings: Mapping[str, Mapping[int, list[Case]]],
-    classes: Mapping[int, str], names: Mapping[int, str], dropped: set[tuple[str, int]],
+    run: str, generator: InvertedGenerator, one: InvertedList, own: InvertedList | None,
+    siblings: Mapping[str, Mapping[int, list[Case]]], classes: Mapping[int, str], names: Mapping[int, str],
+    dropped: set[tuple[str, int]],
 ) -> tuple[list[Row], list[Row]]:  # fmt: skip
     rules, shared = Rules(), named(run, generator, one)
     cases, contrasts, collapsed = _cases(own), one.contrasts(), one.collapsed(rules)
@@ -69,23 +70,23 @@ def _judged(
                     area, known.passes(rules), failed, rules, (row["image"], number) in collapsed, bool(row["evidential"])
                 ),
             })  # fmt: skip
-        bought = _bought(generator, one, number)
+        weighted = _weighted(generator, one, number)
         recalls = np.array([area.recall for _, area in tested], dtype=np.float64)
         weights = np.array([row["weight"] for row, _ in tested], dtype=np.float64)
         omissions.append({
             **shared, **said, "images": len(tested), **interval("recall", means(recalls[:, None], weights)[0]),
             "control": known.kind if known.recovered.images else None, "control_images": known.recovered.images,
             "control_recall": None if math.isnan(known.recall) else known.recall,
-            "paid_recall": means(bought[:, :1], bought[:, 1])[0][0],
+            "weighted_recall": means(weighted[:, :1], weighted[:, 1])[0][0],
             "verdict": class_verdict(
-                recalls.tolist(), (generator.name, number) in dropped, bought[:, 0].tolist(),
+                recalls.tolist(), (generator.name, number) in dropped, weighted[:, 0].tolist(),
                 bool(one.images[0]["evidential"]), known.passes(rules), rules,
             ),
         })  # fmt: skip
     return photos, omissions
 
 
-def _areas(one: Inverted) -> dict[int, list[tuple[Row, Seen]]]:
+def _areas(one: InvertedList) -> dict[int, list[tuple[Row, Seen]]]:
     """By class but void: where it is in a photo. Of a search that was set aside the photo's pixels are known all the same."""
     targets: dict[int, dict[int, Seen]] = {}
     for row in one.classes:
@@ -99,13 +100,15 @@ def _areas(one: Inverted) -> dict[int, list[tuple[Row, Seen]]]:
     return held
 
 
-def _bought(generator: Generator, one: Inverted, number: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """(recall, weight) of the class in each photo of the same method's search that was paid for it, at the same penalty."""
+def _weighted(
+    generator: InvertedGenerator, one: InvertedList, number: int
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """(recall, weight) of the class in each photo of the same method's search that is weighted for it, at the same penalty."""
     way = one.setting.method, one.setting.factor
-    paid = [
+    same = [
         other
         for other in generator.inverted
-        if other.setting.paid == number and (other.setting.method, other.setting.factor) == way
+        if other.setting.weighted_class == number and (other.setting.method, other.setting.factor) == way
     ]
-    found = [(part.seen.recall, part.weight) for other in paid for part in other.parts().get(number, [])]
+    found = [(part.seen.recall, part.weight) for other in same for part in other.parts().get(number, [])]
     return np.array(found, dtype=np.float64).reshape(-1, 2)

@@ -1,7 +1,7 @@
 """What an inversion says: about one class in one photo, and about one class of a generator.
 
 Not finding is never proof. A class is `not made` only where its presence in samples is dropped, its photos are omitted even
-by a search that is paid for them, and the same search finds the class in the generator's own samples, or a stand-in for it.
+by a mask-weighted search, and the same search finds the class in the generator's own samples, or a stand-in for it.
 """
 
 from __future__ import annotations
@@ -194,12 +194,12 @@ def contrast_of(image: NDArray[np.float64], mask: NDArray[np.bool_]) -> float:
 
 
 def class_verdict(
-    recalls: Sequence[float], dropped: bool, paid: Sequence[float], evidential: bool, passes: bool | None,
+    recalls: Sequence[float], dropped: bool, weighted: Sequence[float], evidential: bool, passes: bool | None,
     rules: Rules = Rules(),
 ) -> str:  # fmt: skip
     """The verdict on a class of a generator.
 
-    recalls: of the class in each photo that can be tested, by the plain search; paid: by the search whose loss counts ten
+    recalls: of the class in each photo that can be tested, by the plain search; weighted: by the search whose loss counts ten
     times inside the true mask. dropped: whether the class is dropped in samples, by presence or by area. evidential: whether
     what the search may free is evidence. passes: what the control says.
     """
@@ -210,7 +210,7 @@ def class_verdict(
         return MADE
     if passes is None:
         return NOT_TESTABLE
-    last = proportion(sum(recall >= rules.recovered for recall in paid), len(paid))
+    last = proportion(sum(recall >= rules.recovered for recall in weighted), len(weighted))
     if dropped and passes and last.images >= rules.cases and last.high < rules.rest:
         return NOT_MADE
     return INCONCLUSIVE

@@ -40,7 +40,7 @@ def roll_up() -> Callable[[Store, str], None]:
 
 
 def _inversion(store: Store, key: str, generator: str) -> None:
-    """Three inverted images of an audit, in two shards, the second image's search set aside; and what was tried out before."""
+    """Three inverted images of an audit, in two shards, the second image's search set aside."""
     image = {"sample": "heldout", "method": "latent", "key": key}
     told = {"parser_key": "p0", "weight": 1.0, "layer": "z", "ratio": 0.1, "evidential": True, "start": "random", "restart": 0}
     told |= {"seed": 1, "penalty": 0.0, "perceptual": "none", "steps": 1, "seconds": 0.1, "best_step": 0}
@@ -62,8 +62,6 @@ def _inversion(store: Store, key: str, generator: str) -> None:
             rows["inversion_confusion"].pop()
         made = {name: schema.RECORDS[name].from_rows(held) for name, held in rows.items()}
         store.write_shard("inversions", key, *places, made, {"recipe": key})
-    tried = {"key": key, "generator_key": generator, "method": "latent", "precision": "float32", "precision_images": 0}
-    store.write_inversion_calibration({**tried, "penalty_images": 0, "seconds": 0.1}, {})
 
 
 @pytest.fixture

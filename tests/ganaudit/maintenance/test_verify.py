@@ -117,16 +117,61 @@ def test_a_wrong_shard_of_inversions(filled, table, change, kind, deep):
         assert verify(filled).sound
 
 
+def _beforehand(store, table):
+    """One shard of what inversion needs before it searches: two images of the key k9."""
+    own = {"key": "k9", "generator_key": "kc", "method": "layerwise"}
+    picture = {"picture": b"RIFF", "label_map": b"PNG", "confidence_map": b"PNG"}
+    rows = {
+        "inversion_targets": [{"key": "k9", "sample": "heldout", "image": i, "weight": 1.0, **picture} for i in (3, 8)],
+        "inversion_calibrations": [{**own, "image": i, "size": 0.5, "gain": 0.1} for i in (0, 1)],
+        "inversion_precisions": [{**own, "precision": "float32", "images": 0, "seconds": 0.1}],
+    }[table]
+    store.write_shard(table, "k9", 0, 1, {table: schema.RECORDS[table].from_rows(rows)}, {"recipe": "k9"})
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "kind"),
+    [
+        ("inversion_targets", lambda path: path.write_bytes(path.read_bytes()[:-20]), "torn"),
+        ("inversion_targets", rewrite(lambda t: t.slice(1)), "inconsistent"),
+        ("inversion_targets", rewrite(lambda t: t, OF_ANOTHER), "digest"),
+        ("inversion_targets", rewrite(lambda t: t.drop_columns(["label_map"])), "schema"),
+        ("inversion_calibrations", rewrite(lambda t: t.slice(1)), "inconsistent"),
+        ("inversion_calibrations", rewrite(column("image", lambda c: pc.add(c, THIRD))), "misplaced"),
+    ],
+)  # fmt: skip
+def test_a_wrong_shard_of_what_inversion_needs_beforehand(filled, table, change, kind):
+    _beforehand(filled, table)
+    assert verify(filled, deep=True).sound
+    change(filled.shard(table, "k9", 0, 1))
+    found = verify(filled)
+    assert not found.sound and any(one.kind == kind and "key=k9" in one.path for one in found.problems)
+
+
+def test_inversions_of_an_older_ganaudit_are_noted_read_as_far_as_they_go_and_left_as_they_are(filled):
+    for block in ((0, 1), (2, 2)):
+        for name, column in (*((name, "weighted_class") for name in INVERTED), ("inversions", "targets_key")):
+            rewrite(lambda t, column=column: t.drop_columns([column]))(filled.shard(name, "k1", *block))
+    found = verify(filled, deep=True)
+    assert found.sound and {one.kind for one in found.problems} == {"older"}
+    assert {one.key for one in compact(filled, grace=0.0)} == {"ka", "kb", "kc", "k2"}
+    rows = catalog.query(filled, "SELECT key, targets_key FROM inversions ORDER BY ALL").to_pylist()
+    assert [row["key"] for row in rows] == ["k1"] * 3 + ["k2"] * 3 and {row["targets_key"] for row in rows} == {None}
+    confused = catalog.query(filled, "SELECT DISTINCT weighted_class FROM inversion_confusion").to_pylist()
+    assert confused == [{"weighted_class": None}]
+
+
 def test_inversions_of_no_finished_run_may_be_unfinished_and_a_leftover_of_them_is_told(filled):
     filled.shard("inversions", "k1", 2, 2).unlink()  # its sisters were written before it
     assert [one.kind for one in verify(filled).problems] == ["missing"]  # the run r1 says that it used it
     for path in filled.folder("run_keys").glob("run=r1/*"):
         path.unlink()
     assert verify(filled, deep=True).sound
-    filled.inversion_calibration("k1").write_bytes(b"PAR1")
+    _beforehand(filled, "inversion_precisions")
+    filled.shard("inversion_precisions", "k9", 0, 1).write_bytes(b"PAR1")
     (filled.folder("inversion_curves") / "key=k1" / "curves.txt").write_text("")
     assert sorted((one.kind, one.path.split("/")[2]) for one in verify(filled).problems) == [
-        ("foreign", "inversion_curves"), ("torn", "inversion_calibrations")
+        ("foreign", "inversion_curves"), ("torn", "inversion_precisions")
     ]  # fmt: skip
 
 

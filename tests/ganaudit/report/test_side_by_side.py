@@ -1,28 +1,32 @@
-"""Pictures of inversions taken apart again."""
+"""Photo, reconstruction and label maps in one picture, whatever their sizes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ganaudit.report.side_by_side import label_map, panes, side_by_side, webp
+from ganaudit.report.palette import class_colours
+from ganaudit.report.side_by_side import GAP, OUTLINE, side_by_side
 
 
-@pytest.mark.parametrize("side", [16, 64, 96, 100, 256])
-@pytest.mark.parametrize("mapped", [True, False])
-def test_what_was_put_side_by_side_comes_apart_again(side, mapped):
-    draws = np.random.default_rng(side)
-    photo, made = draws.integers(0, 256, (2, side, side, 3), dtype=np.uint8)
-    maps = tuple(draws.integers(0, 40, (2, side, side)))
-    found = panes(webp(side_by_side(photo, made, maps if mapped else None)))
-    assert len(found) == (4 if mapped else 2)
-    assert np.array_equal(found[0], photo) and np.array_equal(found[1], made)
-    for pane, labels in zip(found[2:], maps, strict=False):
-        assert np.array_equal(label_map(pane, 64), labels)
-
-
-def test_other_pictures_are_refused():
-    with pytest.raises(ValueError, match="not two or four square panes"):
-        panes(webp(np.zeros((20, 50, 3), dtype=np.uint8)))
-    with pytest.raises(ValueError, match=r"the colour \[1, 2, 3\] is that of no class"):
-        label_map(np.full((2, 2, 3), (1, 2, 3), dtype=np.uint8), 64)
+@pytest.mark.parametrize("size", [(8, 8), (64, 64), (48, 96), (100, 30), (256, 256), (1, 5)])
+@pytest.mark.parametrize("coarse", [1, 2, 4])
+@pytest.mark.parametrize("highest", [3, 1_500])
+def test_every_pane_shows_its_image_and_coarser_maps_are_spread_over_it(size, coarse, highest):
+    draws = np.random.default_rng([*size, coarse])
+    height, width = size
+    photo, made = draws.integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    maps = draws.integers(0, highest + 1, (2, -(-height // coarse), -(-width // coarse)))
+    maps[0, 0, 0] = highest
+    picture = side_by_side(photo, made, (maps[0], maps[1]), maps[0] == highest)
+    scale = max(1, 192 // max(size))
+    assert picture.shape == (height * scale, 4 * width * scale + 3 * GAP, 3)
+    plain = side_by_side(photo, made, (maps[0], maps[1]))[::scale]
+    panes = [plain[:, at : at + width * scale : scale] for at in range(0, plain.shape[1], width * scale + GAP)]
+    assert np.array_equal(panes[0], photo) and np.array_equal(panes[1], made)
+    for pane, labels in zip(panes[2:], maps, strict=True):
+        for y, x in ((0, 0), (height - 1, width - 1), (height // 2, width // 3)):
+            number = labels[y * labels.shape[0] // height, x * labels.shape[1] // width]
+            assert tuple(pane[y, x]) == tuple(class_colours(highest + 1)[number])
+    everywhere = (maps[0] == highest).all()
+    assert everywhere or (picture == OUTLINE).all(axis=2).any()

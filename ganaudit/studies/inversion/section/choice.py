@@ -20,8 +20,8 @@ CASES, CONTROL = 20, 0.8
 SHOWN = {1: 4, 3: 3, 8: 2}
 """Up to so many generators, so many classes of each are shown in pictures; beyond, one."""
 MEANS: Mapping[str, str] = {
-    "not made": "Its presence or area in samples is dropped, hardly any photo of it comes back even when the search is paid "
-    "ten times for its pixels, and the same search does bring back what is within the generator's reach (the control).",
+    "not made": "Its presence or area in samples is dropped, hardly any photo of it comes back even when its pixels count "
+    "ten times in the search, and the same search does bring back what is within the generator's reach (the control).",
     "made": "Photos of it come back where only evidential layers are free: the generator can draw it, however rarely it does.",
     "inconclusive": "Neither is beyond doubt: the search may have failed, the class is not dropped, or too few photos hold it.",
     "not testable": "Fewer than 20 photos hold enough of it, or there is no control: nothing is said.",
@@ -56,7 +56,7 @@ class Omission:
     control: str | None
     control_images: int
     control_recall: float | None
-    paid_recall: float | None
+    weighted_recall: float | None
     standing: Sequence[tuple[str, Interval]]
     otherwise: Sequence[str]
     """The verdicts at a tenth and at ten times the residuals' penalty, and by other methods, where they are not the same."""
@@ -121,7 +121,7 @@ def omissions(findings: Findings, generator: str) -> list[Omission]:
     found = [
         Omission(
             row["class_id"], row["class"], row["verdict"], row["images"], _interval(row, "recall"), row["control"],
-            row["control_images"], row["control_recall"], row["paid_recall"],
+            row["control_images"], row["control_recall"], row["weighted_recall"],
             [
                 (one["reconstruction_class"] if one["reconstruction_class_id"] else "void", _interval(one, "share"))
                 for one in confusions.get(row["class_id"], [])

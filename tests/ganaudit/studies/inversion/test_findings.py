@@ -212,11 +212,11 @@ def flat(number, pixels, back):
     return before, after
 
 
-def test_a_class_is_not_made_where_paid_photos_lose_it_and_the_control_has_it(store):
+def test_a_class_is_not_made_where_weighted_photos_lose_it_and_the_control_has_it(store):
     lost, kept = flat(2, 20, 0), flat(2, 20, 20)
     held, own = [inverted(n, *lost) for n in range(25)], [inverted(n, *kept) for n in range(25)]
-    paid = setting("kc", "heldout", held, paid=2)
-    settings = [setting("ka", "heldout", held), setting("kb", "own", own), paid]
+    again = setting("kc", "heldout", held, weighted=2)
+    settings = [setting("ka", "heldout", held), setting("kb", "own", own), again]
     for one, images in zip(settings, (held, own, held), strict=True):
         write(store, one, images)
 
@@ -225,15 +225,15 @@ def test_a_class_is_not_made_where_paid_photos_lose_it_and_the_control_has_it(st
         return next(row for row in rows if row["class"] == "person")
 
     told = people({("a", 2)})
-    assert (told["verdict"], told["control"], told["control_images"], told["paid_recall"]) == (
+    assert (told["verdict"], told["control"], told["control_images"], told["weighted_recall"]) == (
         "not made",
         "own samples",
         25,
         0.0,
     )
     assert people(set())["verdict"] == "inconclusive"  # samples hold it
-    assert people({("a", 2)}, settings[:2])["verdict"] == "inconclusive"  # nobody paid
-    assert people({("a", 2)}, [settings[0], paid])["verdict"] == "not testable"  # no control
+    assert people({("a", 2)}, settings[:2])["verdict"] == "inconclusive"  # nobody searched again
+    assert people({("a", 2)}, [settings[0], again])["verdict"] == "not testable"  # no control
 
 
 def test_a_sibling_that_draws_the_class_is_a_control_by_name(store):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from ganaudit.errors import AuditError
-from ganaudit.records.schema import FINDINGS, RECORDS
-from ganaudit.records.store import INVERTED, Store
-from ganaudit.report.side_by_side import side_by_side, webp
+from ganaudit.records.schema import FINDINGS, shards_of
+from ganaudit.records.store import Store
+from ganaudit.studies.inversion.encoded import confidence_of, confidence_png, label_png, labels_of, webp
 from ganaudit.studies.inversion.pictures import reconstructed
-from ganaudit.studies.inversion.record_tables import INVERSIONS
+from ganaudit.studies.inversion.record_tables import INVERSION_TARGETS, INVERSIONS
 
 WAY = {
     "run": "r1",
@@ -21,20 +22,26 @@ WAY = {
     "class_id": 2,
     "class": "person",
 }
-PIXELS = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-MAPS = np.random.default_rng(1).integers(0, 4, (2, 8, 8))
+PIXELS = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3), dtype=np.uint8)
+MAPS = np.random.default_rng(1).integers(1_020, 1_030, (2, 4, 6))
+"""Coarser than the images, with many classes."""
 
 
-def store(path, picture):
+def store(path, picture, labels, target=True):
     made = Store(path).open_for_writing()
     row = {
-        "key": "k0a", "sample": "heldout", "method": "latent", "penalty_factor": None, "paid_class": None, "image": 5,
+        "key": "k0a", "sample": "heldout", "method": "latent", "penalty_factor": None, "weighted_class": None, "image": 5,
         "generator_key": "k01", "parser_key": "p01", "weight": 1.0, "layer": "z", "ratio": 0.1, "evidential": True,
         "start": "random", "restart": 0, "seed": 1, "penalty": 0.0, "perceptual": "none", "steps": 1, "seconds": 0.1,
-        "best_step": 1, "status": "ok", "picture": picture,
+        "best_step": 1, "status": "ok", "targets_key": "k0b", "picture": picture, "label_map": labels,
     }  # fmt: skip
-    tables = {name: RECORDS[name].from_rows([]) for name in INVERTED}
-    made.write_inversions("k0a", 0, 0, {**tables, "inversions": INVERSIONS.from_rows([row])}, {})
+    shards = shards_of("inversions")
+    tables = {table.name: table.from_rows([]) for table in shards.beside}
+    made.write_shard("inversions", "k0a", 0, 0, {**tables, "inversions": INVERSIONS.from_rows([row])}, {})
+    if target:
+        seen = {"key": "k0b", "sample": "heldout", "image": 5, "weight": 1.0, "picture": webp(PIXELS[0]),
+                "label_map": label_png(MAPS[0]), "confidence_map": confidence_png(np.ones((4, 6)))}  # fmt: skip
+        made.write_shard("inversion_targets", "k0b", 0, 0, {"inversion_targets": INVERSION_TARGETS.from_rows([seen])}, {})
     return made
 
 
@@ -52,7 +59,7 @@ def findings(image=5):
 
 
 def test_the_picture_is_that_of_the_record_with_both_label_maps(tmp_path):
-    [one] = reconstructed(store(tmp_path / "s", webp(side_by_side(*PIXELS, tuple(MAPS)))), findings())
+    [one] = reconstructed(store(tmp_path / "s", webp(PIXELS[1]), label_png(MAPS[1])), findings())
     assert (one.generator, one.class_id, one.kind, one.verdict, one.recall, one.pixels) == (
         "g",
         2,
@@ -66,10 +73,40 @@ def test_the_picture_is_that_of_the_record_with_both_label_maps(tmp_path):
         assert np.array_equal(picture.image, image) and np.array_equal(picture.labels, labels)
 
 
-def test_what_has_no_picture_is_left_out_and_what_is_damaged_is_named(tmp_path):
-    assert reconstructed(store(tmp_path / "a", None), findings()) == []
-    assert reconstructed(store(tmp_path / "b", None), findings(image=6)) == []
+def test_what_has_no_picture_is_left_out(tmp_path):
+    assert reconstructed(store(tmp_path / "a", None, None), findings()) == []
+    assert reconstructed(store(tmp_path / "b", None, None), findings(image=6)) == []
     assert reconstructed(Store(tmp_path / "c").open_for_writing(), findings()) == []
-    broken = store(tmp_path / "d", webp(np.zeros((10, 30, 3), dtype=np.uint8)))
-    with pytest.raises(AuditError, match="the picture of image 5 of key k0a in inversions is damaged"):
-        reconstructed(broken, findings())
+    assert reconstructed(store(tmp_path / "d", webp(PIXELS[1]), label_png(MAPS[1]), target=False), findings()) == []
+
+
+def test_the_pictures_of_an_older_ganaudit_are_left_out(tmp_path):
+    older = store(tmp_path / "s", webp(PIXELS[1]), label_png(MAPS[1]))
+    path = older.shard("inversions", "k0a", 0, 0)
+    pq.write_table(pq.read_table(path).drop_columns(["targets_key", "label_map", "weighted_class"]), path)
+    assert reconstructed(older, findings()) == []
+
+
+@pytest.mark.parametrize(
+    ("picture", "labels"),
+    [
+        (b"RIFF", label_png(MAPS[1])), (webp(PIXELS[1])[:-30], label_png(MAPS[1])), (webp(PIXELS[1]), b""),
+        (webp(PIXELS[1]), label_png(MAPS[1])[:40]), (webp(PIXELS[1]), webp(PIXELS[1])), (b"\x00" * 99, b"\x89PNG"),
+    ],
+)  # fmt: skip
+def test_a_damaged_picture_is_named(tmp_path, picture, labels):
+    with pytest.raises(AuditError, match=r"image 5 of key k0a in inversions: .*damaged"):
+        reconstructed(store(tmp_path / "s", picture, labels), findings())
+
+
+@pytest.mark.parametrize("highest", [0, 255, 256, 1_023, 1_024, 32_767])
+def test_class_ids_are_kept_as_they_are(highest):
+    ids = np.array([[0, highest, 1], [highest, highest // 2, 2]])
+    assert np.array_equal(labels_of(label_png(ids)), ids)
+
+
+def test_confidences_are_kept_in_steps():
+    sure = np.random.default_rng(0).random((5, 9), dtype=np.float32)
+    sure[0, :2] = 0.0, 1.0
+    found = confidence_of(confidence_png(sure))
+    assert np.abs(found - sure).max() <= 0.5 / 65_535 + 1e-7 and tuple(found[0, :2]) == (0.0, 1.0)

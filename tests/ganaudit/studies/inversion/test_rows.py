@@ -106,7 +106,7 @@ def test_curves_hold_the_first_and_the_last_loss_with_its_parts(inverted):
     curves = {}
     for row in inverted.rows("SELECT * FROM inversion_curves ORDER BY key, image, step"):
         curves.setdefault((row["key"], row["image"]), []).append(row)
-    for (sample, method, factor, paid), rows in inverted.records.items():
+    for (sample, method, factor, weighted), rows in inverted.records.items():
         steps = [0, 6] if factor in (None, 1.0) else [0, 2]
         for image, row in rows.items():
             curve = curves.pop((row["key"], image))
@@ -119,6 +119,6 @@ def test_curves_hold_the_first_and_the_last_loss_with_its_parts(inverted):
             if row["best_step"] in steps:
                 (best,) = [one for one in curve if one["step"] == row["best_step"]]
                 assert best["loss"] == pytest.approx(row["loss_best"], rel=1e-4)
-                if paid is None and sample != "masked":
+                if weighted is None and sample != "masked":
                     assert best["pixel"] == pytest.approx(row["mse"], rel=1e-4)
     assert not curves

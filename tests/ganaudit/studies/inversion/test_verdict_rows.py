@@ -1,4 +1,4 @@
-"""What a verdict rests on: which photos were paid for, and which own samples are like them in area and contrast."""
+"""What a verdict rests on: which photos were searched again, and which own samples are like them in area and contrast."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def said(store, done, name):
     return row
 
 
-def test_the_paid_search_of_a_class_is_that_of_its_own_number_and_method(store):
-    """Seven ways to be paid for, each with a recall of its own; a photo of each also holds the other class."""
+def test_the_mask_weighted_search_of_a_class_is_that_of_its_own_number_and_method(store):
+    """Seven ways to be mask-weighted, each with a recall of its own; a photo of each also holds the other class."""
     lists = {
         ("ka", "latent", None, None): [scene(20, 0, 16, 0)] * 25,
         ("kb", "latent", None, 2): [scene(20, 5, 16, 4)] * 22,
@@ -42,11 +42,11 @@ def test_the_paid_search_of_a_class_is_that_of_its_own_number_and_method(store):
         ("kb0", "layerwise", 10.0, 2): [scene(20, 2, 16, 8)] * 22,
     }
     done = []
-    for (key, method, factor, paid), maps in lists.items():
+    for (key, method, factor, weighted), maps in lists.items():
         images = [inverted(number, *one) for number, one in enumerate(maps)]
-        done.append(setting(key, "heldout", images, method, factor, paid))
+        done.append(setting(key, "heldout", images, method, factor, weighted))
         write(store, done[-1], images, layer="z" if method == "latent" else "layer4")
-    found = {(row["class"], row["penalty_factor"]): row["paid_recall"] for row in findings(store, {"a": done})["omissions"]}
+    found = {(row["class"], row["penalty_factor"]): row["weighted_recall"] for row in findings(store, {"a": done})["omissions"]}
     assert found == {
         ("person", None): pytest.approx(5 / 20), ("road", None): pytest.approx(12 / 16),
         ("person", 1.0): pytest.approx(15 / 20), ("road", 1.0): pytest.approx(2 / 16),
@@ -54,16 +54,16 @@ def test_the_paid_search_of_a_class_is_that_of_its_own_number_and_method(store):
     }  # fmt: skip
 
 
-def test_what_was_paid_is_weighted_like_the_photos(store):
+def test_mask_weighted_recalls_are_weighted_like_the_photos(store):
     images = [inverted(n, *scene(20, 2 * n), weight=1.0 + n) for n in range(6)]
     small = inverted(6, *scene(11, 11), weight=9.0)  # too few pixels to count
     lost = inverted(7, *scene(20, 20), weight=9.0, status="quarantined")
-    plain, paid = setting("ka", "heldout", images), setting("kb", "heldout", [*images, small, lost], paid=2)
+    plain, again = setting("ka", "heldout", images), setting("kb", "heldout", [*images, small, lost], weighted=2)
     write(store, plain, images)
-    write(store, paid, [*images, small, lost])
-    row = said(store, [plain, paid], "person")
+    write(store, again, [*images, small, lost])
+    row = said(store, [plain, again], "person")
     expected = np.average([2 * n / 20 for n in range(6)], weights=[1.0 + n for n in range(6)])
-    assert row["paid_recall"] == pytest.approx(expected) == pytest.approx(row["recall"])
+    assert row["weighted_recall"] == pytest.approx(expected) == pytest.approx(row["recall"])
 
 
 def test_a_control_is_like_the_photos_in_contrast_and_in_area(store):

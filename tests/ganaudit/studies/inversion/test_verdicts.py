@@ -113,12 +113,12 @@ def test_contrast_is_the_distance_from_the_ring_around():
 
 
 @pytest.mark.parametrize(
-    ("recalls", "dropped", "paid", "evidential", "passes", "verdict"),
+    ("recalls", "dropped", "weighted", "evidential", "passes", "verdict"),
     [
         ([0.0] * 20, True, [0.1] * 20, True, True, "not made"),
         ([0.0] * 20, False, [0.1] * 20, True, True, "inconclusive"),  # samples hold it
-        ([0.0] * 20, True, [0.9] * 3 + [0.1] * 17, True, True, "inconclusive"),  # paid for, it comes back
-        ([0.0] * 20, True, [], True, True, "inconclusive"),  # nobody paid
+        ([0.0] * 20, True, [0.9] * 3 + [0.1] * 17, True, True, "inconclusive"),  # weighted, it comes back
+        ([0.0] * 20, True, [], True, True, "inconclusive"),  # nobody searched again
         ([0.0] * 20, True, [0.1] * 20, True, False, "inconclusive"),  # the search finds nothing at all
         ([0.0] * 20, True, [0.1] * 20, True, None, "not testable"),
         ([0.0] * 20, True, [0.1] * 20, False, True, "not testable"),  # an upper bound is no evidence
@@ -128,8 +128,8 @@ def test_contrast_is_the_distance_from_the_ring_around():
         ([0.9] * 1 + [0.0] * 19, True, [0.0] * 20, True, True, "not made"),
     ],
 )
-def test_verdicts_on_a_class(recalls, dropped, paid, evidential, passes, verdict):
-    assert class_verdict(recalls, dropped, paid, evidential, passes) == verdict
+def test_verdicts_on_a_class(recalls, dropped, weighted, evidential, passes, verdict):
+    assert class_verdict(recalls, dropped, weighted, evidential, passes) == verdict
 
 
 def test_the_least_that_can_be_not_made_is_twenty_photos_without_one_find():

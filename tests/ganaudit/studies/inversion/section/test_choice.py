@@ -58,7 +58,7 @@ def inverted(generator="progan", verdicts=None):
             made["omissions"].append({
                 **said, "images": 25, **ends("recall", recalls[number]),
                 "control": "own samples" if number != 11 else "other classes", "control_images": 40,
-                "control_recall": 0.9, "paid_recall": 0.05 if number == 12 else None, "verdict": verdict,
+                "control_recall": 0.9, "weighted_recall": 0.05 if number == 12 else None, "verdict": verdict,
             })  # fmt: skip
             shares = ((4, "grass", 0.7), (number, name, recalls[number]), (5, "road", 0.1))
             for rank, (other, standing, share) in enumerate(shares, start=1):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,14 +15,19 @@ from searched_by_hand import brightness
 from ganaudit import report
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import audit, open_store
-from ganaudit.errors import RequestError
+from ganaudit.auditing.run import audit
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.shapes import generator_digest
 from ganaudit.inversion import search as searching
-from ganaudit.studies.inversion import opening as inversions
-from ganaudit.studies.inversion.calibration import Calibration
-from ganaudit.studies.inversion.findings import TABLES, materialise_inversions
-from ganaudit.studies.inversion.opening import base_task, open_for
+from ganaudit.maintenance.compact import compact
+from ganaudit.maintenance.prune import prune
+from ganaudit.maintenance.verify import verify
+from ganaudit.records.schema import FINDINGS
+from ganaudit.records.store import Store
+from ganaudit.studies.inversion import stages, training
+from ganaudit.studies.inversion.findings import TABLES, written
+from ganaudit.studies.inversion.models import invertible, setup_of, source_of
+from ganaudit.studies.inversion.pictures import reconstructed
 from ganaudit.studies.inversion.record_tables import (
     INVERSION_CLASSES,
     INVERSION_CONFUSION,
@@ -27,9 +35,9 @@ from ganaudit.studies.inversion.record_tables import (
     INVERSION_LATENTS,
     INVERSIONS,
 )
-from ganaudit.studies.inversion.settings import InversionsDone, Setting
-from ganaudit.studies.inversion.targets import Sought
-from ganaudit.studies.inversion.work import Names, Work
+from ganaudit.studies.inversion.searching import Way, setting_key
+from ganaudit.studies.inversion.settings import SearchSetting
+from ganaudit.studies.inversion.study import STUDY
 
 PROGAN = {"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}
 COUNT = 64
@@ -54,6 +62,7 @@ def test_generators_that_cannot_be_inverted_and_inverters_that_are_trained_get_a
         "an inverter of kind layered was trained for 'tiny' in 0.002 minutes.",
         "'noise' is not inverted: this generator has no named layers, so there is nothing between its latent and its image to "
         "free.",
+        "an inverter of kind layered was trained for 'tiny' in 0.002 CPU minutes.",
     ]  # fmt: skip
 
 
@@ -69,15 +78,14 @@ def test_an_inverter_that_is_trained_stays_in_the_store_with_its_card_and_is_fou
         with torch.no_grad():
             z = file.encoder(inverted.target("heldout", row["image"]))["z"]
         assert np.allclose(z[0], row["z"], atol=1e-5)
-    monkeypatch.setattr(inversions, "make_inverter", None)
+    monkeypatch.setattr(training, "make_inverter", None)
     again = copied.again()
-    assert again.images == 0 and not any("trained" in note for note in again.notes)
-    monkeypatch.setattr(Work, "_paid", lambda *_: [])
+    assert not again.done and not any("trained" in note for note in again.notes)
+    monkeypatch.setattr(stages, "_weighted", lambda *_: [])
     missing = copied.again(methods=("encoder", "latent"), inverter="shipped")
-    assert missing.images == 0 and missing.notes[0] == (
-        "'tiny' is not inverted by encoder: no inverter of kind encoder is known for it; set invert.inverter: auto, which "
-        "trains a small one in 2 minutes."
-    )
+    assert missing.images == 0
+    (said,) = [note for note in missing.notes if "encoder" in note]
+    assert "'tiny' is not inverted by encoder" in said and "invert.inverter: auto" in said
     assert {setting.method for setting in missing.settings} == {"latent"}
 
 
@@ -97,9 +105,10 @@ def test_photos_and_own_samples_are_drawn_so_that_rare_classes_are_in_enough_of_
 
 
 def test_every_image_has_its_picture_its_pixels_and_its_latent(inverted):
-    for (_, method, factor, paid), rows in inverted.records.items():
+    for (_, method, factor, weighted), rows in inverted.records.items():
         for row in rows.values():
-            assert (row["picture"] is not None) == (paid is None and factor in (None, 1.0))
+            assert (row["picture"] is not None) == (weighted is None and factor in (None, 1.0))
+            assert (row["label_map"] is None) == (row["picture"] is None)
             assert (row["layer"], row["evidential"]) == (("z", True) if method == "latent" else ("layer3", True))
             assert row["ratio"] == pytest.approx(8 / 768 if method == "latent" else 192 / 768)
             assert (row["status"], row["error"], len(row["z"]), row["seed"]) == ("ok", None, 8, 1)
@@ -115,16 +124,26 @@ def test_every_image_has_its_picture_its_pixels_and_its_latent(inverted):
 def test_the_photos_maps_are_those_that_were_parsed(inverted, sample):
     apart = inverted.rows(f"""
         WITH seen AS (SELECT image, target_class AS class_id, sum(pixels) AS pixels FROM inversion_confusion
-                      WHERE sample = '{sample}' AND method = 'latent' AND paid_class IS NULL GROUP BY ALL)
+                      WHERE sample = '{sample}' AND method = 'latent' AND weighted_class IS NULL GROUP BY ALL)
         SELECT count(*) AS n, count(*) FILTER (held.pixels IS DISTINCT FROM seen.pixels) AS apart
         FROM seen LEFT JOIN run_class_pixels('{inverted.audit.run}') AS held
         ON held.role = '{sample}' AND held.image = seen.image AND held.class_id = seen.class_id""")  # fmt: skip
     assert apart[0]["n"] > 0 and apart[0]["apart"] == 0
 
 
+def test_an_image_is_parsed_once_for_all_methods_and_penalties(inverted):
+    lists = inverted.rows("SELECT sample, count(DISTINCT key)::int AS lists FROM inversion_targets GROUP BY sample")
+    assert {row["sample"]: row["lists"] for row in lists} == {"heldout": 1, "train": 1, "own": 1, "masked": 1}
+    used = inverted.rows("SELECT DISTINCT sample, method, targets_key FROM inversions")
+    assert len(used) == 8 and len({row["targets_key"] for row in used}) == 4
+
+
 def test_held_out_and_training_images_are_in_no_other_finding(inverted, tmp_path):
     run = inverted.audit.run
     assert inverted.rows(f"SELECT DISTINCT real FROM fsd WHERE run = '{run}'") == [{"real": "real"}]
+    for table in ("fsd", "class_stats", "dropped_classes", "omissions", "inversion_summary"):
+        rows = inverted.rows(f"SELECT DISTINCT generator FROM {table} WHERE run = '{run}'")
+        assert {row["generator"] for row in rows} <= {"tiny", "drawn", "noise"}
     used = inverted.rows(f"SELECT role, source, count FROM run_sources WHERE run = '{run}' AND role IN ('heldout', 'train')")
     assert {(row["role"], row["source"], row["count"]) for row in used} == {
         ("heldout", "held", 60),
@@ -149,17 +168,54 @@ def test_a_second_run_inverts_nothing_and_finds_the_same(copied, monkeypatch):
     monkeypatch.setattr(searching, "search", None)
     monkeypatch.setattr(report, "render", lambda _: "")
     second = audit(copied.spec)
-    assert second.parsed == 0
+    assert not +Counter(second.worked)
     for name in TABLES:
         first = copied.audit.findings[name].drop_columns(["run"])
         assert second.findings[name].drop_columns(["run"]).equals(first)
         assert first.num_rows or name == "generalisation"
 
 
+def test_findings_follow_from_the_store_and_the_run_alone(copied):
+    run, store = copied.audit.run, copied.store
+    for name in TABLES:
+        store.finding(run, name).unlink()
+    again = STUDY.findings(Store(store.path), run)
+    for name in TABLES:
+        assert again[name].equals(copied.audit.findings[name]), name
+        assert store.read(FINDINGS[name], store.finding(run, name)).equals(again[name])
+
+
+def test_compacted_records_give_the_same_findings_pictures_and_a_sound_store(copied, monkeypatch):
+    run, store = copied.audit.run, copied.store
+    shown = reconstructed(store, copied.audit.findings)
+    assert verify(store, deep=True).sound and shown
+    compact(store, grace=0.0)
+    for name in ("inversions", "inversion_targets", "inversion_latents"):
+        assert list(store.folder(name).rglob("part-*.parquet")), name
+    assert verify(store, deep=True).sound
+    again = STUDY.findings(store, run)
+    for name in TABLES:
+        assert again[name].equals(copied.audit.findings[name]), name
+    for before, after in zip(shown, reconstructed(store, copied.audit.findings | dict(again)), strict=True):
+        assert np.array_equal(before.photo.image, after.photo.image) and np.array_equal(before.made.labels, after.made.labels)
+    monkeypatch.setattr(searching, "search", None)
+    assert not copied.again().done  # what was compacted is not made again
+
+
+def test_what_a_kept_run_uses_is_not_pruned_and_all_of_it_goes_with_the_run(copied):
+    store, tables = copied.store, ("inversions", "inversion_targets", "inversion_calibrations", "inversion_precisions")
+    before = {name: sorted(store.folder(name).glob("key=*")) for name in tables}
+    assert all(before.values()) and prune(store).keys == ()
+    assert {name: sorted(store.folder(name).glob("key=*")) for name in tables} == before
+    prune(store, runs=[copied.audit.run])
+    assert not any(list(store.folder(name).glob("key=*")) for name in tables)
+
+
 def test_other_settings_have_other_keys(copied, monkeypatch):
-    monkeypatch.setattr(Work, "_calibrated", lambda *_: Calibration("float32", 0.5, None))
-    monkeypatch.setattr(Work, "_batch", lambda *_: None)
-    monkeypatch.setattr(Work, "_paid", lambda *_: [])
+    monkeypatch.setattr(stages, "calibrated_penalty", lambda *_: 0.5)
+    monkeypatch.setattr(stages, "chosen_precision", lambda *_: ("float32", None))
+    monkeypatch.setattr(stages, "_weighted", lambda *_: [])
+    monkeypatch.setattr(STUDY, "work", lambda _: None)
 
     def keys(method, **change):
         done = copied.again(methods=(method,), **change).settings
@@ -172,19 +228,18 @@ def test_other_settings_have_other_keys(copied, monkeypatch):
     for change in ({"steps": 3}, {"perceptual": "pyramid"}, {"layer": "layer2"}, {"keep": "latents"}, {"own": 9}):
         assert not set(keys("layerwise", **change).values()) & set(before.values())
     plain, more = keys("latent"), keys("latent", own=9)  # without residuals, photos owe nothing to own samples
-    assert more["own", None] != plain["own", None] and more["heldout", None] == plain["heldout", None]
+    assert more["heldout", None] == plain["heldout", None]
     assert keys("latent", restarts=3)["heldout", None] != plain["heldout", None]
 
 
 def test_a_search_at_another_penalty_is_known_by_the_search_that_it_goes_on_from(inverted):
-    spec, opened = inverted.spec, open_for(inverted.spec, 0, "cpu")
-    which = Sought("own", (0, 1), (1.0, 1.0), torch.zeros(2, 8, 8, 3), np.zeros((2, 8, 8)), np.ones((2, 8, 8)))
+    planned = plan(inverted.spec)
+    (which,), _ = invertible(planned)
 
     def key(steps, factor):
-        changed = spec.model_copy(update={"invert": spec.invert.model_copy(update={"steps": steps})})
-        base = base_task(opened, changed.invert, changed, "cpu", {})
-        work = Work(changed, Names("tiny", "r", "kg", "p", {}), inverted.store, None, base, {}, [])
-        return work._setting(which, "layerwise", factor, None, base.search).key
+        asked = inverted.spec.invert.model_copy(update={"steps": steps})
+        setup = replace(setup_of(planned), spec=inverted.spec.model_copy(update={"invert": asked}))
+        return setting_key(setup, Way(which, "layerwise", (), "float32", 0.5, "k1"), "k2", "own", factor)
 
     for factor in (0.1, 1.0, 10.0):  # 60 and 61 steps end in 20 further ones, with the rate halved at the same steps
         assert len({key(steps, factor) for steps in (60, 61, 62)}) == 3
@@ -195,14 +250,44 @@ def test_a_layer_that_does_not_exist_or_has_none_before_it_is_told(inverted):
     with pytest.raises(RequestError, match="layer 'layer9' does not exist; this generator has layer1, layer2, layer3"):
         inverted.again(layer="layer9")
     done = inverted.again(layer="layer1", methods=("layerwise",))
-    assert done.settings == () and done.notes == (
-        "'tiny' is not inverted by layerwise: no layer before 'layer1' is small enough to be freed.",
+    assert done.settings == [] and not done.done
+    assert any("'tiny' is not inverted by layerwise: no layer before 'layer1'" in note for note in done.notes)
+
+
+def test_check_says_what_it_costs_and_which_methods_cannot_run_and_writes_nothing(copied):
+    asked = copied.spec.invert.model_copy(
+        update={"methods": ("encoder", "layerwise", "latent"), "inverter": "shipped", "layer": "layer1"}
     )
+    before = sorted(copied.store.path.rglob("*"))
+    said = STUDY.check(plan(copied.spec.model_copy(update={"invert": asked})), copied.store)
+    assert sorted(copied.store.path.rglob("*")) == before
+    for words in (
+        "'drawn' is not inverted", "'noise' is not inverted", "'tiny' would not be inverted by encoder",
+        "'tiny' would not be inverted by layerwise", "inversion of 'tiny':",
+    ):  # fmt: skip
+        assert len([sentence for sentence in said if words in sentence]) == 1, words
+    trained = STUDY.check(plan(asked_of(copied, inverter="auto", methods=("encoder",))), copied.store)
+    assert any("an inverter of kind encoder would first be trained for 'tiny'" in sentence for sentence in trained)
+
+
+def asked_of(copied, **changes):
+    return copied.spec.model_copy(update={"invert": copied.spec.invert.model_copy(update=changes)})
+
+
+def test_an_image_that_cannot_be_read_any_more_is_told(copied, monkeypatch):
+    shutil.rmtree(copied.store.path / "records/v1/inversion_targets")
+    going = STUDY.stages(replace(plan(copied.spec), run=copied.audit.run), copied.store)
+    shard = next(shard for stage in going for shard in stage.shards if stage.name == "parsing targets")
+    source = source_of(shard.setup, shard.part.asked, shard.part.source_key)
+    torn = replace(source.read(shard.part.indices), errors=["it is torn"] * len(shard.part))
+    monkeypatch.setattr(source, "read", lambda _: torn)
+    with pytest.raises(AuditError, match="cannot be read any more: it is torn"):
+        STUDY.work(shard)
 
 
 def inversion(key, image, sample="heldout", **values):
     return {
-        "key": key, "sample": sample, "method": "layered", "penalty_factor": None, "paid_class": None, "image": image,
+        "key": key, "sample": sample, "method": "layered", "penalty_factor": None, "weighted_class": None, "image": image,
         "generator_key": "k0", "parser_key": "p0", "inverter": None, "weight": 1.0, "layer": "z", "ratio": 0.01,
         "evidential": True, "start": "layered", "restart": 0, "spread": 0.0, "seed": 1, "penalty": 0.0, "perceptual": "none",
         "steps": 0, "seconds": 0.1, "loss_first": 0.1, "loss_best": 0.1, "best_step": 0, "mse": 0.1, "psnr": 16.0, "ssim": 0.5,
@@ -211,38 +296,37 @@ def inversion(key, image, sample="heldout", **values):
 
 
 def test_hand_made_inversions_are_judged_as_anyone_would(tmp_path):
-    """Sky comes back everywhere; people become grass in 30 photos; own samples' people come back, paid or not."""
-    store = open_store(asked(tmp_path))
+    """Sky comes back everywhere; people become grass in 30 photos; own samples' people come back, weighted or not."""
+    store = Store(tmp_path).open_for_writing()
     settings = (
-        Setting("ka1", "own", "layered", None, None, 30), Setting("ka2", "heldout", "layered", None, None, 30),
-        Setting("ka3", "heldout", "layered", None, 12, 30),
+        SearchSetting("ka1", "own", "layered", None, None, 30), SearchSetting("ka2", "heldout", "layered", None, None, 30),
+        SearchSetting("ka3", "heldout", "layered", None, 12, 30),
     )  # fmt: skip
     for setting in settings:
         pairs = [(1, 1, 1000), (12, 12 if setting.sample == "own" else 4, 50)]
-        common = {"penalty_factor": None, "paid_class": setting.paid, "sample": setting.sample, "method": "layered"}
+        common = {"weighted_class": setting.weighted_class, "sample": setting.sample, "method": "layered"}
         confused = [
             {"key": setting.key, "image": image, **common, "target_class": a, "reconstruction_class": b, "pixels": n}
             for image in range(30) for a, b, n in pairs
         ]  # fmt: skip
-        images = [inversion(setting.key, image, setting.sample, paid_class=setting.paid) for image in range(30)]
+        images = [inversion(setting.key, image, setting.sample, weighted_class=setting.weighted_class) for image in range(30)]
         tables = {
             "inversions": INVERSIONS.from_rows(images), "inversion_confusion": INVERSION_CONFUSION.from_rows(confused),
             "inversion_curves": INVERSION_CURVES.from_rows([]), "inversion_classes": INVERSION_CLASSES.from_rows([]),
             "inversion_latents": INVERSION_LATENTS.from_rows([]),
         }  # fmt: skip
-        store.write_inversions(setting.key, 0, 29, tables, {})
-    done = [InversionsDone("gan", settings, 90, ())]
+        store.write_shard("inversions", setting.key, 0, 29, tables, {})
     classes = {1: "sky", 4: "grass", 12: "person"}
 
     def judged(dropped):
-        found = materialise_inversions(store, "r1", done, classes, {0: "first.png"}, dropped, 32)
+        found = written(store, "r1", {"gan": settings}, classes, {0: "first.png"}, dropped)
         return found, {row["class"]: row for row in found["omissions"].to_pylist()}
 
     found, omissions = judged({("gan", 12)})
     assert (omissions["sky"]["verdict"], omissions["person"]["verdict"]) == ("made", "not made")
     person = omissions["person"]
     assert (person["images"], person["recall"], person["control"], person["control_recall"]) == (30, 0.0, "own samples", 1.0)
-    assert person["paid_recall"] == 0.0
+    assert person["weighted_recall"] == 0.0
     assert judged(set())[1]["person"]["verdict"] == "inconclusive"  # samples hold people: the search may be at fault
     verdicts = {(row["class"], row["verdict"]) for row in found["photo_verdicts"].to_pylist()}
     assert verdicts == {("sky", "recovered"), ("person", "omitted")}

@@ -1,7 +1,11 @@
-"""The searches of an audit, each against a plain loop over its image: at every penalty, and the paid ones; how they go on."""
+"""The searches of an audit, each against a plain loop over its image, at every penalty and mask-weighted; how they go on."""
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
+import pyarrow.parquet as pq
 import pytest
 import torch
 from searched_by_hand import brightness, latent
@@ -9,11 +13,16 @@ from statsmodels.stats.proportion import proportion_confint
 from torch.optim import Adam
 from torch.optim.lr_scheduler import MultiStepLR
 
+from ganaudit.auditing.plan import plan
+from ganaudit.errors import AuditError
 from ganaudit.inversion import search as searching
 from ganaudit.random import normals
 from ganaudit.records.schema import RECORDS
 from ganaudit.records.store import Store
-from ganaudit.studies.inversion.work import Work
+from ganaudit.studies.inversion import stages
+from ganaudit.studies.inversion.calibration import PrecisionShard
+from ganaudit.studies.inversion.study import STUDY
+from ganaudit.studies.protocol import work
 
 TABLES = ("inversions", "inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")
 
@@ -57,10 +66,11 @@ def test_other_penalties_go_on_from_there_for_a_third_of_the_steps(inverted, sam
 
 
 def test_only_verdicts_and_their_control_are_searched_at_other_penalties(inverted):
-    ways = {(sample, factor) for sample, method, factor, paid in inverted.records if method == "layerwise" and paid is None}
+    plain = [way for way in inverted.records if way[3] is None]
+    ways = {(sample, factor) for sample, method, factor, _ in plain if method == "layerwise"}
     verdicts = {(sample, factor) for sample in ("heldout", "own") for factor in (0.1, 1.0, 10.0)}
     assert ways == verdicts | {("train", 1.0), ("masked", 1.0)}
-    assert {way for way in inverted.records if way[1] == "latent" and way[3] is None} == {
+    assert {way for way in plain if way[1] == "latent"} == {
         (sample, "latent", None, None) for sample in ("heldout", "own", "train", "masked")
     }
 
@@ -78,26 +88,26 @@ def classes_of(inverted, method):
 
 
 @pytest.mark.parametrize("method", ["layerwise", "latent"])
-def test_a_search_is_paid_for_the_classes_that_few_of_enough_photos_recover(inverted, method):
+def test_a_search_is_weighted_for_the_classes_that_few_of_enough_photos_recover(inverted, method):
     wanted, held = {}, classes_of(inverted, method)
     for number, recalls in held.items():
         low, _ = proportion_confint(sum(one >= 0.5 for one in recalls.values()), len(recalls), method="wilson")
         if len(recalls) >= 20 and low <= 0.05:
             wanted[number] = sorted(recalls)
     found = {way[2:]: sorted(rows) for way, rows in inverted.records.items() if way[1] == method and way[3] is not None}
-    factors = (0.1, 1.0, 10.0) if method == "layerwise" else (None,)  # a verdict at a penalty is paid for at that penalty
+    factors = (0.1, 1.0, 10.0) if method == "layerwise" else (None,)  # a verdict at a penalty needs one at that penalty
     assert found == {(factor, number): images for factor in factors for number, images in wanted.items()}
     assert method != "layerwise" or set(wanted) == {1}  # the middle comes back, bright photos are too few
     assert 0 < len(held[3]) < 20 <= len(held[2]) and wanted
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.1, 10.0])
-def test_the_paid_search_counts_the_class_ten_times(inverted, factor):
+def test_the_mask_weighted_search_counts_the_class_ten_times(inverted, factor):
     for row in some(inverted.records["heldout", "layerwise", factor, 1]):
         weights = ten_times(inverted, row["image"], 1)
         target = inverted.target("heldout", row["image"])
         losses, best = inverted.search(latent(row), target, inverted.penalty, weights)
-        if factor != 1.0:  # goes on from the paid search at the penalty itself
+        if factor != 1.0:  # goes on from the mask-weighted search at the penalty itself
             losses, best = inverted.search(
                 latent(row), target, factor * inverted.penalty, weights, begin=best, steps=2, halved=(1, 1)
             )
@@ -106,14 +116,14 @@ def test_the_paid_search_counts_the_class_ten_times(inverted, factor):
         assert row["loss_first"] != pytest.approx(plain["loss_first"], rel=0.01) and row["picture"] is None
 
 
-@pytest.mark.parametrize("paid", [None, 1])
-def test_a_latent_is_searched_from_random_starts_of_which_the_best_is_kept(inverted, paid):
-    """Two starts; where it is paid for, three more from twice as far out, and the class counts ten times."""
-    for row in some(inverted.records["heldout", "latent", None, paid], 3):
+@pytest.mark.parametrize("weighted", [None, 1])
+def test_a_latent_is_searched_from_random_starts_of_which_the_best_is_kept(inverted, weighted):
+    """Two starts; where it is mask-weighted, three more from twice as far out, and the class counts ten times."""
+    for row in some(inverted.records["heldout", "latent", None, weighted], 3):
         starts = [normals(1, f"inversion start {number}", [row["image"]], 8) for number in range(2)]
-        if paid is not None:
+        if weighted is not None:
             starts += [2.0 * normals(1, f"inversion wide start {number}", [row["image"]], 8) for number in range(3)]
-        weights = torch.ones(16, 16) if paid is None else ten_times(inverted, row["image"], paid)
+        weights = torch.ones(16, 16) if weighted is None else ten_times(inverted, row["image"], weighted)
         best = [min(latent_search(inverted, torch.from_numpy(z), row["image"], weights)) for z in starts]
         assert row["loss_best"] == pytest.approx(min(best), rel=1e-4) and row["start"] == "random"
         assert best[row["restart"]] == pytest.approx(min(best), rel=1e-4)
@@ -138,12 +148,12 @@ def latent_search(inverted, z, image, weights):
 
 
 def ten_times(inverted, image, number):
-    """How much each pixel counts, (16, 16), in the search that is paid for a class."""
+    """How much each pixel counts, (16, 16), in the mask-weighted search for a class."""
     inside = torch.from_numpy(brightness(inverted.seen("heldout", image)) == number).float()
     return 1.0 + 9.0 * inside.repeat_interleave(2, 0).repeat_interleave(2, 1)
 
 
-def test_a_batch_that_does_not_fit_is_halved_and_told_once(inverted, copied, monkeypatch):
+def test_a_batch_that_does_not_fit_is_halved_and_told(inverted, copied, monkeypatch, caplog):
     real, sizes = searching.search, []
 
     def crowded(span, objective, targets, how):
@@ -153,13 +163,15 @@ def test_a_batch_that_does_not_fit_is_halved_and_told_once(inverted, copied, mon
         return real(span, objective, targets, how)
 
     monkeypatch.setattr(searching, "search", crowded)
-    monkeypatch.setattr(Work, "_paid", lambda *_: [])
+    monkeypatch.setattr(stages, "_weighted", lambda *_: [])
     (copied.store.path / "records/v1/inversions").rename(copied.store.path / "gone")
     done = copied.again(methods=("latent",))
     assert done.images == sum(len(rows) for way, rows in inverted.records.items() if way[1:] == ("latent", None, None))
-    assert [note for note in done.notes if "memory" in note] == [
-        "'tiny': the search ran out of memory at a batch of 16; it went on with 4."
-    ]
+    said = "the search ran out of memory at a batch of 16; it went on with 4"
+    assert f"'tiny': {said}" in caplog.messages
+    key = copied.records["own", "latent", None, None][min(copied.records["own", "latent", None, None])]["key"]
+    footer = pq.read_metadata(copied.store.shard("inversions", key, 0, 15)).metadata
+    assert footer[b"ganaudit.note"].decode() == said
     assert max(sizes) == 16
     whole = inverted.records["own", "latent", None, None]
     for row in some(copied.records["own", "latent", None, None]):
@@ -197,3 +209,42 @@ def test_what_was_killed_between_two_tables_is_made_again_whole(copied, monkeypa
     assert len(written) == writes
     assert copied.again().images == 16  # that batch alone
     assert all(table.equals(before[name]) for name, table in shards(store, key, 0, 15).items())
+
+
+def test_killed_after_any_number_of_shards_the_same_rows_stand_in_the_end(inverted, copied):
+    """Everything that inversion wrote goes; shard by shard it is made again, killed after each number of shards."""
+    for name in (*TABLES, "inversion_targets", "inversion_precisions", "inversion_calibrations"):
+        shutil.rmtree(copied.store.path / "records/v1" / name)
+    rounds = 0
+    while True:
+        rounds += 1
+        done = copied.again(limit=9)
+        if done.done.total() < 9:
+            break
+    assert rounds > 3
+    for name in (*TABLES, "inversion_targets", "inversion_calibrations"):
+        before, after = (_rows(store, name) for store in (inverted.store, copied.store))
+        assert before and before == after, name
+
+
+def _rows(store, name):
+    """Every row of a table but the time that it took, by file."""
+    found = {}
+    for path in sorted(store.folder(name).rglob("shard-*.parquet")):
+        table = store.read(RECORDS[name], path)
+        found[str(path.relative_to(store.path))] = [
+            {column: value for column, value in row.items() if column != "seconds"} for row in table.to_pylist()
+        ]
+    return found
+
+
+def test_an_inverter_that_is_not_the_planned_one_is_told(copied):
+    for method in copied.again().done:
+        raise AssertionError(method)  # everything stands
+    planned = replace(plan(copied.spec.model_copy(update={"invert": copied.spec.invert.model_copy(update={"steps": 5})})),
+                      run=copied.audit.run)  # fmt: skip
+    going = STUDY.stages(planned, copied.store)
+    shard = next(shard for stage in going for shard in stage.shards if isinstance(shard, PrecisionShard))
+    other = PrecisionShard(**{**vars(shard), "inverters": (("layered", "0" * 64),)})
+    with pytest.raises(AuditError, match="inverter of kind layered for 'tiny'"):
+        work(other)

@@ -1,0 +1,216 @@
+"""What is opened to invert: parser, sources, generators, inverters, and what all searches in one generator share.
+
+Everything is opened once a process (see `Context.opened`), and known by its content: a changed file is opened anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ganaudit import devices
+from ganaudit.context import Context
+from ganaudit.encoders.files import OpenInverter, check_fit, find_inverter, open_inverter
+from ganaudit.encoders.networks import Encoder
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.generators.protocol import Generator
+from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
+from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.presets import settings_of
+from ganaudit.inversion.search_space import floors
+from ganaudit.keys import canonical
+from ganaudit.parsers.opening import OpenParser
+from ganaudit.records.store import Store
+from ganaudit.sources.opening import GeneratorSource, OpenSource
+from ganaudit.sources.planned import Plan, PlannedSource
+from ganaudit.sources.reopening import reopened_parser, reopened_source
+from ganaudit.sources.roles import GENERATED, OWN, Asked
+from ganaudit.spec import AuditSpec, Invert
+from ganaudit.training.making import SMALL
+
+Inverters = Sequence[tuple[str, str]]
+"""Trained inverters: (kind, digest of the file)."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all shards of an audit share: enough to open any of its models. precision: the parser's."""
+
+    spec: AuditSpec
+    device: str
+    precision: str
+    parser_key: str
+
+    @property
+    def asked(self) -> Invert:
+        assert self.spec.invert is not None
+        return self.spec.invert
+
+    @property
+    def store(self) -> Store:
+        return Store(self.spec.path(self.spec.store))
+
+    @property
+    def context(self) -> Context:
+        return Context.of(self.spec, self.device, self.precision)
+
+    def here(self) -> Setup:
+        """With the device of this thread: each has its own GPU where there are several."""
+        return replace(self, device=devices.of_this_thread(self.device))
+
+
+@dataclass(frozen=True)
+class Invertible:
+    """A generator that can be inverted. key: of its samples; own, own_key: the source of its own samples."""
+
+    place: int
+    name: str
+    key: str
+    own: Asked
+    own_key: str
+    own_name: str
+
+
+def setup_of(plan: Plan) -> Setup:
+    return Setup(plan.spec, plan.device, plan.precision, plan.parser_key)
+
+
+def reason(generator: Generator) -> str | None:
+    """Why a generator cannot be inverted; None where it can."""
+    try:
+        read_shape(generator)
+        generator_digest(generator)
+    except RequestError as error:
+        return str(error)
+    return None
+
+
+def invertible(plan: Plan) -> tuple[list[Invertible], list[str]]:
+    """The generators of a plan that can be inverted, and a sentence about each that cannot."""
+    own = {source.asked.place: source for source in plan.sources if source.role == OWN}
+    found: list[Invertible] = []
+    notes: list[str] = []
+    for source in plan.sources:
+        if source.role != GENERATED:
+            continue
+        place = source.asked.place
+        if place in own:
+            mine = own[place]
+            found.append(Invertible(place, source.name, source.key, mine.asked, mine.key, mine.name))
+        else:
+            notes.append(f"{source.name!r} is not inverted: {_why_not(setup_of(plan), source)}.")
+    return found, notes
+
+
+def _why_not(setup: Setup, source: PlannedSource) -> str:
+    opened = source_of(setup, source.asked, source.key)
+    if not isinstance(opened, GeneratorSource):
+        return f"a source of kind {source.kind!r} is images, not a generator"
+    return reason(opened.generator) or "it has no own samples"
+
+
+def parser_of(setup: Setup) -> OpenParser:
+    return reopened_parser(setup.spec, setup.parser_key, setup.context)
+
+
+def source_of(setup: Setup, asked: Asked, key: str) -> OpenSource:
+    """A source in its role."""
+    return reopened_source(setup.spec, asked, key, parser_of(setup), setup.context)
+
+
+def generator_of(setup: Setup, which: Invertible) -> Generator:
+    opened = source_of(setup, which.own, which.own_key)
+    assert isinstance(opened, GeneratorSource)
+    return opened.generator
+
+
+def frame(resolution: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width of a generator's images: its resolution is one side of a square, or both."""
+    return (resolution, resolution) if isinstance(resolution, int) else (resolution[0], resolution[1])
+
+
+def base_of(setup: Setup, which: Invertible, inverters: Inverters = ()) -> Task:
+    """What all searches in one generator share, with the trained inverters of these digests; nothing is to be found yet.
+
+    Raises RequestError for an unknown layer, AuditError where the inverters' files are not the same any more.
+    """
+    decisive = setup.asked.model_dump(mode="json", exclude={"images", "own", "masked", "train", "train_images", "inverter"})
+    name = canonical([
+        "base", which.own_key, which.key, setup.device, str(setup.spec.folder), setup.spec.sample.seed, decisive, inverters
+    ])  # fmt: skip
+    try:
+        return setup.context.opened(
+            name, lambda: base_task(setup, generator_of(setup, which), _encoders(setup, which, dict(inverters)))
+        )
+    except RequestError as error:
+        raise RequestError(f"{which.name!r} cannot be inverted: {error}") from None
+
+
+def base_task(setup: Setup, generator: Generator, encoders: dict[str, Encoder]) -> Task:
+    asked, shape = setup.asked, read_shape(generator)
+    settings = settings_of(asked, encoders, setup.spec.folder, setup.device)
+    nothing = torch.zeros((0, 3, *frame(shape.resolution)), device=setup.device)
+    return Task(
+        generator, shape, choose_layers(shape, asked.layer), settings.objective.targets(nothing), (), settings.objective,
+        settings.search, setup.spec.sample.seed, settings.restarts, encoders, floors(generator),
+    )  # fmt: skip
+
+
+def _encoders(setup: Setup, which: Invertible, digests: Mapping[str, str]) -> dict[str, Encoder]:
+    found = inverters_of(setup, which, list(digests))
+    for kind, digest in digests.items():
+        if kind not in found or found[kind].sha256 != digest:
+            raise AuditError(
+                f"the inverter of kind {kind} for {which.name!r} is not here as it was when the audit was planned; "
+                "every worker sees the folder of the store, and the same version of ganaudit"
+            )
+    return {kind: found[kind].encoder for kind in digests}
+
+
+def inverters_of(setup: Setup, which: Invertible, kinds: Sequence[str]) -> dict[str, OpenInverter]:
+    """The trained inverters that there are for a generator, in the store or shipped, by kind, on the device."""
+    generator = generator_of(setup, which)
+    mark, found = mark_of(setup, which), {}
+    for kind in kinds:
+        path = find_inverter(mark, kind, [inverters_folder(setup)])
+        if path is not None:
+            name = f"inverter {mark} {path} {path.stat().st_mtime_ns} {setup.device}"
+            found[kind] = setup.context.opened(name, lambda path=path: _inverter(path, mark, generator, setup.device))  # type: ignore[misc]
+    return found
+
+
+def _inverter(path: Path, mark: str, generator: Generator, device: str) -> OpenInverter:
+    opened = open_inverter(path, mark)
+    check_fit(opened, read_shape(generator))
+    return replace(opened, encoder=opened.encoder.to(device))
+
+
+def mark_of(setup: Setup, which: Invertible) -> str:
+    """What an inverter of a generator belongs to."""
+    return setup.context.opened(f"mark {which.own_key} {setup.device}", lambda: generator_digest(generator_of(setup, which)))
+
+
+def inverters_folder(setup: Setup) -> Path:
+    """Where inverters that audits trained are."""
+    return setup.store.path / "inverters"
+
+
+def needed(asked: Invert) -> list[str]:
+    """Kinds of trained inverters that the methods start from."""
+    return sorted({need for method in asked.methods if (need := NEEDS[method]) is not None})
+
+
+def methods_of(asked: Invert, kind: str) -> list[str]:
+    """The methods asked for that start from an inverter of this kind."""
+    return [method for method in asked.methods if NEEDS[method] == kind]
+
+
+def without(kind: str) -> str:
+    """What to do where there is no inverter of a kind."""
+    return (
+        f"no inverter of kind {kind} is known for it; set invert.inverter: auto, which trains a small one in "
+        f"{SMALL[kind]:g} minutes"
+    )

@@ -1,0 +1,260 @@
+"""The stages of inversion, each planned from the records of the one before: inverters, targets, own samples, searches, and
+mask-weighted searches for the classes that few photos recover."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ganaudit import devices
+from ganaudit.inversion.inverters import NEEDS, OVER_Z
+from ganaudit.inversion.penalty import FACTORS
+from ganaudit.keys import digest
+from ganaudit.records.store import Store
+from ganaudit.sources.planned import Plan
+from ganaudit.sources.roles import GENERATED
+from ganaudit.studies.inversion.calibration import (
+    SEARCHED,
+    OwnShard,
+    PenaltyShard,
+    PrecisionShard,
+    calibrated_penalty,
+    chosen_precision,
+    penalty_key,
+    precision_key,
+    tried,
+)
+from ganaudit.studies.inversion.choosing import TargetList, own_lists, photo_lists
+from ganaudit.studies.inversion.models import (
+    Invertible,
+    Setup,
+    base_of,
+    inverters_of,
+    invertible,
+    methods_of,
+    needed,
+    setup_of,
+    without,
+)
+from ganaudit.studies.inversion.reading import recalls_by_class
+from ganaudit.studies.inversion.record_tables import (
+    INVERSION_CALIBRATIONS,
+    INVERSION_PRECISIONS,
+    INVERSION_TARGETS,
+    INVERSIONS,
+)
+from ganaudit.studies.inversion.searching import SearchShard, Way, setting_key
+from ganaudit.studies.inversion.settings import HELDOUT, OWN, SearchSetting
+from ganaudit.studies.inversion.targets import TargetShard
+from ganaudit.studies.inversion.training import missing_inverters
+from ganaudit.studies.inversion.verdicts import Rules, proportion
+from ganaudit.studies.protocol import Stage, UsedKey
+
+TRAINING, PARSING, PRECISION, PENALTY, INVERTING, WEIGHTED = STAGES = (
+    "training inverters", "parsing targets", "choosing precision", "calibrating penalties", "inverting",
+    "mask-weighted searches",
+)  # fmt: skip
+WEIGHED = (*OVER_Z, "layerwise")
+"""The methods with a mask-weighted search: what they free is searched for, and is evidence."""
+PHOTOS = 5
+"""At most so many times the photos that a verdict needs are searched again for a class."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method that a generator can be inverted by. inverters: digests of those that it starts from, by kind."""
+
+    which: Invertible
+    name: str
+    inverters: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A list of images, or those at some of its places, inverted in one way at several penalties."""
+
+    way: Way
+    targets: TargetList
+    places: tuple[int, ...]
+    settings: tuple[SearchSetting, ...]
+
+
+def stages(plan: Plan, store: Store) -> Iterator[Stage]:
+    """One after the other: each is asked for when the records of the one before stand."""
+    setup = setup_of(plan)
+    generators, notes = invertible(plan)
+    if setup.asked.inverter == "auto" and generators:
+        missing = missing_inverters(setup, generators)
+        yield Stage(TRAINING, missing, (), [*notes, *(shard.note for shard in missing)])
+        notes = []
+    methods = []
+    for which in generators:
+        usable, why_not = usable_methods(setup, which)
+        methods += usable
+        notes += why_not
+    inverted = [which for which in generators if any(method.which == which for method in methods)]
+    photos = photo_lists(plan, store) if inverted else []
+    lists = {which.name: [*own_lists(plan, store, which), *photos] for which in inverted}
+    yield _parsing(setup, store, lists, notes)
+    if not inverted:
+        return
+    wanted = devices.precision("auto", setup.device)
+    tried_out = [method for method in methods if method.name in SEARCHED and wanted != "float32"]
+    yield _precisions(setup, store, tried_out, wanted)
+    precisions: dict[Method, str] = dict.fromkeys(methods, "float32")
+    notes = []
+    for method in tried_out:
+        key = precision_key(setup, method.which, method.name, method.inverters, wanted)
+        precisions[method], refusal = chosen_precision(store, key, method.which.name, wanted)
+        notes += [] if refusal is None else [refusal]
+    calibrated = [method for method in methods if method.name == "layerwise" and not _given(setup, method)]
+    yield _penalties(setup, store, calibrated, precisions)
+    searched = []
+    for method in methods:
+        way = _way(setup, store, method, precisions[method])
+        searched += [_plain(setup, way, targets) for targets in lists[method.which.name] if len(targets)]
+    yield _searches(INVERTING, setup, store, searched, notes)
+    again = [weighted for each in searched for weighted in _weighted(setup, store, each)]
+    yield _searches(WEIGHTED, setup, store, again, ())
+
+
+def usable_methods(setup: Setup, which: Invertible) -> tuple[list[Method], list[str]]:
+    """The methods asked for that there is everything for, and a sentence about those that there is not."""
+    asked, found, notes = setup.asked, list[Method](), list[str]()
+    there = inverters_of(setup, which, needed(asked))
+    for kind in needed(asked):
+        if kind not in there:
+            notes.append(f"{which.name!r} is not inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")
+    for name in asked.methods:
+        start = NEEDS[name]
+        if start is not None and start not in there:
+            continue
+        choice = base_of(setup, which).choice
+        if name == "layerwise" and not choice.residuals:
+            notes.append(
+                f"{which.name!r} is not inverted by layerwise: no layer before {choice.feature!r} is small enough to be freed."
+            )
+            continue
+        found.append(Method(which, name, () if start is None else ((start, there[start].sha256),)))
+    return found, notes
+
+
+def factors(method: str, sample: str) -> tuple[float | None, ...]:
+    """Other penalties than the calibrated one are searched where a verdict or its control needs them."""
+    if method != "layerwise":
+        return (None,)
+    return FACTORS if sample in (HELDOUT, OWN) else (1.0,)
+
+
+def _parsing(setup: Setup, store: Store, lists: Mapping[str, Sequence[TargetList]], notes: Sequence[str]) -> Stage:
+    """Every list once, whoever shares it."""
+    by_key = {targets.key: targets for each in lists.values() for targets in each if len(targets)}
+    keys, shards = [], []
+    for key, targets in by_key.items():
+        variant = {"sample": targets.sample}
+        keys.append(UsedKey(INVERSION_TARGETS.name, targets.source, targets.asked.role, key, 0, len(targets), variant))
+        done = store.finished_blocks(key, INVERSION_TARGETS.name)
+        shards += [
+            TargetShard(setup, targets.take(first, last), key, first, last)
+            for first, last in targets.batches if (first, last) not in done
+        ]  # fmt: skip
+    return Stage(PARSING, shards, keys, notes)
+
+
+def _precisions(setup: Setup, store: Store, methods: Sequence[Method], wanted: str) -> Stage:
+    keys, shards = [], []
+    for method in methods:
+        key = precision_key(setup, method.which, method.name, method.inverters, wanted)
+        keys.append(_used(INVERSION_PRECISIONS.name, method, key, 1))
+        if not store.finished_blocks(key, INVERSION_PRECISIONS.name):
+            last = tried(setup) - 1
+            shards.append(PrecisionShard(setup, method.which, method.name, key, method.inverters, wanted, 0, last))
+    return Stage(PRECISION, shards, keys)
+
+
+def _penalties(setup: Setup, store: Store, methods: Sequence[Method], precisions: Mapping[Method, str]) -> Stage:
+    keys, shards, own, batch = [], list[OwnShard](), setup.asked.own, setup.asked.batch
+    for method in methods:
+        key = penalty_key(setup, method.which, method.inverters, precisions[method])
+        keys.append(_used(INVERSION_CALIBRATIONS.name, method, key, own))
+        done = store.finished_blocks(key, INVERSION_CALIBRATIONS.name)
+        for first in range(0, own, batch):
+            last = min(first + batch, own) - 1
+            if (first, last) not in done:
+                shards.append(
+                    PenaltyShard(
+                        setup, method.which, method.name, key, method.inverters, precisions[method], first, last
+                    )
+                )  # fmt: skip
+    return Stage(PENALTY, shards, keys)
+
+
+def _used(table: str, method: Method, key: str, count: int) -> UsedKey:
+    return UsedKey(table, method.which.name, GENERATED, key, 0, count, {"method": method.name})
+
+
+def _given(setup: Setup, method: Method) -> float:
+    """The residuals' penalty where the objective has one already; else 0, and own samples set it."""
+    return base_of(setup, method.which, method.inverters).objective.penalty
+
+
+def _way(setup: Setup, store: Store, method: Method, precision: str) -> Way:
+    if method.name != "layerwise":
+        return Way(method.which, method.name, method.inverters, precision)
+    if given := _given(setup, method):
+        return Way(method.which, method.name, method.inverters, precision, given)
+    key = penalty_key(setup, method.which, method.inverters, precision)
+    penalty = calibrated_penalty(store, key, setup.asked.own)
+    return Way(method.which, method.name, method.inverters, precision, penalty, key)
+
+
+def _plain(setup: Setup, way: Way, targets: TargetList) -> Searched:
+    settings = [
+        SearchSetting(
+            setting_key(setup, way, targets.key, targets.sample, factor), targets.sample, way.method, factor, None, len(targets)
+        )
+        for factor in factors(way.method, targets.sample)
+    ]  # fmt: skip
+    return Searched(way, targets, tuple(range(len(targets))), tuple(settings))
+
+
+def _weighted(setup: Setup, store: Store, plain: Searched) -> Iterator[Searched]:
+    """The mask-weighted search of every class that few photos recovered, on the photos that hold it."""
+    way, targets, rules = plain.way, plain.targets, Rules()
+    if targets.sample != HELDOUT or way.method not in WEIGHED:
+        return
+    shown = next(setting for setting in plain.settings if setting.shown)
+    for number, recalls in sorted(recalls_by_class(store, shown, targets.indices, rules.least_pixels).items()):
+        recovered = sum(recall >= rules.recovered for _, recall in recalls)
+        if len(recalls) < rules.cases or proportion(recovered, len(recalls)).low > rules.made:
+            continue
+        places = tuple(place for place, _ in recalls[: PHOTOS * rules.cases])
+        part = digest(list(places))
+        settings = [
+            SearchSetting(
+                setting_key(setup, way, targets.key, HELDOUT, factor, number, part), HELDOUT, way.method, factor, number,
+                len(places),
+            )
+            for factor in factors(way.method, HELDOUT)
+        ]  # fmt: skip
+        yield Searched(way, targets, places, tuple(settings))
+
+
+def _searches(name: str, setup: Setup, store: Store, searched: Sequence[Searched], notes: Sequence[str]) -> Stage:
+    """Shards of one batch each, with all the settings of it that are missing."""
+    keys, shards, batch = [], [], setup.asked.batch
+    for each in searched:
+        for setting in each.settings:
+            variant = setting.variant() | {"targets": each.targets.key}
+            which = each.way.which
+            keys.append(UsedKey(INVERSIONS.name, which.name, GENERATED, setting.key, 0, setting.images, variant))
+        done = {setting.key: store.finished_blocks(setting.key, INVERSIONS.name) for setting in each.settings}
+        for first in range(0, len(each.places), batch):
+            places = each.places[first : first + batch]
+            last = first + len(places) - 1
+            missing = tuple(setting for setting in each.settings if (first, last) not in done[setting.key])
+            if missing:
+                shards.append(
+                    SearchShard(setup, each.way, missing, each.targets.key, len(each.targets), places, first, last)
+                )  # fmt: skip
+    return Stage(name, shards, keys, notes)
