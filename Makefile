@@ -2,16 +2,19 @@
 # make test   the tests, from a fresh clone               make bench  speed and memory, as ratios within one run
 # make docs   docs/records.md, from the schema and the SQL
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo browser test lint bench docs clean
 
 demo: .venv/installed
 	$(BIN)/ganaudit demo
 
-test: .venv/installed-dev
+browser:
 	tests/install-browser.sh
-	$(BIN)/python -m pytest
+
+test: browser .venv/installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -34,7 +37,7 @@ docs: .venv/installed
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	@echo "Installing ganaudit and what its tests need into .venv (PyTorch is large: a few minutes) …"
-	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -e ".[dev]"  # most of it is never imported
 	@touch $@ .venv/installed
 
 clean:

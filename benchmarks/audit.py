@@ -23,10 +23,12 @@ import torch
 from benchmarks import dask_cluster as bench_dask
 from benchmarks import findings as bench_findings
 from ganaudit import images, weights
-from ganaudit.auditing.plan import BLOCK, BlockTask, plan
-from ganaudit.auditing.run import audit, begin, finish, open_store
+from ganaudit.auditing.plan import plan
+from ganaudit.auditing.run import audit, finish, prepared
 from ganaudit.parsers.segmentation import unet_parser
+from ganaudit.records.store import BLOCK
 from ganaudit.spec import AuditSpec, parse
+from ganaudit.studies.census.blocks import BlockTask, block_of, missing
 from ganaudit.studies.census.work import counted_batches, make_block, opened
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
@@ -73,7 +75,7 @@ def parse_stage(store: Path) -> list[Row]:
     torch.set_num_threads(1)
     spec = village(store, SAMPLE)
     planned = plan(spec)
-    task = planned.task(planned.sources[0], 0, SAMPLE - 1)
+    task = block_of(planned, planned.sources[0], 0, SAMPLE - 1)
     parser, source = opened(task)
     held: Any = _Held(source, range(SAMPLE), spec.sample.batch)
     pixels = render(Prevalence(), 0, range(SAMPLE))[0]
@@ -125,8 +127,7 @@ def parse_stage(store: Path) -> list[Row]:
 def threads(folder: Path) -> list[Row]:
     """Two blocks on two Python threads of one torch thread, and on one thread of two."""
     spec = village(folder / "threads", 2 * BLOCK)
-    planned = plan(spec)
-    tasks = begin(planned, open_store(spec))[:2]
+    tasks = missing(*prepared(spec))[:2]
 
     def two_threads() -> None:
         from concurrent.futures import ThreadPoolExecutor
@@ -209,8 +210,8 @@ def overhead(folder: Path) -> list[Row]:
             started[way] = marks[0] - begun
         made[way] = marks[-1] - marks[0]
     spec = village(folder / "real", BLOCK)
-    planned = plan(spec)
-    tasks = begin(planned, open_store(spec))
+    planned, store = prepared(spec)
+    tasks = missing(planned, store)
     block = seconds(lambda: [make_block(task) for task in tasks]) / len(tasks)
     whole = 50 * block / planned.workers
     added = made["flow"] - made["library"]
@@ -227,10 +228,9 @@ def second_run(folder: Path) -> list[Row]:
     audit(spec)
 
     def again() -> None:
-        store = open_store(spec)
-        fresh = plan(spec)
-        assert not begin(fresh, store), "a second run parses nothing"
-        finish(fresh, store, 0)
+        fresh, store = prepared(spec)
+        assert not missing(fresh, store), "a second run parses nothing"
+        finish(fresh, store, {})
 
     return [("second run of an unchanged audit, after start-up", "≤ 5 s", f"{seconds(again):.1f} s", "plan, findings, report")]
 

@@ -23,10 +23,8 @@ import torch
 from flows import server, settings
 from flows.progress import SoFar
 from ganaudit import ClassInfo, Labels
-from ganaudit.auditing.plan import BLOCK
 from ganaudit.records import catalog
-from ganaudit.records.store import Store
-from ganaudit.studies.census.work import BlockDone
+from ganaudit.records.store import BLOCK, Store
 
 PAIRS = 3
 """Pairs of runs, one worker and two in turns."""
@@ -67,7 +65,7 @@ class Watched:
     """Every block of a run as it is told, with the time and this process's memory."""
 
     def __init__(self) -> None:
-        self.done: list[BlockDone] = []
+        self.done: list[Any] = []
         self.started = self.ended = 0.0
         self.megabytes: list[float] = []
         self.quarters: list[int] = []
@@ -75,7 +73,7 @@ class Watched:
     def __call__(self, so_far: SoFar) -> None:
         if so_far.newest is None:
             self.started = time.perf_counter()
-            self.quarters = [so_far.blocks * part // 4 for part in (1, 2, 3, 4)]
+            self.quarters = [so_far.shards * part // 4 for part in (1, 2, 3, 4)]
         if so_far.newest is None or (self.done and self.done[-1] is so_far.newest):
             return
         self.ended = time.perf_counter()
@@ -89,7 +87,7 @@ class Watched:
 
     def bookkeeping(self, workers: int) -> float:
         """Seconds of a worker per block that are not the block's own work."""
-        return (self.seconds * workers - sum(one.total_seconds for one in self.done)) / len(self.done)
+        return float(self.seconds * workers - sum(block.total_seconds for block in self.done)) / len(self.done)
 
 
 @contextlib.contextmanager

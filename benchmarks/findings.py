@@ -36,7 +36,9 @@ def fill(path: Path, images: int, classes: int, live: int, held: int = 12) -> St
     for key in ("ka", "kb"):
         for first in range(0, images, BLOCK):
             n = min(BLOCK, images - first)
-            store.write_block(key, first, first + n - 1, *_tables(rng, key, first, n, common / common.sum(), held), {})
+            made = _tables(rng, key, first, n, common / common.sum(), held)
+            tables = dict(zip(("images", "class_pixels"), made, strict=True))
+            store.write_shard("images", key, first, first + n - 1, tables, {})
     started = datetime(2030, 1, 1, tzinfo=UTC)
     row = {"run": "bench", "audit": "bench", "spec": "{}", "started": started, "versions": "{}", "device": "cpu"}
     sources = [("real", "photos", "ka"), ("generated", "gan", "kb")]

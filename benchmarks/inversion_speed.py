@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmarks.inversion_villages import heldout, mean, village_task, written
 from ganaudit.generators.protocol import Generator
 from ganaudit.inversion import search as searching
-from ganaudit.inversion.inverters import Task
+from ganaudit.inversion.inverters import Inverted, Task
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.search import Found, Search
@@ -46,14 +46,15 @@ def reference_loop(task: Task, place: int, steps: int) -> Tensor:
         loss = task.objective.terms(span.image(free), one.targets, None, free)["loss"]
         best = torch.minimum(best, loss.detach())
         adam.zero_grad()
-        loss.sum().backward()
+        torch.autograd.backward(loss.sum())
         adam.step()
         schedule.step()
     return best
 
 
 def found(task: Task, how: Search) -> Found:
-    return opener("inverters", "layerwise")(replace(task, search=how)).found
+    inverted: Inverted = opener("inverters", "layerwise")(replace(task, search=how))
+    return inverted.found
 
 
 def itself(generator: Generator, _precision: str) -> Generator:

@@ -44,6 +44,7 @@ from ganaudit.studies.inversion.verdicts import (
     seen,
 )
 from ganaudit.training.inverters import InverterRecipe
+from ganaudit.training.loop import Budget
 from ganaudit.training.making import make_inverter
 
 PHOTO_SEED, OWN_SEED = 424_242, 171_717
@@ -53,7 +54,7 @@ LEAST = 25
 SEARCH = Search(60, "adam", 0.05, (36, 48), patience=15)
 OBJECTIVE = Objective("mse", open_perceptual("pyramid"))
 TRAINED = 2.0
-"""CPU minutes of the encoder that every search starts from, trained on samples of the village with all sprites on."""
+"""Minutes of the encoder that every search starts from, trained on samples of the village with all sprites on."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def encoder_of(village: SpriteVillage) -> Encoder:
     folder, digest = Path("training-sprites-encoder"), generator_digest(village)
     path = find_inverter(digest, "encoder", [folder])
     path = path or make_inverter(
-        village, "sprites", InverterRecipe("encoder"), folder, lambda *_: None, TRAINED, device="cpu"
+        village, "sprites", InverterRecipe("encoder"), folder, lambda *_: None, Budget(minutes=TRAINED), device="cpu"
     )  # fmt: skip
     return open_inverter(path, digest).encoder
 

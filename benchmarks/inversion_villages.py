@@ -62,7 +62,7 @@ def village_task(
 def _inverter(generator: Generator, name: str, kind: str) -> Path:
     found = find_inverter(generator_digest(generator), kind, [TRAINED])
     if found is None:
-        print(f"no inverter of kind {kind} ships for {name}: one is trained, {MINUTES[kind]:g} CPU minutes, kept in {TRAINED}")
+        print(f"no inverter of kind {kind} ships for {name}: one is trained, {MINUTES[kind]:g} minutes, kept in {TRAINED}")
         made = make_inverter(generator, name, InverterRecipe(kind, "auto"), TRAINED / f"{name}-{kind}", lambda *_: None)
         found = made.replace(TRAINED / made.name)
     return found
@@ -91,7 +91,8 @@ def priced(task: Task, count: int = 32) -> Task:
 
 def mean(values: Values) -> Share:
     found, low, high = means(values[:, None], np.ones(len(values)))[0]
-    return Share(*(math.nan if end is None else end for end in (found, low, high)), len(values))
+    value, below, above = (math.nan if end is None else end for end in (found, low, high))
+    return Share(value, below, above, len(values))
 
 
 def written(share: Share, digits: int = 2) -> str:

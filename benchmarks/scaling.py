@@ -22,9 +22,8 @@ from pathlib import Path
 
 from benchmarks import audit as bench
 from benchmarks import findings as bench_findings
-from ganaudit.auditing.plan import BLOCK
 from ganaudit.auditing.run import audit
-from ganaudit.records.store import Store
+from ganaudit.records.store import BLOCK, Store
 from ganaudit.spec import AuditSpec, parse
 
 FEW, MANY = 16, 80
@@ -140,7 +139,7 @@ def _flow(folder: Path, name: str, blocks: int) -> float:
 
 def _without_prefect(folder: Path, name: str, blocks: int) -> float:
     marks = [time.perf_counter()]
-    audit(_trivial(folder, name, blocks), lambda done: marks.append(time.perf_counter()))
+    audit(_trivial(folder, name, blocks), lambda *told: marks.append(time.perf_counter()))
     return marks[-1] - marks[0]
 
 

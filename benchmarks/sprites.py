@@ -89,7 +89,7 @@ class SpriteVillage(nn.Module):
     for each shape, back to front, how much of a pixel it covers and its colour in [-1, 1]."""
 
     resolution = SIDE
-    layers = ("scene", "sprites")
+    layers: tuple[str, ...] = ("scene", "sprites")
     latent = LATENT
 
     def __init__(self, off: Sequence[str] = (), prevalence: Mapping[str, float] | None = None) -> None:

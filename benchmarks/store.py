@@ -101,9 +101,8 @@ def fill(store: Store, images: int) -> None:
     for _, _, key in sources:
         store.write_source({"key": key, "kind": "folder", "recipe": "{}", "digests": "{}", "resolution": 256})
         for first in range(0, images // 2, BLOCK):
-            store.write_block(
-                key, first, first + BLOCK - 1, *block(draw, key, first, frequency), {"recipe": key, "device": "cpu"}
-            )
+            tables = dict(zip(("images", "class_pixels"), block(draw, key, first, frequency), strict=True))
+            store.write_shard("images", key, first, first + BLOCK - 1, tables, {"recipe": key, "device": "cpu"})
     now = datetime.now(UTC)
     row = {"run": "bench", "audit": "bench", "spec": "{}", "started": now, "versions": "{}", "device": "cpu"}
     store.start_run({**row, "status": "running"}, used)

@@ -11,6 +11,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 def main() -> None:
     """The console script `ganaudit`."""
+    from flows import streams
+
+    streams.prepare()
     from flows.command_line import main as command_line
 
     command_line()

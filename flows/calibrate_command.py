@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flows import server, settings, terminal
-from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, json_text, say
+from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, json_text, path_checked, say
 from ganaudit.errors import RequestError
 
 QUICK_REPLICATES = 250
@@ -23,11 +23,14 @@ def calibrate(
         str | None,
         typer.Option(help="Draw from this run's real images; from half a million scenes by default.", show_default=False),
     ] = None,
-    replicates: Annotated[int, typer.Option(help="Audits of each case, rounded up to a multiple of 250.", min=1)] = 2000,
+    replicates: Annotated[
+        int, typer.Option(help="Audits of each case, rounded up to a multiple of 250.", min=1, max=1_000_000)
+    ] = 2000,
     quick: Annotated[bool, typer.Option("--quick", help="250 replicates from fewer scenes: minutes.")] = False,
     only: Annotated[str | None, typer.Option(help="One scenario, such as distance or boundary.", show_default=False)] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write calibration.md and its picture into this folder.", show_default=False)
+        Path | None,
+        typer.Option(callback=path_checked, help="Write calibration.md and its picture into this folder.", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import shlex
 import shutil
 import sys
@@ -12,29 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import typer.core
 
 from flows import calibrate_command, server, settings, store_commands, terminal
-from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, json_text, readable, say
+from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, finite, json_text, path_checked, readable, say
+from flows.usage import Commands
 from ganaudit import __version__
 from ganaudit.errors import AuditError, GanauditError, RequestError
-
-RESUMING = ("demo", "run", "train", "calibrate")
-"""Commands that go on where they were stopped."""
-
-
-class Commands(typer.core.TyperGroup):
-    """The commands, each with one line and exit code 130 for Ctrl-C."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            again = "; the same command goes on where it was stopped" if ctx.invoked_subcommand in RESUMING else ""
-            err.print(f"\nstopped{again}", soft_wrap=True)
-            sys.stdout.flush()
-            os._exit(130)  # blocks at work on threads would hold the process for minutes
-
 
 app = typer.Typer(
     name="ganaudit", cls=Commands, help="Find out what an image generator cannot make.", no_args_is_help=True,
@@ -77,7 +58,9 @@ def check(
     audit: AuditFile,
     detect: Annotated[
         float | None,
-        typer.Option(help="Also say how many images would find a class at this ratio, such as 0.5.", show_default=False),
+        typer.Option(
+            callback=finite, help="Also say how many images would find a class at this ratio, such as 0.5.", show_default=False
+        ),
     ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -122,9 +105,12 @@ def runs(
 def report(
     run: Annotated[str | None, typer.Argument(help="The run; the newest by default.", show_default=False)] = None,
     store: StoreOption = None,
-    out: Annotated[Path | None, typer.Option(help="Where the page goes; the store by default.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=path_checked, help="Where the page goes; the store by default.", show_default=False)
+    ] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Also write the figures as PNG and SVG into this folder.", show_default=False)
+        Path | None,
+        typer.Option(callback=path_checked, help="Also write the figures as PNG and SVG into this folder.", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -194,20 +180,9 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """SQL over the records: ganaudit sql "SELECT * FROM fsd"."""
-    from ganaudit.records import catalog
+    from flows.sql_command import answer, write
 
-    style = "json" if as_json else output
-    if style not in ("table", "csv", "json"):
-        raise RequestError(f"--format {output!r} is none of table, csv, json")
-    found = catalog.query(readable(store), query)
-    found = found.rename_columns(_distinct(found.column_names))
-    if style == "csv":
-        sys.stdout.write(found.to_pandas().to_csv(index=False))
-    elif style == "json":
-        typer.echo(json_text(found.to_pylist()))
-    else:
-        columns = ", ".join(found.column_names) or "and no columns"
-        typer.echo(terminal.table_text(found.to_pylist(), f"no rows ({columns})"), nl=False)
+    write(answer(readable(store), query, "json" if as_json else output))
 
 
 @app.command("list")
@@ -241,12 +216,25 @@ def train(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of checkpoint and weights; training-NAME by default.", show_default=False),
+        typer.Option(
+            callback=path_checked, help="Folder of checkpoint and weights; training-NAME by default.", show_default=False
+        ),
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps; those of the shipped model by default.", show_default=False)
+    ] = None,
+    images: Annotated[int | None, typer.Option(help="Images shown in training.", show_default=False)] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="CPU minutes; the shipped model's by default.", show_default=False)
+        float | None,
+        typer.Option(callback=finite, help="By the wall clock; of several limits, the first ends it.", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 1,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            callback=path_checked, help="An audit file, for its real images instead of the village.", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of initial weights and batches.", min=0, max=2**63 - 1)] = 1,
     device: DeviceOption = "auto",
     method: Annotated[str, typer.Option(help="Of an inverter: layered or encoder.")] = "layered",
     layer: Annotated[str, typer.Option(help="Of a layered inverter: r; by default, as invert chooses it.")] = "auto",
@@ -255,15 +243,19 @@ def train(
 ) -> None:
     """Make a built-in model again, or a generator's inverter."""
     from flows.train import train_builtin, train_inverter
+    from ganaudit.training.loop import Budget
 
+    budget = None if steps is images is minutes is None else Budget(steps, images, minutes)
     if model == "inverter":
         if generator is None:
             raise RequestError("name the generator: ganaudit train inverter builtin:village-progan")
-        made = train_inverter(generator, method, layer, kind, out, minutes, seed, device, err)
+        if data is not None:
+            raise RequestError("an inverter is trained on its generator's own samples alone; leave out --data")
+        made = train_inverter(generator, method, layer, kind, out, budget, seed, device, err)
     elif generator is not None:
         raise RequestError(f"train {model} takes no second name ({generator!r}); ganaudit train inverter {generator} does")
     else:
-        made = train_builtin(model, out or Path(f"training-{model}"), minutes, seed, device, err)
+        made = train_builtin(model, out or Path(f"training-{model}"), data, budget, seed, device, err)
     card = made.with_name(f"{made.stem}.card.json")
     typer.echo(json_text({"weights": str(made), "card": str(card)}) if as_json else str(made))
 
@@ -272,21 +264,36 @@ def train(
 def invert(
     generator: Annotated[str, typer.Argument(help="builtin:NAME, a weights file, or module:factory.", show_default=False)],
     photos: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder of the pictures and inversions.json.")] = Path("inverted"),
-    method: Annotated[str, typer.Option(help="One of ganaudit list inverters.")] = "layerwise",
+    out: Annotated[Path, typer.Option(callback=path_checked, help="Folder of the pictures and inversions.json.")] = Path(
+        "inverted"
+    ),
+    preset: Annotated[
+        str | None, typer.Option(help="A reference's exact settings, such as bau-2019.", show_default=False)
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="One of ganaudit list inverters; layerwise by default.", show_default=False)
+    ] = None,
     layer: Annotated[str, typer.Option(help="r; auto frees the first layers, up to a quarter of the pixel values.")] = "auto",
-    steps: Annotated[int, typer.Option(help="Of the search.")] = 300,
+    steps: Annotated[
+        int | None, typer.Option(help="Of the search; 300 by default.", min=0, max=1_000_000, show_default=False)
+    ] = None,
     perceptual: Annotated[
-        str, typer.Option(help="pyramid, none, lpips-alex, lpips-vgg, lpips-squeeze, vgg16 or efficientnet-lite0.")
-    ] = "pyramid",
+        str | None,
+        typer.Option(
+            help="pyramid (default), none, lpips-alex, lpips-vgg, lpips-squeeze, vgg16 or efficientnet-lite0.",
+            show_default=False,
+        ),
+    ] = None,
     perceptual_weights: Annotated[
         str | None, typer.Option(help="A local file of its weights; by default, the usual download.", show_default=False)
     ] = None,
     penalty: Annotated[
-        float | None, typer.Option(help="Of residuals; by default, set from own samples.", show_default=False)
+        float | None,
+        typer.Option(callback=finite, min=0, help="Of residuals; by default, set from own samples.", show_default=False),
     ] = None,
     inverter: Annotated[
-        Path | None, typer.Option(help="A trained inverter; by default, the one that ships.", show_default=False)
+        Path | None,
+        typer.Option(callback=path_checked, help="A trained inverter; by default, the one that ships.", show_default=False),
     ] = None,
     parser: Annotated[
         str | None, typer.Option(help="A UNet's weights, such as builtin:village, for label maps.", show_default=False)
@@ -302,7 +309,7 @@ def invert(
     from flows.invert import invert as inverted
 
     found = inverted(
-        generator, photos, out, kind=kind, method=method, layer=layer, steps=steps, perceptual=perceptual,
+        generator, photos, out, kind=kind, preset=preset, method=method, layer=layer, steps=steps, perceptual=perceptual,
         perceptual_weights=perceptual_weights, penalty=penalty, inverter=inverter, parser=parser, outlined=outlined,
         device=device, console=err,
     )  # fmt: skip
@@ -343,11 +350,11 @@ def _check_runner(spec: Any) -> None:
     """Tells what the audit's runner lacks before a server starts for it."""
     if spec.run.runner != "threads":  # which need no check, and the import takes seconds
         settings.prepare()
-        from prefect.settings import PREFECT_API_URL
+        url = settings.api_url()
 
         from flows.runners import check_runner
 
-        check_runner(spec, PREFECT_API_URL.value())
+        check_runner(spec, url)
 
 
 def _opened(spec: Any) -> None:
@@ -361,15 +368,6 @@ def _opened(spec: Any) -> None:
 def _program() -> str:
     """How this command is called from here: by its name where that is on the PATH."""
     return "ganaudit" if shutil.which("ganaudit") or not sys.argv[0].endswith("ganaudit") else sys.argv[0]
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Column names of a query as keys: a second `a` becomes `a_1`."""
-    distinct: list[str] = []
-    for name in names:
-        again = (f"{name}_{number}" for number in itertools.count(1))
-        distinct.append(name if name not in distinct else next(one for one in again if one not in (*names, *distinct)))
-    return distinct
 
 
 def _width() -> int:
@@ -391,7 +389,7 @@ def _newest(store: Any) -> str:
 def main() -> None:
     """The console script. Exit codes: 0 done, 1 failed, 2 wrong request, 3 with images set aside, 4 what --fail-on names."""
     try:
-        app()
+        app(prog_name="ganaudit")
     except RequestError as error:
         _fail(error, 2)
     except GanauditError as error:

@@ -104,16 +104,23 @@ def _against_baseline(found: Compared) -> Iterable[str]:
 
 def _judged(found: Compared, than: str) -> Iterable[str]:
     titles = {
-        "regressed": f"Worse{than}" if than else f"Found {_list(found.fail_on)}",
+        "worse": f"Worse{than}" if than else f"Found {_list(found.fail_on)}",
         "accepted": "The same, but accepted in the audit file",
         "better": f"Better{than}",
         "open": "Omitted in the baseline, now neither shown nor excluded",
     }
     for part, title in titles.items():
-        changes = [(run, change) for run, judged in found.judged for change in getattr(judged, part)]
-        if changes:
-            yield f"{title}:\n" + table_text([_change(found, run, one) for run, one in changes], "")
-        elif part == "regressed":
+        changes = [(run, change, judged) for run, judged in found.judged for change in getattr(judged, part)]
+        rows = [_change(found, run, one) for run, one, _ in changes]
+        if part == "worse" and than:
+            rows += [_farther(found, one) for one in found.farther]
+            if found.fail_on:
+                gates = [change in judged.regressed for _, change, judged in changes]
+                gates += [FARTHER in found.fail_on] * len(found.farther)
+                rows = [{**row, "gates": "yes" if met else "no"} for row, met in zip(rows, gates, strict=True)]
+        if rows:
+            yield f"{title}:\n" + table_text(rows, "")
+        elif part == "worse":
             yield f"Nothing is worse{than}." if than else f"Nothing is {_list(found.fail_on)}."
 
 
@@ -122,6 +129,15 @@ def _change(found: Compared, run: str, change: Change) -> dict[str, Any]:
     return {
         **_run_column(found, run), "generator": change.now.generator, "class": change.now.what,
         "measure": change.now.measure, **was, "is": change.now.verdict, "of the real images'": _ratio(change.now),
+    }  # fmt: skip
+
+
+def _farther(found: Compared, one: Difference) -> dict[str, Any]:
+    """A generator that is farther than in the baseline, in the columns of a change."""
+    return {
+        **_run_column(found, one.run_a), "generator": one.generator_a, "class": "all", "measure": "corrected FSD",
+        "was": number(_corrected(found, one.run_b, one.generator_b)), "is": FARTHER,
+        "of the real images'": f"+{_interval(one.difference, one.low, one.high)}",
     }  # fmt: skip
 
 

@@ -10,13 +10,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from ganaudit import paths
+from ganaudit.errors import RequestError
+
 if TYPE_CHECKING:
     from ganaudit.records.store import Store
 
 err = Console(stderr=True, highlight=False)
 
 DEFAULT_STORE = Path("audits")
-StoreOption = Annotated[Path | None, typer.Option("--store", help="The folder that keeps the records.", show_default=False)]
+
+
+def path_checked(param: typer.CallbackParam, value: Path | None) -> Path | None:
+    """The path of an option, its ~ expanded. Raises RequestError for one that the system cannot look for."""
+    return None if value is None else paths.request(value, _named(param))
+
+
+def finite(param: typer.CallbackParam, value: float | None) -> float | None:
+    """A number of an option. Raises RequestError for one that is no number or has no end."""
+    if value is not None and not math.isfinite(value):
+        raise RequestError(f"{_named(param)} is {value}; give a finite number")
+    return value
+
+
+def _named(param: typer.CallbackParam) -> str:
+    return param.opts[0] if param.opts else str(param.name)
+
+
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", callback=path_checked, help="The folder that keeps the records.", show_default=False)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

@@ -14,9 +14,9 @@ from ganaudit.errors import RequestError
 
 
 def invert(
-    generator: str, paths: Sequence[Path], folder: Path, *, kind: str | None, method: str, layer: str, steps: int,
-    perceptual: str, perceptual_weights: str | None, penalty: float | None, inverter: Path | None, parser: str | None,
-    outlined: str | None, device: str, console: Console,
+    generator: str, paths: Sequence[Path], folder: Path, *, kind: str | None, preset: str | None, method: str | None,
+    layer: str, steps: int | None, perceptual: str | None, perceptual_weights: str | None, penalty: float | None,
+    inverter: Path | None, parser: str | None, outlined: str | None, device: str, console: Console,
 ) -> dict[str, Any]:  # fmt: skip
     """Inverts `paths` and writes `folder`/inversions.json and a picture of each; returns what inversions.json holds."""
     import torch
@@ -24,10 +24,9 @@ def invert(
     from ganaudit import devices, weights
     from ganaudit.generators.named import open_named
     from ganaudit.generators.shapes import choose_layers, read_shape
-    from ganaudit.inversion.objective import Objective
-    from ganaudit.inversion.perceptual import open_perceptual
-    from ganaudit.inversion.search import Search
+    from ganaudit.inversion.presets import filled, settings_of
     from ganaudit.parsers.segmentation import unet_parser
+    from ganaudit.spec import Invert
     from ganaudit.studies.inversion import photos as room
     from ganaudit.studies.inversion.cost import WITHOUT_SEARCH
 
@@ -37,7 +36,11 @@ def invert(
     opened = open_named(generator, kind, Path(), place)
     shape = read_shape(opened)
     choose_layers(shape, layer)
-    if steps == 0 and method not in WITHOUT_SEARCH:
+    given = {"preset": preset, "methods": method and (method,), "steps": steps, "perceptual": perceptual}
+    asked = Invert.model_construct(**filled({key: value for key, value in given.items() if value is not None}))
+    asked = asked.model_copy(update={"perceptual_weights": perceptual_weights})
+    method = asked.methods[0]
+    if asked.steps == 0 and method not in WITHOUT_SEARCH:
         raise RequestError(f"--steps is 0 and method {method!r} is a search; give it steps")
     encoders = room.encoders_for(opened, shape, method, inverter)
     precision = devices.precision("auto", place)
@@ -47,9 +50,11 @@ def invert(
     names = [info.name for info in reader.classes] if reader else []
     if outlined is not None and outlined not in names:
         raise RequestError(f"the parser has no class {outlined!r}; it has {', '.join(names)}")
-    objective = Objective("mse", open_perceptual(perceptual, perceptual_weights, Path(), place))
-    milestones = (steps * 6 // 10, steps * 8 // 10)
-    search = Search(steps, "adam", 0.05, milestones, patience=max(20, steps // 5), precision=precision)
+    settings = settings_of(asked, encoders, Path(), place, precision)
+    fixed = settings.objective.penalty or None
+    if None not in (penalty, fixed) and penalty != fixed:
+        raise RequestError(f"preset {preset} sets the penalty to {fixed:g} and --penalty is {penalty:g}; leave out one of them")
+    penalty = fixed if penalty is None else penalty
     read = room.read_photos(paths, shape.resolution)
     if all(photo.pixels is None for photo in read):
         raise RequestError(f"no photo can be used: {read[0].error}" + (f", and {len(read) - 1} more" if len(read) > 1 else ""))
@@ -58,10 +63,12 @@ def invert(
     except OSError as error:
         raise RequestError(f"the folder {folder} cannot be made ({error.strerror}); choose another one with --out") from None
     with console.status(f"Inverting {len(read)} photos, and own samples as control …"):
-        outcome = room.invert_photos(opened, read, method, objective, search, layer, penalty, encoders)
+        outcome = room.invert_photos(
+            opened, read, method, settings.objective, settings.search, layer, penalty, encoders, settings.restarts
+        )
     room.write_pictures(outcome, read, folder, reader, outlined)
     found = {
-        "generator": generator, "method": method, "objective": outcome.objective.recipe(), "search": search.recipe(),
+        "generator": generator, "method": method, "objective": outcome.objective.recipe(), "search": settings.search.recipe(),
         "own_samples_psnr": round(outcome.own_psnr, 2), "penalty": asdict(outcome.penalty) if outcome.penalty else None,
         "note": outcome.note, "photos": outcome.rows,
     }  # fmt: skip

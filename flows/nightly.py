@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from prefect import flow
+from prefect import State, flow
+from prefect.exceptions import FailedRun
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows.audit import run
 from flows.compare_command import compare_runs, compared_text
 from flows.terminal import findings_text
-from ganaudit.auditing.run import Audit, open_store
+from ganaudit.auditing.run import Audit
 from ganaudit.comparison.compared import Compared
 from ganaudit.comparison.finished import finished
 from ganaudit.comparison.regressions import FARTHER
@@ -36,10 +38,22 @@ def nightly(audit: str, store: str | None = None, baseline: str | None = None, f
         get_run_logger().info(findings_text(done))
         gate = _gate(done, baseline, fail_on)
     except GanauditError as error:
-        return Failed(message=str(error))
+        return _failed(str(error))
     if gate is not None and gate.regressed:
-        return Failed(message=f"{done.run}: {_regressions(gate)}; the report is {done.report}")
+        return _failed(f"{done.run}: {_regressions(gate)}; the report is {done.report}")
     return Completed(message=f"{done.run}: {_summary(done)}; the report is {done.report}")
+
+
+def _failed(sentence: str) -> State[Any]:
+    """Prefect logs the state with its message; where a deployment runs the flow, its engine logs it twice more, as the
+    traceback of an exception that nobody raised. Those are left out."""
+    for name in ("prefect.engine", "prefect.flow_runs"):
+        logging.getLogger(name).addFilter(_is_news)
+    return Failed(message=sentence)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.exc_info is None or not isinstance(record.exc_info[1], FailedRun)
 
 
 def _check(audit: str, store: str | None, baseline: str | None, fail_on: str | None) -> None:
@@ -47,7 +61,7 @@ def _check(audit: str, store: str | None, baseline: str | None, fail_on: str | N
     spec = load(audit, store)
     words = words_of(fail_on)
     if baseline is not None:
-        finished(open_store(spec), baseline)
+        finished(Store(spec.path(spec.store)).open_for_reading(), baseline)
     elif FARTHER in words:
         raise RequestError(f"fail_on {FARTHER} needs a baseline: the run to be farther than")
 

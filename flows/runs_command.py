@@ -59,7 +59,7 @@ def runs_text(rows: list[dict[str, Any]], asked: Filters) -> str:
     shown = [
         {
             "run": row["run"], "audit": row["audit"], "status": row["status"],
-            "started (UTC)": f"{row['started']:%Y-%m-%d %H:%M}",
+            "started (UTC)": f"{row['started'].astimezone(UTC):%Y-%m-%d %H:%M}",
             "took": "" if row["seconds"] is None else about(row["seconds"]), "images": f"{row['images']:,}",
             "sources": _few((row["sources"] or "").split(", "), SOURCES),
         }
@@ -69,7 +69,7 @@ def runs_text(rows: list[dict[str, Any]], asked: Filters) -> str:
 
 
 def _since(text: str | None, now: datetime) -> str | None:
-    """A time in UTC, as DuckDB reads it."""
+    """A time with its zone, as DuckDB reads it; without one, it is UTC."""
     if text is None:
         return None
     ago = _AGO.fullmatch(text.strip())
@@ -77,7 +77,7 @@ def _since(text: str | None, now: datetime) -> str | None:
         when = now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]]) if ago else datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError):
         raise RequestError(f"--since {text!r} is no time; write 2026-11-01, 2026-11-01T06:00 (UTC), 36h, 7d or 2w") from None
-    return (when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when).isoformat(" ")
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).isoformat(" ")
 
 
 def _few(names: list[str], most: int = 8) -> str:

@@ -20,9 +20,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO
 
+from flows import settings
 from ganaudit.errors import AuditError, RequestError
 
 PATIENCE_SECONDS = 5.0
@@ -35,14 +35,17 @@ def connected(tell: Callable[[str], None], meanwhile: Callable[[], object]) -> I
 
     Raises RequestError where the user's own server does not answer, AuditError where the temporary one does not start.
     """
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    url = PREFECT_API_URL.value()
+    url = settings.api_url()
     if url:
         tell(f"Connecting to the Prefect server at {url} …")
         _check(url)
         yield
         return
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    for name in settings.unusable_proxies():
+        tell(f"{name} names a proxy that cannot be used here; this command goes without it.")
+        del os.environ[name]
     tell(_start_up_note())
     own = TemporaryServer()
     meanwhile()
@@ -51,10 +54,20 @@ def connected(tell: Callable[[str], None], meanwhile: Callable[[], object]) -> I
         yield
 
 
+TRIES = 3
+"""Ports that are tried: another program may take one before the server does."""
+
+
 class TemporaryServer:
     """A server in a process of its own. Ctrl-C in the terminal does not reach it, so that the run can say it was stopped."""
 
     def __init__(self) -> None:
+        self._tries = TRIES
+        self._start()
+        atexit.register(self.stop)
+
+    def _start(self) -> None:
+        self._tries -= 1
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the server
@@ -63,7 +76,6 @@ class TemporaryServer:
             start_new_session=True,
             env={**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
         )  # fmt: skip
-        atexit.register(self.stop)
 
     def wait(self) -> None:
         """Returns when the server answers. Raises AuditError with its last words where it does not."""
@@ -72,7 +84,11 @@ class TemporaryServer:
             if self._process.poll() is not None or time.monotonic() > limit:
                 self._said.seek(0)
                 why = reason(self._said.read().decode(errors="replace"))
-                raise AuditError(f"the temporary Prefect server did not start ({why}); its folder is {_home()}")
+                if self._tries and "address already in use" in why.lower():  # taken since it was found free
+                    self.stop()
+                    self._start()
+                    continue
+                raise AuditError(f"the temporary Prefect server did not start ({why}); its folder is {settings.home()}")
             time.sleep(0.1)
 
     def _answers(self) -> bool:
@@ -140,12 +156,8 @@ def _check(url: str) -> None:
 
 def _start_up_note() -> str:
     """What the user waits for, in one line."""
-    wait = "15 s" if (_home() / "prefect.db").exists() else "25 s this first time, 15 s later"
+    wait = "15 s" if (settings.home() / "prefect.db").exists() else "25 s this first time, 15 s later"
     return f"Starting a temporary Prefect server: about {wait} (none if PREFECT_API_URL names yours) …"
-
-
-def _home() -> Path:
-    return Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
 
 
 def _free_port() -> int:
@@ -170,7 +182,7 @@ def _prepare_database() -> None:
 
     from prefect.server.database import provide_database_interface
 
-    home = _home()
+    home = settings.home()
     home.mkdir(parents=True, exist_ok=True)
     with (home / "ganaudit.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows import terminal
-from flows.console import JsonOption, StoreOption, err, json_text, readable
+from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, finite, json_text, readable
 from ganaudit.errors import RequestError
 
 
@@ -19,9 +19,10 @@ def verify(
 ) -> None:
     """Whether every record is there and whole; exits with 3 if not."""
     from ganaudit.maintenance.verify import verify as verified
+    from ganaudit.records.store import Store
 
     with err.status("Looking at every file …"):
-        found = verified(readable(store), deep)
+        found = verified(Store(store or DEFAULT_STORE), deep)
     if as_json:
         typer.echo(json_text({
             "sound": found.sound, "files": found.files, "bytes": found.bytes, "problems": [asdict(p) for p in found.problems],
@@ -35,12 +36,15 @@ def verify(
 
 
 def compact(
-    grace: Annotated[float, typer.Option(help="Minutes that replaced files stay, for queries at work.", min=0)] = 60.0,
+    grace: Annotated[
+        float, typer.Option(callback=finite, help="Minutes that replaced files stay, for queries at work.", min=0)
+    ] = 60.0,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Few large files in place of many; the same rows."""
     from ganaudit.maintenance.compact import compact as compacted
+    from ganaudit.report.words import counted
 
     opened = readable(store).open_for_writing()
     with err.status("Writing large files …"):
@@ -48,14 +52,20 @@ def compact(
     if as_json:
         typer.echo(json_text([asdict(one) for one in found]))
         return
+    done = [one for one in found if one.blocks or one.removed or one.waiting]
     rows = [
         {
             "key": one.key, "blocks compacted": f"{one.blocks:,}", "files now": f"{one.files:,}", "size": size(one.bytes),
             "old files removed": f"{one.removed:,}", "old files kept": f"{one.waiting:,}",
         }
-        for one in found
+        for one in done
     ]  # fmt: skip
-    typer.echo(terminal.table_text(rows, "nothing to compact"), nl=False)
+    if rows:
+        typer.echo(terminal.table_text(rows, ""), nl=False)
+    if not rows or len(found) > len(done):
+        left = len(found) - len(done)
+        rest = f"nothing to compact in {'the other ' if rows else ''}{counted(left, 'key')}"
+        typer.echo(rest if found else "nothing to compact")
 
 
 def prune(
@@ -63,7 +73,10 @@ def prune(
         int | None, typer.Option(help="Of each audit, keep the newest so many finished runs.", min=0, show_default=False)
     ] = None,
     keep_days: Annotated[
-        float | None, typer.Option(help="Keep runs that started in the last so many days.", min=0, show_default=False)
+        float | None,
+        typer.Option(
+            callback=finite, help="Keep runs that started in the last so many days.", min=0, max=100_000, show_default=False
+        ),
     ] = None,
     run: Annotated[list[str] | None, typer.Option(help="Remove this run; may be repeated.", show_default=False)] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would go.")] = False,

@@ -6,11 +6,12 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -260,17 +261,39 @@ def _images(number: int | None) -> str:
 
 def table_text(rows: Sequence[dict[str, Any]], empty: str) -> str:
     """Rows as a plain table, as wide as it has to be."""
-    if not rows:
-        return f"{empty}\n" if empty else ""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, value in rows[0].items():
-        numbers = isinstance(value, int | float) or all(_NUMBER.fullmatch(str(row[name])) for row in rows)
-        table.add_column(name, justify="right" if numbers else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    out = io.StringIO()
-    Console(file=out, width=10_000, highlight=False, markup=False, emoji=False).print(table)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return "".join(table_texts([rows], empty))
+
+
+def table_texts(parts: Iterable[Sequence[dict[str, Any]]], empty: str) -> Iterator[str]:
+    """The same, part by part: a column keeps its width from one part to the next, or grows."""
+    columns: list[tuple[str, bool]] = []
+    widths: list[int] = []
+    for rows in parts:
+        if not rows:
+            continue
+        begun = bool(columns)
+        if not begun:
+            columns = [
+                (name, isinstance(value, int | float) or all(_NUMBER.fullmatch(str(row[name])) for row in rows))
+                for name, value in rows[0].items()
+            ]
+            widths = [0] * len(columns)
+        cells = [[_cell(value) for value in row.values()] for row in rows]
+        table = Table(box=None, pad_edge=False, header_style="bold", show_header=not begun)
+        for place, (name, numbers) in enumerate(columns):
+            widths[place] = max(widths[place], cell_len(name), *(_width(row[place]) for row in cells))
+            table.add_column(name, justify="right" if numbers else "left", no_wrap=True, min_width=widths[place])
+        for row in cells:
+            table.add_row(*row)
+        out = io.StringIO()
+        Console(file=out, width=10_000, highlight=False, markup=False, emoji=False).print(table)
+        yield "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    if not columns:
+        yield f"{empty}\n" if empty else ""
+
+
+def _width(cell: str) -> int:
+    return max(map(cell_len, cell.splitlines()), default=0)
 
 
 def inversions_text(found: dict[str, Any], folder: Path, width: int) -> str:
@@ -309,5 +332,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
+        return value.isoformat(" ", "seconds")
     return str(value)

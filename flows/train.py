@@ -10,25 +10,35 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganaudit import devices
-from ganaudit.errors import RequestError
 from ganaudit.training.builtin import known, make
+from ganaudit.training.loop import Budget
 
 
-def train_builtin(model: str, folder: Path, minutes: float | None, seed: int, device: str, console: Console) -> Path:
-    """Trains built-in `model` in `folder`; returns its safetensors file. The card beside it gets the measured figures."""
+def train_builtin(
+    model: str, folder: Path, data: Path | None, budget: Budget | None, seed: int, device: str, console: Console
+) -> Path:  # fmt: skip
+    """Trains built-in `model` in `folder`; returns its safetensors file.
+
+    data: an audit file whose real images it is trained on. Of the village, the card gets the measured figures.
+    """
+    from ganaudit.training.opening import training_data
+
     known(model)
-    _checked(folder, minutes, device)
-    with _bar(model, "drawing its scenes", console) as tell:
-        path = make(model, folder, tell, minutes, seed, device)
-    with console.status("Measuring what it is worth, on fresh scenes …"):
-        from ganaudit.training.figures import write_figures
+    devices.pick(device)
+    images = None if data is None else training_data(data)
+    command = f"ganaudit train {model}" + ("" if data is None else f" --data {data}") + _options(budget, seed)
+    with _bar(model, "opening its images", console) as tell:
+        path = make(model, folder, tell, budget, seed, device, images, command)
+    if images is None:
+        with console.status("Measuring what it is worth, on fresh scenes …"):
+            from ganaudit.training.figures import write_figures
 
-        write_figures(path)
+            write_figures(path)
     return path
 
 
 def train_inverter(
-    generator: str, method: str, layer: str, kind: str | None, folder: Path | None, minutes: float | None, seed: int,
+    generator: str, method: str, layer: str, kind: str | None, folder: Path | None, budget: Budget | None, seed: int,
     device: str, console: Console,
 ) -> Path:  # fmt: skip
     """Trains an inverter of `generator` in `folder`; returns its safetensors file."""
@@ -38,26 +48,18 @@ def train_inverter(
     from ganaudit.training.making import make_inverter
 
     recipe = InverterRecipe(method, layer)
+    devices.pick(device)
     opened = open_named(generator, kind)
     choose_layers(read_shape(opened), layer)
     name = Path(generator.removeprefix("builtin:").replace(":", "-")).stem
     folder = folder or Path(f"training-{name}-{method}")
-    _checked(folder, minutes, device)
     command = f"ganaudit train inverter {generator} --method {method}" + ("" if layer == "auto" else f" --layer {layer}")
-    command += ("" if minutes is None else f" --minutes {minutes:g}") + ("" if seed == 1 else f" --seed {seed}")
     with _bar(f"{name}, {method}", "drawing own samples", console) as tell:
-        return make_inverter(opened, name, recipe, folder, tell, minutes, seed, device, command)
+        return make_inverter(opened, name, recipe, folder, tell, budget, seed, device, command + _options(budget, seed))
 
 
-def _checked(folder: Path, minutes: float | None, device: str) -> None:
-    """Refuses what cannot be, before anything is trained; makes the folder."""
-    if minutes is not None and not minutes > 0:
-        raise RequestError(f"--minutes is {minutes:g}; give the training some time")
-    devices.pick(device)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(f"the folder {folder} cannot be made ({error.strerror}); choose another one with --out") from None
+def _options(budget: Budget | None, seed: int) -> str:
+    return (budget.options() if budget else "") + ("" if seed == 1 else f" --seed {seed}")
 
 
 @contextmanager

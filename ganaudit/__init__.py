@@ -2,7 +2,9 @@
 
     import ganaudit
     found = ganaudit.audit(ganaudit.load("audit.yaml"))
-    found.table("class_stats")
+    found                            # in a notebook: what each generator drops, as a table
+    found.table("class_stats")       # a finding as a DataFrame; docs/records.md has all of them
+    ganaudit.connect(ganaudit.Store(found.store)).sql("FROM runs")
 
 Heavy libraries are imported when they are first needed.
 """
@@ -37,6 +39,10 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ganaudit' has no attribute {name!r}")
     return getattr(importlib.import_module(f"ganaudit.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})  # so that help() and completion see what is not imported yet
 
 
 __all__ = [

@@ -3,38 +3,139 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
+from ganaudit import weights
 from ganaudit.errors import RequestError
+from ganaudit.foreign_code import asking, guard, opening, said
+from ganaudit.identity import check_options, content_digest, held_digest, stamp
+from ganaudit.modules import frozen
+from ganaudit.state import state_digest
 
-_SIBLINGS: set[str] = set()
-"""Modules that were imported from beside an audit file, under their plain names."""
-_IMPORTING = threading.RLock()
+OURS = ("ganaudit", "flows", "tasks")
+"""Packages of this project: their insides are no factories."""
+_KIND = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+class Asked(Protocol):
+    """What an audit file says about a user's own part. weights, files: files or folders."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def weights(self) -> str | None: ...
+    @property
+    def sha256(self) -> str | None: ...
+    @property
+    def options(self) -> dict[str, Any]: ...
+    @property
+    def files(self) -> Sequence[str]: ...
+    @property
+    def threads(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Named:
+    """A factory that is named on the command line: nothing more is said about it."""
+
+    kind: str
+    weights: str | None = None
+    sha256: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    files: Sequence[str] = ()
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A user's own object, frozen and guarded, with what it adds to a content key.
+
+    recipe: which function of which source, and its options. content: what it is made of and what it holds.
+    """
+
+    object: Any
+    recipe: Mapping[str, Any]
+    content: Mapping[str, Any]
+    weights: Path | None
+
+
+def make(asked: Asked, folder: Path, by_what_it_holds: bool = True) -> Made:
+    """Opens a user's own part. `weights` and `files` are digested, and passed to the factory as absolute paths.
+
+    by_what_it_holds: numbers, texts and arrays among its attributes enter the key; not for a collection, whose `recipe()` says
+    what decides its images and which may hold a list of millions.
+
+    Raises RequestError for what cannot be made, and for an option that names a file whose content would be in no key.
+    """
+    folder = folder.resolve()
+    _check_kind(asked.kind, folder)
+    keywords, content = dict(asked.options), dict[str, Any]()
+    path = None if asked.weights is None else weights.located(asked.weights, folder)
+    files = [weights.located(name, folder, "files") for name in asked.files]
+    given = [*files, *filter(None, [path])]
+    check_options(asked.kind, asked.options, folder, given)
+    stamps = [stamp(file) for file in given]
+    if path is not None:
+        content["weights"] = weights.insisted(path, content_digest(path), asked.sha256)
+        keywords["weights"] = str(path)
+    if files:
+        content["files"] = [content_digest(file) for file in files]
+        keywords["files"] = [str(file) for file in files]
+    source = recipe(asked.kind, folder, asked.options)
+    found = call(asked.kind, folder, keywords)
+    for file, before in zip(given, stamps, strict=True):
+        if stamp(file) != before:
+            raise RequestError(f"{asked.kind}: {file} changed while it was read; run it again when it is written")
+    with asking(folder, asked.kind):
+        switched = frozen(found)
+        content["state"] = state_digest(found)
+        held = held_digest(found, [*given, folder]) if by_what_it_holds else None
+        guarded = guard(found, folder, asked.kind, asked.threads)
+    content |= ({"held": held} if held is not None else {}) | ({"eval": True} if switched else {})
+    return Made(guarded, source, content, path)
 
 
 def call(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:
     """What `module:factory` makes of `keywords`. Raises RequestError when it cannot be imported, found or called."""
     folder = folder.resolve()
-    with _first(folder):
+    _check_kind(kind, folder)
+    with opening(folder, kind):
         return _called(kind, folder, keywords)
+
+
+def _check_kind(kind: str, folder: Path) -> None:
+    """A factory lies in the audit's folder or in an installed package: not in Python itself, not in this project."""
+    if not _KIND.fullmatch(kind):
+        raise RequestError(f"{kind!r} is no module:factory: names joined by dots, a colon, the name of a function")
+    name = kind.split(":")[0]
+    top = name.partition(".")[0]
+    if name == "__main__" or (_beside(top, folder) is None and _beside(name, folder) is None):
+        if name == "__main__" or top in sys.stdlib_module_names:
+            raise RequestError(
+                f"{kind}: {top} is a module of Python itself; a factory lies beside the audit file or is installed"
+            )
+        if top in OURS:
+            raise RequestError(f"{kind}: {top} is this program; write a factory of your own beside the audit file")
 
 
 def _called(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:
     name, attribute = kind.split(":")
     module = _module(kind, folder)
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        offered = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise RequestError(f"{kind}: {name} has no function {attribute!r}; it has {', '.join(offered) or 'none'}")
+    factory: Any = getattr(module, attribute, None)
+    if not _makes(factory):
+        offered = [key for key, value in vars(module).items() if _makes(value) and not key.startswith("_")]
+        what = "" if factory is None else f" ({attribute} is a {type(factory).__name__}, not a function or class written there)"
+        raise RequestError(f"{kind}: {name} has no function {attribute!r}; it has {', '.join(offered) or 'none'}{what}")
     try:
         inspect.signature(factory).bind(**keywords)
     except TypeError as error:
@@ -43,28 +144,18 @@ def _called(kind: str, folder: Path, keywords: dict[str, Any]) -> Any:
         pass  # a builtin without a signature
     try:
         return factory(**keywords)
-    except Exception as error:
-        raise RequestError(f"{kind}: the factory raised {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise RequestError(f"{kind}: the factory raised {said(error)}") from error
 
 
-@contextmanager
-def _first(folder: Path) -> Iterator[None]:
-    """What is imported here is looked for in `folder` first, and read anew: the code that runs is the code in the digest."""
-    with _IMPORTING:
-        for name in _SIBLINGS:
-            sys.modules.pop(name, None)
-        _SIBLINGS.clear()
-        importlib.invalidate_caches()
-        before = set(sys.modules)
-        sys.path.insert(0, str(folder))
-        try:
-            yield
-        finally:
-            sys.path.remove(str(folder))
-            for name in set(sys.modules) - before:
-                file = getattr(sys.modules[name], "__file__", None)
-                if file is not None and Path(file) == _beside(name, folder):
-                    _SIBLINGS.add(name)
+def _makes(value: Any) -> bool:
+    """Whether it is a function or a class, and not one of Python's own that a module merely imported."""
+    plain = value.func if isinstance(value, functools.partial) else value
+    if not (inspect.isroutine(plain) or inspect.isclass(plain) or callable(getattr(plain, "__wrapped__", None))):
+        return False
+    return str(getattr(plain, "__module__", "")).partition(".")[0] not in sys.stdlib_module_names
 
 
 def _module(kind: str, folder: Path) -> ModuleType:
@@ -73,12 +164,14 @@ def _module(kind: str, folder: Path) -> ModuleType:
     if file is None or "." in name:
         try:
             found = importlib.import_module(name)
+        except KeyboardInterrupt:
+            raise
         except ImportError as error:
             if file is None:
                 raise RequestError(f"module {name!r} is neither in {folder} nor installed ({error})") from None
-            raise RequestError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
-        except Exception as error:
-            raise RequestError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+            raise RequestError(f"{file} cannot be imported: {said(error)}") from error
+        except BaseException as error:
+            raise RequestError(f"module {name!r} cannot be imported: {said(error)}") from error
         if file is not None and found.__file__ != str(file):
             raise RequestError(f"{file} is hidden by the installed module {found.__file__}; give it another name")
         return found
@@ -95,9 +188,11 @@ def _module(kind: str, folder: Path) -> ModuleType:
     sys.modules[known] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:
         del sys.modules[known]
-        raise RequestError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise RequestError(f"{file} cannot be imported: {said(error)}") from error
     return module
 
 
@@ -122,7 +217,11 @@ def source_digest(kind: str, folder: Path) -> str:
         parent = current.rpartition(".")[0]  # a package's own code runs before that of its modules
         pending += _imports(seen[current], current if file.name == "__init__.py" else parent) + [parent] * bool(parent)
     if not seen:
-        spec = importlib.util.find_spec(name.split(".")[0]) and importlib.util.find_spec(name)
+        with asking(folder, kind):  # of a package's module, the package is imported
+            try:
+                spec = importlib.util.find_spec(name)
+            except ImportError:
+                spec = None
         if spec and spec.origin and Path(spec.origin).is_file():
             seen[name] = Path(spec.origin).read_bytes()
     total = hashlib.sha256()

@@ -1,7 +1,8 @@
 """Pixels: from a file to 8-bit RGB, to one size, to a digest, and to a network's range and back.
 
 Everything here depends on the file's bytes alone: no reduced-size JPEG decoding, no colour management.
-On import Pillow's decompression-bomb limit is raised to MAX_PIXELS; above it an image is refused, never decoded.
+On import Pillow's decompression-bomb limit is raised to MAX_PIXELS. Above it, or above MAX_SIDE or MAX_BYTES, an image is
+refused before it is decoded; all threads of a process share PIXELS_AT_ONCE, so that many large images do not add up.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -36,8 +38,14 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp",
 )
 """File names that count as images, in lower case."""
 
-MAX_PIXELS = 400_000_000
-"""The largest image that is decoded: 20,000 x 20,000 pixels, 1.2 GB as RGB and up to 3 GB while it is decoded."""
+MAX_PIXELS = 2**27
+"""The largest image that is decoded, 134 megapixels: phones make 108, studio cameras 102. It takes up to 2 GB meanwhile."""
+MAX_SIDE = 65_535
+"""The longest side that is decoded, in pixels: as many as a JPEG file can have."""
+MAX_BYTES = 2**31
+"""The largest file that is read: twice what MAX_PIXELS can take in any of the formats, uncompressed."""
+PIXELS_AT_ONCE = 2**28
+"""Pixels of images that all threads of a process decode and resize at once; further ones wait."""
 
 if pillow.MAX_IMAGE_PIXELS is not None:
     pillow.MAX_IMAGE_PIXELS = max(pillow.MAX_IMAGE_PIXELS, MAX_PIXELS)
@@ -60,8 +68,10 @@ _STRIP = 1 << 22  # pixels that are converted at a time: bounds what a conversio
 _PASSING = frozenset({errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT})
 
 
-def decode(path: str | os.PathLike[str], *, name: str | None = None) -> NDArray[np.uint8]:
-    """The image in a file, as a viewer shows it on a white page: path => (H, W, 3) uint8 RGB.
+def decode(
+    path: str | os.PathLike[str], *, name: str | None = None, size: tuple[int, int] | None = None, how: Fit = "crop"
+) -> NDArray[np.uint8]:
+    """The image in a file, as a viewer shows it on a white page: path => (H, W, 3) uint8 RGB, as `resize` makes it.
 
     Turned as its EXIF orientation says. Transparency is composited over white. Grey of 16 bits is scaled by 255/65535
     and rounded; of 16-bit colour Pillow gives the upper 8 bits. CMYK is converted without a colour profile. The first
@@ -71,29 +81,56 @@ def decode(path: str | os.PathLike[str], *, name: str | None = None) -> NDArray[
     """
     name = Path(path).name if name is None else name
     with opened(path, name) as image:
-        pixels = _rgb(image, name)
         turn = _orientation(image)
-    return np.ascontiguousarray(_turned(pixels, turn))
+        pixels = _rgb(image, name)
+        image.close()  # frees Pillow's copy before the image is turned and resized
+        pixels = np.ascontiguousarray(_turned(pixels, turn))
+        return pixels if size is None else resize(pixels, size, how)
 
 
 @contextmanager
 def opened(path: str | os.PathLike[str], name: str) -> Iterator[pillow.Image]:
-    """An image file, loaded, as Pillow holds it; errors as in decode."""
+    """An image file, loaded, as Pillow holds it; errors as in decode. It has its share of PIXELS_AT_ONCE meanwhile."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ImageError(f"{name} is not a file")
         with open(path, "rb") as stream:
-            if os.fstat(stream.fileno()).st_size == 0:
+            if (size := os.fstat(stream.fileno()).st_size) == 0:
                 raise ImageError(f"{name} is empty (0 bytes)")
-            with closing(_identify(stream, name)) as image:
-                size = image.size
+            if size > MAX_BYTES:
+                raise ImageError(f"{name} has {size:,} bytes; an image file has at most {MAX_BYTES:,}")
+            with closing(_identify(stream, name)) as image, _AT_ONCE.share(image.width * image.height):
                 try:
                     image.load()
                 except Exception as error:
-                    raise _unreadable(error, f"{name} {_damage(error, image.format or 'image', size)}") from error
+                    raise _unreadable(error, f"{name} {_damage(error, image)}") from error
                 yield image
     except OSError as error:
         raise _unreadable(error, f"{name} cannot be opened: {error.strerror or error}") from error
+
+
+class PixelBudget:
+    """So many pixels may be at work at once; who asks for more waits until others are done."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def share(self, pixels: int) -> Iterator[None]:
+        """Waits for `pixels`, at most all there are, and holds them meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= pixels)
+            self._free -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += pixels
+                self._changed.notify_all()
+
+
+_AT_ONCE = PixelBudget(PIXELS_AT_ONCE)
 
 
 def resize(pixels: NDArray[np.uint8], size: tuple[int, int], how: Fit = "crop") -> NDArray[np.uint8]:
@@ -164,8 +201,8 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 def _identify(stream: IO[bytes], name: str) -> pillow.Image:
-    """The file opened by its content; refuses what is not an image or larger than MAX_PIXELS."""
-    limit = f"at most {MAX_PIXELS:,} are decoded: make it smaller first"
+    """The file opened by its content; refuses what is not an image, or is too large."""
+    limit = f"at most {MAX_PIXELS:,} pixels, {MAX_SIDE:,} a side, are decoded: make it smaller first"
     try:
         image = pillow.open(stream, formats=_FORMATS)
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
@@ -181,35 +218,39 @@ def _identify(stream: IO[bytes], name: str) -> pillow.Image:
                 text = f"{name} is truncated or damaged: it starts like a {kind} file, but its header cannot be read"
         raise _unreadable(error, text) from error
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         image.close()
         raise ImageError(f"{name} has {width:,} x {height:,} pixels, {limit}")
     return image
 
 
-def _damage(error: Exception, kind: str, size: tuple[int, int]) -> str:
+def _damage(error: Exception, image: pillow.Image) -> str:
     """What a decoder's error says about the file, in words."""
+    kind = image.format or "image"
     if "truncated" in str(error).lower() or isinstance(error, EOFError):
-        return f"is truncated: its {kind} data ends before all {size[0]:,} x {size[1]:,} pixels are there"
+        return f"is truncated: its {kind} data ends before all {image.width:,} x {image.height:,} pixels are there"
     return f"cannot be decoded: its {kind} data is damaged or of a kind that is not supported"
 
 
+def may_pass(error: BaseException) -> bool:
+    """Whether the machine failed, not the file: a full memory, a failing disk or network. Trying again may help."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _PASSING)
+
+
 def _unreadable(error: Exception, text: str) -> Exception:
-    """ImageError(text), or the error itself where trying again may help: a full memory, a failing disk or network."""
-    if isinstance(error, ImageError | MemoryError) or (isinstance(error, OSError) and error.errno in _PASSING):
-        return error
-    return ImageError(text)
+    """ImageError(text), or the error itself where trying again may help."""
+    return error if isinstance(error, ImageError) or may_pass(error) else ImageError(text)
 
 
 def _rgb(image: pillow.Image, name: str) -> NDArray[np.uint8]:
     """A loaded image of any mode => (H, W, 3) uint8, strip by strip."""
     width, height = image.size
-    pixels = np.empty((height, width, 3), dtype=np.uint8)
     rows = max(1, _STRIP // width)
     deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM", "JPEG2000"))
     if not deep and image.mode not in _EIGHT_BIT:
         text = f"{name} has pixels of mode {image.mode}, which has no fixed 8-bit range: save it as 8-bit RGB"
         raise ImageError(text)
+    pixels = np.empty((height, width, 3), dtype=np.uint8)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
         strip = image.crop((0, top, width, bottom))

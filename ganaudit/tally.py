@@ -12,7 +12,7 @@ from torch import Tensor
 CONFIDENCE_STEPS = 65_535
 """Confidences are rounded to 1/65535 before they are summed: sums of integers are the same in any order."""
 CELLS = 2**24
-"""Most counters at once; images are counted in groups that stay below."""
+"""Most counters, and most pixels, at once; images are counted in groups that stay below."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
     height, width = maps.shape[-2:]
     maps = maps if maps.ndim == 4 else maps[:, None]
     slots = classes + 1  # the last one takes the void of later heads
-    group = max(1, CELLS // (slots * max(height, width)))
+    group = max(1, CELLS // max(slots * max(height, width), maps.shape[1] * height * width))
     if n > group:
         sure = None if confidence is None else confidence.reshape(maps.shape)
         groups = [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import io
 import json
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ganaudit import paths
 from ganaudit.errors import RequestError
 
 BUILTIN = "builtin:"
@@ -38,29 +41,47 @@ def builtin_names() -> list[str]:
 
 def locate(name: str, folder: Path = Path()) -> Path:
     """The file of `builtin:NAME`, or of a path (from `folder` where it is relative)."""
+    path = located(name, folder)
+    if path.is_dir():
+        raise RequestError(f"weights {path} are a folder; a file is wanted here")
+    return path
+
+
+def located(name: str, folder: Path = Path(), key: str = "weights") -> Path:
+    """The file or folder of `builtin:NAME`, or of a path; `key` is what named it. Raises RequestError where there is none."""
     if name.startswith(BUILTIN):
         wanted = name.removeprefix(BUILTIN)
         if wanted not in builtin_names():
             raise RequestError(f"there are no built-in weights {wanted!r}; there are {', '.join(builtin_names())}")
         return Path(str(importlib.resources.files("ganaudit.village") / "weights" / f"{wanted}.safetensors"))
-    path = (folder / Path(name).expanduser()).resolve()
-    if not path.is_file():
-        raise RequestError(f"weights {path} do not exist (or are no file)")
+    path = paths.resolved(folder / paths.request(name, key), key)
+    if not (path.is_file() or (path.is_dir() and name.strip("./ ") != "")):
+        raise RequestError(f"{key} {path} do not exist (or are no file)")
     return path
 
 
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(_read(path)).hexdigest()
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return file.read()
     except OSError as error:
         raise RequestError(f"weights {path} cannot be read: {error.strerror}") from None
+    except MemoryError:
+        raise RequestError(f"weights {path} are larger than this machine's memory") from None
 
 
 def verified(path: Path, sha256: str | None) -> str:
     """The digest of a weights file; raises RequestError where it is not the one that was asked for."""
-    found = digest(path)
+    return insisted(path, digest(path), sha256)
+
+
+def insisted(path: Path, found: str, sha256: str | None) -> str:
+    """The digest `found`; raises RequestError where another one was asked for."""
     if sha256 is not None and found != sha256:
         raise RequestError(
             f"weights {path} have the SHA-256 {found}, the audit file says {sha256}: another file, or a changed one"
@@ -71,32 +92,61 @@ def verified(path: Path, sha256: str | None) -> str:
 def load(name: str, folder: Path = Path(), sha256: str | None = None) -> Weights:
     """Weights from safetensors, or from a tensor-only PyTorch file (`torch.load(weights_only=True)`).
 
-    Raises RequestError for a missing or torn file, another digest than `sha256`, a pickle of more than tensors.
+    The file is read once: what is digested is what is loaded. Raises RequestError for a missing or torn file, another digest
+    than `sha256`, a pickle of more than tensors, tensors that are no plain numbers or larger than the file.
     """
     path = locate(name, folder)
-    found = verified(path, sha256)
+    content = _read(path)
+    found = insisted(path, hashlib.sha256(content).hexdigest(), sha256)
     if path.suffix == ".safetensors":
-        tensors, metadata = _safetensors(path)
+        tensors, metadata = _safetensors(path, content)
     else:
-        tensors, metadata = _tensors_only(path), {}
+        tensors, metadata = _tensors_only(path, content), {}
+    _check_plain(path, tensors, len(content))
     return Weights(tensors, metadata, found, path)
 
 
-def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
+SHARED = 8
+"""How many times over the bytes of a file may be used by its tensors: some share theirs."""
+
+
+def _check_plain(path: Path, tensors: Mapping[str, Tensor], size: int) -> None:
+    """Raises RequestError for tensors that are no plain numbers, or that ask for more memory than the file has bytes."""
+    total = 0
+    for name, tensor in tensors.items():
+        kinds = {
+            "on the device meta": tensor.is_meta, "nested": tensor.is_nested, "sparse": tensor.layout != torch.strided,
+            "quantised": tensor.is_quantized, "complex": tensor.is_complex(),
+        }  # fmt: skip
+        odd = next((kind for kind, true in kinds.items() if true), None)
+        if odd is not None:
+            raise RequestError(
+                f"weights {path} hold tensors that are no plain numbers: {name} is {odd}; save it dense and real"
+            )
+        own = tensor.numel() * tensor.element_size()
+        total += own
+        if own > size or total > SHARED * size:
+            raise RequestError(f"weights {path} hold a tensor that is larger than the file: {name}, {tuple(tensor.shape)}")
+
+
+def _safetensors(path: Path, content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load as loaded
 
     try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+        tensors = loaded(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError, MemoryError) as error:
         raise RequestError(f"weights {path} are no usable safetensors file: {error}") from None
+    return tensors, dict(header.get("__metadata__") or {})
 
 
-def _tensors_only(path: Path) -> dict[str, Tensor]:
+def _tensors_only(path: Path, content: bytes) -> dict[str, Tensor]:
+    _check_archive(path, content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of pickle protocols: such a file is read, or refused in one sentence
-            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+            loaded: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch's unpickler fail in any way there is
         raise RequestError(
             f"weights {path} are refused: neither safetensors nor a PyTorch file of tensors alone "
@@ -108,6 +158,20 @@ def _tensors_only(path: Path) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()) or not loaded:
         raise RequestError(f"weights {path} hold no state dict (a mapping of names to tensors)")
     return {str(key): value for key, value in loaded.items()}
+
+
+def _check_archive(path: Path, content: bytes) -> None:
+    """Raises RequestError for a zip that unpacks to more than it holds: PyTorch packs without compressing."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # no zip, or a torn one: torch says so
+    if unpacked > len(content) + 1_000_000:
+        raise RequestError(
+            f"weights {path} are refused: {len(content):,} bytes that unpack to {unpacked:,}; save the state dict, "
+            "best as safetensors"
+        )
 
 
 def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M]) -> M:
@@ -144,11 +208,21 @@ def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M])
     return module
 
 
+CARD_BYTES = 1_000_000
+"""A card is a page, no book."""
+
+
 def card(path: Path) -> dict[str, Any]:
-    """The card beside a weights file (`NAME.card.json`), or nothing."""
+    """The card beside a weights file (`NAME.card.json`), or nothing where there is none that can be read."""
     beside = path.with_name(path.name.removesuffix(path.suffix) + ".card.json")
     try:
-        found: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if not beside.is_file() or beside.stat().st_size > CARD_BYTES:
+            return {}
+        found = json.loads(beside.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")

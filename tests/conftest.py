@@ -1,6 +1,53 @@
-"""What tests of several rooms share lies in tests/shared, as plain modules: a conftest takes from there what its room needs."""
+"""What holds for every test: one thread for its numbers, a Ctrl-C that arrives, and its place beside the other workers.
 
+What tests of several rooms share lies in tests/shared, as plain modules: a conftest takes from there what its room needs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"  # before torch is imported: each of pytest-xdist's workers has one core
 
 sys.path.insert(0, str(Path(__file__).parent / "shared"))
+
+TOGETHER = ("tests/flows/test_dask.py", "tests/flows/", "tests/ganaudit/studies/inversion/")
+"""Tests that share something costly, such as a server or a finished store: one worker runs them, and makes it once."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Under `-n 2`, a folder of `TOGETHER` or else a file is one worker's; they begin in the order of the tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """What cron, nohup or `&` in a script starts ignores SIGINT, and so would the commands that tests stop by Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def empty_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports are empty files in this process: they have tests of their own, and are half of a small audit's time."""
+    from ganaudit import report
+
+    monkeypatch.setattr(report, "render", lambda _: "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections import Counter
@@ -101,8 +102,8 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
         parser=spec.parser.kind, classes=len(planned.classes), sources=tuple(found), blocks=planned.blocks,
         missing_blocks=len(missing), seconds=seconds, megabytes=size / 1e6,
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
-        notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *remarks,
-               *(said for study in asked_for(spec) for said in study.check(planned, store))),
+        notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *planned.notes,
+               *remarks, *(said for study in asked_for(spec) for said in study.check(planned, store))),
         reach=reach(planned, store, detect),
     )  # fmt: skip
 
@@ -123,7 +124,18 @@ def _probe(task: census.BlockTask) -> tuple[float, int, float, str | None]:
     n = first.last - first.first + 1
     bad = sum(error is not None for batch, _ in counted for error in batch.errors)
     rows = sum(len(found.class_id) for _, found in counted)
-    return n / seconds, bad, rows / n, _remark(source, [batch for batch, _ in counted], n)
+    batches = [batch for batch, _ in counted]
+    return n / seconds, bad, rows / n, _remark(source, batches, n) or _unlabelled(task, batches)
+
+
+def _unlabelled(task: census.BlockTask, batches: list[Batch]) -> str | None:
+    """Which slice asks for labels that a source does not set: no image of it will be in that slice."""
+    for name, part in task.spec.slices.items():
+        condition = {"real": part.real, "generated": part.generated}.get(task.asked.role)
+        labelled = any(tag is not None for batch in batches for tag in batch.tags)
+        if condition is not None and re.search(r"\blabel\b", condition) and not labelled:
+            return f"slices.{name} asks for a label ({condition}), and its images have none"
+    return None
 
 
 def _remark(source: OpenSource, batches: list[Batch], n: int) -> str | None:

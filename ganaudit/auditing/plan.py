@@ -77,7 +77,7 @@ def _planned(
     return PlannedSource(
         asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
-        count=count, blocks=used, first=first,
+        count=count, blocks=used, first=first, notes=getattr(source, "notes", ()),
     )  # fmt: skip
 
 

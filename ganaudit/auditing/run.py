@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,15 @@ from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import not_measured
 from ganaudit.spec import AuditSpec, Decide
 from ganaudit.studies.census import pictures
+from ganaudit.studies.census.classes import empty_slices
+from ganaudit.studies.census.shared import shared_notes
 from ganaudit.studies.inversion.pictures import reconstructed
 from ganaudit.studies.protocol import Done, Shard, asked_for
 from ganaudit.version import __version__
 
 DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"
 EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
-LIBRARIES = ("torch", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "duckdb", "pillow")
+LIBRARIES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "pillow")
 
 Watch = Callable[[Progress, Shard | None, Done | None], None]
 """Told of each stage, and of each shard when its records stand."""
@@ -68,6 +70,16 @@ class Audit:
     @property
     def exit_code(self) -> int:
         return EXIT_CODES[self.status]
+
+    def __repr__(self) -> str:
+        from ganaudit.report.notebook import summary_text
+
+        return summary_text(self.run, self.status, self.findings, self.report)
+
+    def _repr_html_(self) -> str:
+        from ganaudit.report.notebook import summary_html
+
+        return summary_html(self.run, self.status, self.findings, self.report)
 
     def table(self, finding: str) -> pd.DataFrame:
         """A finding as a DataFrame."""
@@ -115,6 +127,7 @@ def begin(planned: Plan, store: Store) -> None:
         for source in planned.sources
     ]  # fmt: skip
     store.start_run(_run_row(planned, "running", planned.started + leases.skew(store)), used)
+    store.write_run_keys(planned.run, "sources", "listing", [], planned.notes)
 
 
 @contextmanager
@@ -195,10 +208,10 @@ def report_data(store: Store, run: str) -> ReportData:
     with catalog.of_run(store, run) as connection:
         found, older = written(store, run)
         statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
-        row = connection.execute(statement, [run]).fetchone()
+        row = next(iter(connection.sql(statement, params=[run]).to_arrow_table().to_pylist()), None)
         if row is None:
             raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
-        asked = {one.get("name"): one for one in json.loads(row[1]).get("generators", ())}
+        asked = {one.get("name"): one for one in json.loads(row["spec"]).get("generators", ())}
         sources = [
             Used(role, name, kind, key, parser, count, _digests(recipe, digests), *_training(asked.get(name, {}), step))
             for role, name, kind, key, parser, count, recipe, digests, step in connection.execute(
@@ -208,9 +221,13 @@ def report_data(store: Store, run: str) -> ReportData:
         set_aside = connection.execute(
             "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
         ).fetchall()
-        notes = [*_notes(connection, run, found), *dict.fromkeys(row["note"] for row in store.of_run(RUN_NOTES, run))]
-    audit_name, spec, *times, status, versions, device = row
-    started, finished = (time and time.replace(tzinfo=UTC) for time in times)  # the view's times are UTC
+        said = [noted["note"] for noted in store.of_run(RUN_NOTES, run)]
+        notes = [*_notes(connection, run, found), *dict.fromkeys(said), *shared_notes(store, run)]
+        if row["spec"] != "{}" and "dropped_in_slices" in found:
+            slices = AuditSpec.model_validate_json(row["spec"]).slices
+            rows = found["dropped_in_slices"].select(["generator", "slice"]).to_pylist()
+            notes += empty_slices(connection, run, slices, {(each["generator"], each["slice"]) for each in rows})
+    audit_name, spec, started, finished, status, versions, device = row.values()
     notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))])) if spec != "{}" else ()
     if not generators(found) and status != SET_ASIDE and not older:
         raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
@@ -232,7 +249,10 @@ def report_data(store: Store, run: str) -> ReportData:
 
 
 def written(store: Store, run: str) -> tuple[dict[str, pa.Table], bool]:
-    """The finding tables of a run, and whether an older ganaudit wrote some: those that lack columns are left out."""
+    """The finding tables of a run, and whether an older ganaudit wrote some: those that lack columns are left out.
+
+    Raises AuditError, naming it, where one is damaged.
+    """
     found: dict[str, pa.Table] = {}
     older = False
     for name, table in schema.FINDINGS.items():
@@ -242,6 +262,7 @@ def written(store: Store, run: str) -> tuple[dict[str, pa.Table], bool]:
         try:
             found[name] = store.read(table, path)
         except AuditError:
+            store.read(table, path, older=True)  # raises again where it is no older one but damaged
             older = True
     return found, older or (bool(found) and "dropped_classes" not in found)
 

@@ -87,6 +87,10 @@ class Compared:
                 name: [_row(run, change) for run, judged in self.judged for change in getattr(judged, name)]
                 for name in ("regressed", "accepted", "better", "open")
             },
+            "worse": [
+                {**_row(run, change), "gates": bool(self.fail_on) and change in judged.regressed}
+                for run, judged in self.judged for change in judged.worse
+            ],
             "farther": [asdict(one) for one in self.farther],
             "distances": [asdict(one) for one in self.distances],
             "differences": [asdict(one) for one in self.differences],

@@ -106,7 +106,8 @@ def _tables(store: Store, run: str) -> dict[str, Rows]:
                 continue
             except AuditError:
                 raise RequestError(
-                    f"{path} is damaged or of another version of ganaudit; run the audit again, which makes the findings anew"
+                    f"{path} is damaged or of another version of ganaudit; run the audit again, which makes the findings "
+                    "anew (`ganaudit verify` finds all such files)"
                 ) from None
         if name in NEEDED:
             raise RequestError(f"run {run!r} has no finding {name}; run its audit again, which makes the findings anew")

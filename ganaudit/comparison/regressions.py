@@ -56,10 +56,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Judged:
-    """regressed: what --fail-on names; accepted: the same, but known; better: an omission that is less or gone, beyond
-    doubt; open: an omission of the baseline that is now neither shown nor excluded."""
+    """regressed: what --fail-on names; worse: all that is worse than in the baseline, those among it; accepted: what would
+    be worse, but is known; better: an omission that is less or gone, beyond doubt; open: an omission of the baseline that is
+    now neither shown nor excluded."""
 
     regressed: tuple[Change, ...] = ()
+    worse: tuple[Change, ...] = ()
     accepted: tuple[Change, ...] = ()
     better: tuple[Change, ...] = ()
     open: tuple[Change, ...] = ()
@@ -108,11 +110,14 @@ def judge(
     known = {row.place: row for row in before or ()}
     changes = [Change(row, known.get(row.place)) for row in now]
     counted = [change for change in changes if _meets(change.now, words) and _worse(change)]
-    excused = [change for change in counted if change.now.name in (accept or {}).get(change.now.generator, ())]
     eased = [change for change in changes if change not in counted and _eased(change)]
+    worse = [change for change in changes if _meets(change.now, WORDS) and _worse(change) and change not in eased]
+    shown = counted if before is None else worse
+    excused = [change for change in shown if change.now.name in (accept or {}).get(change.now.generator, ())]
     better = [one for one in eased if one.now.verdict in SETTLED or (one.now.low is not None and one.now.low >= reduced)]
     return Judged(
-        tuple(change for change in counted if change not in excused), tuple(excused), tuple(better),
+        tuple(change for change in counted if change not in excused),
+        tuple(change for change in shown if change not in excused), tuple(excused), tuple(better),
         tuple(change for change in eased if change not in better),
     )  # fmt: skip
 

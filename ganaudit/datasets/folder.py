@@ -12,20 +12,19 @@ import hashlib
 import json
 import os
 import random
-import stat
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from ganaudit import images
+from ganaudit.datasets.listing import ListedFile, list_images, names_version
 from ganaudit.datasets.protocol import Image
 from ganaudit.errors import AuditError, ImageError, RequestError
+from ganaudit.spec import MAX_SIDE
 
 Decoded = TypeVar("Decoded")
 
@@ -38,8 +37,9 @@ class FolderDataset:
     """The images below a folder, in the order of their sorted names shuffled by `random.Random(seed)`.
 
     Names are relative, with slashes, sorted bytewise. Files are taken by suffix (images.SUFFIXES, any case); hidden
-    files and folders are skipped, links are followed. `resize` is a side or (height, width) in pixels, `how` as in
-    images.resize. `cache` is a file that remembers the digests of files that have not changed since.
+    files and folders and those that machines make for themselves are left out, links are followed; `contents` says what
+    the folder held. An image's label is the folder below `path` that it lies in. `resize` is a side or (height, width) in
+    pixels, `how` as in images.resize. `cache` is a file that remembers the digests of files that have not changed since.
 
     Raises RequestError where the folder is missing, unreadable or without images.
     """
@@ -57,7 +57,7 @@ class FolderDataset:
         self.resize = size_in_pixels("resize", resize)
         self.how = checked_fit(how)
         self._cache = cache
-        self._files = list_images(self.path)
+        self._files, self.contents = list_images(self.path)
         self._order = shuffled(len(self._files), seed)
         self._recipe: dict[str, Any] | None = None
 
@@ -80,8 +80,8 @@ class FolderDataset:
     def image(self, index: int) -> Image:
         """Image `index`; ImageError where its file cannot be decoded, or changed after the folder was listed."""
         file = self._files[place(self._order, index)]
-        pixels = read(file, images.decode)
-        return Image(pixels if self.resize is None else images.resize(pixels, self.resize, self.how), file.shown)
+        pixels = read(file, partial(images.decode, size=self.resize, how=self.how))
+        return Image(pixels, file.shown, label=file.label)
 
     def recipe(self) -> Mapping[str, Any]:
         """Content of the collection; reads every file once (see `cache`)."""
@@ -94,94 +94,9 @@ class FolderDataset:
                 "resize": None if self.resize is None else list(self.resize),
                 "how": None if self.resize is None else self.how,
                 "decoding": images.VERSION,
+                **names_version(self._files),
             }
         return dict(self._recipe)
-
-
-@dataclass(frozen=True, slots=True)
-class ListedFile:
-    """A file as it was when its folder was listed. size in bytes, -1 for a link that leads nowhere."""
-
-    name: str
-    path: str
-    size: int = -1
-    mtime_ns: int = -1
-    ctime_ns: int = -1
-    inode: int = -1
-
-    @property
-    def shown(self) -> str:
-        """The name as text that any table can hold: bytes that are not UTF-8 are written as escapes."""
-        return os.fsencode(self.name).decode("utf-8", "backslashreplace")
-
-
-def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) -> list[ListedFile]:
-    """Every image file below `folder` whose relative name is not skipped, sorted bytewise by that name."""
-    found: list[ListedFile] = []
-    others: Counter[str] = Counter()
-    try:
-        top = os.stat(folder)
-        if not stat.S_ISDIR(top.st_mode):
-            raise RequestError(f"{folder} is a file, not a folder: give the folder that holds the images")
-        waiting = [("", frozenset({(top.st_dev, top.st_ino)}))]
-        while waiting:
-            prefix, above = waiting.pop()
-            with os.scandir(folder / prefix) as entries:
-                names = [prefix + entry.name for entry in entries if not entry.name.startswith(".")]
-            for name in names:
-                is_image = PurePosixPath(name).suffix.lower() in images.SUFFIXES and not skip(name)
-                path = os.path.join(folder, name)
-                try:
-                    state = os.stat(path)
-                except OSError as error:
-                    if error.errno not in (errno.ENOENT, errno.ELOOP) or not os.path.islink(path):
-                        raise
-                    if is_image:
-                        found.append(ListedFile(name, path))
-                    continue
-                if stat.S_ISDIR(state.st_mode):
-                    if (identity := (state.st_dev, state.st_ino)) not in above:  # else a link to a folder above it
-                        waiting.append((name + "/", above | {identity}))
-                elif stat.S_ISREG(state.st_mode):
-                    if is_image:
-                        found.append(_listed(name, path, state))
-                    else:
-                        others[PurePosixPath(name).suffix.lower() or "no suffix"] += 1
-    except OSError as error:
-        raise _unlistable(folder, error) from error
-    if not found:
-        seen = "it has no files at all"
-        if others:
-            kind, count = others.most_common(1)[0]
-            seen = f"of its {others.total()} other files most ({count}) have {kind}"
-        raise RequestError(f"{folder} holds no images: {seen}; give files of {', '.join(sorted(images.SUFFIXES))}")
-    return sorted(found, key=lambda file: os.fsencode(file.name))
-
-
-def list_file(name: str, path: Path) -> ListedFile | None:
-    """One file that may not be there: None where it is missing or no file."""
-    try:
-        state = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise _unlistable(path, error) from error
-    return _listed(name, str(path), state) if stat.S_ISREG(state.st_mode) else None
-
-
-def _listed(name: str, path: str, state: os.stat_result) -> ListedFile:
-    return ListedFile(name, path, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
-
-
-def _unlistable(folder: Path, error: OSError) -> RequestError:
-    where = os.fsdecode(error.filename) if error.filename is not None else str(folder)
-    if isinstance(error, PermissionError):
-        return RequestError(f"{where} cannot be read (permission denied): allow this user to read it")
-    if isinstance(error, FileNotFoundError) and where == str(folder):
-        return RequestError(f"there is no folder {folder}: correct the path or create it")
-    if isinstance(error, FileNotFoundError):
-        return RequestError(f"{where} disappeared while {folder} was listed: run again when nothing writes there")
-    return RequestError(f"{where} cannot be listed: {error.strerror or error}")
 
 
 def shuffled(n: int, seed: int) -> list[int]:
@@ -203,8 +118,8 @@ def size_in_pixels(key: str, size: int | Sequence[int] | None) -> tuple[int, int
     if size is None:
         return None
     sides = [size, size] if isinstance(size, int) else list(size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise RequestError(f"{key} is {size!r}: give a side in pixels, or [height, width], both above 0")
+    if len(sides) != 2 or not all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in sides):
+        raise RequestError(f"{key} is {size!r}: give a side in pixels, or [height, width], both from 1 to {MAX_SIDE:,}")
     return int(sides[0]), int(sides[1])
 
 
@@ -289,7 +204,7 @@ def _state(file: ListedFile) -> list[int]:
 
 
 def _digest(file: ListedFile) -> str | None:
-    if file.size < 0:
+    if file.size < 0 or file.size > images.MAX_BYTES:  # that file is set aside unread
         return None
     try:
         with open(file.path, "rb") as stream:

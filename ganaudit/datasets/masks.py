@@ -6,10 +6,12 @@ map is a grey PNG of 8 or 16 bits whose values are class ids, or a palette PNG w
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,18 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganaudit import images
-from ganaudit.datasets.folder import (
-    ListedFile,
-    checked_fit,
-    digests,
-    fingerprint,
-    list_file,
-    list_images,
-    place,
-    read,
-    shuffled,
-    size_in_pixels,
-)
+from ganaudit.datasets.contents import LABELS, suffix_of
+from ganaudit.datasets.folder import checked_fit, digests, fingerprint, place, read, shuffled, size_in_pixels
+from ganaudit.datasets.listing import ListedFile, list_file, list_images, names_version
 from ganaudit.datasets.protocol import Image
 from ganaudit.errors import ImageError, RequestError
 
@@ -40,7 +33,9 @@ class MasksDataset:
     """The images below a folder, as in FolderDataset, each with its label map.
 
     `suffix` replaces the image's own suffix and names the label map beside it; with a folder `labels` the maps lie
-    there under the image's name with `.png`. Label maps are no images of the collection. A label `void` becomes 0.
+    there under the image's name with `.png`; either may be written in capitals. Label maps are no images of the
+    collection; `contents` counts those that no image has. A label `void` becomes 0, and `offset` is added to all others:
+    1 makes ids that count from 0 count from 1. An image's label is its folder.
     Label maps have one size: `size` (height, width), to which all are resampled by nearest neighbour, or else the size
     of the first readable one in the sorted listing. They always cover the whole photo: `resize` and `how` are about
     the pixels only.
@@ -54,6 +49,7 @@ class MasksDataset:
         labels: Path | None = None,
         suffix: str = ".labels.png",
         void: int | None = None,
+        offset: int = 0,
         size: int | Sequence[int] | None = None,
         seed: int = 0,
         how: images.Fit = "crop",
@@ -63,6 +59,7 @@ class MasksDataset:
         self.path = Path(os.path.abspath(path))
         self.seed = seed
         self.void = void
+        self.offset = offset
         self.size = size_in_pixels("size", size)
         self.resize = size_in_pixels("resize", resize)
         self.how = checked_fit(how)
@@ -71,13 +68,27 @@ class MasksDataset:
         self._suffix = suffix if self._tree is None else ".png"
         if not self._suffix.lower().endswith(".png"):
             raise RequestError(f"suffix is {suffix!r}: label maps are PNG files, so it has to end in .png")
+        if any(part in self._suffix for part in ("/", "\\", "..", "\0")):
+            raise RequestError(f"suffix is {suffix!r}: it is the end of a file's name; a folder of label maps goes into labels")
         if self._tree is not None and not os.path.isdir(self._tree):
             raise RequestError(f"there is no folder {self._tree}: labels has to be the folder of the label maps")
-        self._files = list_images(self.path, skip=self._is_label)
-        self._labels = [list_file(self._label_name(file), self._label_path(file)) for file in self._files]
+        beside: list[str] = []
+
+        def skip(name: str) -> bool:
+            if is_label := self._is_label(name):
+                beside.append(name)
+            return is_label
+
+        self._files, held = list_images(self.path, skip)
+        self._alike: dict[Path, dict[str, list[str]]] = {}
+        self._labels = [self._label(file) for file in self._files]
         if not any(self._labels):
-            first = self._label_path(self._files[0])
+            first = (self._tree or self.path) / self._label_name(self._files[0])
             raise RequestError(f"none of the {len(self)} images in {self.path} has a label map: expected {first}")
+        used = {label.path for label in self._labels if label is not None}
+        unused = Counter(suffix_of(name) for name in beside if os.path.join(self.path, name) not in used)
+        left_out = {**held.left_out, **{(LABELS, suffix): count for suffix, count in unused.items()}}
+        self.contents = replace(held, left_out=left_out)
         self._order = shuffled(len(self._files), seed)
         self._recipe: dict[str, Any] | None = None
 
@@ -96,7 +107,6 @@ class MasksDataset:
             where = "beside it" if self._tree is None else "in the folder of label maps"
             raise ImageError(f"{file.shown} has no label map: expected {self._label_name(file)} {where}")
         labels = read(label, decode_labels)
-        pixels = read(file, images.decode)
         height, width = self.label_size
         if labels.shape != (height, width):
             if self.size is None:
@@ -105,11 +115,10 @@ class MasksDataset:
                     f"maps are {height} x {width}: `size: [{height}, {width}]` resamples them by nearest neighbour"
                 )
             labels = resample(labels, self.size)
-        if self.void is not None:
-            labels[labels == self.void] = 0
-        if self.resize is not None:
-            pixels = images.resize(pixels, self.resize, self.how)
-        return Image(pixels, file.shown, labels)
+        pixels = read(file, partial(images.decode, size=self.resize, how=self.how))
+        if self.void is not None or self.offset:
+            labels = np.where(labels == (-1 if self.void is None else self.void), 0, labels + self.offset)
+        return Image(pixels, file.shown, labels, label=file.label)
 
     def recipe(self) -> Mapping[str, Any]:
         """Content of the collection, label maps included; where those lie does not matter."""
@@ -124,10 +133,12 @@ class MasksDataset:
                 "images": len(self),
                 "seed": self.seed,
                 "void": self.void,
+                **({"offset": self.offset} if self.offset else {}),  # keys without one are those of before there were any
                 "size": None if self.size is None else list(self.size),
                 "resize": None if self.resize is None else list(self.resize),
                 "how": None if self.resize is None else self.how,
                 "decoding": images.VERSION,
+                **names_version(self._files),
             }
         return dict(self._recipe)
 
@@ -136,14 +147,14 @@ class MasksDataset:
         """(height, width) of every label map; ImageError where none can be read."""
         if self.size is not None:
             return self.size
-        reason: ImageError | None = None
+        reason = ""  # not the error itself, which would keep the image that it is about in memory
         for label in self._labels:
             if label is None:
                 continue
             try:
                 height, width = read(label, decode_labels).shape
             except ImageError as error:
-                reason = reason or error
+                reason = reason or str(error)
             else:
                 return height, width
         raise ImageError(f"no label map in {self.path} can be read, the first because {reason}")
@@ -156,8 +167,26 @@ class MasksDataset:
     def _label_name(self, file: ListedFile) -> str:
         return str(PurePosixPath(file.name).with_suffix("")) + self._suffix
 
-    def _label_path(self, file: ListedFile) -> Path:
-        return (self._tree or self.path) / self._label_name(file)
+    def _label(self, file: ListedFile) -> ListedFile | None:
+        """The label map of an image: of this very name, or else the one whose name differs in capitals alone."""
+        name = self._label_name(file)
+        path = (self._tree or self.path) / name
+        found = list_file(name, path)
+        if found is None:
+            alike = self._in_lower_case(path.parent).get(path.name.lower(), [])
+            found = (
+                list_file(str(PurePosixPath(name).with_name(alike[0])), path.with_name(alike[0])) if len(alike) == 1 else None
+            )
+        return found
+
+    def _in_lower_case(self, folder: Path) -> dict[str, list[str]]:
+        """The names in a folder by what they are in lower case."""
+        if folder not in self._alike:
+            self._alike[folder] = {}
+            with contextlib.suppress(OSError):
+                for name in os.listdir(folder):
+                    self._alike[folder].setdefault(name.lower(), []).append(name)
+        return self._alike[folder]
 
 
 def decode_labels(path: str | os.PathLike[str], *, name: str | None = None) -> NDArray[np.int32]:
@@ -168,8 +197,8 @@ def decode_labels(path: str | os.PathLike[str], *, name: str | None = None) -> N
         if kind not in ("1", "L", "P", "I;16", "I"):
             raise ImageError(f"{name} is {_KINDS.get(str(kind), f'a {kind} file')}: a label map has to be {_EXPECTED}")
         labels = np.array(image).astype(np.int32)
-    with open(path, "rb") as stream:
-        bits = stream.read(25)[24]
+        with open(path, "rb") as stream:
+            bits = stream.read(25)[24]
     if kind == "L" and bits < 8:
         labels //= 255 // ((1 << bits) - 1)  # Pillow spreads grey of 2 and 4 bits over 0..255; class ids are as stored
     return labels

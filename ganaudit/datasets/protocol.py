@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 class Image:
     """One decoded image.
 
-    pixels: (H, W, 3) uint8 RGB. labels: (h, w) integer class ids (0 is void) where the collection knows them.
+    pixels: (H, W, 3) uint8 RGB. name: text; of more than 1,000 characters the middle is left out. labels: (h, w) integer class
+    ids (0 is void) where the collection knows them.
     cluster groups images that are not independent (a burst, a scene); label is the collection's own label of the image.
     """
 
@@ -27,7 +28,11 @@ class Image:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """An ordered collection of images. The order is part of its content: image `i` is always the same image."""
+    """An ordered collection of images. The order is part of its content: image `i` is always the same image.
+
+    It may also have `resolution`, the short side of its images in pixels; `name(index)`, for images that cannot be used; and
+    `contents`, a contents.Contents that says what its folder held.
+    """
 
     def __len__(self) -> int: ...
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ganaudit import factory, weights
+from ganaudit import factory, trial, weights
 from ganaudit.errors import RequestError
+from ganaudit.foreign_code import asking
 from ganaudit.generators.opening import check_protocol
 from ganaudit.generators.protocol import Generator
 from ganaudit.registry import opener
@@ -23,10 +25,12 @@ def open_named(name: str, kind: str | None = None, folder: Path = Path(), device
     if name in weights.builtin_names():
         name = weights.BUILTIN + name
     if ":" in name and not name.startswith(weights.BUILTIN) and not Path(name).is_file():
-        found = factory.call(name, folder, {})
-        if isinstance(found, torch.nn.Module):
-            found = found.eval().requires_grad_(False)
-        check_protocol(found, name, 0)
+        made = factory.make(factory.Named(name), folder)
+        found = made.object
+        with asking(folder, name):
+            check_protocol(found, name, 0)
+            attempt = partial(trial.try_generator, found, name, 0, "cpu", None)
+            trial.once([{**made.recipe, **made.content}, 0, "cpu", None], attempt)
     else:
         held = weights.load(name, folder)
         family = kind or held.metadata.get("kind")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganaudit import factory, weights
+from ganaudit import factory, trial, weights
 from ganaudit.errors import RequestError
+from ganaudit.foreign_code import asking
 from ganaudit.generators.protocol import Generator
 from ganaudit.random import VERSION as DRAWS_VERSION
 from ganaudit.registry import opener
 from ganaudit.spec import AuditSpec, FactorySource, WeightsSource
 from ganaudit.spec.checkpoints import card_step, metadata_step
-from ganaudit.state import state_digest
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,18 @@ def open_generator(asked: WeightsSource | FactorySource, spec: AuditSpec, device
         digests["weights"] = found.sha256
         path: Path | None = found.path
     else:
-        keywords, path = dict(asked.options), None
-        recipe = factory.recipe(asked.kind, spec.folder, asked.options)
-        if asked.weights is not None:
-            path = weights.locate(asked.weights, spec.folder)
-            recipe["weights"] = digests["weights"] = weights.verified(path, asked.sha256)
-            keywords["weights"] = str(path)
-        generator = opener("generators", asked.kind)(asked.kind, spec.folder, keywords)
-        if isinstance(generator, torch.nn.Module):
-            generator = generator.eval().requires_grad_(False)
-        recipe["state"] = state_digest(generator)
-        digests["source"] = recipe["source"]
+        made = factory.make(asked, spec.folder)
+        generator, path = made.object, made.weights
+        recipe = {**made.recipe, **made.content}
+        digests = {name: recipe[name] for name in ("weights", "source") if name in recipe}
     if isinstance(generator, torch.nn.Module):
         generator = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if isinstance(asked, FactorySource):
-        check_protocol(generator, f"{asked.name} ({asked.kind})", spec.sample.seed)
+        who, seed = f"{asked.name} ({asked.kind})", spec.sample.seed
+        with asking(spec.folder, who):
+            check_protocol(generator, who, seed)
+            attempt = partial(trial.try_generator, generator, who, seed, device, asked.threads)
+            trial.once([recipe, seed, device, asked.threads], attempt)
     recipe["seed"] = spec.sample.seed
     return OpenGenerator(generator, spec.sample.seed, recipe, digests, _step(asked, path))
 
@@ -81,7 +79,7 @@ def check_protocol(generator: Any, who: str, seed: int) -> None:
     if not isinstance(getattr(generator, "layers", None), tuple):
         raise RequestError(f"{who}: a generator has the attribute layers, a tuple of layer names; () where it has none")
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             pair, alone = generator.latents(seed, torch.tensor([0, 1])), generator.latents(seed, torch.tensor([1]))
             image = generator.run(pair)["image"]
     except Exception as error:

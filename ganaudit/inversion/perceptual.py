@@ -118,14 +118,15 @@ def _torchvision(name: str, weights: str | None, folder: Path) -> Any:
     import torchvision.models
 
     if weights is not None:
-        network = getattr(torchvision.models, name)(weights=None)
+        with torch.device("meta"):  # no numbers are drawn for layers that are read, or not used
+            network = getattr(torchvision.models, name)(weights=None)
         found = load(weights, folder)
         own = network.features.state_dict()
         given = {key.removeprefix("features."): value for key, value in found.tensors.items()}
         wrong = [key for key, value in own.items() if key not in given or given[key].shape != value.shape]
         if wrong:
             raise RequestError(f"weights {found.path} are not those of {name}: features.{wrong[0]} is missing or misshapen")
-        network.features.load_state_dict({key: given[key] for key in own})
+        network.features.load_state_dict({key: given[key].to(value.dtype) for key, value in own.items()}, assign=True)
         return _frozen(network)
     usual = torchvision.models.get_model_weights(name).DEFAULT
     try:

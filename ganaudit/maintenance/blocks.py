@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,14 @@ def heads(store: Store) -> dict[str, Heads]:
         except AuditError:  # told of where that file itself is looked at
             continue
     return found
+
+
+def overlaps(store: Store, shards: Shards, key: str, done: Sequence[Block]) -> Iterator[Problem]:
+    """Shards of images that the one before holds, too: they would count twice."""
+    for before, after in pairwise(done):
+        if after[0] <= before[1]:
+            words = f"it holds images that the shard {before[0]} to {before[1]} holds as well; delete it, or move it elsewhere"
+            yield problem(store, "inconsistent", _file(store, shards, shards.mark.name, key, after), words)
 
 
 def shard_problems(store: Store, shards: Shards, key: str, block: Block, deep: bool) -> Iterator[Problem]:

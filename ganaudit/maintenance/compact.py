@@ -122,7 +122,7 @@ def _write_file(store: Store, name: str, key: str, part: Part) -> tuple[int, ...
     rows: list[int] = []
     with writer.writing(path), writer.temporary_file(store.temporary, path.stem) as unfinished:
         store.temporary.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(unfinished, columns, compression="zstd") as sink:
+        with pq.ParquetWriter(unfinished, columns, compression="zstd", write_page_checksum=True) as sink:
             for block in part.blocks:
                 held = store.read_block(table, key, block, table.arrow.names)
                 if held.num_rows:

@@ -25,7 +25,8 @@ def entries(path: Path) -> dict[str, str]:
         metadata = pq.read_metadata(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
         raise AuditError(unreadable(path)) from error
-    return {name.decode(): value.decode() for name, value in metadata.items() if name.startswith(b"ganaudit.")}
+    known = [(name, value) for name, value in metadata.items() if name.startswith(b"ganaudit.")]
+    return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in known}
 
 
 def footers(store: Store, table: str, key: str, blocks: Sequence[Block]) -> dict[str, str]:

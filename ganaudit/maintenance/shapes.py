@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +16,7 @@ from ganaudit.errors import AuditError
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.records import schema, writer
 from ganaudit.records.columns import Table
+from ganaudit.records.places import bounds
 from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store
 from ganaudit.records.tables import SOURCES
@@ -31,7 +31,7 @@ SHARES = ("confidence",)
 def footer_problems(store: Store, table: Table, path: Path, deep: bool) -> Iterator[Problem]:
     """What is wrong with one file, by its footer and, if deep, by its values."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             metadata, columns = file.metadata, file.schema_arrow
             rows = file.read().cast(table.arrow) if deep and set(columns.names) == set(table.arrow.names) else None
     except FileNotFoundError:
@@ -39,7 +39,7 @@ def footer_problems(store: Store, table: Table, path: Path, deep: bool) -> Itera
     except (OSError, ValueError, pa.ArrowException):
         yield problem(store, "torn", path, "it cannot be read as Parquet; delete it and run the audit again")
         return
-    said = {name.decode(): value.decode(errors="replace") for name, value in (columns.metadata or {}).items()}
+    said = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in (columns.metadata or {}).items()}
     version = said.get(writer.VERSION_ENTRY)
     if version is None:
         yield problem(store, "foreign", path, "it was not written by ganaudit; delete it and run the audit again")
@@ -72,14 +72,14 @@ def _place_problems(
         "run": "run",
         "key": "parser_key" if table.name == "classes" else "pool" if table.name == "calibration" else "key",
     }[what]
-    held = _bounds(metadata, column)
+    held = bounds(metadata, column)
     if held is not None and held != (name, name):
         yield problem(store, "misplaced", path, f"it holds rows of the {what} {held[0]}, not of its folder's")
     recipe = said.get("ganaudit.recipe")
     if recipe is not None and table.name in schema.SHARDED and recipe != name:
         yield problem(store, "digest", path, f"its footer says that it was made for the key {recipe}")
     match = SHARD.fullmatch(path.name)
-    images = _bounds(metadata, "image")
+    images = bounds(metadata, "image")
     if match and images is not None and _indexed(table.name):
         first, last = int(match[1]), int(match[2])
         if not (first <= images[0] and images[1] <= last):
@@ -107,27 +107,14 @@ def _source_problems(store: Store, path: Path, key: str) -> Iterator[Problem]:
 
 def _range_problems(store: Store, table: Table, path: Path, metadata: pq.FileMetaData) -> Iterator[Problem]:
     for column in table.columns:
-        bounds = _bounds(metadata, column.name)
-        if bounds is None:
+        ends = bounds(metadata, column.name)
+        if ends is None:
             continue
-        low, high = bounds
+        low, high = ends
         if column.name in LEAST and low < LEAST[column.name]:
             yield problem(store, "range", path, f"its column {column.name} holds {low}")
         if column.name in SHARES and (low < 0 or high > 1 + 1e-6):
             yield problem(store, "range", path, f"its column {column.name} holds {low if low < 0 else high}, not a share")
-
-
-def _bounds(metadata: pq.FileMetaData, column: str) -> tuple[Any, Any] | None:
-    """The least and the greatest value of a column, by the statistics of its row groups; None where they do not say."""
-    names = metadata.schema.names
-    if column not in names:
-        return None
-    place = names.index(column)
-    found = [metadata.row_group(group).column(place).statistics for group in range(metadata.num_row_groups)]
-    known = [one for one in found if one is not None and one.has_min_max]
-    if not known or len(known) < len(found):
-        return None
-    return min(one.min for one in known), max(one.max for one in known)
 
 
 def _value_problems(store: Store, table: Table, path: Path, rows: pa.Table) -> Iterator[Problem]:

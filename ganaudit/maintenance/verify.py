@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ganaudit.errors import GanauditError
-from ganaudit.maintenance import blocks, expected, leftovers
+from ganaudit.maintenance import blocks, expected, leftovers, marker
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.maintenance.shapes import footer_problems
 from ganaudit.records import schema
@@ -40,11 +40,11 @@ class Verified:
 
 
 def verify(store: Store, deep: bool = False) -> Verified:
-    """Looks at every file of a store; changes nothing. Raises RequestError where there is no store."""
-    store.open_for_reading()
+    """Looks at every file of a store; changes nothing. Raises RequestError where there is no store, or a newer one."""
+    found = list(marker.marker_problems(store))
     jobs = list(_jobs(store, deep))
     with ThreadPoolExecutor(READERS, "ganaudit-verify") as pool:
-        found = [one for part in pool.map(_run, jobs) for one in part]
+        found += [one for part in pool.map(_run, jobs) for one in part]
     found += [*expected.missing(store), *leftovers.left(store)]
     looked_at = [path for name in TABLES for path in _there(store, name)]
     total = sum(path.stat().st_size for path in looked_at if path.exists())
@@ -64,6 +64,7 @@ def _jobs(store: Store, deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]
             except GanauditError as error:
                 yield partial(list, [problem(store, "torn", store.manifest_file(key), str(error))])
                 continue
+            yield partial(blocks.overlaps, store, shards, key, done)
             for block in done:
                 yield partial(blocks.shard_problems, store, shards, key, block, deep)
                 if deep and shards.mark.name == IMAGES.name:

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from ganaudit.errors import RequestError
-from ganaudit.parsers.protocol import ClassInfo, Labels
-
-MAX_CLASS = 32_767
+from ganaudit.parsers.protocol import ClassInfo, Labels, wrong_classes
 
 
 class MaskClasses:
@@ -17,11 +15,12 @@ class MaskClasses:
 
     def __init__(self, classes: Mapping[int, str] | Sequence[str]) -> None:
         named = classes if isinstance(classes, Mapping) else dict(enumerate(classes, start=1))
-        for number, name in named.items():
-            if not 0 <= number <= MAX_CLASS:
-                raise RequestError(f"parser.classes: id {number} of {name!r} is not between 0 (void) and {MAX_CLASS}")
-        if not set(named) - {0}:
-            raise RequestError("parser.classes: there is no class beside void")
+        wrong = wrong_classes([ClassInfo(number, name) for number, name in named.items()])
+        if wrong is not None:
+            shift = (
+                "; offset: 1 of a masks source adds 1 to the values of its label maps" if wrong.startswith("class 0") else ""
+            )
+            raise RequestError(f"parser.classes: {wrong}{shift}")
         self.classes = tuple(ClassInfo(number, named[number]) for number in sorted(named) if number)
 
     def parse(self, images: Tensor) -> Labels:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
-from ganaudit import factory, weights
+from ganaudit import factory, trial, weights
 from ganaudit.errors import RequestError
+from ganaudit.foreign_code import asking
 from ganaudit.keys import parser_key
-from ganaudit.parsers.protocol import ClassInfo, Parser
+from ganaudit.parsers.protocol import ClassInfo, Parser, wrong_classes
 from ganaudit.registry import opener
 from ganaudit.spec import AnyParser, AuditSpec, FactoryParser, MasksParser
-from ganaudit.state import state_digest
-
-MAX_CLASS = 32_767
-"""class_id is an int16 in the records."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +48,13 @@ def open_parser(spec: AuditSpec, device: str, precision: str) -> OpenParser:
         parser: Any = opener("parsers", "masks")(asked.classes)
         recipe: dict[str, Any] = {"kind": "masks"}
     elif isinstance(asked, FactoryParser):
-        keywords = dict(asked.options)
-        recipe = factory.recipe(asked.kind, spec.folder, asked.options)
-        if asked.weights is not None:
-            path = weights.locate(asked.weights, spec.folder)
-            recipe["weights"] = weights.verified(path, asked.sha256)
-            keywords["weights"] = str(path)
-        parser = opener("parsers", asked.kind)(asked.kind, spec.folder, keywords)
+        made = factory.make(asked, spec.folder)
+        parser, recipe = made.object, {**made.recipe, **made.content}
         if isinstance(parser, torch.nn.Module):
-            parser = parser.to(device).eval().requires_grad_(False)
-        _check_protocol(parser, asked.kind)
-        recipe["state"] = state_digest(parser)
+            parser = parser.to(device)
+        with asking(spec.folder, asked.kind):
+            _check_protocol(parser, asked.kind)
+            getattr(parser, "resolution", None)  # a property may raise
     else:
         found = weights.load(asked.weights, spec.folder, asked.sha256)
         parser = opener("parsers", asked.kind)(found, device, precision)
@@ -69,6 +63,11 @@ def open_parser(spec: AuditSpec, device: str, precision: str) -> OpenParser:
     resolution = getattr(parser, "resolution", None)
     size = (resolution, resolution) if isinstance(resolution, int) else tuple(resolution) if resolution else None
     recipe["resolution"] = size
+    if isinstance(asked, FactoryParser):
+        batch = spec.sample.batch
+        with asking(spec.folder, asked.kind):
+            attempt = partial(trial.try_parser, parser, asked.kind, size, batch, device, asked.threads)
+            trial.once([recipe, batch, device, asked.threads], attempt)
     return OpenParser(parser, recipe, size)
 
 
@@ -76,8 +75,8 @@ def _check_protocol(parser: Any, kind: str) -> None:
     if not callable(getattr(parser, "parse", None)):
         raise RequestError(f"{kind}: a parser has a method parse(images) and the attribute classes; this one has no parse")
     classes = getattr(parser, "classes", None)
-    if not classes or not all(isinstance(info, ClassInfo) for info in classes):
+    if not isinstance(classes, Sequence) or not classes or not all(isinstance(info, ClassInfo) for info in classes):
         raise RequestError(f"{kind}: parser.classes is a non-empty tuple of ganaudit.ClassInfo, not {type(classes).__name__}")
-    ids = [info.id for info in classes]
-    if len(set(ids)) < len(ids) or min(ids) < 0 or max(ids) > MAX_CLASS:
-        raise RequestError(f"{kind}: class ids are unique and between 0 (void) and {MAX_CLASS}; this parser's are not")
+    wrong = wrong_classes(classes)
+    if wrong is not None:
+        raise RequestError(f"{kind}: parser.classes: {wrong}")

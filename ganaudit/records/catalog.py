@@ -7,6 +7,7 @@ under a temporary name and renamed, so that whoever has it open keeps a whole on
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import re
 import shutil
@@ -84,23 +85,40 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
         try:
             build(store)
         except (RequestError, AuditError):
-            return in_memory(store)
+            return _in_memory(store)
         connection = _attached(store)
-    return connection or in_memory(store)
+    return connection or _in_memory(store)
 
 
-def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
-    """The catalog's views and macros in memory, over all of the store, or over these files only of the tables named."""
-    connection = duckdb.connect()
+@contextlib.contextmanager
+def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The catalog's views and macros in memory, over all of the store, or over these files only of the tables named.
+
+    What DuckDB says inside becomes a RequestError or, where it is about a damaged file, an AuditError that names it.
+    """
+    with contextlib.closing(_in_memory(store, files)) as connection, _sentences(store):
+        yield connection
+
+
+def _in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
+    connection = _connection()
     with _sentences(store):
         create_views(connection, store, files)
     return connection
 
 
-def of_run(store: Store, run: str) -> duckdb.DuckDBPyConnection:
+def _connection() -> duckdb.DuckDBPyConnection:
+    """A database in memory that shows every instant in UTC, wherever the machine stands."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+@contextlib.contextmanager
+def of_run(store: Store, run: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The views in memory, over the records of one run alone: as fast in a store of a thousand runs.
 
-    Raises RequestError where there is no such run.
+    Raises RequestError where there is no such run, else as `in_memory`.
     """
     if run not in (folder.name.removeprefix("run=") for folder in store.folder("run_sources").glob("run=*")):
         raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
@@ -108,21 +126,51 @@ def of_run(store: Store, run: str) -> duckdb.DuckDBPyConnection:
     keys = sorted(set(store.read(RUN_SOURCES, path, ["key"])["key"].to_pylist()))
     files = {name: [file for key in keys for file in store.files_of(name, key)] for name in ("images", "class_pixels")}
     found = {name: [file for file in (store.finding(run, name),) if file.is_file()] for name in schema.FINDINGS}
-    return in_memory(store, {**files, **found, "run_sources": [path]})
+    with in_memory(store, {**files, **found, "run_sources": [path]}) as connection:
+        yield connection
 
 
 def query(store: Store, statement: str) -> pa.Table:
     """The rows that a statement over the store's views gives. Raises RequestError, with the reason, where it fails."""
+    return pa.Table.from_batches(list(batches(store, statement)))
+
+
+def batches(store: Store, statement: str, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+    """The same, so many rows at a time as DuckDB finds them; at least one batch, which has the columns."""
     for again in (True, True, False):
+        begun = False
         try:
             with contextlib.closing(connect(store)) as connection, _sentences(store):
-                rows = connection.sql(statement)
-                return pa.table({}) if rows is None else rows.to_arrow_table()
+                for batch in _read(connection.sql(statement), rows):
+                    begun = True
+                    yield batch
+            return
         except RequestError as error:
-            if not again or not _is_gone(store, error):
+            if begun or not again or not _is_gone(store, error):
                 raise
             build(store)  # files went to `compact` or `prune` after the catalog was opened
-    raise AssertionError
+
+
+def _read(relation: duckdb.DuckDBPyRelation | None, rows: int) -> Iterator[pa.RecordBatch]:
+    """The batches of a relation, at least one; a statement that gives none has no columns. Raises duckdb.Error."""
+    if relation is None:
+        yield pa.RecordBatch.from_pylist([])
+        return
+    of_this_duckdb = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+    reader = of_this_duckdb(rows)
+    count = 0
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            break
+        except (OSError, pa.ArrowException) as error:  # as Arrow tells what DuckDB found on the way
+            of_a_file = str(error).startswith(("IO Error", "INTERNAL Error", "Invalid Input Error"))
+            raise (duckdb.IOException if of_a_file else duckdb.DataError)(str(error)) from error
+        count += 1
+        yield batch
+    if not count:
+        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
 
 
 def _is_gone(store: Store, error: RequestError) -> bool:
@@ -220,7 +268,7 @@ def _attached(store: Store) -> duckdb.DuckDBPyConnection | None:
 
     It is attached to a database of its own: opened by its path, a process would go on seeing a file since replaced.
     """
-    connection = duckdb.connect()
+    connection = _connection()
     try:
         connection.execute(sql.filled("attach", path=sql.literal(str(store.catalog))))
         if connection.execute(sql.text("made_by")).fetchall() == [(str(store.path), _made_by())]:
@@ -268,4 +316,26 @@ def _sentences(store: Store) -> Iterator[None]:
         if unnamed or isinstance(error, duckdb.BinderException | duckdb.InvalidInputException):
             for table in _TABLES.values():
                 store.check(table, whole=unnamed)
-        raise RequestError(message) from error
+        raise RequestError(_unknown(message) or message) from error
+
+
+_UNKNOWN = re.compile(r"(Table|Table Function|Scalar Function) with name \"?([^\s\"]+)\"? does not exist")
+
+
+def _unknown(message: str) -> str | None:
+    """What is said of an unknown table or macro: which of ours is nearest; None where the message is better."""
+    match = _UNKNOWN.search(message)
+    if match is None:
+        return None
+    made = sql.definitions()
+    if match[1] == "Table":
+        known = [*_TABLES, *(each.name for each in made if each.parameters is None)]
+    else:
+        known = [
+            each.name for each in made if each.parameters is not None and (each.gives_table or match[1] != "Table Function")
+        ]
+    near = difflib.get_close_matches(match[2].rpartition(".")[2].lower(), known, n=1)
+    if not near and match[1] != "Table":
+        return None  # it may be one of DuckDB's own that was meant
+    guess = f"did you mean {near[0]}?" if near else "SHOW TABLES lists those there are, docs/records.md says what they hold"
+    return f"{message[: match.end()]}; {guess}"

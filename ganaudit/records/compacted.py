@@ -95,11 +95,15 @@ def _read(path: Path, *state: int) -> Manifest:
         ) from error
 
 
-def read_row_group(path: Path, group: int, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """Columns of one row group, as `schema`; the footer of a file is read once."""
+def footer(path: Path) -> pq.FileMetaData:
+    """The footer of a file, read once."""
     there = path.stat()
-    metadata = _footer(path, there.st_mtime_ns, there.st_ino, there.st_size)
-    with pq.ParquetFile(path, metadata=metadata) as file:
+    return _footer(path, there.st_mtime_ns, there.st_ino, there.st_size)
+
+
+def read_row_group(path: Path, group: int, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Columns of one row group, as `schema`."""
+    with pq.ParquetFile(path, metadata=footer(path), page_checksum_verification=True) as file:
         return file.read_row_group(group, columns=list(columns)).cast(schema).replace_schema_metadata(None)
 
 

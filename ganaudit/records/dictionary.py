@@ -12,7 +12,9 @@ INTRODUCTION = f"""# Records and findings
 
 Schema version {SCHEMA_VERSION}. Records lie in `<store>/records/v{SCHEMA_VERSION}/<table>/`, findings in
 `<store>/findings/v{SCHEMA_VERSION}/run=<run>/`, all as Parquet. Read the files with `hive_partitioning=false`: every column is
-in them. Written from the schema by `python -m ganaudit.records.dictionary > docs/records.md` (`make docs`).
+in them. With pandas that is `pandas.read_parquet(folder, partitioning=None)`: without it, pandas makes a column of the folders'
+names, too, and fails on the two (where a store was compacted, ask the catalog, which knows the files that count). Times are
+instants, in UTC. Written from the schema by `python -m ganaudit.records.dictionary > docs/records.md` (`make docs`).
 
 `<store>/catalog.duckdb` shows each table as a view, and has the macros below. It holds no data: if deleted, it is made
 again. `ganaudit sql` asks it, and so does any DuckDB from 1.4 on:
@@ -47,8 +49,8 @@ QUESTIONS = (
     ),
     (
         "Only real images that hold a person, against all generated ones:",
-        "SELECT generator, class, area_ratio\nFROM class_statistics_where($run, 0.1, $$\n"
-        "    role = 'generated' OR (key, image) IN (SELECT key, image FROM run_class_pixels($run) WHERE class = 'person')\n$$)",
+        "SELECT generator, class, area_ratio\n"
+        "FROM class_statistics_where($run, 0.1, $$role = 'generated' OR holds('person')$$)",
     ),
     (
         "How often do people and trees stand together, in each source?",
@@ -60,6 +62,7 @@ QUESTIONS = (
         "FROM most_of($run, 'photos', 'person', 10)",
     ),
     ("", "FROM most_influence($run, 'gan', 10)"),
+    ("Which verdicts changed since an accepted run?", "FROM changed_since('ACCEPTED', $run)"),
 )
 """What people ask, with the SQL that answers it; $run stands for a run's identifier, photos and gan for names."""
 

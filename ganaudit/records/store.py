@@ -36,10 +36,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ganaudit import paths
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema, writer
 from ganaudit.records.columns import Table
-from ganaudit.records.compacted import Manifest, Part, read_manifest, read_row_group
+from ganaudit.records.compacted import Manifest, Part, footer, read_manifest, read_row_group
+from ganaudit.records.places import misplaced
 from ganaudit.records.schema import INTERRUPTED, SCHEMA_VERSION
 from ganaudit.records.tables import (
     CALIBRATION,
@@ -73,7 +75,7 @@ class Store:
     """A store of records and findings at `path`. Making the object touches nothing on the disk."""
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = paths.request(path, "the store").absolute()
         if "\\" in self.path.as_posix():
             raise RequestError(f"the store's path {self.path} holds a backslash, which SQL cannot read from; rename it")
         self.temporary = self.path / "tmp"
@@ -214,13 +216,17 @@ class Store:
     def open_for_reading(self) -> Store:
         """Raises RequestError where there is no store, or one that a newer ganaudit wrote."""
         if not self.marker.is_file():
+            if self.folder("runs").is_dir():
+                raise RequestError(
+                    f"{self.path} holds records, and no marker {self.marker}; `ganaudit verify` says what is wrong"
+                )
             raise RequestError(f"there is no store at {self.path}; run an audit first, or give its folder with --store")
         self.check_version()
         return self
 
     def check_version(self) -> None:
         """Raises RequestError for a store of a newer schema, by its marker and by the footer of its newest run."""
-        found = [self._marked_version()]
+        found = [self.marked_version()]
         runs = sorted(self.files("runs"), key=lambda path: path.stat().st_mtime_ns)
         found += [_footer_version(path) for path in runs[-1:]]
         if max(found) > SCHEMA_VERSION:
@@ -234,19 +240,21 @@ class Store:
         """Images of one block in this store; None where there is no store yet."""
         return self._marked("block", BLOCK) if self.marker.exists() else None
 
-    def _marked_version(self) -> int:
+    def marked_version(self) -> int:
+        """The schema version that the marker names; 0 where there is no marker. Raises RequestError for what is none."""
         return self._marked("schema_version")
 
     def _marked(self, entry: str, otherwise: int | None = None) -> int:
         try:
-            found = json.loads(self.marker.read_text())
-            return int(found[entry] if otherwise is None else found.get(entry, otherwise))
+            marked = json.loads(self.marker.read_text())
+            said = marked[entry] if otherwise is None else marked.get(entry, otherwise)
+            if type(said) is int and said > 0:
+                return said
         except (FileNotFoundError, NotADirectoryError):
             return 0
-        except (ValueError, KeyError, TypeError) as error:
-            raise RequestError(
-                f'{self.marker} is not the marker of a store; it would be {{"schema_version": {SCHEMA_VERSION}}}'
-            ) from error
+        except (IsADirectoryError, ValueError, KeyError, TypeError, RecursionError):
+            pass
+        raise RequestError(f'{self.marker} is not the marker of a store; it would be {{"schema_version": {SCHEMA_VERSION}}}')
 
     def sweep(self, older_than: float = STALE_SECONDS) -> None:
         """Remove temporary files that were last written more than `older_than` seconds ago, by the store's own clock: another
@@ -398,27 +406,40 @@ class Store:
 
         older: columns that the file lacks, because an older ganaudit wrote it, are left out.
         """
-        names = table.arrow.names if columns is None else list(columns)
+        return self._read(table, path, table.arrow.names if columns is None else columns, older)[0]
+
+    def _read(self, table: Table, path: Path, columns: Sequence[str], older: bool = False) -> tuple[pa.Table, pq.FileMetaData]:
+        """The rows of one file, and its footer. A page that has a checksum must match it."""
         try:
-            with pq.ParquetFile(path) as file:
-                names = [name for name in names if not older or name in file.schema_arrow.names]
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                names = [name for name in columns if not older or name in file.schema_arrow.names]
                 ours = older or set(table.arrow.names) <= set(file.schema_arrow.names)
                 if ours and _version(file.schema_arrow) in range(1, SCHEMA_VERSION + 1):
-                    return file.read(columns=names).cast(_part(table, names)).replace_schema_metadata(None)
+                    rows = file.read(columns=names).cast(_part(table, names)).replace_schema_metadata(None)
+                    rows.validate(full=True)  # text that is none
+                    return rows, file.metadata
+        except FileNotFoundError as error:
+            raise AuditError(f"{path} is missing; run the audit again: `ganaudit verify` says what else is wrong") from error
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise AuditError(unreadable(path)) from error
         raise AuditError(unreadable(path))
 
     def read_block(self, table: Table, key: str, block: tuple[int, int], columns: Sequence[str]) -> pa.Table:
-        """These columns of a finished block's shard of `images` or `class_pixels`; raises AuditError like `read`."""
+        """These columns of a finished block's shard of `images` or `class_pixels`. Raises AuditError like `read`, and where its
+        rows are of another key or of other images."""
         manifest = self.manifest(key)
         if manifest and block in manifest.places:
             return self._read_part(table, key, manifest.places[block], block, columns)
         path = self.shard(table.name, key, *block)
         if not path.exists():
             mark = self.shard("images", key, *block)
-            raise AuditError(f"{path} is missing although {mark} says that it is there; delete that and run the audit again")
-        return self.read(table, path, columns)
+            raise AuditError(
+                f"{path} is missing although {mark} says that it is there; delete that and run the audit again "
+                "(`ganaudit verify` finds all such files)"
+            )
+        rows, metadata = self._read(table, path, columns)
+        _check_place(path, metadata, key, block)
+        return rows
 
     def _read_part(self, table: Table, key: str, part: Part, block: tuple[int, int], columns: Sequence[str]) -> pa.Table:
         path, wanted = self.part(table.name, key, part), _part(table, columns)
@@ -428,9 +449,12 @@ class Store:
         if group is None:
             return wanted.empty_table()
         try:
-            return read_row_group(path, group, columns, wanted)
+            rows = read_row_group(path, group, columns, wanted)
+            rows.validate(full=True)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise AuditError(unreadable(path)) from error
+        _check_place(path, footer(path), key, block, [group])
+        return rows
 
     def check(self, table: Table, whole: bool = False) -> None:
         """Raises AuditError for the first file of a table that is torn or not ours, by its footer or by all of it.
@@ -452,11 +476,37 @@ def counting(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def unreadable(path: Path | str) -> str:
-    """The sentence about a file that is not what its name says."""
+    """The sentence about a file that is no record or finding."""
+    return _wrong(Path(path), f"is damaged or was not written by ganaudit (schema version {SCHEMA_VERSION})")
+
+
+def unsound(path: Path | str, what: str) -> AuditError:
+    """The error about a file whose rows are not those of its name."""
+    return AuditError(_wrong(Path(path), f"{what}, not what its name says"))
+
+
+def _wrong(path: Path, what: str) -> str:
+    """The block of a shard is done while its mark is there, which has to go with it."""
+    table = path.parent.parent.name
+    mark = next((one.mark.name for one in schema.SHARDS if table in [held.name for held in one.tables]), table)
+    beside = path.parents[2] / mark / path.parent.name / path.name
+    also = f" and {beside}" if mark != table and _SHARD.fullmatch(path.name) else ""
     return (
-        f"{path} is damaged or was not written by ganaudit (schema version {SCHEMA_VERSION}); "
-        "delete it and run the audit again, which makes only what is missing"
+        f"{path} {what}; delete it{also} and run the audit again, which makes only what is missing "
+        "(`ganaudit verify` finds all such files)"
     )
+
+
+def _check_place(
+    path: Path, metadata: pq.FileMetaData, key: str, block: tuple[int, int], groups: Sequence[int] | None = None
+) -> None:
+    """Raises AuditError for rows of another key or of other images, by their statistics."""
+    try:
+        what = misplaced(metadata, key, block, groups)
+    except (ValueError, pa.ArrowException) as error:
+        raise AuditError(unreadable(path)) from error
+    if what is not None:
+        raise unsound(path, what)
 
 
 def _checked(pattern: re.Pattern[str], value: str, what: str) -> str:

@@ -167,7 +167,7 @@ RUN_NOTES = Table(
     "sentence that a study says of a run before its findings",
     (
         RUN,
-        Column("study", STRING, "The study."),
+        Column("study", STRING, "The study that says it."),
         Column("stage", STRING, "The stage that found it out."),
         Column("note", STRING, "What a reader of the findings has to know, in one sentence."),
     ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
-from ganaudit.errors import RequestError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.store import Store
 from ganaudit.records.tables import RUN_SOURCES
 
@@ -25,7 +26,10 @@ class Source:
 
 
 def sources_of(store: Store, run: str) -> list[Source]:
-    """The sources of a run in the order of its audit file. Raises RequestError where they were not parsed by one parser."""
+    """The sources of a run in the order of its audit file. Raises RequestError where they were not parsed by one parser.
+
+    Raises AuditError where two blocks hold the same images.
+    """
     path = store.run_sources(run)
     if not path.is_file():
         raise RequestError(f"there is no run {run!r} in {store.path}")
@@ -34,6 +38,10 @@ def sources_of(store: Store, run: str) -> list[Source]:
         end = row["first"] + row["count"]
         blocks = sorted(store.finished_blocks(row["key"]))
         used = tuple((first, last) for first, last in blocks if first < end and last >= row["first"])
+        for before, after in pairwise(used):
+            if after[0] <= before[1]:
+                paths = " and ".join(map(str, store.files_of("images", row["key"], [before, after])))
+                raise AuditError(f"{paths} hold the same images; `ganaudit verify` says which of them is wrong")
         sources.append(Source(row["role"], row["source"], row["key"], row["parser_key"], row["first"], row["count"], used))
     if len({source.parser_key for source in sources}) > 1:
         names = " and ".join(repr(source.name) for source in sources)

@@ -38,7 +38,7 @@ def write(
     and AuditError where the disk is full or fails.
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(_with_footer(table.conform(rows), footer), sink, compression="zstd")
+    pq.write_table(_with_footer(table.conform(rows), footer), sink, compression="zstd", write_page_checksum=True)
     with writing(path), temporary_file(temporary, path.stem) as unfinished:
         for folder in (temporary, path.parent):
             folder.mkdir(parents=True, exist_ok=True)

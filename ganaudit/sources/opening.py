@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,10 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import factory, images, weights
-from ganaudit.datasets.masks import fitted
+from ganaudit import factory, images, trial
+from ganaudit.datasets.contents import Contents
+from ganaudit.datasets.masks import MasksDataset, fitted
+from ganaudit.datasets.own import OwnDataset
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
+from ganaudit.foreign_code import asking
 from ganaudit.generators.opening import OpenGenerator, open_generator
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, read_shape
@@ -23,7 +27,6 @@ from ganaudit.parsers.opening import OpenParser
 from ganaudit.registry import opener
 from ganaudit.sources.roles import GENERATED, OWN, TRUTH, Asked
 from ganaudit.spec import AnySource, AuditSpec, FactorySource, FolderSource, MasksSource, VillageSource, WeightsSource
-from ganaudit.state import state_digest
 from ganaudit.village.classes import NAMES as VILLAGE_CLASSES
 
 Fit = images.Fit
@@ -43,7 +46,7 @@ class Batch:
     digests: Sequence[str | None]
     clusters: Sequence[str | None]
     tags: Sequence[str | None]
-    labels: NDArray[np.int64] | None = None
+    labels: NDArray[np.int16] | None = None
     truth: NDArray[np.int64] | None = None
 
 
@@ -91,11 +94,27 @@ def open_source(role: Asked, spec: AuditSpec, parser: OpenParser, device: str) -
         return GeneratorSource(own, parser, asked, "stretch")  # all of an own sample is to be found again
     if role.role == TRUTH and isinstance(asked, VillageSource) and asked.seed is None:
         asked = asked.model_copy(update={"seed": TRUTH_SEED})
-    dataset = _dataset(asked, spec, parser, generated)
-    made_by = _made_by(asked, spec, dataset) if isinstance(asked, FactorySource) else {}
+    made_by: Mapping[str, Any] = {}
+    if isinstance(asked, FactorySource):
+        dataset, made_by = _own(asked, spec, parser)
+    else:
+        dataset = _dataset(asked, spec, parser, generated)
     if role.role == TRUTH:
         _check_truth(asked, parser)
-    return DatasetSource(dataset, asked, parser, made_by, truth=role.role == TRUTH, through=role.through)
+    source = DatasetSource(dataset, asked, parser, made_by, truth=role.role == TRUTH, through=role.through)
+    _check_room(asked, source.shape, spec.sample.batch)
+    return source
+
+
+def _check_room(asked: AnySource, shape: tuple[int, ...], batch: int) -> None:
+    """Raises RequestError where a batch of 8-bit images or label maps of one shape is more than BATCH_BYTES."""
+    fits = BATCH_BYTES // max(1, int(np.prod(shape)))
+    if batch > fits:
+        raise RequestError(
+            f"source {asked.name!r}: {batch} images or label maps of {shape[0]:,} x {shape[1]:,} pixels take more than "
+            f"{BATCH_BYTES >> 30} GB; make them smaller (resize, or size of label maps) or set sample.batch to "
+            f"{1 << max(0, fits.bit_length() - 1)}"
+        )
 
 
 def _check_truth(asked: AnySource, parser: OpenParser) -> None:
@@ -110,16 +129,21 @@ def _check_truth(asked: AnySource, parser: OpenParser) -> None:
         raise RequestError(f"truth {asked.name!r}: the parser does not say which resolution it wants; give it one")
 
 
-def _made_by(asked: FactorySource, spec: AuditSpec, dataset: Dataset) -> dict[str, Any]:
-    """What a user's own collection adds to its recipe: the factory's source, options and weights, and its state."""
-    try:
-        canonical(dict(dataset.recipe()))
-    except Exception as error:
-        raise RequestError(f"{asked.kind}: recipe() is a mapping that JSON can hold: {error}") from error
-    found = {"state": state_digest(dataset), "code": factory.recipe(asked.kind, spec.folder, asked.options)}
-    if asked.weights is not None:
-        found["weights"] = weights.digest(weights.locate(asked.weights, spec.folder))
-    return found
+def _own(asked: FactorySource, spec: AuditSpec, parser: OpenParser) -> tuple[Dataset, Mapping[str, Any]]:
+    """A user's own collection, and what it adds to its recipe: the factory's source, options and weights, and its state."""
+    made = factory.make(asked, spec.folder, by_what_it_holds=False)
+    with asking(spec.folder, asked.kind):
+        if not isinstance(made.object, Dataset):
+            raise RequestError(f"{asked.kind}: a dataset has __len__, image(index) and recipe()")
+        dataset = OwnDataset(made.object, asked.kind, asked.count, resized=bool(asked.resize or parser.resolution))
+        try:
+            canonical(dict(dataset.recipe()))
+        except Exception as error:
+            raise RequestError(f"{asked.kind}: recipe() is a mapping that JSON can hold: {error}") from error
+        made_by = {**made.content, "code": made.recipe}
+        attempt = partial(trial.try_dataset, dataset, asked.kind, asked.threads)
+        trial.once([made_by, dict(dataset.recipe()), asked.threads], attempt)
+    return dataset, made_by
 
 
 def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: bool) -> Dataset:
@@ -138,17 +162,8 @@ def _dataset(asked: AnySource, spec: AuditSpec, parser: OpenParser, generated: b
     elif isinstance(asked, MasksSource):
         opened = opener("datasets", "masks")(
             spec.path(asked.path), None if asked.labels is None else spec.path(asked.labels), suffix=asked.suffix,
-            void=asked.void, size=asked.size, seed=asked.seed, cache=cache,
+            void=asked.void, offset=asked.offset, size=asked.size, seed=asked.seed, cache=cache,
         )  # fmt: skip
-    elif isinstance(asked, FactorySource):
-        keywords = dict(asked.options)
-        if asked.weights is not None:
-            path = weights.locate(asked.weights, spec.folder)
-            weights.verified(path, asked.sha256)
-            keywords["weights"] = str(path)
-        opened = opener("datasets", asked.kind)(asked.kind, spec.folder, keywords)
-        if not isinstance(opened, Dataset):
-            raise RequestError(f"{asked.kind}: a dataset has __len__, image(index) and recipe()")
     else:
         raise RequestError(f"source {asked.name!r}: kind {asked.kind!r} is no collection of images")
     found: Dataset = opened
@@ -174,7 +189,6 @@ class DatasetSource:
         through: int | None = None,
     ) -> None:
         self.kind = asked.kind
-        self._foreign = isinstance(asked, FactorySource)
         self._dataset = dataset
         self._truth, self._through = truth, through
         self._masks = isinstance(asked, MasksSource) and not truth
@@ -188,41 +202,49 @@ class DatasetSource:
         role = {"truth": TRUTH_VERSION} if truth else {"through": through} if through is not None else {}
         self.recipe = {"source": recipe, "size": self._size, "how": self._how, **role}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
+        contents = getattr(dataset, "contents", None)
+        self.notes = tuple(contents.sentences()) if isinstance(contents, Contents) else ()
+        self._void_is_free = isinstance(asked, MasksSource) and asked.void is None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Bytes along each axis of one image, or of one label map where those alone are counted; () where unknown."""
+        if not self._masks:
+            return () if self._size is None else (*self._size, 3)
+        assert isinstance(self._dataset, MasksDataset)
+        try:
+            return (*self._dataset.label_size, 2)
+        except ImageError:
+            return ()
 
     def read(self, indices: Sequence[int]) -> Batch:
         """Images `indices` of the collection's order."""
         read = [self._one(index) for index in indices]
-        good = [image for image in read if isinstance(image, Image)]
-        errors = [None if isinstance(image, Image) else str(image) for image in read]
+        good = [each[0] for each in read if not isinstance(each, str)]
+        shape: tuple[int, ...] = (1, 1) if self._masks else self._size or (good[0].pixels.shape[:2] if good else (1, 1))
+        pixels = np.zeros((len(read), *shape, 3), dtype=np.uint8)
+        labels = truth = None
         if self._masks:
-            pixels = torch.zeros((len(read), 1, 1, 3), dtype=torch.uint8)
             shape = next((image.labels.shape for image in good if image.labels is not None), (1, 1))
-            labels = np.zeros((len(read), *shape), dtype=np.int64)
-            for place, image in enumerate(read):
-                if isinstance(image, Image) and image.labels is not None:
-                    labels[place] = image.labels
-        else:
-            size = self._size or (good[0].pixels.shape[:2] if good else (1, 1))
-            stacked = np.zeros((len(read), *size, 3), dtype=np.uint8)
-            for place, image in enumerate(read):
-                if isinstance(image, Image):
-                    stacked[place] = image.pixels
-            pixels, labels = torch.from_numpy(stacked), None
-        truth = None
+            labels = np.zeros((len(read), *shape), dtype=np.int16)
         if self._truth:
             truth = np.zeros(pixels.shape[:3], dtype=np.int64)
-            for place, image in enumerate(read):
-                if isinstance(image, Image) and image.labels is not None:
-                    truth[place] = image.labels
+        for place, each in enumerate(read):
+            if isinstance(each, str):
+                continue
+            pixels[place] = each[0].pixels
+            for maps in (labels, truth):
+                if maps is not None and each[0].labels is not None:
+                    maps[place] = each[0].labels
         return Batch(
             names=[
-                image.name if isinstance(image, Image) else self._name(index)
-                for image, index in zip(read, indices, strict=True)
+                self._name(index) if isinstance(each, str) else each[0].name
+                for each, index in zip(read, indices, strict=True)
             ],
-            pixels=pixels, errors=errors,
-            digests=[images.digest(image.pixels) if isinstance(image, Image) else None for image in read],
-            clusters=[image.cluster if isinstance(image, Image) else None for image in read],
-            tags=[image.label if isinstance(image, Image) else None for image in read],
+            pixels=torch.from_numpy(pixels), errors=[each if isinstance(each, str) else None for each in read],
+            digests=[None if isinstance(each, str) else each[1] for each in read],
+            clusters=[None if isinstance(each, str) else each[0].cluster for each in read],
+            tags=[None if isinstance(each, str) else each[0].label for each in read],
             labels=labels, truth=truth,
         )  # fmt: skip
 
@@ -230,31 +252,19 @@ class DatasetSource:
         """Image `index` as people look at it."""
         return self._dataset.image(index)
 
-    def _image(self, index: int) -> Image:
-        try:
-            return self._dataset.image(index)
-        except (ImageError, OSError, MemoryError):
-            raise
-        except Exception as error:
-            if not self._foreign:
-                raise
-            raise AuditError(f"the dataset raised {type(error).__name__} at image {index}: {error}") from error
-
     def _name(self, index: int) -> str:
         name = getattr(self._dataset, "name", None)
         return str(name(index)) if callable(name) else f"image {index}"
 
-    def _one(self, index: int) -> Image | ImageError:
+    def _one(self, index: int) -> tuple[Image, str] | str:
+        """An image at the parser's resolution with its digest, or why it is set aside: not the error, which would keep what was
+        decoded in memory. Where label maps alone are counted, one pixel of it is left."""
         try:
-            image = self._image(index)
-            if self._masks or self._truth:
-                unknown = set(np.unique(image.labels).tolist()) - self._names if image.labels is not None else set()
-                if unknown:
-                    raise ImageError(f"{image.name}: its label map holds {sorted(unknown)[:5]}, no class ids of the parser")
+            image = self._dataset.image(index)
+            if (self._masks or self._truth) and image.labels is not None:
+                self._check_labels(image.name, image.labels)
             if self._masks:
-                return image
-            if image.pixels.dtype != np.uint8 or image.pixels.ndim != 3 or image.pixels.shape[2] != 3:
-                raise ImageError(f"{image.name} is {image.pixels.dtype} {image.pixels.shape}, not uint8 (H, W, 3)")
+                return replace(image, pixels=np.zeros((1, 1, 3), np.uint8)), images.digest(image.pixels)
             if self._size is not None:
                 pixels = images.resize(image.pixels, self._size, self._how)
                 labels = None
@@ -264,10 +274,19 @@ class DatasetSource:
             if self._through is not None:
                 image = replace(image, pixels=through(image.pixels, self._through))
         except ImageError as error:
-            return error
-        return image
+            return str(error)
+        return image, images.digest(image.pixels)
+
+    def _check_labels(self, name: str, labels: NDArray[np.integer[Any]]) -> None:
+        unknown = sorted(set(np.unique(labels).tolist()) - self._names)
+        if unknown:
+            void = self._void_is_free and unknown in ([255], [65_535])
+            advice = f"; if it means that there is no label, set void: {unknown[0]}" if void else ""
+            raise ImageError(f"{name}: its label map holds {unknown[:5]}, no class ids of the parser{advice}")
 
 
+BATCH_BYTES = 2**32
+"""Of the images or label maps of a batch: more is a mistake in the audit file, not a need."""
 TRUTH_SEED = 5
 """Of village scenes with their labels, where the audit file names none: not those of the real side."""
 TRUTH_VERSION = 1
@@ -322,7 +341,7 @@ class GeneratorSource:
         try:
             state = self._opened.generator.latents(self._opened.seed, torch.tensor(indices))
             image = self._opened.generator.run(state)["image"]
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, AuditError):
             raise
         except Exception as error:
             raise AuditError(

@@ -30,6 +30,8 @@ class PlannedSource:
     """(first, last) of every block that the run uses."""
     first: int = 0
     """Index of the first image that the run uses."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the findings should know of where the images lie, in sentences."""
 
     @property
     def role(self) -> str:
@@ -51,6 +53,15 @@ class Plan:
     parser_key: str
     classes: tuple[ClassInfo, ...]
     sources: tuple[PlannedSource, ...]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of the folders that the images lie in, each folder once."""
+        said: dict[str, str] = {}
+        for source in self.sources:
+            for note in source.notes:
+                said.setdefault(note, source.name)
+        return [f"{name!r}: {note}." for note, name in said.items()]
 
     @property
     def where(self) -> str:

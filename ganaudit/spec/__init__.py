@@ -1,5 +1,6 @@
 """The audit file: its parts, loading, mistakes."""
 
+from ganaudit.spec.fields import MAX_SIDE as MAX_SIDE
 from ganaudit.spec.file import load as load
 from ganaudit.spec.file import parse as parse
 from ganaudit.spec.file import with_store as with_store

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fnmatch
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from glob import glob
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ganaudit.paths import checked
 
 CARD, METADATA, FILE_NAME = "card", "metadata", "file name"
 """Where a step is read from, in this order: a training's steps all come from the first that every file has."""
@@ -16,6 +21,12 @@ STEP_NAMES = ("iterations", "step", "training_step", "global_step", "iteration",
 
 LABELS = ("step", "steps", "iter", "iters", "iteration", "iterations", "it", "kimg", "epoch")
 """Words that stand before a step in a file name."""
+
+MOST_ENTRIES, LONGEST = 200_000, 20.0
+"""Files and folders that a pattern may look through, and seconds that it may take."""
+
+MOST_CHECKPOINTS = 1_000
+"""Generators that one pattern may become."""
 
 SHOWN = 5
 """Names that a sentence lists before it counts the rest."""
@@ -27,7 +38,11 @@ def is_pattern(weights: Any, folder: Path) -> bool:
     """Whether `weights` names files by a pattern: it holds *, ? or [, and no file has that very name."""
     if not isinstance(weights, str) or weights.startswith("builtin:") or not _GLOB.search(weights):
         return False
-    return not (folder / Path(weights).expanduser()).is_file()
+    try:
+        checked(weights)
+    except ValueError:
+        return False  # the key's own check says what is wrong
+    return not (folder / Path(weights).expanduser()).exists()
 
 
 def expanded(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list[tuple[str, str]]]:
@@ -69,10 +84,15 @@ def _each(asked: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
         if asked.get(key) is not None:
             raise ValueError(f"a pattern names several files and {key} is said of each by its own; leave {key} out")
     pattern, name = str(asked["weights"]), str(asked.get("name", "checkpoint"))
-    files = [Path(file) for file in glob(str(folder / Path(pattern).expanduser()), recursive=True)]
-    files = sorted(file for file in files if file.is_file())
+    there = _fitting(pattern, folder)
+    own = ":" in str(asked.get("kind"))
+    files = [file for file in there if file.is_file()] or [file for file in there if own and file.is_dir()]
     if not files:
         raise ValueError(_nothing(pattern, folder))
+    if len(files) > MOST_CHECKPOINTS:
+        raise ValueError(
+            f"{pattern!r} fits {len(files):,} files, each a generator of its own; name {MOST_CHECKPOINTS:,} or fewer"
+        )
     steps, source = steps_of(files)
     twice = next((step for step in steps if steps.count(step) > 1), None)
     if twice is not None:
@@ -86,6 +106,71 @@ def _each(asked: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
          "training": name}
         for step, file in sorted(zip(steps, files, strict=True))
     ]  # fmt: skip
+
+
+def _fitting(pattern: str, folder: Path) -> list[Path]:
+    """Files and folders that fit a pattern, sorted, as `glob` finds them; the walk is bounded. Raises ValueError."""
+    try:
+        whole = folder / Path(pattern).expanduser()
+        parts = whole.parts
+        fixed = next(place for place, part in enumerate(parts) if _GLOB.search(part))
+        walk = _Walk(pattern, time.monotonic() + LONGEST)
+        return sorted({Path(found) for found in walk.below(str(Path(*parts[:fixed])), parts[fixed:])})
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"pattern {_short(pattern)} names no place: {getattr(error, 'strerror', None) or error}") from None
+    except StopIteration:
+        return []
+
+
+@dataclass
+class _Walk:
+    """A search for files that ends: after so many entries, or at a time."""
+
+    pattern: str
+    until: float
+    entries: int = 0
+
+    def below(self, base: str, parts: Sequence[str]) -> Iterator[str]:
+        """What is at `base`, or below it where there are parts left to fit."""
+        if not parts:
+            yield base
+            return
+        part, rest = parts[0], parts[1:]
+        if not _GLOB.search(part):
+            following = os.path.join(base, part)
+            if os.path.lexists(following):
+                yield from self.below(following, rest)
+            return
+        if part == "**":
+            yield from self.below(base, rest)
+        for entry in self._inside(base):
+            if entry.name.startswith(".") and not part.startswith("."):
+                continue
+            if part == "**":
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self.below(entry.path, parts)
+                elif not rest:
+                    yield entry.path
+            elif fnmatch.fnmatch(entry.name, part):
+                yield from self.below(entry.path, rest)
+
+    def _inside(self, base: str) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(base) as listing:
+                for entry in listing:
+                    self.entries += 1
+                    if self.entries > MOST_ENTRIES or time.monotonic() > self.until:
+                        raise ValueError(
+                            f"{self.pattern!r} has more than {min(self.entries, MOST_ENTRIES):,} files and folders to look "
+                            "through; name the folder that the checkpoints are in"
+                        )
+                    yield entry
+        except (PermissionError, NotADirectoryError, FileNotFoundError):
+            return
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:80] + "…")
 
 
 def steps_of(files: Sequence[Path]) -> tuple[list[int], str]:
@@ -120,6 +205,8 @@ def metadata_step(file: Path) -> int | None:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if not file.is_file():
+            return None
         with safe_open(file, framework="numpy") as opened:
             return _step(opened.metadata() or {})
     except (SafetensorError, OSError, ValueError):
@@ -130,9 +217,9 @@ def _step(said: Mapping[str, Any]) -> int | None:
     """The first whole number under one of the names of a step."""
     for name in STEP_NAMES:
         value = said.get(name)
-        if isinstance(value, str) and value.strip().isdigit():
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18:
             return value
     return None
 
@@ -160,7 +247,10 @@ def _nothing(pattern: str, folder: Path) -> str:
     plain = next(parent for parent in whole.parents if not _GLOB.search(str(parent)))
     if not plain.is_dir():
         return f"no file fits {pattern!r}: there is no folder {plain.resolve()}"
-    there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in plain.iterdir())
+    try:
+        there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in plain.iterdir())
+    except OSError as error:
+        return f"no file fits {pattern!r}: {plain.resolve()} cannot be read: {error.strerror}"
     return f"no file fits {pattern!r}: {plain.resolve()} holds {_listed(there) if there else 'nothing'}"
 
 

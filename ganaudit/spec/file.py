@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from ganaudit.errors import RequestError
+from ganaudit.paths import request, resolved, shown
+from ganaudit.spec import document
 from ganaudit.spec.checkpoints import expanded
 from ganaudit.spec.mistakes import nearest
 from ganaudit.spec.models import (
@@ -32,40 +34,18 @@ from ganaudit.spec.models import (
 )
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """Safe YAML in which a key may stand once in a mapping: of two, one would be lost in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: list[Any] = []
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands here twice", key_node.start_mark)
-            seen.append(key)
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path | str, store: Path | str | None = None) -> AuditSpec:
     """The audit file at `path`; `store` replaces its own. Raises RequestError listing every mistake."""
-    path = Path(path)
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)
-    except FileNotFoundError:
-        raise RequestError(f"audit file {path} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"audit file {path} cannot be read: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that no calendar has
-        raise RequestError(f"audit file {path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise RequestError(f"audit file {path} holds no keys; it needs name, parser, real and generators")
-    data.setdefault("folder", str(path.resolve().parent))
+    path = request(path, "audit file")
+    data = document.read(path)
+    data.setdefault("folder", str(resolved(path, "audit file").parent))
     spec = parse(data, str(path))
     return spec if store is None else with_store(spec, store)
 
 
 def with_store(spec: AuditSpec, store: Path | str) -> AuditSpec:
     """`spec` with its records in `store` (from the current folder where that is relative)."""
-    return spec.model_copy(update={"store": Path(store).expanduser().resolve()})
+    return spec.model_copy(update={"store": resolved(request(store, "the store"), "the store")})
 
 
 def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
@@ -74,6 +54,7 @@ def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
     found: dict[str, list[str]] = {}
     try:
         spec = AuditSpec.model_validate(whole)
+        wrong += _missing_files(spec)
         if not wrong:
             return spec
     except ValidationError as error:
@@ -89,6 +70,14 @@ def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
     lines = [f"{path}: {', or '.join(messages)}".lstrip(": ") for path, messages in found.items()]
     heading = f"{where} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
     raise RequestError("\n".join([heading, *(f"  {line}" for line in lines)])) from None
+
+
+def _missing_files(spec: AuditSpec) -> list[tuple[str, str]]:
+    """Files that are opened late, after hours perhaps, and can be looked for now."""
+    weights = spec.invert.perceptual_weights if spec.invert is not None else None
+    if weights is None or spec.path(weights).is_file():
+        return []
+    return [("invert.perceptual_weights", f"there is no file {spec.path(weights)}")]
 
 
 def _in_the_file(detail: dict[str, Any], places: Sequence[int]) -> dict[str, Any]:
@@ -110,6 +99,8 @@ def _mistake(detail: dict[str, Any]) -> tuple[str, str]:
     kind, message = detail["type"], detail["msg"]
     if kind == "extra_forbidden":
         return path, f"unknown key{nearest(str(keys[-1]), _siblings(detail['loc']))}"
+    if kind == "invalid_key":
+        return path, f"a key is a word, not {_word(detail['input'])}; write it in quotes where it is meant"
     if kind == "missing":
         return path, "missing"
     if kind == "union_tag_invalid":
@@ -118,10 +109,35 @@ def _mistake(detail: dict[str, Any]) -> tuple[str, str]:
     if kind == "union_tag_not_found":
         return f"{path}.kind", "missing; every source and parser has one"
     plain = message.removeprefix("Value error, ").replace("tuple", "list").replace("dictionary", "mapping")
-    return path, plain
+    return path, plain + _as_read(kind, detail.get("input"))
 
 
-_BRANCH = re.compile(r"constrained-|literal\[|tuple\[|list\[|dict\[|int$|float$|str$|\[key\]")
+def _as_read(kind: str, value: Any) -> str:
+    """What YAML made of an unquoted value, where a text was meant; a short value that is no number, where one was."""
+    if kind in ("string_type", "path_type") and not isinstance(value, Mapping | list | tuple):
+        if value is None:
+            return "; it has no value (for the word itself, write it in quotes)"
+        return f"; it was read as {_word(value)}, so write it in quotes where it is a text"
+    if kind in ("int_parsing", "float_parsing", "int_from_float", "int_type", "float_type", "literal_error", "finite_number"):
+        return f"; it was read as {_word(value)}"
+    return ""
+
+
+def _word(value: Any) -> str:
+    """A value with the type that YAML gave it."""
+    kinds = {int: "the number", float: "the number", str: "the text"}
+    kinds |= {date: "the date", datetime: "the time", list: "a list", dict: "a mapping", tuple: "a list"}
+    kind = kinds.get(type(value), type(value).__name__)
+    if isinstance(value, bool):
+        return "the yes-or-no value " + str(value).lower()
+    if value is None:
+        return "nothing"
+    if isinstance(value, list | dict | tuple):
+        return kind
+    return f"{kind} {shown(value) if isinstance(value, str) else shown(str(value))[1:-1]}"
+
+
+_BRANCH = re.compile(r"constrained-|function-|literal\[|tuple\[|list\[|dict\[|int$|float$|str$|\[key\]")
 """What pydantic puts into a place to say which of several types it tried."""
 
 

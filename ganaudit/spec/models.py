@@ -18,12 +18,10 @@ from pydantic import (
     model_validator,
 )
 
+from ganaudit import paths
+from ganaudit.errors import RequestError
+from ganaudit.spec.fields import Count, Decimal, Name, PathText, Photos, Place, Probability, Seed, Side, Size, Step, Whole
 from ganaudit.spec.mistakes import nearest
-
-Size = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
-Count = Annotated[int, Field(gt=1, le=2**40)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 def _json(options: dict[str, Any]) -> dict[str, Any]:
@@ -37,6 +35,7 @@ def _json(options: dict[str, Any]) -> dict[str, Any]:
 
 
 Options = Annotated[dict[str, Any], AfterValidator(_json)]
+Files = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
 
 
 class Part(BaseModel):
@@ -52,7 +51,7 @@ class Source(Part):
     """What people call it. Names live in the run, never in the records."""
     count: Count | None = None
     """Images to audit; a collection's default is all of them, a generator's is `sample.count`."""
-    heldout: Annotated[int, Field(gt=0)] | None = None
+    heldout: Photos | None = None
     """Of the real side alone: so many images after those counted, which no generator was trained on, are inverted."""
 
 
@@ -60,7 +59,7 @@ class VillageSource(Source):
     """The built-in world, drawn by seed; with a prevalence changed it is a generator whose omission is known."""
 
     kind: Literal["village"]
-    seed: int | None = None
+    seed: Seed | None = None
     """Default: 0 for the real side, 5 for a truth, `sample.seed` for a generator."""
     prevalence: dict[str, Probability] = {}
     style: Literal["plain", "redrawn"] = "plain"
@@ -73,8 +72,8 @@ class FolderSource(Source):
     """Image files below a folder, recursive, sorted, then shuffled by the seed."""
 
     kind: Literal["folder"]
-    path: Path
-    seed: int = 0
+    path: Place
+    seed: Seed = 0
     resize: Size | None = None
     """Side, or [height, width], in pixels; default: what the parser wants."""
     how: Literal["crop", "stretch"] = "crop"
@@ -85,23 +84,25 @@ class MasksSource(Source):
     """Images whose label maps were made elsewhere: a label PNG beside each image."""
 
     kind: Literal["masks"]
-    path: Path
-    labels: Path | None = None
+    path: Place
+    labels: Place | None = None
     """Folder of label maps with the images' relative names; default: beside the images."""
-    suffix: str = ".labels.png"
-    void: Annotated[int, Field(ge=0)] | None = None
+    suffix: PathText = ".labels.png"
+    void: Annotated[Whole, Field(ge=0, le=65_535)] | None = None
     """A label value that means `no label`; it becomes class 0."""
-    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
+    offset: Annotated[Whole, Field(ge=0, le=32_767)] = 0
+    """Added to all other values: 1 where the label maps count classes from 0, which is void here."""
+    size: tuple[Side, Side] | None = None
     """[height, width] to which label maps are resampled (nearest); default: they must all have one size."""
-    seed: int = 0
+    seed: Seed = 0
 
 
 class TrainedSource(Source):
     """What is known of a generator's training."""
 
-    step: Annotated[int, Field(ge=0)] | None = None
+    step: Step | None = None
     """The training step of the weights; default: what their card or metadata says."""
-    step_from: str | None = None
+    step_from: Name | None = None
     """Where a pattern's steps were read from: card, metadata, file name."""
     training: Name | None = None
     """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
@@ -111,7 +112,7 @@ class WeightsSource(TrainedSource):
     """A generator of a known family, with its weights."""
 
     kind: Literal["dcgan", "progan", "stylegan"]
-    weights: str
+    weights: PathText
     """A file, or builtin:NAME; a pattern such as ckpt/*.safetensors: one generator for each file."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """The weights file must have this digest."""
@@ -121,10 +122,14 @@ class FactorySource(TrainedSource):
     """Your own: `module:factory`, found beside the audit file."""
 
     kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    weights: str | None = None
+    weights: PathText | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     options: Options = {}
-    """Keyword arguments of the factory; `weights` is passed too where it is given."""
+    """Keyword arguments of the factory; `weights` and `files` are passed too where they are given."""
+    files: Files = ()
+    """More files or folders that it is made of: their content enters the key."""
+    threads: Literal[1] | None = None
+    """1: it is called by one thread at a time; default: by several at once."""
     resize: Size | None = None
     how: Literal["crop", "stretch"] = "crop"
 
@@ -133,7 +138,7 @@ class UnetParser(Part):
     """The UNet family; its classes are in the weights file."""
 
     kind: Literal["unet"]
-    weights: str
+    weights: PathText
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
 
@@ -141,7 +146,7 @@ class MasksParser(Part):
     """No network: every source is of kind `masks`, and this names the classes of its label maps."""
 
     kind: Literal["masks"]
-    classes: dict[int, Name] | list[Name]
+    classes: Annotated[dict[Whole, Name] | list[Name], Field(max_length=4096)]
     """{id: name}, or names whose ids are 1, 2, 3 …; 0 is void."""
 
 
@@ -149,9 +154,13 @@ class FactoryParser(Part):
     """Your own parser: `module:factory`, found beside the audit file."""
 
     kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    weights: str | None = None
+    weights: PathText | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     options: Options = {}
+    files: Files = ()
+    """More files or folders that it is made of: their content enters the key."""
+    threads: Literal[1] | None = None
+    """1: it is called by one thread at a time; default: by several at once."""
 
 
 def _kind(value: Any) -> str | None:
@@ -191,12 +200,16 @@ AnyParser = UnetParser | MasksParser | FactoryParser
 TAGS = {"village", "folder", "masks", "module:factory", "dcgan", "progan", "stylegan", "unet"}
 
 
+BATCH_BYTES = 10**9
+"""Of a batch of 8-bit images: as numbers of 32 bits, and inside a parser, it takes many times that."""
+
+
 class Sample(Part):
     """How generators are sampled."""
 
     count: Count = 4000
-    seed: int = 1
-    batch: Annotated[int, Field(gt=0, le=1024)] = 64
+    seed: Seed = 1
+    batch: Annotated[Whole, Field(gt=0, le=1024)] = 64
     """Images a batch; divides 1,024."""
 
     @model_validator(mode="after")
@@ -209,18 +222,18 @@ class Sample(Part):
 class Decide(Part):
     """Where findings draw their lines."""
 
-    alpha: Annotated[float, Field(gt=0.0, le=0.5)] = 0.05
+    alpha: Annotated[Decimal, Field(ge=1e-6, le=0.5)] = 0.05
     """Share of wrong verdicts that is accepted; intervals are at 1 - alpha."""
-    dropped: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    dropped: Annotated[Decimal, Field(gt=0.0, lt=1.0)] = 0.1
     """A class is dropped when it is beyond doubt made less than this share of what real images hold."""
-    reduced: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    reduced: Annotated[Decimal, Field(gt=0.0, lt=1.0)] = 0.8
     """Reduced below this share; between reduced and increased it is equivalent."""
-    increased: Annotated[float, Field(gt=1.0)] = 1.25
+    increased: Annotated[Decimal, Field(gt=1.0, le=1e6)] = 1.25
     """Increased above this."""
-    permutations: Annotated[int, Field(ge=0, le=100_000)] = 99
+    permutations: Annotated[Whole, Field(ge=0, le=100_000)] = 99
     """Permutations for the p-value of the distance; 0: none."""
 
-    presence: Annotated[float, Field(ge=0.0, lt=100.0)] = 0.1
+    presence: Annotated[Decimal, Field(ge=0.0, lt=100.0)] = 0.1
     """A class is present in an image from this percentage of its pixels on, and never below 4 pixels."""
 
     @model_validator(mode="after")
@@ -246,36 +259,80 @@ def _both_sides(value: Any) -> Any:
 Method = Literal["latent", "encoder", "layered", "encoder+latent", "layered+latent", "layerwise", "feature"]
 
 
+Perceptual = Literal[
+    "none",
+    "pyramid",
+    "lpips-alex",
+    "lpips-vgg",
+    "lpips-squeeze",
+    "vgg16",
+    "vgg16-raw",
+    "vgg16-raw-mse",
+    "efficientnet-lite0",
+    "inverter",
+]
+"""`perceptual.KINDS`, and the trained inverter's own estimate of z, which presets alone name."""
+
+
 class Invert(Part):
     """How held-out photos are inverted in each generator."""
 
-    images: Annotated[int, Field(gt=0)] = 200
+    images: Photos = 200
     """About how many; more where a class would be in too few, fewer where there are not as many."""
-    own: Annotated[int, Field(ge=8)] = 64
+    own: Annotated[Whole, Field(ge=8, le=100_000)] = 64
     """About how many own samples of each generator, of eight times as many, more where a class would be in too few: they show
     what the search can find. The first so many set the residuals' penalty."""
-    masked: Annotated[int, Field(ge=0)] = 8
+    masked: Annotated[Whole, Field(ge=0, le=100_000)] = 8
     """Own samples that are also inverted with a patch greyed out: what is around it should come back."""
     train: RealSpec | None = None
     """Photos that the generators were trained on, as a source of its own: do they come back better than those held out?"""
-    train_images: Annotated[int, Field(gt=0)] = 200
+    train_images: Photos = 200
     """About how many of them."""
+    preset: str | None = None
+    """A reference's exact settings, such as bau-2019: its method, search, losses, penalty and restarts."""
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("layerwise",)
-    layer: str = "auto"
+    layer: Name = "auto"
     """r. auto: the first layers get residuals as long as together they are a quarter of the pixel values or less."""
-    steps: Annotated[int, Field(gt=0)] = 300
-    restarts: Annotated[int, Field(gt=0)] = 1
+    steps: Annotated[Whole, Field(gt=0, le=1_000_000)] = 300
+    restarts: Annotated[Whole, Field(gt=0, le=1000)] = 1
     """Random starts of `latent`."""
-    perceptual: str = "pyramid"
-    perceptual_weights: str | None = None
+    perceptual: Perceptual = "pyramid"
+    perceptual_weights: PathText | None = None
     """A local file of the perceptual network's weights; default: the usual download."""
-    batch: Annotated[int, Field(gt=0)] = 32
+    batch: Annotated[Whole, Field(gt=0, le=1024)] = 32
     inverter: Literal["shipped", "auto"] = "shipped"
     """auto: where none ships for a generator, a small one is trained first, in the store."""
-    inverter_minutes: Annotated[float, Field(gt=0.0)] | None = None
-    """CPU minutes that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
+    inverter_minutes: Annotated[Decimal, Field(gt=0.0, le=7 * 24 * 60)] | None = None
+    """Minutes, by the wall clock, that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
     keep: Literal["latents", "residuals"] = "latents"
     """What is kept of every reconstruction: its latent, or its residuals too."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_preset(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get("preset") is None:
+            return given
+        from ganaudit.inversion.presets import filled
+
+        try:
+            return filled(given)
+        except RequestError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Invert:
+        twice = sorted({method for method in self.methods if self.methods.count(method) > 1})
+        if twice:
+            raise ValueError(f"methods: {', '.join(twice)} stands there twice; once is enough")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_of_a_network(self) -> Invert:
+        if self.perceptual_weights is not None and self.perceptual in ("none", "pyramid", "inverter"):
+            raise ValueError(f"perceptual {self.perceptual!r} has no weights; leave perceptual_weights out")
+        if self.perceptual == "inverter" and self.preset is None:
+            raise ValueError("perceptual 'inverter' stands only in a preset; ask for the preset, such as bau-2019-latent")
+        return self
 
 
 class Run(Part):
@@ -283,11 +340,11 @@ class Run(Part):
 
     runner: Literal["threads", "dask"] = "threads"
     """threads of the command's own process, or the workers of a Dask cluster (`pip install 'ganaudit[dask]'`)."""
-    workers: Annotated[int, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
+    workers: Annotated[Whole, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
     """Blocks worked on at once; auto: one for each core, or one for each GPU. With an address: workers that must be there."""
     address: Annotated[str, Field(min_length=1)] | None = None
     """Of a Dask scheduler, such as tcp://head:8786; default: a cluster on this machine, for the time of the run."""
-    device: str = "auto"
+    device: Name = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the parser. auto: bfloat16 on cpu and cuda, float32 elsewhere; generators run in float32."""
 
@@ -302,7 +359,7 @@ class AuditSpec(Part):
     """One audit: real images, generators, a parser, and how much of each."""
 
     name: Name
-    store: Path = Path("audits")
+    store: Place = Path("audits")
     """The folder that keeps the records."""
     parser: ParserSpec
     real: RealSpec
@@ -322,7 +379,7 @@ class AuditSpec(Part):
     invert: Invert | None = None
     """Held-out photos beside the nearest thing each generator can make; default: none are inverted."""
     run: Run = Run()
-    folder: Path = Path()
+    folder: Place = Path()
     """Where relative paths and modules start from; an audit file's own folder by default."""
 
     @property
@@ -353,6 +410,19 @@ class AuditSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _batches_fit(self) -> AuditSpec:
+        for source in (self.real, *self.generators):
+            resize = getattr(source, "resize", None)
+            height, width = (resize, resize) if isinstance(resize, int) else resize or (0, 0)
+            size = 3 * height * width * self.sample.batch
+            if size > BATCH_BYTES:
+                raise ValueError(
+                    f"source {source.name!r}: a batch of {self.sample.batch} images of {height:,} × {width:,} pixels has "
+                    f"{size / 1e9:.1f} GB, and a parser needs many times that; set resize or sample.batch lower"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _accepted_of_generators(self) -> AuditSpec:
         names = [source.name for source in self.generators]
         for name in self.accept:
@@ -362,4 +432,4 @@ class AuditSpec(Part):
 
     def path(self, value: Path | str) -> Path:
         """`value`, from the audit's folder where it is relative."""
-        return (self.folder / Path(value).expanduser()).resolve()
+        return paths.resolved(self.folder / paths.request(value, "the path"), "the path")

@@ -13,6 +13,8 @@ about.sql, made_by.sql   which store the catalog belongs to (template), and the 
 attach_new.sql, attach.sql, detach.sql   the catalog's file, to write and to read (templates)
 class_stats.sql          a finding (template)
 doubt.sql                the parser's doubt by class (template)
+shared.sql               images that two sources of one run share, or that one repeats
+slice.sql, labelled.sql  the images of a slice (template), and which sources have labels
 used.sql                 the sources of one run, with what their keys stand for
 """
 

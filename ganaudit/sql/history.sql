@@ -65,3 +65,42 @@ SELECT
 FROM run_generators AS which
 JOIN dropped_classes AS found ON found.run = which.run AND found.generator = which.generator
 ORDER BY which.audit, which.training, found.class_id, found.measure, which.started, which.run, which.training_step;
+
+-- What changed from one run to another: every verdict on a class, group or class in a slice that is not the same in both, with its
+-- ratio before and now. A generator or class that only one of them has is NULL on the other side. Against the newest run:
+-- changed_since('RUN', (SELECT run FROM latest_runs WHERE audit = 'AUDIT')).
+CREATE MACRO changed_since(run_before, run_now) AS TABLE
+WITH said AS (
+    SELECT run, generator, class, 'class' AS kind, NULL AS slice, measure, verdict, ratio
+    FROM dropped_classes
+    UNION ALL
+    SELECT run, generator, "group", 'group', NULL, measure, verdict, ratio
+    FROM dropped_groups
+    UNION ALL
+    SELECT run, generator, class, 'class', slice, measure, verdict, ratio
+    FROM dropped_in_slices
+),
+was AS (
+    SELECT *, coalesce(slice, '') AS part
+    FROM said
+    WHERE run = run_before
+),
+now AS (
+    SELECT *, coalesce(slice, '') AS part
+    FROM said
+    WHERE run = run_now
+)
+SELECT
+    generator,
+    class,
+    kind,
+    nullif(part, '') AS slice,
+    measure,
+    was.verdict AS before,
+    now.verdict AS now,
+    was.ratio AS ratio_before,
+    now.ratio AS ratio_now
+FROM was
+FULL JOIN now USING (generator, class, kind, part, measure)
+WHERE was.verdict IS DISTINCT FROM now.verdict
+ORDER BY generator, kind, part, class, measure DESC;

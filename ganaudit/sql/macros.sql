@@ -33,11 +33,23 @@ JOIN images
     AND images.image < run_sources.first + run_sources.count
 WHERE run_sources.run = this_run;
 
+-- Whether a parser sees so many pixels of a class, by its name, in an image: image_holds(parser_key, key, image, 'person').
+CREATE MACRO image_holds(of_parser, of_key, of_image, this_class, least := 4) AS
+    (of_parser, of_key, of_image) IN (
+        SELECT named.parser_key, held.key, held.image
+        FROM class_pixels AS held
+        JOIN classes AS named ON named.class_id = held.class_id
+        WHERE named.name = this_class AND held.pixels >= least
+    );
+
 -- The images of a run for which a condition holds, given as text: any WHERE over the columns of run_images. For one side alone
--- write role = 'generated' OR …; for what they hold, (key, image) IN (SELECT key, image FROM run_class_pixels(…) WHERE …).
+-- write role = 'generated' OR …; for what they hold, holds('person') or holds('person', 100): so many pixels of it.
 -- Run and condition must be constants. (DuckDB runs the text: take it from nobody who may not run SQL of their own.)
 CREATE MACRO run_images_where(this_run, condition) AS TABLE
-FROM query('FROM run_images(''' || replace(this_run, '''', '''''') || ''') WHERE (' || condition || chr(10) || ')');
+FROM query(
+    'FROM run_images(''' || replace(this_run, '''', '''''') || ''') WHERE ('
+    || regexp_replace(condition, '\bholds\s*\(', 'image_holds(parser_key, key, image, ', 'gi') || chr(10) || ')'
+);
 
 -- Every class in every image of a run that was read. percent is of the image's pixels, label_pixels their number.
 CREATE MACRO run_class_pixels(this_run) AS TABLE

@@ -1,12 +1,12 @@
 -- One row per run: a run that has finished has written its row twice, and the finished one counts; after that, the one that
--- says that it was interrupted. Times are UTC.
+-- says that it was interrupted. started and finished are instants (TIMESTAMPTZ): whatever the session's TimeZone, ages are right.
 CREATE VIEW runs AS
 SELECT
     run,
     audit,
     spec,
-    started AT TIME ZONE 'UTC' AS started,
-    finished AT TIME ZONE 'UTC' AS finished,
+    started,
+    finished,
     status,
     versions,
     device,

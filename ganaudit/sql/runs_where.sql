@@ -12,7 +12,7 @@ FROM runs
 LEFT JOIN run_sources AS used ON used.run = runs.run
 WHERE ($audit IS NULL OR runs.audit = $audit)
     AND ($status IS NULL OR runs.status = $status)
-    AND ($since IS NULL OR runs.started >= CAST($since AS TIMESTAMP))
+    AND ($since IS NULL OR runs.started >= CAST($since AS TIMESTAMPTZ))
     AND ($generator IS NULL OR runs.run IN (
         SELECT made.run FROM run_generators AS made WHERE $generator IN (made.generator, made.training)
     ))

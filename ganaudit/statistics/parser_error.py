@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 from scipy.sparse import csr_array
 
-from ganaudit.statistics import excesses
+from ganaudit.statistics import excesses, proportions
 from ganaudit.statistics.moments import Rows
 from ganaudit.statistics.proportions import Floats
 from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED, Lines
@@ -299,10 +299,8 @@ def _share(part: Any, whole: Any) -> Floats:
 
 
 def _exact(part: Floats, whole: Floats, alpha: float) -> tuple[Floats, Floats]:
-    some = whole > 0
-    low = np.where(part > 0, stats.beta.ppf(alpha / 2, np.maximum(part, 1e-9), whole - part + 1), 0.0)
-    high = np.where(part < whole, stats.beta.isf(alpha / 2, part + 1, np.maximum(whole - part, 1e-9)), 1.0)
-    return np.where(some, low, np.nan), np.where(some, high, np.nan)
+    low, high = proportions.exact(part, whole, alpha / 2)
+    return np.where(whole > 0, low, np.nan), np.where(whole > 0, high, np.nan)
 
 
 def _rest(value: Floats, group: int | None) -> Floats:

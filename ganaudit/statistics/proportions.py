@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import special, stats
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +76,16 @@ def limit(real: ArrayLike, n_real: ArrayLike, generated: ArrayLike, n_generated:
     )
     found = bisected(lambda theta: score(x, n, y, m, theta) + d, x.shape)
     return np.where((x == 0) & (d >= 0), np.inf, np.where((y == 0) & (d <= 0), 0.0, found))
+
+
+def exact(part: ArrayLike, whole: ArrayLike, tail: float) -> tuple[Floats, Floats]:
+    """The exact bounds of one proportion (Clopper and Pearson, 1934), `tail` beyond each; 0 and 1 where whole is 0.
+
+    scipy's binomtest gives the same for one pair of whole numbers in 5 ms; these are for many classes at once.
+    """
+    x, n = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
+    low = np.where(x > 0, stats.beta.ppf(tail, np.maximum(x, 1e-9), n - x + 1), 0.0)
+    return low, np.where(x < n, stats.beta.isf(tail, x + 1, np.maximum(n - x, 1e-9)), 1.0)
 
 
 def bisected(falling: Callable[[Floats], Floats], shape: tuple[int, ...]) -> Floats:

@@ -155,7 +155,7 @@ def _tests(real: Held, generated: Held, measure: str, lines: Lines) -> _Tests:
 def _invented(real: Held, generated: Held, measure: str, among: NDArray[np.bool_], alpha: float) -> NDArray[np.bool_]:
     """Whether even the least that the generated images may hold is more than the most that the real ones may.
 
-    Exact bounds of Clopper and Pearson (1934), each at half of alpha over the number of rows asked.
+    Exact bounds, each at half of alpha over the number of rows asked.
     """
     tail = alpha / 2 / max(int(among.sum()), 1)
     if measure == "presence":
@@ -163,7 +163,5 @@ def _invented(real: Held, generated: Held, measure: str, among: NDArray[np.bool_
     else:
         x, n = real.touched / real.area_design, real.n / real.area_design
         y, m = generated.touched / generated.area_design, generated.n / generated.area_design
-    most = np.where(x < n, stats.beta.isf(tail, x + 1, np.maximum(n - x, 1e-9)), 1.0)
-    least = np.where(y > 0, stats.beta.ppf(tail, np.maximum(y, 1e-9), m - y + 1), 0.0)
-    found: NDArray[np.bool_] = least > most
+    found: NDArray[np.bool_] = proportions.exact(y, m, tail)[0] > proportions.exact(x, n, tail)[1]
     return found

@@ -1,14 +1,10 @@
-"""Training a village generator: non-saturating loss with R1, or the Wasserstein loss with gradient penalty.
-
-Non-saturating loss: Goodfellow et al., 2014. R1: Mescheder et al., ICML 2018, lazily as in StyleGAN2 (Karras et al., 2020).
-WGAN-GP: Gulrajani et al., 2017. Under the first loss only, the discriminator sees a batch's standard deviation
-(Karras et al., 2018).
-"""
+"""Training a generator against a discriminator; what is shipped is the running average of the generator's weights."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,10 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganaudit import images
+from ganaudit.datasets.village import VillageDataset
 from ganaudit.generators.protocol import LayeredGenerator
 from ganaudit.random import normals
-from ganaudit.training.loop import batch_indices, scenes
-from ganaudit.village.scene import Prevalence
+from ganaudit.training.data import Data, TrainingImages
+from ganaudit.training.loop import float_weights
+from ganaudit.training.losses import LOSSES
+from ganaudit.village.scene import RESOLUTION, Prevalence
+
+CALIBRATION = 40
+"""Batches of 64 that batch norms are measured anew on."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,11 @@ class AdversarialRecipe:
     """One adversarial training, to the hyperparameter."""
 
     loss: str
-    """`r1` (non-saturating with R1) or `wgan-gp`."""
+    """One of `losses.LOSSES`: `r1` (non-saturating with R1) or `wgan-gp`."""
     prevalence: Prevalence = field(default_factory=Prevalence)
     data_seed: int = 1_000_002
     images: int = 30_000
+    """With prevalence and data_seed: the village's scenes that it is trained on where no other data are given."""
     batch: int = 32
     generator_rate: float = 4e-4
     discriminator_rate: float = 4e-4
@@ -67,18 +71,15 @@ class Discriminator(nn.Module):
         return scores.float()
 
 
-def _discriminator_loss(loss: str, on_real: Tensor, on_fake: Tensor) -> Tensor:
-    if loss == "r1":
-        return F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
-    return on_fake.mean() - on_real.mean()
-
-
 class AdversarialTraining:
-    """A generator against its discriminator; what is shipped is the running average of the generator's weights."""
+    """A generator of 64 pixels against its discriminator. data: the recipe's scenes of the village by default."""
 
-    def __init__(self, generator: LayeredGenerator, recipe: AdversarialRecipe, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, generator: LayeredGenerator, recipe: AdversarialRecipe, seed: int, device: torch.device, data: Data | None = None
+    ) -> None:  # fmt: skip
         torch.manual_seed(seed)
-        self.recipe, self.seed, self.device = recipe, seed, device
+        self.recipe, self.seed, self.device, self.batch = recipe, seed, device, recipe.batch
+        self.loss = LOSSES[recipe.loss]
         for module in generator.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, a=0.2, nonlinearity="leaky_relu")
@@ -88,13 +89,19 @@ class AdversarialTraining:
         layout = torch.channels_last
         self.generator = generator.to(device, memory_format=layout).train()  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        self.discriminator = Discriminator(recipe.loss == "r1").to(device, memory_format=layout)  # type: ignore[call-overload]
-        betas = (0.0, 0.99) if recipe.loss == "r1" else (0.0, 0.9)
-        self.generator_step = torch.optim.Adam(self.generator.parameters(), lr=recipe.generator_rate, betas=betas)
-        self.discriminator_step = torch.optim.Adam(self.discriminator.parameters(), lr=recipe.discriminator_rate, betas=betas)
-        self.real = scenes(recipe.prevalence, recipe.data_seed, recipe.images)[0]
+        self.discriminator = Discriminator(self.loss.spread).to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.generator_step = torch.optim.Adam(self.generator.parameters(), lr=recipe.generator_rate, betas=self.loss.betas)
+        self.discriminator_step = torch.optim.Adam(
+            self.discriminator.parameters(), lr=recipe.discriminator_rate, betas=self.loss.betas
+        )
+        data = data or Data(VillageDataset(recipe.data_seed, asdict(recipe.prevalence)), recipe.images)
+        self.real = TrainingImages(data, RESOLUTION, recipe.batch, seed)
 
-    def step(self, iteration: int, spent: float) -> dict[str, float]:
+    @property
+    def belongs(self) -> Mapping[str, Any]:
+        return {"training": "adversarial", "recipe": asdict(self.recipe), "data": self.real.belongs, "seed": self.seed}
+
+    def step(self, step: int, spent: float) -> dict[str, float]:
         r = self.recipe
         fade = 1.0 - 0.98 * max(0.0, (spent - r.decay_from) / (1.0 - r.decay_from))
         for optimiser, rate in (
@@ -103,34 +110,30 @@ class AdversarialTraining:
         ):
             for group in optimiser.param_groups:
                 group["lr"] = rate * fade
-        members = batch_indices(len(self.real), r.batch, self.seed, iteration)
-        pixels = torch.from_numpy(self.real[members]).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        z = torch.from_numpy(normals(self.seed, "training z", range(iteration * r.batch, (iteration + 1) * r.batch), 64))
+        pixels = images.to_unit(self.real.batch_of(step)[0]).to(self.device).contiguous(memory_format=torch.channels_last)
+        indices = range(step * r.batch, (step + 1) * r.batch)
+        z = torch.from_numpy(normals(self.seed, "training z", indices, self.generator.latent))
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             fake = self.generator(z.to(self.device))
         fake = fake.float()
-        losses = self._discriminate(iteration, pixels, fake.detach())
-        if iteration % r.critic_steps == r.critic_steps - 1:
+        losses = self._discriminate(step, pixels, fake.detach())
+        if step % r.critic_steps == r.critic_steps - 1:
             losses |= self._generate(fake)
-            self._follow(iteration // r.critic_steps)
+            self._follow(step // r.critic_steps)
         return losses
 
-    def _discriminate(self, iteration: int, real: Tensor, fake: Tensor) -> dict[str, float]:
+    def _discriminate(self, step: int, real: Tensor, fake: Tensor) -> dict[str, float]:
         r = self.recipe
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             on_real, on_fake = self.discriminator(real), self.discriminator(fake)
-        loss = _discriminator_loss(r.loss, on_real, on_fake)
+        loss = self.loss.discriminator(on_real, on_fake)
         shown = {"D": loss.item()}
-        if iteration % r.penalty_every == 0:
-            if r.loss == "r1":
-                half = real[: len(real) // 2].requires_grad_(True)
-                loss = loss + 0.5 * r.penalty * r.penalty_every * self._slopes(half).square().mean()
-            else:
-                draws = torch.from_numpy(normals(self.seed, "penalty mix", [iteration], len(real))[0]).to(self.device)
-                share = torch.special.ndtr(draws)[:, None, None, None]
-                between = (share * real + (1.0 - share) * fake).requires_grad_(True)
-                loss = loss + r.penalty * r.penalty_every * (self._slopes(between) - 1.0).square().mean()
+        if step % r.penalty_every == 0:
+
+            def draws() -> Tensor:
+                return torch.from_numpy(normals(self.seed, "penalty mix", [step], len(real))[0]).to(self.device)
+
+            loss = loss + r.penalty * r.penalty_every * self.loss.penalty(self._slopes, real, fake, draws)
         self.discriminator_step.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.discriminator_step.step()
@@ -148,9 +151,9 @@ class AdversarialTraining:
         self.discriminator.requires_grad_(False)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             scores = self.discriminator(fake)
-        loss = F.softplus(-scores).mean() if self.recipe.loss == "r1" else -scores.mean()
+        loss = self.loss.generator(scores)
         self.generator_step.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.generator_step.step()
         self.discriminator.requires_grad_(True)
         return {"G": loss.item()}
@@ -169,7 +172,7 @@ class AdversarialTraining:
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None
-        for number in range(40 if norms else 0):
+        for number in range(CALIBRATION if norms else 0):
             z = torch.from_numpy(normals(self.seed, "calibration z", range(number * 64, number * 64 + 64), settled.latent))
             settled(z.to(self.device))
         settled.eval()
@@ -187,13 +190,14 @@ class AdversarialTraining:
             getattr(self, name).load_state_dict(value)
 
     def weights(self) -> dict[str, Tensor]:
-        return {name: value.float().cpu() for name, value in self._settled().state_dict().items() if value.is_floating_point()}
+        return float_weights(self._settled())
 
     @torch.no_grad()
     def picture(self, path: Path) -> None:
         from PIL import Image
 
-        z = torch.from_numpy(normals(0, "latent z", range(40), 64)).to(self.device)
-        images = ((self._settled()(z).float().cpu() + 1.0) * 127.5).round().clamp(0, 255).byte().numpy()
-        sheet = images.reshape(5, 8, 3, 64, 64).transpose(0, 3, 1, 4, 2).reshape(5 * 64, 8 * 64, 3)
-        Image.fromarray(sheet).resize((8 * 128, 5 * 128), Image.Resampling.NEAREST).save(path)
+        side = RESOLUTION
+        z = torch.from_numpy(normals(0, "latent z", range(40), self.generator.latent)).to(self.device)
+        made = images.to_bytes(self._settled()(z).float().cpu()).numpy()
+        sheet = made.reshape(5, 8, side, side, 3).transpose(0, 2, 1, 3, 4).reshape(5 * side, 8 * side, 3)
+        Image.fromarray(sheet).resize((16 * side, 10 * side), Image.Resampling.NEAREST).save(path)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from ganaudit import devices
 from ganaudit.errors import RequestError
@@ -19,8 +16,11 @@ from ganaudit.generators.dcgan import dcgan
 from ganaudit.generators.progan import progan
 from ganaudit.generators.stylegan import stylegan
 from ganaudit.training.adversarial import AdversarialRecipe, AdversarialTraining
-from ganaudit.training.loop import Progress, Training, train
-from ganaudit.training.parser import BATCH, DATA_SEED, IMAGES, RATE, WIDTHS, ParserTraining
+from ganaudit.training.card import write_card
+from ganaudit.training.checkpoint import write_whole
+from ganaudit.training.data import Data
+from ganaudit.training.loop import Budget, Progress, Training, train
+from ganaudit.training.parser import ParserRecipe, ParserTraining
 from ganaudit.village.classes import NAMES
 from ganaudit.village.scene import RESOLUTION, Prevalence
 
@@ -34,23 +34,23 @@ UPSAMPLED = ((128, 128), (64, 64), (32,), (16,))
 
 @dataclass(frozen=True)
 class BuiltinModel:
-    """One shipped model: what it is, the CPU minutes it was given, how its training starts."""
+    """One shipped model: what it is (`unet`, or a generator family), how many steps it was given, how its training starts."""
 
     kind: str
-    """`unet`, or a generator family."""
-    minutes: float
-    start: Callable[[int, torch.device], Training]
-    recipe: dict[str, Any]
+    steps: int
+    start: Callable[[int, torch.device, Data | None], Training]
 
 
-def _generator(kind: str, recipe: AdversarialRecipe, minutes: float) -> BuiltinModel:
-    def start(seed: int, device: torch.device) -> Training:
+def _generator(kind: str, recipe: AdversarialRecipe, steps: int) -> BuiltinModel:
+    def start(seed: int, device: torch.device, data: Data | None) -> Training:
+        torch.manual_seed(seed)  # the biases that the body is born with
         if kind == "dcgan":
-            return AdversarialTraining(dcgan(LATENT, FIRST, (128, 64, 32, 16)), recipe, seed, device)
-        body = progan(LATENT, FIRST, UPSAMPLED) if kind == "progan" else stylegan(LATENT, 4, FIRST, UPSAMPLED)
-        return AdversarialTraining(body, recipe, seed, device)
+            body = dcgan(LATENT, FIRST, (128, 64, 32, 16))
+        else:
+            body = progan(LATENT, FIRST, UPSAMPLED) if kind == "progan" else stylegan(LATENT, 4, FIRST, UPSAMPLED)
+        return AdversarialTraining(body, recipe, seed, device, data)
 
-    return BuiltinModel(kind, minutes, start, asdict(recipe))
+    return BuiltinModel(kind, steps, start)
 
 
 WASSERSTEIN = AdversarialRecipe(
@@ -65,21 +65,16 @@ def _sibling(**changes: float) -> AdversarialRecipe:
 
 
 MODELS: dict[str, BuiltinModel] = {
-    "village": BuiltinModel(
-        "unet", 10.0, partial(ParserTraining),
-        {"widths": WIDTHS, "data_seed": DATA_SEED, "images": IMAGES, "batch": BATCH, "rate": RATE},
-    ),
-    "village-redrawn": BuiltinModel(
-        "unet", 10.0, partial(ParserTraining, style="redrawn"),
-        {"widths": WIDTHS, "data_seed": DATA_SEED, "images": IMAGES, "batch": BATCH, "rate": RATE, "style": "redrawn"},
-    ),
-    "village-wgan-gp": _generator("dcgan", WASSERSTEIN, 26.0),
-    "village-progan": _generator("progan", SATURATING, 42.0),
-    "village-stylegan": _generator("stylegan", SATURATING, 42.0),
-    "village-no-people": _generator("progan", _sibling(person=0.0, fence=0.0), 32.0),
-    "village-many-people": _generator("progan", _sibling(person=0.95), 32.0),
-    "village-no-trees": _generator("progan", _sibling(tree=0.0), 32.0),
-}  # fmt: skip
+    "village": BuiltinModel("unet", 2149, partial(ParserTraining, ParserRecipe())),
+    "village-redrawn": BuiltinModel("unet", 2435, partial(ParserTraining, ParserRecipe(style="redrawn"))),
+    "village-wgan-gp": _generator("dcgan", WASSERSTEIN, 7922),
+    "village-progan": _generator("progan", SATURATING, 9301),
+    "village-stylegan": _generator("stylegan", SATURATING, 10_866),
+    "village-no-people": _generator("progan", _sibling(person=0.0, fence=0.0), 7007),
+    "village-many-people": _generator("progan", _sibling(person=0.95), 8658),
+    "village-no-trees": _generator("progan", _sibling(tree=0.0), 8646),
+}
+"""The steps are those on the cards of the models that ship, which a budget of processor time came to on one machine."""
 
 
 def known(name: str) -> BuiltinModel:
@@ -90,36 +85,26 @@ def known(name: str) -> BuiltinModel:
 
 
 def make(
-    name: str, folder: Path, progress: Progress, minutes: float | None = None, seed: int = 1, device: str = "auto"
-) -> Path:
+    name: str, folder: Path, progress: Progress, budget: Budget | None = None, seed: int = 1, device: str = "auto",
+    data: Data | None = None, command: str = "",
+) -> Path:  # fmt: skip
     """Trains built-in model `name` (or goes on with it, where `folder` holds its checkpoint) and exports it.
 
-    Returns the safetensors file; beside it stand `NAME.card.json` and `picture.png`. Raises RequestError for an unknown name.
+    budget: the shipped model's steps by default. data: the village by default. Returns the safetensors file in half precision;
+    beside it stand `NAME.card.json`, curves and picture. Raises RequestError for an unknown name; see also `loop.train`.
     """
-    model = known(name)
-    budget = model.minutes if minutes is None else minutes
-    torch.set_num_threads(1)
-    training = model.start(seed, torch.device(devices.pick(device)))
-    iterations, used = train(training, folder, budget, progress)
-    command = f"ganaudit train {name}" + ("" if minutes is None else f" --minutes {minutes:g}")
-    command += "" if seed == 1 else f" --seed {seed}"
-    card = {
-        "model": name, "kind": model.kind, "command": command, "seed": seed, "iterations": iterations,
-        "cpu_minutes": round(used, 1), "data": f"village scenes rendered from seed {model.recipe['data_seed']}",
-        "recipe": model.recipe, "torch": torch.__version__.split("+")[0], "processor": platform.machine(),
-        "parameters": sum(value.numel() for value in training.weights().values()),
-    }  # fmt: skip
-    return export(name, model.kind, training.weights(), card, folder)
-
-
-def export(name: str, kind: str, weights: dict[str, Tensor], card: dict[str, Any], folder: Path) -> Path:
-    """Half-precision safetensors with what is needed to load them, and the card."""
     from safetensors.torch import save_file
 
-    metadata = {"kind": kind, "model": name}
-    if kind == "unet":
-        metadata |= {"classes": json.dumps(NAMES), "resolution": str(RESOLUTION)}
+    model, place = known(name), devices.pick(device)
+    torch.set_num_threads(1)
+    training = model.start(seed, torch.device(place), data)
+    trained = train(training, folder, budget or Budget(steps=model.steps), progress)
+    weights = training.weights()
+    metadata = {"kind": model.kind, "model": name}
+    if model.kind == "unet":
+        metadata |= {"classes": json.dumps(data.names if data else NAMES), "resolution": str(RESOLUTION)}
     path = folder / f"{name}.safetensors"
-    save_file({key: value.half().contiguous() for key, value in weights.items()}, path, metadata)
-    (folder / f"{name}.card.json").write_text(json.dumps(card, indent=2) + "\n")
+    tensors = {key: value.half().contiguous() for key, value in weights.items()}
+    write_whole(path, lambda partial: save_file(tensors, partial, metadata))
+    write_card(path, {"model": name, "kind": model.kind}, command, training, trained, weights, place)
     return path

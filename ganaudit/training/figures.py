@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ganaudit import images, weights
 from ganaudit.parsers.segmentation import SegmentationParser, unet_parser
 from ganaudit.registry import opener
 from ganaudit.statistics.frechet import frechet_from_rows
+from ganaudit.training.card import add_figures
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
@@ -89,7 +89,4 @@ def _areas(maps: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def write_figures(path: Path) -> None:
     """Adds the figures of a model to the card beside its weights file."""
-    card = weights.card(path)
-    measure = of_parser if card.get("kind") == "unet" else of_generator
-    card["figures"] = measure(str(path))
-    path.with_name(f"{path.stem}.card.json").write_text(json.dumps(card, indent=2) + "\n")
+    add_figures(path, (of_parser if weights.card(path).get("kind") == "unet" else of_generator)(str(path)))

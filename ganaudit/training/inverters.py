@@ -28,8 +28,8 @@ from ganaudit.encoders.networks import (
 from ganaudit.errors import RequestError
 from ganaudit.generators.protocol import Generator, State
 from ganaudit.generators.shapes import GeneratorShape, choose_layers, generator_digest, read_shape
-from ganaudit.keys import digest
 from ganaudit.random import VERSION as DRAWS_VERSION
+from ganaudit.training.loop import float_weights
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class InverterTraining:
 
     def __init__(self, generator: Generator, recipe: InverterRecipe, seed: int, device: torch.device) -> None:
         torch.manual_seed(seed)
-        self.generator, self.recipe, self.device = generator, recipe, device
+        self.generator, self.recipe, self.seed, self.device, self.batch = generator, recipe, seed, device, recipe.batch
         self.shape: GeneratorShape = read_shape(generator)
         self.encoder: Encoder
         if recipe.method == "layered":
@@ -82,7 +82,11 @@ class InverterTraining:
         self.encoder.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.optimisers = {part: torch.optim.Adam(self._learning(part), recipe.rate) for part in self.parts}
         self.scales = self._scales()
-        self.belongs = digest({"generator": generator_digest(generator), "recipe": recipe.as_dict(), "seed": seed})
+
+    @property
+    def belongs(self) -> Mapping[str, Any]:
+        data = {"own samples of": generator_digest(self.generator)}
+        return {"training": "inverter", "recipe": self.recipe.as_dict(), "data": data, "seed": self.seed}
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -125,7 +129,7 @@ class InverterTraining:
         scale = self.scales[name]
         return LOSSES[loss or self.recipe.loss](truth[name].float() / scale, guess[name].float() / scale).mean()
 
-    def step(self, iteration: int, spent: float) -> dict[str, float]:
+    def step(self, step: int, spent: float) -> dict[str, float]:
         """One optimiser step on fresh samples."""
         part, over = self._part(spent)
         rate = self.recipe.rate if part != "joint" or len(self.parts) == 1 else self.recipe.joint_rate
@@ -133,7 +137,7 @@ class InverterTraining:
         for group in optimiser.param_groups:
             group["lr"] = rate * (1.0 - (1.0 - FADE) * over)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            truth = self.samples(self.recipe.data_seed, iteration * self.recipe.batch, self.recipe.batch)
+            truth = self.samples(self.recipe.data_seed, step * self.batch, self.batch)
             losses = getattr(self, f"_{part}")(truth)
         optimiser.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
@@ -175,18 +179,15 @@ class InverterTraining:
 
     def state(self) -> dict[str, Any]:
         found = {f"{part} step": optimiser.state_dict() for part, optimiser in self.optimisers.items()}
-        return {"encoder": self.encoder.state_dict(), "belongs": self.belongs, **found}
+        return {"encoder": self.encoder.state_dict(), **found}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Goes on from a checkpoint. Raises RequestError where it is of another generator, recipe or seed."""
-        if state.get("belongs") != self.belongs:
-            raise RequestError("the checkpoint in this folder is of another generator, recipe or seed; choose another --out")
         self.encoder.load_state_dict(state["encoder"])
         for part, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state[f"{part} step"])
 
     def weights(self) -> dict[str, Tensor]:
-        return {name: value.float().cpu() for name, value in self.encoder.state_dict().items() if value.is_floating_point()}
+        return float_weights(self.encoder)
 
     @torch.no_grad()
     def figures(self, count: int = 256) -> dict[str, float]:

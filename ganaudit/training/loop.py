@@ -1,37 +1,82 @@
-"""Training the built-in models: one loop that stops by CPU time, saves itself every CPU minute and resumes."""
+"""The one loop of every training: a budget, losses as curves, checkpoints, and the same weights whether stopped or not."""
 
 from __future__ import annotations
 
-import os
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganaudit.village.render import render
-from ganaudit.village.scene import Prevalence
-from ganaudit.village.style import PLAIN, Style
+from ganaudit import random
+from ganaudit.errors import AuditError, RequestError
+from ganaudit.training.checkpoint import Checkpoints
+from ganaudit.training.curves import Curves
 
-CHUNK = 8
-"""Scenes rendered at a time while a training set is drawn."""
+SAVE_EVERY = 60.0
+"""Seconds between two checkpoints."""
 
 Progress = Callable[[float, int, dict[str, float]], None]
-"""Told after each step: share of the budget spent, iteration, losses."""
+"""Told after each step: share of the budget spent, steps, losses."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: optimiser steps, images shown, or minutes by the wall clock; of several, the first that is reached.
+
+    A training on a budget of steps or images is a function of recipe, data and seed; minutes depend on the machine.
+    Raises RequestError for a budget that is no number above 0, and where there is none.
+    """
+
+    steps: int | None = None
+    images: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.given():
+            raise RequestError("a training needs a budget: steps, images or minutes")
+        for name, value in self.given().items():
+            if not (math.isfinite(value) and value > 0):
+                raise RequestError(f"--{name} is {value:g}; a training needs a budget above 0")
+
+    def given(self) -> dict[str, float]:
+        """What it is made of."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def spent(self, steps: int, images: int, seconds: float) -> float:
+        """The share of it that is used up; 1 or more: all of it."""
+        used = {"steps": steps, "images": images, "minutes": seconds / 60.0}
+        return max(used[name] / value for name, value in self.given().items())
+
+    def options(self) -> str:
+        """As it stands on the command line."""
+        return "".join(
+            f" --{name} {value:g}" if name == "minutes" else f" --{name} {value}" for name, value in self.given().items()
+        )
 
 
 class Training(Protocol):
-    """What the loop needs from one kind of training."""
+    """What the loop needs from one kind of training. Draws come from `ganaudit.random` by seed and step, or from torch."""
 
-    def step(self, iteration: int, spent: float) -> dict[str, float]:
-        """One optimiser step; `spent` is the share of the budget used so far. Returns losses to show."""
+    batch: int
+    """Images of one step."""
+
+    @property
+    def belongs(self) -> Mapping[str, Any]:
+        """JSON-able: recipe, data and seed, everything that decides the weights."""
         ...
 
-    def state(self) -> dict[str, Any]: ...
+    def step(self, step: int, spent: float) -> dict[str, float]:
+        """Optimiser step number `step`, from 0 on; `spent` is the share of the budget used before it. Returns losses."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Networks and optimisers, for the checkpoint."""
+        ...
 
     def load(self, state: dict[str, Any]) -> None: ...
 
@@ -44,49 +89,75 @@ class Training(Protocol):
         ...
 
 
-def scenes(prevalence: Prevalence, seed: int, count: int, style: Style = PLAIN) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A training set in memory: (count, 64, 64, 3) pixels and (count, 64, 64) class ids."""
-    chunks = [render(prevalence, seed, range(i, min(i + CHUNK, count)), style) for i in range(0, count, CHUNK)]
-    return np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks])
+@dataclass(frozen=True)
+class Trained:
+    """What a training has had, over all its starts together. minutes: by the wall clock, while it ran."""
+
+    steps: int
+    images: int
+    minutes: float
+    cpu_minutes: float
 
 
-def batch_indices(count: int, batch: int, seed: int, iteration: int) -> NDArray[np.int64]:
-    """Members of batch `iteration`. An epoch's shuffle follows from seed and epoch: a resumed run draws the same."""
-    per_epoch = count // batch
-    order = np.random.default_rng([seed, iteration // per_epoch]).permutation(count)
-    place = iteration % per_epoch
-    return order[place * batch : (place + 1) * batch]
+def float_weights(network: nn.Module) -> dict[str, Tensor]:
+    """A network's parameters and statistics, as float32 on the CPU."""
+    return {name: value.float().cpu() for name, value in network.state_dict().items() if value.is_floating_point()}
 
 
-def train(training: Training, folder: Path, minutes: float, progress: Progress) -> tuple[int, float]:
-    """Runs `training` until it has had `minutes` of CPU time, over all its starts together.
+def train(training: Training, folder: Path, budget: Budget, progress: Progress = lambda *_: None) -> Trained:
+    """Trains until `budget` is spent, or goes on from the checkpoint in `folder`.
 
-    `folder` holds `checkpoint.pt` (read back with weights_only) and `picture.png`, both renewed every CPU minute.
-    Returns iterations and CPU minutes used.
+    `folder` holds the checkpoint and the one before it, `curves.parquet` and `picture.png`, renewed every SAVE_EVERY seconds
+    and at the end. Raises RequestError where the folder holds another training, AuditError where a loss or a weight is no
+    longer finite, or nothing more can be written: the last good checkpoint stands.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.pt"
-    iteration, used = 0, 0.0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    checkpoints = Checkpoints(folder, {**training.belongs, "budget": budget.given(), "draws": random.VERSION})
+    with checkpoints.held():
+        return _train(training, checkpoints, budget, progress)
+
+
+def _train(training: Training, checkpoints: Checkpoints, budget: Budget, progress: Progress) -> Trained:
+    saved = checkpoints.load()
+    steps, seconds, cpu = 0, 0.0, 0.0
+    if saved is not None:
+        steps, seconds, cpu = int(saved["steps"]), float(saved["seconds"]), float(saved["cpu_seconds"])
         training.load(saved["training"])
-        iteration, used = int(saved["iteration"]), float(saved["cpu_seconds"])
-    started, budget = time.process_time() - used, 60.0 * minutes
-    last_saved = used
+        _set_random(saved["random"])
+    curves = Curves(checkpoints.folder / "curves.parquet", steps, saved["curves"] if saved else {})
+    began, began_cpu = time.monotonic() - seconds, time.process_time() - cpu
+    last_saved = seconds
 
-    def save(seconds: float) -> None:
-        partial = checkpoint.with_suffix(".partial")
-        torch.save({"training": training.state(), "iteration": iteration, "cpu_seconds": seconds}, partial)
-        os.replace(partial, checkpoint)
-        training.picture(folder / "picture.png")
+    def save() -> None:
+        # The curves come first: rows beyond a checkpoint are dropped when it is read, rows before it would be missing.
+        state: dict[str, Any] = {
+            "training": training.state(), "random": _random(), "curves": curves.open(), "steps": steps, "seconds": seconds,
+            "cpu_seconds": time.process_time() - began_cpu,
+        }  # fmt: skip
+        checkpoints.save(state, also=curves.write)
+        checkpoints.write("picture.png", training.picture)
+        _set_random(state["random"])  # a checkpoint changes nothing, whenever it is made
 
-    while used < budget:
-        losses = training.step(iteration, used / budget)
-        iteration += 1
-        used = time.process_time() - started
-        progress(min(used / budget, 1.0), iteration, losses)
-        if used - last_saved >= 60.0:
-            save(used)
-            last_saved = used
-    save(used)
-    return iteration, used / 60.0
+    while (spent := budget.spent(steps, steps * training.batch, seconds)) < 1.0:
+        losses = training.step(steps, spent)
+        steps, seconds = steps + 1, time.monotonic() - began
+        wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+        if wrong:
+            raise AuditError(f"the loss {wrong[0]} is {losses[wrong[0]]} at step {steps:,}; {checkpoints.stands()}")
+        curves.add(steps, steps * training.batch, seconds, losses)
+        progress(min(budget.spent(steps, steps * training.batch, seconds), 1.0), steps, losses)
+        if seconds - last_saved >= SAVE_EVERY:
+            save()
+            last_saved = seconds
+    save()
+    return Trained(steps, steps * training.batch, seconds / 60.0, (time.process_time() - began_cpu) / 60.0)
+
+
+def _random() -> dict[str, Any]:
+    """The state of torch's generators, of the CPU and of every GPU."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+
+
+def _set_random(state: Mapping[str, Any]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

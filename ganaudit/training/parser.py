@@ -1,7 +1,9 @@
-"""Training the village's parser: a UNet on rendered scenes, roughened so that it also reads images a generator made."""
+"""Training the village's parser: a UNet on images with label maps, roughened so that it also reads images a generator made."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +12,57 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganaudit import images
+from ganaudit.datasets.village import VillageDataset
 from ganaudit.parsers.unet import UNet
-from ganaudit.training.loop import batch_indices, scenes
+from ganaudit.training.data import Data, TrainingImages
+from ganaudit.training.loop import float_weights
 from ganaudit.village.classes import NAMES
-from ganaudit.village.render import render
-from ganaudit.village.scene import Prevalence
-from ganaudit.village.style import style as style_of
+from ganaudit.village.scene import RESOLUTION
 
-WIDTHS = (16, 32, 64, 96)
-DATA_SEED = 1_000_001
-IMAGES = 30_000
-BATCH = 32
-RATE = 3e-3
+
+@dataclass(frozen=True)
+class ParserRecipe:
+    """One training of a UNet, to the hyperparameter. data_seed, images and style: of the village's scenes."""
+
+    widths: tuple[int, ...] = (16, 32, 64, 96)
+    data_seed: int = 1_000_001
+    images: int = 30_000
+    batch: int = 32
+    rate: float = 3e-3
+    style: str = "plain"
 
 
 class ParserTraining:
-    """Cross-entropy on exact labels, AdamW, learning rate falling linearly to zero with the budget."""
+    """Cross-entropy on exact labels, AdamW, learning rate falling linearly to zero with the budget.
 
-    def __init__(self, seed: int, device: torch.device, style: str = "plain") -> None:
+    data: images with label maps; the recipe's scenes of the village by default.
+    """
+
+    def __init__(self, recipe: ParserRecipe, seed: int, device: torch.device, data: Data | None = None) -> None:
         torch.manual_seed(seed)
-        self.seed, self.device, self.style = seed, device, style_of(style)
-        self.network = UNet(WIDTHS, len(NAMES)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=1e-4)
-        self.pixels, self.labels = scenes(Prevalence(), DATA_SEED, IMAGES, self.style)
+        data = data or Data(VillageDataset(recipe.data_seed, style=recipe.style), recipe.images, NAMES)
+        self.recipe, self.seed, self.device, self.batch, self.names = recipe, seed, device, recipe.batch, data.names
+        self.network = UNet(recipe.widths, len(data.names)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=1e-4)
+        self.data = TrainingImages(data, RESOLUTION, recipe.batch, seed, labelled=True)
 
-    def step(self, iteration: int, spent: float) -> dict[str, float]:
+    @property
+    def belongs(self) -> Mapping[str, Any]:
+        return {"training": "parser", "recipe": asdict(self.recipe), "data": self.data.belongs, "seed": self.seed}
+
+    def step(self, step: int, spent: float) -> dict[str, float]:
         for group in self.optimiser.param_groups:
-            group["lr"] = RATE * min(1.0, (iteration + 1) / 50) * max(1.0 - spent, 0.01)
-        members = batch_indices(len(self.pixels), BATCH, self.seed, iteration)
-        rng = np.random.default_rng([self.seed, 1, iteration])
-        pixels = torch.from_numpy(self.pixels[members]).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        labels = torch.from_numpy(self.labels[members]).to(self.device).long() - 1
+            group["lr"] = self.recipe.rate * min(1.0, (step + 1) / 50) * max(1.0 - spent, 0.01)
+        rng = np.random.default_rng([self.seed, 1, step])
+        seen, maps = self.data.batch_of(step)
+        pixels, labels = images.to_unit(seen).to(self.device), torch.from_numpy(maps).to(self.device).long() - 1
         if rng.random() < 0.5:
             pixels, labels = pixels.flip(3), labels.flip(2)
         pixels = roughened(pixels, rng).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             logits = self.network.train()(pixels)
-        loss = F.cross_entropy(logits.float(), labels)
+        loss = F.cross_entropy(logits.float(), labels, ignore_index=-1)  # void teaches nothing
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -60,19 +76,19 @@ class ParserTraining:
         self.optimiser.load_state_dict(state["optimiser"])
 
     def weights(self) -> dict[str, Tensor]:
-        return {name: value.float().cpu() for name, value in self.network.state_dict().items() if value.is_floating_point()}
+        return float_weights(self.network)
 
     @torch.no_grad()
     def picture(self, path: Path) -> None:
         from PIL import Image
 
-        images, _ = render(Prevalence(), 0, range(24), self.style)
-        x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        found = self.network.eval()(x).argmax(1).cpu().numpy()
-        colours = np.random.default_rng(3).integers(40, 255, (len(NAMES), 3), dtype=np.uint8)
-        pairs = np.concatenate([images, colours[found]], axis=2)
-        sheet = pairs.reshape(6, 4, 64, 128, 3).transpose(0, 2, 1, 3, 4).reshape(6 * 64, 4 * 128, 3)
-        Image.fromarray(sheet).resize((1024, 768), Image.Resampling.NEAREST).save(path)
+        seen = self.data.batch_of(0)[0]
+        seen = seen[: len(seen) // 4 * 4]
+        found = self.network.eval()(images.to_unit(seen).to(self.device)).argmax(1).cpu().numpy()
+        colours = np.random.default_rng(3).integers(40, 255, (len(self.names), 3), dtype=np.uint8)
+        pairs = np.concatenate([seen, colours[found]], axis=2)
+        sheet = pairs.reshape(-1, 4, 64, 128, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 4 * 128, 3)
+        Image.fromarray(sheet).resize((1024, 2 * len(sheet)), Image.Resampling.NEAREST).save(path)
 
 
 def roughened(pixels: Tensor, rng: np.random.Generator) -> Tensor:

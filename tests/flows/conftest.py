@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +22,20 @@ from flows import server as room
 from flows import settings
 
 HERE = Path(__file__).parent
+STARTED_BY, OURS = "GANAUDIT_TESTS", uuid.uuid4().hex
+"""In the environment of all that these tests start, and that their commands start."""
 
 
 def server_processes() -> set[int]:
-    """Temporary servers of ganaudit on this machine, and Prefect's own ones."""
+    """Temporary servers of ganaudit, and Prefect's own ones, that these tests started: not those of others on this machine."""
     found = set()
     for process in psutil.process_iter():
         try:
             line = " ".join(process.cmdline())
+            if (room.__file__ in line or "prefect.server.api.server" in line) and process.environ().get(STARTED_BY) == OURS:
+                found.add(process.pid)
         except psutil.Error:
             continue
-        if room.__file__ in line or "prefect.server.api.server" in line:
-            found.add(process.pid)
     return found
 
 
@@ -53,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     home = tmp_path_factory.mktemp("prefect")
     before = dict(os.environ)
-    os.environ |= {**settings.DEFAULTS, "PREFECT_HOME": str(home), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    os.environ |= {**settings.DEFAULTS, "PREFECT_HOME": str(home), STARTED_BY: OURS}
     os.environ.pop("PREFECT_API_URL", None)
     running = room.TemporaryServer()
     mine = {child.pid for child in psutil.Process().children(recursive=True)} & server_processes()
@@ -107,6 +110,17 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Called(code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def drawn() -> None:
+    """A test that uses it draws reports as they are."""
+
+
+@pytest.fixture(autouse=True)
+def pages(request: pytest.FixtureRequest) -> None:
+    if "drawn" not in request.fixturenames:
+        request.getfixturevalue("empty_pages")
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import pickle
 import pytest
 from prefect.client.orchestration import get_client
 
-import tasks.block
-from flows.audit import label
+import tasks.work
 from flows.audit import run as run_flow
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import audit as without_prefect
@@ -16,6 +15,7 @@ from ganaudit.errors import AuditError
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import load
+from ganaudit.studies.census.blocks import missing
 
 BOTH = [{"name": "even", "kind": "toy:generator"}, {"name": "dim", "kind": "toy:generator", "options": {"shift": -0.5}}]
 
@@ -25,7 +25,7 @@ def faults(tmp_path, monkeypatch):
     """Faults of the toy generator still to come, and retries that do not wait."""
     path = tmp_path / "faults"
     monkeypatch.setenv("TOY_FAULT", str(path))
-    monkeypatch.setattr(tasks.block.block, "retry_delay_seconds", 0)
+    monkeypatch.setattr(tasks.work.work, "retry_delay_seconds", 0)
     return path
 
 
@@ -65,9 +65,9 @@ def test_prefect_shows_findings_report_and_progress(toy):
 def test_only_paths_reach_the_server_and_only_small_specs_reach_a_task(toy):
     audit = toy(sample={"count": 2_000_000, "batch": 512})
     planned = plan(load(audit))
-    todo = planned.missing(Store(audit.parent / "store"))
+    todo = missing(planned, Store(audit.parent / "store"))
     assert len(todo) > 1900
-    assert len(pickle.dumps((todo[-1], label(todo[-1])))) < 5000
+    assert len(pickle.dumps((todo[-1], todo[-1].label))) < 5000
     audit = toy()
     run_flow(audit, audit.parent / "elsewhere")
     parameters = asked("/flow_runs/filter", sort="START_TIME_DESC", limit=1)[0]["parameters"]

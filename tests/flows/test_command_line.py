@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def columns(text: str) -> list[str]:
     return [line.split("  ")[0] for line in text.strip().splitlines()]
 
 
-def test_one_audit_by_every_command_that_reads_it(toy, cli, tmp_path):
+def test_one_audit_by_every_command_that_reads_it(toy, cli, drawn, tmp_path):
     audit, store = toy(**NAMES), tmp_path / "elsewhere"
     at = ("--store", store)
     found = cli("run", audit, *at)
@@ -43,7 +44,7 @@ def test_one_audit_by_every_command_that_reads_it(toy, cli, tmp_path):
     assert "Parsing 5,196 images in 6 blocks, on cpu, 2 at once: " in found.err
     assert "réel [red]/'" in found.err and "../a b" in found.err
     report = Path(found.out.split("report  ")[1].strip())
-    assert report.is_file()
+    assert report.is_file() and "<svg" in report.read_text(encoding="utf-8")
 
     again = cli("run", audit, *at, "--json")
     run = json.loads(again.out)
@@ -128,16 +129,19 @@ def test_the_version_and_the_lists(cli):
 
 
 def test_training_writes_weights_and_says_where(cli, tmp_path, monkeypatch):
-    from ganaudit.training import figures
-    from ganaudit.training import parser as parsing
+    from ganaudit.training import builtin, figures
+    from ganaudit.training.parser import ParserRecipe, ParserTraining
 
-    monkeypatch.setattr(parsing, "IMAGES", 64)
+    small = partial(ParserTraining, ParserRecipe((4, 4, 4, 4), images=64, batch=4))
+    monkeypatch.setitem(builtin.MODELS, "village", builtin.BuiltinModel("unet", 5, small))
     monkeypatch.setattr(figures, "of_parser", lambda path: {"mean_iou": 0.5})
     monkeypatch.chdir(tmp_path)
-    made = cli("train", "village", "--minutes", "0.02")
+    made = cli("train", "village", "--steps", "3")
     assert (made.code, made.out) == (0, "training-village/village.safetensors\n")
-    again = json.loads(cli("train", "village", "--minutes", "0.02", "--json").out)
-    assert Path(again["weights"]).is_file() and "figures" in json.loads(Path(again["card"]).read_text())
+    again = json.loads(cli("train", "village", "--steps", "3", "--json").out)
+    card = json.loads(Path(again["card"]).read_text())
+    assert Path(again["weights"]).is_file() and (card["figures"], card["steps"]) == ({"mean_iou": 0.5}, 3)
+    assert card["command"] == "ganaudit train village --steps 3"
 
 
 def test_answers_of_sql_in_every_format(toy, cli, tmp_path):
@@ -164,7 +168,7 @@ def test_answers_of_sql_in_every_format(toy, cli, tmp_path):
         (["run", "."], "error: audit file . cannot be read"),
         (["run", "empty"], "error: audit file empty holds no keys; it needs name, parser, real and generators"),
         (["check", "list"], "error: audit file list holds no keys"),
-        (["check", "binary"], "error: audit file binary cannot be read"),
+        (["check", "binary"], "error: audit file binary is not YAML"),
         (["run", "torn"], "error: audit file torn is not YAML"),
         (["run", "misspelt"], "  real.kind: unknown kind 'vilage'; did you mean 'village'?"),
         (["run", "audit.yaml", "--store", "empty"], "a file is in the way"),

@@ -34,6 +34,12 @@ def test_a_nightly_audit_exits_4_on_a_regression_and_on_nothing_else(nightly, cl
     assert {(row[1], row[4]) for row in rows[:-1]} >= {("grey", "dropped"), ("bright", "dropped")} and "farther" in rows[-1]
     assert "--fail-on dropped,farther is met" in failed.out.splitlines()[-1]
 
+    other = cli("compare", "--baseline", accepted, "--fail-on", "invented", *at)
+    assert other.code == 0 and "Worse than in the baseline:" in other.out
+    listed = [line.split() for line in other.out.split("Worse than in the baseline:")[1].split("\n\n")[0].splitlines() if line]
+    assert listed[0][-1] == "gates" and {row[-1] for row in listed[1:]} == {"no"}
+    assert any("farther" in row for row in listed) and any("dropped" in row for row in listed)
+
     said = json.loads(cli("compare", worse, "--baseline", accepted, "--fail-on", "dropped", "--json", *at).out)
     assert said["exit_code"] == 4 and {row["name"] for row in said["regressed"]} == {"grey", "bright"}
     assert cli("compare", accepted, "--baseline", worse, "--fail-on", ",".join(WORDS), *at).code in (0, 4)

@@ -24,7 +24,7 @@ from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import Run, load
-from tasks.block import block
+from tasks.work import work
 
 SMALL = {"real": {"name": "photos", "kind": "toy:photos", "options": {"images": 1030}}, "sample": {"count": 3000, "batch": 512}}
 IMAGES = 1030 + 3072
@@ -110,7 +110,7 @@ def free_the_disk() -> None:
 
 
 def test_workers_whose_disk_is_full_are_one_sentence_and_nothing_is_lost(toy, cluster, cli, rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(block, "retry_delay_seconds", [0, 0])
+    monkeypatch.setattr(work, "retry_delay_seconds", [0, 0])
     audit = toy(**SMALL, run=on(cluster))
     cluster.run(fill_the_disk, 3)  # a block is two files: each worker finishes one
     try:

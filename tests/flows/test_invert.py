@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from ganaudit.generators.progan import progan
+from ganaudit.inversion import presets
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
 
@@ -26,10 +28,11 @@ def place(tmp_path, monkeypatch):
 
 
 def test_an_inverter_is_trained_and_photos_are_inverted_with_it(cli, place):
-    made = cli("train", "inverter", "mine.safetensors", "--layer", "layer2", "--minutes", "0.01")
+    made = cli("train", "inverter", "mine.safetensors", "--layer", "layer2", "--steps", "4")
     assert (made.code, made.out) == (0, "training-mine-layered/mine-layered.safetensors\n")
     card = json.loads(Path("training-mine-layered/mine-layered.card.json").read_text())
-    assert card["command"] == "ganaudit train inverter mine.safetensors --method layered --layer layer2 --minutes 0.01"
+    assert card["command"] == "ganaudit train inverter mine.safetensors --method layered --layer layer2 --steps 4"
+    assert (card["steps"], card["images"]) == (4, 128)
     asked = ("invert", "mine.safetensors", "photo.png", "torn.png", "--inverter", made.out.strip(), "--layer", "layer2")
     found = cli(*asked, "--steps", "4")
     assert found.code == 3  # one photo was set aside
@@ -40,6 +43,23 @@ def test_an_inverter_is_trained_and_photos_are_inverted_with_it(cli, place):
     asked = ("invert", "mine.safetensors", "photo.png", "--method", "latent", "--steps", "2", "--out", "z", "--json")
     found = cli(*asked)
     assert found.code == 0 and json.loads(found.out)["photos"][0]["layer"] == "z"
+
+
+def test_a_folder_of_another_training_is_refused(cli, place):
+    made = cli("train", "inverter", "mine.safetensors", "--layer", "layer2", "--steps", "2")
+    assert made.code == 0
+    for other in (["--seed", "2"], ["--steps", "3"], ["--layer", "layer1"]):
+        said = cli("train", "inverter", "mine.safetensors", "--layer", "layer2", "--steps", "2", *other)
+        assert said.code == 2 and "holds another training" in said.err
+
+
+def test_photos_are_inverted_by_a_references_settings(cli, place, monkeypatch):
+    preset = presets.PRESETS["creswell-2018-bce"]
+    monkeypatch.setitem(presets.PRESETS, "short", replace(preset, search=replace(preset.search, steps=3)))
+    found = cli("invert", "mine.safetensors", "photo.png", "--preset", "short", "--json")
+    told = json.loads(found.out)
+    assert (found.code, told["method"], told["search"]["optimiser"], told["search"]["steps"]) == (0, "latent", "rmsprop", 3)
+    assert (told["objective"]["pixel"], told["objective"]["prior"]) == ("bce", 0.01)
 
 
 def test_a_shipped_inverter_is_found_and_a_bound_is_called_one(cli, place):
@@ -63,6 +83,15 @@ def test_a_shipped_inverter_is_found_and_a_bound_is_called_one(cli, place):
         (["train", "inverter", "mine.safetensors", "--method", "latent"], "there is no inverter 'latent' to train"),
         (["train", "inverter", "mine.safetensors", "--layer", "layer9"], "layer 'layer9' does not exist"),
         (["train", "inverter", "mine.safetensors", "--minutes", "0"], "--minutes is 0"),
+        (["train", "inverter", "mine.safetensors", "--steps", "0"], "--steps is 0"),
+        (["train", "inverter", "mine.safetensors", "--images", "-5"], "--images is -5"),
+        (["train", "inverter", "mine.safetensors", "--data", "audit.yaml"], "leave out --data"),
+        (["train", "village-progan", "--data", "audit.yaml"], "audit file audit.yaml does not exist"),
+        (["invert", "mine.safetensors", "photo.png", "--preset", "bau"], "no preset 'bau'; there are bau-2019"),
+        (["invert", "mine.safetensors", "photo.png", "--preset", "creswell-2018", "--steps", "3"], "sets steps to 5000 and 3"),
+        (["invert", "mine.safetensors", "photo.png", "--preset", "creswell-2018", "--method", "feature"], "sets methods to"),
+        (["invert", "village-progan", "photo.png", "--preset", "bau-2019", "--perceptual", "none"], "sets perceptual to"),
+        (["invert", "village-progan", "photo.png", "--preset", "bau-2019", "--perceptual-weights", "a.pth"], "a.pth do not"),
         (["invert", "village-progan"], "Missing argument"),
         (["invert", "village-progan", "photo.png", "--method", "layrwise"], "did you mean 'layerwise'?"),
         (["invert", "mine.safetensors", "photo.png"], "ganaudit train inverter GENERATOR --method layered"),

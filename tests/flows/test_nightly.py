@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
+from prefect.engine import handle_engine_signals
+from prefect.flow_engine import run_flow
+from prefect.logging import get_logger
 
 from flows.nightly import nightly
 from ganaudit.records import catalog
@@ -42,3 +47,29 @@ def test_what_is_wrong_with_a_night_is_its_message_before_anything_runs(toy, tmp
     state = nightly(**{"audit": str(toy()), **parameters}, return_state=True)
     assert state.is_failed() and said in state.message and "\n" not in state.message
     assert not (tmp_path / "store/records/v1/images").exists()
+
+
+class Told(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+def test_a_failed_night_of_a_deployment_is_one_sentence_in_its_log(toy, monkeypatch):
+    """As the process that Prefect starts for a flow run calls it, and ends: no traceback."""
+    told = Told()
+    for name in ("engine", "flow_runs"):
+        logger = get_logger(name)
+        monkeypatch.setattr(logger, "level", logging.INFO)
+        logger.addHandler(told)
+    try:
+        with pytest.raises(SystemExit), handle_engine_signals():
+            run_flow(nightly, parameters={"audit": "nowhere.yaml"}, error_logger=get_logger("flow_runs"))
+    finally:
+        for name in ("engine", "flow_runs"):
+            get_logger(name).removeHandler(told)
+    assert [line for line in told.lines if "audit file nowhere.yaml does not exist" in line]
+    assert not any("Traceback" in line for line in told.lines)

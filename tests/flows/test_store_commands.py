@@ -27,6 +27,14 @@ def test_a_store_is_verified_compacted_and_pruned(toy, cli, tmp_path):
     compacted = json.loads(cli("compact", "--grace", "0", "--json", *at).out)
     assert [one["blocks"] for one in compacted] == [2, 2] and all(one["removed"] >= 4 for one in compacted)
     assert answers() == before and cli("verify", "--deep", *at).code == 0
+    assert cli("compact", "--grace", "0", *at).out == "nothing to compact in 2 keys\n"
+    (path / "ganaudit.json").rename(path / "elsewhere.json")
+    unmarked = cli("verify", *at)
+    assert unmarked.code == 3 and "missing: ganaudit.json: " in unmarked.out
+    assert "`ganaudit verify` says" in cli("runs", *at).err
+    (path / "ganaudit.json").write_text("{")
+    assert cli("verify", *at).code == 3 and cli("verify", "--store", tmp_path / "nowhere").code == 2
+    (path / "elsewhere.json").replace(path / "ganaudit.json")
 
     with leases.held(Store(path), leases.of_run("another")):
         busy = cli("prune", "--run", first, "--yes", *at)

@@ -19,6 +19,7 @@ from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.blocks import missing
 
 HERE = Path(__file__).parent
 NOISE = {"name": "g", "kind": "tiny_models:Noise"}
@@ -135,8 +136,8 @@ def test_a_store_below_a_file_is_refused(tmp_path):
 ])  # fmt: skip
 def test_a_store_that_is_read_only_or_full_says_so_and_the_block_is_not_done(tmp_path, monkeypatch, code, error, reason):
     asked = spec(tmp_path)
-    planned, store = plan(asked), audit.open_store(asked)
-    tasks = audit.begin(planned, store)
+    planned, store = audit.prepared(asked)
+    tasks = missing(planned, store)
 
     def refuse(*_):
         raise OSError(code, os.strerror(code))
@@ -155,7 +156,7 @@ def test_a_damaged_shard_is_named_with_what_to_do(tmp_path):
     ganaudit.audit(asked)
     shard = next(iter(Store(tmp_path).files("class_pixels")))
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(AuditError, match=r"is damaged .*delete it and run the audit again"):
+    with pytest.raises(AuditError, match=r"is damaged .*delete it and .*run the audit again.*ganaudit verify"):
         ganaudit.audit(asked)
 
 

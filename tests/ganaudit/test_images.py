@@ -10,7 +10,10 @@ import random
 import struct
 import subprocess
 import sys
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -208,10 +211,94 @@ def test_pixels_without_an_8_bit_range(tmp_path):
     assert "pixels of mode I" in refused(tmp_path, saved(pillow.new("I", (4, 4), 9), "TIFF"))
 
 
-@pytest.mark.parametrize("side", [20_001, 40_000])
+HUGE = [(19_999, 19_999), (400_000_000, 1), (1, 400_000_000), (65_536, 1), (1, 65_536), (11_586, 11_586), (40_000, 40_000),
+        (2**31 - 1, 2**31 - 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "height"), HUGE)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_larger_than_the_limit(tmp_path, side):
-    assert "at most 400,000,000 are decoded" in refused(tmp_path, png(side, side, 8, 2, b""))
+def test_larger_than_the_limit(tmp_path, width, height):
+    assert "at most 134,217,728 pixels, 65,535 a side" in refused(tmp_path, png(width, height, 8, 2, b""))
+
+
+def test_as_large_as_the_limits(tmp_path):
+    assert decoded(tmp_path, png(65_535, 1, 1, 0, b"\0" * 8193)).shape == (1, 65_535, 3)
+
+
+def test_a_file_of_too_many_bytes_is_not_read(tmp_path):
+    with open(tmp_path / "photo.jpg", "wb") as file:
+        file.truncate(images.MAX_BYTES + 1)  # sparse
+    with pytest.raises(ImageError, match=r"photo.jpg has 2,147,483,649 bytes; .* at most"):
+        images.decode(tmp_path / "photo.jpg")
+
+
+MEMORY = """
+import resource, sys, warnings
+from pathlib import Path
+from ganaudit import images
+from ganaudit.errors import ImageError
+
+warnings.simplefilter("ignore")
+before, kept = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        images.decode(path)
+    except ImageError as error:
+        kept.append(error)
+print(len(kept), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_images_that_are_refused_take_no_memory_though_their_errors_are_kept(tmp_path):
+    """19,999 x 19,999 zeros compress to 1.2 MB: decoding one would take a gigabyte."""
+    packer = zlib.compressobj(1)
+    rows = [packer.compress(bytes(20_000)) for _ in range(19_999)]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 19_999, 19_999, 8, 0, 0, 0, 0))
+    whole = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"".join(rows) + packer.flush()) + chunk(b"IEND", b"")
+    (tmp_path / "0.png").write_bytes(whole)
+    for number, (width, height) in enumerate(HUGE, 1):
+        (tmp_path / f"{number}.png").write_bytes(png(width, height, 8, 2, b""))
+    code = [sys.executable, "-c", MEMORY, str(tmp_path)]
+    done = subprocess.run(code, cwd=Path(images.__file__).parents[1], capture_output=True, text=True, check=True)
+    refusals, kilobytes = map(int, done.stdout.split())
+    assert refusals == 1 + len(HUGE) and kilobytes < 50_000
+
+
+def test_large_images_of_many_threads_wait_for_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_AT_ONCE", images.PixelBudget(250))
+    (tmp_path / "x.png").write_bytes(saved(pillow.new("RGB", (10, 10)), "PNG"))
+    at_work, most, lock = [0], [0], threading.Lock()
+    plain = images._rgb
+
+    def slow(*arguments):
+        with lock:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+        time.sleep(0.01)
+        try:
+            return plain(*arguments)
+        finally:
+            with lock:
+                at_work[0] -= 1
+
+    monkeypatch.setattr(images, "_rgb", slow)
+    with ThreadPoolExecutor(8) as pool:
+        shapes = {pixels.shape for pixels in pool.map(lambda _: images.decode(tmp_path / "x.png"), range(24))}
+    assert shapes == {(10, 10, 3)} and most == [2]
+
+
+def test_a_share_comes_back_when_decoding_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "_AT_ONCE", images.PixelBudget(64 * 64))
+    for _ in range(3):
+        assert "truncated" in refused(tmp_path, saved(pillow.fromarray(noise(64, 64)), "JPEG")[:900])
+    assert decoded(tmp_path, saved(pillow.fromarray(noise(64, 64)), "PNG")).shape == (64, 64, 3)
+
+
+def test_decoding_to_a_size_is_decoding_then_resizing(tmp_path):
+    (tmp_path / "x.png").write_bytes(saved(pillow.fromarray(noise(30, 41)), "PNG"))
+    for how in images.FITS:
+        want = images.resize(images.decode(tmp_path / "x.png"), (16, 12), how)
+        assert np.array_equal(images.decode(tmp_path / "x.png", size=(16, 12), how=how), want)
 
 
 def test_missing_folder_and_pipe(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from ganaudit.errors import RequestError
 from ganaudit.state import state_digest
 
 
@@ -56,3 +57,26 @@ def test_what_holds_no_numbers_has_no_digest():
     assert state_digest(Holder(name="x")) is None
     assert state_digest(object()) is None
     assert state_digest(nn.ReLU()) is None
+
+
+def test_the_digests_of_plain_tensors_and_networks_are_those_they_always_were():
+    fixed = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
+    for number, value in enumerate(fixed.state_dict().values()):
+        value.fill_(number)
+    assert state_digest(fixed).startswith("0d188ebf29beae65")
+    assert state_digest(Holder(net=fixed, mean=torch.arange(3.0))).startswith("3c2a11fbf2e47d16")
+
+
+def test_tensors_that_are_not_laid_out_plainly_count_too():
+    dense = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
+    odd = [
+        dense, dense.to_sparse(), 2 * dense.to_sparse(), torch.quantize_per_tensor(dense, 0.1, 3, torch.qint8),
+        torch.quantize_per_tensor(dense, 0.3, 3, torch.qint8), torch.complex(dense, dense), torch.complex(dense, dense).conj(),
+    ]  # fmt: skip
+    assert len({state_digest(Holder(a=tensor)) for tensor in odd}) == len(odd)
+    assert state_digest(Holder(a=dense.to_sparse_csr())) == state_digest(Holder(a=dense.to_sparse()))
+
+
+def test_a_tensor_without_numbers_is_refused():
+    with pytest.raises(RequestError, match="'a' is on the device meta"):
+        state_digest(Holder(a=torch.empty(2, device="meta")))

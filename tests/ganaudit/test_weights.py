@@ -24,6 +24,7 @@ from ganaudit.errors import RequestError
 from ganaudit.generators import dcgan, progan
 from ganaudit.parsers import unet
 from ganaudit.parsers.segmentation import unet_parser
+from ganaudit.spec.checkpoints import card_step, metadata_step
 
 
 def network() -> nn.Module:
@@ -115,10 +116,20 @@ def test_a_wrong_digest_is_said_before_the_file_is_parsed(tmp_path):
         weights.load("n.pt", tmp_path, "0" * 64)
 
 
-@pytest.mark.parametrize("name", ["none.safetensors", "", ".", "a/b"])
-def test_a_missing_file_or_a_folder_is_said_to_be_missing(tmp_path, name):
-    with pytest.raises(RequestError, match="do not exist"):
+@pytest.mark.parametrize("name, reason", [
+    ("none.safetensors", "do not exist"), ("", "names nothing"), (".", "do not exist"), ("a/b", "do not exist"),
+    ("folder", "are a folder; a file is wanted"), ("folder/", "are a folder"), ("pipe", "do not exist"),
+    ("/dev/zero", "do not exist"), ("circle", "symbolic links"), ("a\0b.pt", "NUL"),
+    ("~nosuchuser/n.pt", "no home folder"), ("x" * 300, "too long"), ("x/" * 3000, "too long"),
+    ("\ud800.pt", "no UTF-8"),
+])  # fmt: skip
+def test_what_is_no_file_is_told(tmp_path, name, reason):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RequestError, match=reason) as caught:
         weights.load(name, tmp_path)
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))
 
 
 def test_a_file_nobody_may_read_is_said_to_be_that(tmp_path, monkeypatch):
@@ -289,5 +300,123 @@ def test_the_card_stands_beside_the_weights_or_is_empty(tmp_path):
     assert weights.card(path) == {}
     (tmp_path / "a.b.card.json").write_text('{"iterations": 7}')
     assert weights.card(path) == {"iterations": 7}
-    (tmp_path / "a.b.card.json").write_text("{torn")
+
+
+CARDS = {
+    "torn": b"{torn", "nested thousands deep": b"[" * 100_000,
+    "a mapping nested deep": b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "a list": b"[1, 2]", "a number": b"7", "null": b"null",
+    "NaN": b'{"iterations": NaN}', "infinite": b'{"iterations": -Infinity}',
+    "huge": b'{"a": "' + b"x" * 2_000_000 + b'"}', "no UTF-8": b"\xff\xfe{}", "empty": b"", "a huge number": b"9" * 5_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(CARDS))
+def test_a_card_that_is_none_says_nothing(tmp_path, kind):
+    path = saved(tmp_path / "n.safetensors")
+    (tmp_path / "n.card.json").write_bytes(CARDS[kind])
     assert weights.card(path) == {}
+    assert card_step(path) is None
+
+
+def test_a_folder_or_a_pipe_in_the_card_s_place_says_nothing(tmp_path):
+    (tmp_path / "n.card.json").mkdir()
+    os.mkfifo(tmp_path / "m.card.json")
+    assert weights.card(tmp_path / "n.pt") == weights.card(tmp_path / "m.pt") == {}
+
+
+@pytest.mark.parametrize("step", [True, -1, 1.5, 10**30, "1e3", "²", "9" * 5_000, None, [1], {}])
+def test_a_step_that_is_no_step_is_none(tmp_path, step):
+    path = saved(tmp_path / "n.safetensors", metadata={"step": str(step)})
+    (tmp_path / "n.card.json").write_text(json.dumps({"iterations": step}))
+    assert card_step(path) is None and metadata_step(path) is None
+
+
+# files that ask for more than they hold
+
+
+def header(fields, content=b"", length=None) -> bytes:
+    text = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + content
+
+
+F32 = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+SAFETENSORS = {
+    "a header of gigabytes": header({"a": F32}, bytes(4), length=3_000_000_000),
+    "a header of all there is": header({"a": F32}, bytes(4), length=2**64 - 1),
+    "offsets that overlap": header({"a": F32, "b": {**F32, "shape": [1]}}, bytes(8)),
+    "offsets that run backwards": header({"a": {**F32, "data_offsets": [4, 0]}}, bytes(4)),
+    "offsets behind the end": header({"a": {**F32, "data_offsets": [0, 4_000_000_000], "shape": [10**9]}}, bytes(4)),
+    "a hole": header({"a": {**F32, "data_offsets": [4, 8]}}, bytes(8)), "bytes left over": header({"a": F32}, bytes(8)),
+    "a shape that overflows": header({"a": {**F32, "shape": [2**63, 2**63]}}, bytes(4)),
+    "a negative shape": header({"a": {**F32, "shape": [-1]}}, bytes(4)),
+    "another shape than bytes": header({"a": {**F32, "shape": [2]}}, bytes(4)),
+    "an unknown type": header({"a": {**F32, "dtype": "F31"}}, bytes(4)),
+    "a list": header([]), "metadata that are numbers": header({"__metadata__": {"step": 3}, "a": F32}, bytes(4)),
+    "nested deep": header(b'{"a":' * 20_000), "no JSON": header(b"{torn"),
+    "one name twice": header(
+        b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', bytes(8)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(SAFETENSORS))
+def test_a_safetensors_file_that_lies_about_itself_is_refused(tmp_path, kind):
+    (tmp_path / "n.safetensors").write_bytes(SAFETENSORS[kind])
+    with pytest.raises(RequestError, match=r"n\.safetensors are no usable safetensors file"):
+        weights.load("n.safetensors", tmp_path)
+
+
+def test_a_zip_that_unpacks_to_more_than_it_holds_is_refused_before_it_is_unpacked(tmp_path):
+    torch.save({"a": torch.zeros(30_000_000)}, buffer := io.BytesIO())
+    with zipfile.ZipFile(buffer) as plain, zipfile.ZipFile(tmp_path / "n.pt", "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name))
+    assert (tmp_path / "n.pt").stat().st_size < 1_000_000
+    with pytest.raises(RequestError, match="bytes that unpack to 120,"):
+        weights.load("n.pt", tmp_path)
+
+
+@pytest.mark.parametrize("tensor, reason", [
+    (torch.zeros(1).expand(10**6), "larger than the file"), (torch.zeros(1).expand(10**5, 10**5), "larger than the file"),
+    (torch.zeros(2, dtype=torch.complex64), "complex"), (torch.eye(2).to_sparse(), "sparse"),
+    (torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "quantised"), (torch.empty(3, device="meta"), "meta"),
+    (torch.eye(2).to_sparse_csr(), "sparse"),
+])  # fmt: skip
+def test_tensors_that_are_no_plain_numbers_are_refused_by_name(tmp_path, tensor, reason):
+    torch.save({"fine": torch.zeros(2), "layer.weight": tensor}, tmp_path / "n.pt")
+    with pytest.raises(RequestError, match=f"n\\.pt .*layer.weight.*{reason}|n\\.pt .*{reason}.*layer.weight|are refused"):
+        weights.load("n.pt", tmp_path)
+
+
+def test_complex_numbers_in_safetensors_are_refused(tmp_path):
+    saved(tmp_path / "n.safetensors", {"a": torch.zeros(2, dtype=torch.complex64)})
+    with pytest.raises(RequestError, match=r"a is complex|no usable"):
+        weights.load("n.safetensors", tmp_path)
+
+
+def test_many_names_for_one_tensor_are_refused_where_they_are_too_many_and_a_few_are_not(tmp_path):
+    shared = torch.zeros(1_000_000)
+    torch.save({"a": shared, "b": shared}, tmp_path / "two.pt")
+    assert weights.load("two.pt", tmp_path).tensors.keys() == {"a", "b"}
+    torch.save({str(n): shared for n in range(50)}, tmp_path / "many.pt")
+    with pytest.raises(RequestError, match="larger than the file"):
+        weights.load("many.pt", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_what_is_digested_is_what_is_loaded_though_the_file_changes_meanwhile(tmp_path, monkeypatch, suffix):
+    path, other = tmp_path / f"n{suffix}", tmp_path / f"other{suffix}"
+    for place, value in ((path, 1.0), (other, 2.0)):
+        tensors = {"a": torch.full((3,), value)}
+        saved(place, tensors) if suffix == ".safetensors" else torch.save(tensors, place)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    reads = weights._read
+
+    def read_and_replace(file):
+        content = reads(file)
+        other.replace(path)
+        return content
+
+    monkeypatch.setattr(weights, "_read", read_and_replace)
+    found = weights.load(str(path), sha256=digest)
+    assert found.sha256 == digest and found.tensors["a"].tolist() == [1.0] * 3

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +36,7 @@ def class_stats(store: Store, run: str, presence: float, sources: Sequence[Sourc
         name: sorted({file for source in sources for file in store.files_of(name, source.key, source.blocks)})
         for name in (IMAGES.name, CLASS_PIXELS.name)
     } | {RUN_SOURCES.name: [store.run_sources(run)]}
-    with contextlib.closing(catalog.in_memory(store, files)) as connection:
+    with catalog.in_memory(store, files) as connection:
         statement = sql.filled("class_stats", run=sql.literal(run), presence=repr(float(presence)))
         rows = connection.sql(statement).to_arrow_table()
     names = pa.array([source.name for source in sources], pa.string())
@@ -130,24 +130,61 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def check_slices(slices: Mapping[str, Slice], store: Store) -> None:
-    """Raises RequestError for a slice whose condition cannot be asked of `images`: it is tried on a table without rows."""
+_HOLDS = re.compile(r"\bholds\s*\(\s*'((?:[^']|'')*)'", re.IGNORECASE)
+
+
+def check_slices(slices: Mapping[str, Slice], store: Store, names: Mapping[int, str] | None = None) -> None:
+    """Raises RequestError for a slice whose condition cannot be asked of `images`: it is tried on a table without rows.
+
+    names: by id; a condition that asks for images which hold a class the parser does not have is refused, too.
+    """
     conditions = [(name, text) for name, part in slices.items() for text in (part.real, part.generated) if text is not None]
     if not conditions:
         return
-    with contextlib.closing(catalog.in_memory(store, {table: [] for table in (*RECORDS, *FINDINGS)})) as connection:
+    known = set((names or {}).values())
+    for name, condition in conditions if names else ():
+        for asked in _HOLDS.findall(condition):
+            if asked.replace("''", "'") not in known:
+                raise RequestError(
+                    f"slices.{name}: the parser has no class {asked!r}{_near(asked, known)}; it has {_listed(known)}"
+                )
+    with catalog.in_memory(store, {table: [] for table in (*RECORDS, *FINDINGS)}) as connection:
         for name, condition in dict.fromkeys(conditions):
             _chosen(connection, "", "", name, condition)
 
 
 def _chosen(connection: duckdb.DuckDBPyConnection, run: str, source: str, name: str, condition: str) -> Any:
     """Indices of a source's images that meet a slice's condition."""
-    statement = sql.filled("slice", run=sql.literal(run), source=sql.literal(source), condition=condition)
+    spelt = re.sub(r"\bholds\s*\(", "image_holds(parser_key, key, image, ", condition, flags=re.IGNORECASE)
+    statement = sql.filled("slice", run=sql.literal(run), source=sql.literal(source), condition=spelt)
     try:
         return connection.sql(statement).to_arrow_table()["image"].to_numpy()
     except Exception as error:
         first = str(error).strip().splitlines()[0]
         raise RequestError(f"slices.{name}: {condition!r} is no condition on the columns of images: {first}") from None
+
+
+def empty_slices(
+    connection: duckdb.DuckDBPyConnection, run: str, slices: Mapping[str, Slice], judged: Iterable[tuple[str, str]]
+) -> Iterator[str]:
+    """What keeps slices of a run from having verdicts, in words: fewer than two of their images on a side.
+
+    judged: (generator, slice) of those that have some.
+    """
+    sources = connection.execute(sql.text("labelled"), [run]).fetchall()
+    generators = {source for role, source, *_ in sources if role == "generated"}
+    lacking = {name for name in slices if any((generator, name) not in judged for generator in generators)}
+    for name, part in slices.items():
+        for role, source, images, labelled in sources if name in lacking else ():
+            condition = part.real if role == "real" else part.generated
+            if condition is None or images < 2:
+                continue  # it has no findings at all, and is told of
+            found = len(_chosen(connection, run, source, name, condition))
+            if found < 2:
+                count = "no image" if found == 0 else "one image"
+                unset = re.search(r"\blabel\b", condition) is not None and not labelled
+                why = f": its images have no label, and the slice asks {condition}" if unset else f" of {images:,}"
+                yield f"The slice {name!r} has {count} of {source!r}{why}: it has no verdict."
 
 
 def of_slices(
@@ -158,7 +195,7 @@ def of_slices(
     if not slices:
         return
     ids = [one for one in real.classes if one != 0]
-    with contextlib.closing(catalog.of_run(store, run)) as connection:
+    with catalog.of_run(store, run) as connection:
         for name, part in slices.items():
             members = []
             for side, condition in ((real, part.real), (generated, part.generated)):

@@ -13,9 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ganaudit.errors import RequestError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.schema import OK
-from ganaudit.records.store import Store
+from ganaudit.records.store import Store, unsound
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import Block, Source
 from ganaudit.statistics import grouping
@@ -93,13 +93,18 @@ def _block(store: Store, source: Source, block: Block, column_of: NDArray[np.int
     column and pixels of every class in them, sorted by image."""
     rows = store.read_block(IMAGES, source.key, block, ["image", "digest", "cluster", "pixels", "status"])
     index = rows["image"].to_numpy()
+    if not np.array_equal(np.sort(index), np.arange(block[0], block[1] + 1)):
+        raise _unsound(store, IMAGES.name, source, block, f"does not hold each of the images {block[0]} to {block[1]} once")
     used = (index >= source.first) & (index < source.first + source.count)
     status = rows["status"]
     used &= (status.to_numpy() == OK) if len(status.unique()) > 1 else status[0].as_py() == OK
     classes = store.read_block(CLASS_PIXELS, source.key, block, ["image", "class_id", "pixels"])
     place = np.full(len(index), -1)
     place[index[used] - block[0]] = np.arange(used.sum())
-    row, column = place[classes["image"].to_numpy() - block[0]], column_of[classes["class_id"].to_numpy()]
+    within = classes["image"].to_numpy() - block[0]
+    if len(within) and not 0 <= within.min() <= within.max() < len(place):
+        raise _unsound(store, CLASS_PIXELS.name, source, block, "holds class pixels of other images")
+    row, column = place[within], column_of[classes["class_id"].to_numpy()]
     counted = (row >= 0) & (column >= 0)
     row, column, pixels = row[counted], column[counted], classes["pixels"].to_numpy()[counted]
     if len(row) and (np.diff(row) < 0).any():
@@ -108,6 +113,11 @@ def _block(store: Store, source: Source, block: Block, column_of: NDArray[np.int
     kept = rows.filter(pa.array(used))
     sizes = kept["pixels"].fill_null(0).to_numpy()
     return index[used], kept["digest"], kept["cluster"], sizes, np.bincount(row, minlength=int(used.sum())), column, pixels
+
+
+def _unsound(store: Store, table: str, source: Source, block: Block, what: str) -> AuditError:
+    (path,) = store.files_of(table, source.key, [block])
+    return unsound(path, what)
 
 
 def _joined(parts: Sequence[Any], kind: Any = np.int64) -> Any:

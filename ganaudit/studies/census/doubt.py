@@ -7,7 +7,6 @@ that of the generator's class in the middle.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ Doubts = Mapping[tuple[str, int], Doubt]
 
 def doubts(store: Store, run: str) -> Doubts:
     """The doubt on each class of each real and generated source of a run."""
-    with contextlib.closing(catalog.of_run(store, run)) as connection:
+    with catalog.of_run(store, run) as connection:
         rows = connection.sql(sql.filled("doubt", run=sql.literal(run))).fetchall()
     return {(source, class_id): Doubt(value, se) for _, source, class_id, _, value, se in rows}
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.building import Tables
 from ganaudit.records.store import Store
-from ganaudit.records.tables import CLASSES
+from ganaudit.records.tables import CLASS_PIXELS, CLASSES
 from ganaudit.records.used import Source, sources_of
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import jackknife
@@ -58,7 +58,7 @@ def materialise(
         raise RequestError(f"the run {run!r} has no sources")
     known = classes_of(store, sources[0].parser_key)
     counts = {source.name: read_counts(store, source, list(known.names)) for source in sources}
-    _check_comparable(sources, counts, known)
+    _check_comparable(store, sources, counts, known)
     some = [one for one in counts.values() if len(one) >= 2]
     with ThreadPoolExecutor(WRITERS, "ganaudit-moments") as pool:
         made = pool.map(lambda one: moments_of(store, one.source, known.first_head, one), some)
@@ -137,7 +137,7 @@ def classes_of(store: Store, parser_key: str) -> Classes:
     return Classes({row["class_id"]: row["name"] for row in rows}, heads, tuple(first))
 
 
-def _check_comparable(sources: Sequence[Source], counts: Mapping[str, Counts], known: Classes) -> None:
+def _check_comparable(store: Store, sources: Sequence[Source], counts: Mapping[str, Counts], known: Classes) -> None:
     """The real images are there and hold something, and all label maps have one size."""
     for source in sources:
         one = counts[source.name]
@@ -156,7 +156,21 @@ def _check_comparable(sources: Sequence[Source], counts: Mapping[str, Counts], k
     sizes = {name: one.pixels for name, one in counts.items() if len(one)}
     if len(set(sizes.values())) > 1:
         said = ", ".join(f"{name!r} {size}" for name, size in sizes.items())
-        raise RequestError(f"label maps of different sizes cannot be compared; they have pixels: {said}")
+        advice = _one_size(store, [source for source in sources if source.name in sizes], sizes)
+        raise RequestError(f"label maps of different sizes cannot be compared; they have pixels: {said}{advice}")
+
+
+def _one_size(store: Store, sources: Sequence[Source], sizes: Mapping[str, int]) -> str:
+    """How label maps of different sizes get one: that of a network's, or else the smallest. Maps of kind masks can have any."""
+    made = {source.name for source in sources if parser.kind_of(store, source) == "masks"}
+    given = [source for source in sources if source.name not in made]
+    if not made or len({sizes[source.name] for source in given}) > 1:
+        return ""
+    least = min(given or sources, key=lambda source: sizes[source.name])
+    held = [store.read_block(CLASS_PIXELS, least.key, block, ["y_max", "x_max"]) for block in least.blocks]
+    height, width = (pa.concat_tables(held)[column].to_numpy().max() + 1 for column in ("y_max", "x_max"))
+    which = " and ".join(repr(source.name) for source in sources if source.name in made)
+    return f"; `size: [{height}, {width}]` in {which} gives all of them one size"
 
 
 def _compare(

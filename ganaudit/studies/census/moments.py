@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ganaudit.records.store import Store
+from ganaudit.records.store import Store, unsound
 from ganaudit.records.tables import MOMENTS
 from ganaudit.records.used import Source
 from ganaudit.statistics.moments import GroupMoments
@@ -28,6 +29,7 @@ def moments_of(store: Store, source: Source, classes: Sequence[int], counts: Cou
     images = _whole(source)
     if path.is_file():
         kept = store.read(MOMENTS, path)
+        _check_owner(path, kept, source)
         if kept.num_rows and kept["recorded"][0].as_py() == images:
             return _state(kept, classes)
     counts = counts or read_counts(store, source, classes)
@@ -35,6 +37,14 @@ def moments_of(store: Store, source: Source, classes: Sequence[int], counts: Cou
     if state.n.sum():
         store.write_moments(path, _rows(source, state, classes, images))
     return state
+
+
+def _check_owner(path: Path, kept: pa.Table, source: Source) -> None:
+    """Raises AuditError for the sums of other images than the file's name says."""
+    for name, value in (("key", source.key), ("first", source.first), ("count", source.count)):
+        others = set(kept[name].unique().to_pylist()) - {value}
+        if others:
+            raise unsound(path, f"holds sums of the {name} {others.pop()}")
 
 
 def _whole(source: Source) -> int:

@@ -67,7 +67,7 @@ def add(
     corrected: list[Row] = []
     doubted = doubts(store, run)
     parsed = {
-        source.name for source in sources if _kind(store, source) != "masks"
+        source.name for source in sources if kind_of(store, source) != "masks"
     }  # label maps taken as they are have no error
     for real, generator in dict.fromkeys(pair[:2] for pair in said):
         if not {real, generator} <= parsed:
@@ -87,7 +87,8 @@ def add(
     tables.rows("parser_corrected", corrected)
 
 
-def _kind(store: Store, source: Source) -> str:
+def kind_of(store: Store, source: Source) -> str:
+    """The kind of a source, as it was recorded; empty where it was not."""
     rows = store.read(SOURCES, store.source(source.key), ["kind"]) if store.source(source.key).is_file() else None
     return "" if rows is None else str(rows["kind"][0].as_py())
 

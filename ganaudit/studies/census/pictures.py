@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image as pillow
 
 from ganaudit import images
-from ganaudit.errors import ImageError
+from ganaudit.errors import AuditError, ImageError
 from ganaudit.records import catalog, writer
-from ganaudit.records.store import Store
+from ganaudit.records.store import Store, unreadable
 from ganaudit.report.data import Findings, Kept, Picture, Samples
 from ganaudit.sources.opening import DatasetSource
 from ganaudit.sources.planned import Plan, PlannedSource
@@ -149,7 +150,7 @@ def save(store: Store, run: str, kept: Kept) -> None:
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     path = store.finding(run, "fsd").with_name("pictures.parquet")
     with writer.writing(path), writer.temporary_file(store.temporary, "pictures") as unfinished:
-        pq.write_table(table, unfinished, compression="none")
+        pq.write_table(table, unfinished, compression="none", write_page_checksum=True)
         unfinished.replace(path)
 
 
@@ -161,16 +162,26 @@ def load(store: Store, run: str) -> Kept:
     groups: dict[str, Samples] = {}
     holders: dict[str, dict[int, list[Picture]]] = {}
     influences: dict[str, dict[str, list[Picture]]] = {}
-    for row in pq.ParquetFile(path).read().to_pylist():
-        picture = Picture(row["image"], row["name"], _decoded(row["picture"]), _decoded(row["label_map"]))
+    for row in _rows(path):
+        picture = Picture(row["image"], row["name"], row["picture"], row["label_map"])
         if row["source"] is not None:
             group = groups.setdefault(row["source"], Samples(row["source"], row["role"], []))
             groups[row["source"]] = replace(group, pictures=[*group.pictures, picture])
-        elif row.get("influence"):
+        elif row["influence"]:
             influences.setdefault(row["generator"], {}).setdefault(row["role"], []).append(picture)
         else:
             holders.setdefault(row["generator"], {}).setdefault(row["class_id"], []).append(picture)
     return Kept(list(groups.values()), holders, influences)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Rows with their pictures decoded. Raises AuditError, naming the file, where it is damaged."""
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path, partitioning=None, page_checksum_verification=True).to_pylist()
+        decoded = [row | {name: _decoded(row[name]) for name in ("picture", "label_map")} for row in rows]
+        return [dict.fromkeys(SCHEMA.names) | row for row in decoded]  # an older ganaudit had fewer columns
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise AuditError(unreadable(path)) from error
 
 
 def _row(picture: Picture, **values: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Census:
         names = {info.id: info.name for info in parser.parser.classes}
         check_groups(spec.groups, names)
         check_accept(spec.accept, spec.groups, names)
-        check_slices(spec.slices, Store(spec.path(spec.store)))
+        check_slices(spec.slices, Store(spec.path(spec.store)), names)
 
     def check(self, plan: Plan, store: Store) -> Sequence[str]:
         return ()

@@ -76,7 +76,7 @@ def cost_notes(plan: Plan, store: Store) -> list[str]:
         for kind in [kind for kind in needed(asked) if kind not in there]:
             if asked.inverter == "auto":
                 minutes = minutes_of(asked, kind)
-                notes.append(f"an inverter of kind {kind} would first be trained for {which.name!r}: {minutes:g} CPU minutes.")
+                notes.append(f"an inverter of kind {kind} would first be trained for {which.name!r}: {minutes:g} minutes.")
             else:
                 missing.add(kind)
                 notes.append(f"{which.name!r} would not be inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")

@@ -61,6 +61,7 @@ def written(
     (generator, class) that is dropped in samples, by presence or by area.
     """
     rows: dict[str, list[Row]] = {name: [] for name in TABLES}
+    classes = {0: "void", **classes}
     read = [read_generator(store, generator, settings) for generator, settings in inverted.items()]
     generators = [generator for generator in read if generator.inverted]
     for one in generators:

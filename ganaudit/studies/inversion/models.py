@@ -21,9 +21,7 @@ from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion.inverters import NEEDS, Task
-from ganaudit.inversion.objective import Objective
-from ganaudit.inversion.perceptual import open_perceptual
-from ganaudit.inversion.search import Search
+from ganaudit.inversion.presets import settings_of
 from ganaudit.inversion.search_space import floors
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
@@ -159,14 +157,12 @@ def base_of(setup: Setup, which: Invertible, inverters: Inverters = ()) -> Task:
 
 
 def base_task(setup: Setup, generator: Generator, encoders: dict[str, Encoder]) -> Task:
-    asked, steps = setup.asked, setup.asked.steps
-    shape = read_shape(generator)
-    how = Search(steps, "adam", 0.05, (steps * 6 // 10, steps * 8 // 10), max(20, steps // 5), batch=asked.batch)
-    objective = Objective("mse", open_perceptual(asked.perceptual, asked.perceptual_weights, setup.spec.folder, setup.device))
+    asked = setup.asked
+    settings, shape = settings_of(asked, encoders, setup.spec.folder, setup.device), read_shape(generator)
     nothing = torch.zeros((0, 3, *frame(shape.resolution)), device=setup.device)
     return Task(
-        generator, shape, choose_layers(shape, asked.layer), objective.targets(nothing), (), objective, how,
-        setup.spec.sample.seed, asked.restarts, encoders, floors(generator),
+        generator, shape, choose_layers(shape, asked.layer), settings.objective.targets(nothing), (), settings.objective,
+        settings.search, setup.spec.sample.seed, settings.restarts, encoders, floors(generator),
     )  # fmt: skip
 
 
@@ -223,7 +219,7 @@ def without(kind: str) -> str:
     """What to do where there is no inverter of a kind."""
     return (
         f"no inverter of kind {kind} is known for it; set invert.inverter: auto, which trains a small one in "
-        f"{SMALL[kind]:g} CPU minutes"
+        f"{SMALL[kind]:g} minutes"
     )
 
 

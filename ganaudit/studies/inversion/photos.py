@@ -26,6 +26,7 @@ from ganaudit.inversion.penalty import Penalty, calibrate
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.search_space import floors
 from ganaudit.parsers.protocol import Parser
+from ganaudit.paths import plain_file
 from ganaudit.registry import opener
 from ganaudit.report.side_by_side import side_by_side, webp
 
@@ -67,9 +68,9 @@ def read_photos(paths: Sequence[Path], resolution: int) -> list[Photo]:
         stem = path.name
         name = stem if all(one.name != stem for one in found) else f"{len(found) + 1}-{stem}"
         try:
-            pixels = images.decode(path)
+            pixels = images.decode(plain_file(path, "photo"))
             found.append(Photo(name, images.resize(pixels, (resolution, resolution), "crop")))
-        except ImageError as error:
+        except (ImageError, RequestError) as error:
             found.append(Photo(name, None, str(error)))
         except OSError as error:
             found.append(Photo(name, None, f"{name} cannot be read: {error.strerror or error}"))

@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from ganaudit import devices
+from ganaudit.inversion.presets import settings_of
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import GeneratorSource, OpenSource
@@ -54,6 +56,7 @@ class Inversion:
 
     def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[Asked, OpenSource]]) -> None:
         assert spec.invert is not None
+        settings_of(spec.invert, {}, spec.folder, devices.pick(spec.run.device))
         for _, source in opened:
             if spec.invert.layer != "auto" and isinstance(source, GeneratorSource):
                 source.check_layer(spec.invert.layer)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ganaudit.errors import RequestError
+from ganaudit.keys import digest
 from ganaudit.spec import AuditSpec, Invert
 from ganaudit.studies.inversion.done import InversionDone
 from ganaudit.studies.inversion.models import Invertible, Setup, generator_of, inverters_folder, inverters_of, mark_of, needed
 from ganaudit.training.inverters import InverterRecipe
+from ganaudit.training.loop import Budget
 from ganaudit.training.making import SMALL, make_inverter
 
 
@@ -40,11 +42,11 @@ class InverterShard:
     @property
     def note(self) -> str:
         minutes = minutes_of(self.setup.asked, self.kind)
-        return f"an inverter of kind {self.kind} was trained for {self.which.name!r} in {minutes:g} CPU minutes."
+        return f"an inverter of kind {self.kind} was trained for {self.which.name!r} in {minutes:g} minutes."
 
 
 def minutes_of(asked: Invert, kind: str) -> float:
-    """CPU minutes that such an inverter is trained."""
+    """Minutes that such an inverter is trained."""
     return asked.inverter_minutes or SMALL[kind]
 
 
@@ -62,11 +64,13 @@ def missing_inverters(setup: Setup, generators: list[Invertible]) -> list[Invert
 def train_inverter(shard: InverterShard) -> InversionDone:
     """Trains one, or goes on where one was begun. Raises RequestError where the generator's layers do not fit."""
     setup, folder = shard.setup.here(), inverters_folder(shard.setup)
-    mark = mark_of(setup, shard.which)
+    mark, minutes = mark_of(setup, shard.which), minutes_of(setup.asked, shard.kind)
+    # What another layer or budget left unfinished is another training: it has a folder of its own.
+    unfinished = folder / f"{mark}-{shard.kind}-{digest([setup.asked.layer, minutes])[:8]}"
     try:
         path = make_inverter(
             generator_of(setup, shard.which), mark, InverterRecipe(shard.kind, setup.asked.layer),
-            folder / f"{mark}-{shard.kind}", lambda *_: None, minutes_of(setup.asked, shard.kind), device=setup.device,
+            unfinished, lambda *_: None, Budget(minutes=minutes), device=setup.device,
             command="an audit with invert.inverter: auto",
         )  # fmt: skip
     except RequestError as error:

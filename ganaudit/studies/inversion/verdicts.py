@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 RECOVERED = "recovered"
 DISTORTED = "distorted"
@@ -120,10 +121,8 @@ def proportion(hits: int, cases: int) -> Share:
     """A share of independent cases with Wilson's interval; NaN where there are no cases."""
     if cases == 0:
         return Share(math.nan, math.nan, math.nan, 0)
-    z, p = 1.959963984540054, hits / cases
-    middle = (p + z * z / (2 * cases)) / (1 + z * z / cases)
-    half = z * math.sqrt(p * (1 - p) / cases + z * z / (4 * cases * cases)) / (1 + z * z / cases)
-    return Share(p, max(0.0, middle - half), min(1.0, middle + half), cases)
+    interval = binomtest(hits, cases).proportion_ci(method="wilson")
+    return Share(hits / cases, float(interval.low), float(interval.high), cases)
 
 
 @dataclass(frozen=True)

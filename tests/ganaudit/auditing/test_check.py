@@ -13,8 +13,8 @@ from ganaudit.auditing import run as audit
 from ganaudit.auditing.check import check
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records.store import Store
 from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.blocks import missing
 
 HERE = Path(__file__).parents[1]
 
@@ -47,7 +47,8 @@ def test_a_check_says_what_an_audit_would_do_and_does_none_of_it(tmp_path):
 
 def test_what_is_there_already_is_not_counted_again(tmp_path):
     asked = spec(tmp_path)
-    store, tasks = audit.open_store(asked), plan(asked).missing(Store(tmp_path))
+    planned, store = audit.prepared(asked)
+    tasks = missing(planned, store)
     blocks.make_block(tasks[-1])
     before = sorted(store.path.rglob("*"))
     found = check(asked)

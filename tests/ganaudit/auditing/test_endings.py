@@ -22,8 +22,10 @@ from ganaudit.errors import AuditError
 from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog, leases, writer
 from ganaudit.records.store import Store
+from ganaudit.studies.census.blocks import missing
 
 HERE = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("empty_pages")
 
 
 def mapping(store: Path, **parts):
@@ -39,20 +41,19 @@ def states(store: Path) -> list[str]:
 def begun(store: Path):
     planned = plan(specs.parse(mapping(store)))
     opened = audit.open_store(planned.spec)
-    audit.begin(planned, opened)
+    missing(planned, opened)
     return planned, opened
 
 
 SCRIPT = """
-import json, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a background shell starts
+import json, sys, time
 from ganaudit import parse
 from ganaudit.auditing import plan as plans
 from ganaudit.auditing import run as audit
-from ganaudit.auditing.plan import plan
+from ganaudit.studies.census.blocks import missing
 asked = parse(json.loads(sys.argv[1]))
-planned, store = plan(asked), audit.open_store(asked)
-tasks = audit.begin(planned, store)
+planned, store = audit.prepared(asked)
+tasks = missing(planned, store)
 with audit.failing(planned, store):
     print("at work", flush=True)
     time.sleep(100)
@@ -94,7 +95,7 @@ def test_on_a_full_disk_the_row_that_waited_takes_its_place(tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(writer, "write_bytes", full)
         with pytest.raises(AuditError, match=r"the disk is full: .* free some space"), audit.failing(planned, store):
-            list(audit.work(planned.missing(store), 1))
+            list(audit.on_threads(1)(missing(planned, store)))
     assert states(tmp_path) == ["interrupted"]
     assert audit.audit(specs.parse(mapping(tmp_path))).status == "done"
 
@@ -173,7 +174,8 @@ def test_a_clock_that_is_set_right_in_the_middle_of_a_run_does_not_move_its_star
     (before,) = catalog.query(store, "SELECT started FROM runs").to_pylist()
     clock(0.0)
     with audit.failing(planned, store):
-        audit.finish(planned, store, sum(block.images for block in audit.work(planned.missing(store), 1)))
+        list(audit.on_threads(1)(missing(planned, store)))
+        audit.finish(planned, store, {})
     (row,) = catalog.query(store, "SELECT started, finished FROM runs").to_pylist()
     assert row["started"] == before["started"] <= row["finished"] <= datetime.now(UTC).replace(tzinfo=None)
     assert row["finished"] - row["started"] < timedelta(minutes=5)

@@ -17,10 +17,11 @@ from PIL import Image as pillow
 from safetensors.torch import load_file, save_file
 
 from ganaudit import spec as specs
-from ganaudit.auditing.plan import BLOCK, blocks, needs, plan, run_name
+from ganaudit.auditing.plan import blocks, plan, run_name
 from ganaudit.errors import RequestError
 from ganaudit.generators import dcgan
-from ganaudit.records.store import Store
+from ganaudit.records.store import BLOCK, Store
+from ganaudit.studies.census.blocks import missing
 
 HERE = Path(__file__).parents[1]
 
@@ -102,9 +103,9 @@ def test_batch_workers_device_and_lines_for_findings_do_not_enter_a_key(home):
 def test_two_sources_of_one_content_have_one_key_and_are_planned_once(home):
     planned = plan(spec(home, {"a": GENERATORS["noise"], "b": {**GENERATORS["noise"], "count": 2000}}))
     assert planned.sources[1].key == planned.sources[2].key
-    missing = planned.missing(Store(home / "store"))
-    assert [(task.first, task.last) for task in missing if task.key == planned.sources[1].key] == [(0, 1023), (1024, 2047)]
-    assert planned.blocks == len(missing) == 3
+    todo = missing(planned, Store(home / "store"))
+    assert [(task.first, task.last) for task in todo if task.key == planned.sources[1].key] == [(0, 1023), (1024, 2047)]
+    assert planned.blocks == len(todo) == 3
 
 
 # what changes it
@@ -262,19 +263,19 @@ def test_a_folder_with_fewer_images_than_asked_for_is_an_error_that_says_so(home
 def test_missing_blocks_take_turns_between_sources_and_done_ones_are_left_out(home):
     planned = plan(spec(home, {"a": {**GENERATORS["noise"], "count": 3000}, "b": {"kind": "village", "count": 2000}}))
     store = Store(home / "store").open_for_writing()
-    names = [(task.source.name, task.first) for task in planned.missing(store)]
+    names = [(task.source.name, task.first) for task in missing(planned, store)]
     assert names == [("real", 0), ("a", 0), ("b", 0), ("a", 1024), ("b", 1024), ("a", 2048)]
-    assert needs(planned.missing(store)) == 6 + 5 * 1024
+    assert sum(task.images for task in missing(planned, store)) == 6 + 5 * 1024
     folder = store.shard("images", planned.sources[1].key, 0, 1023)
     folder.parent.mkdir(parents=True)
     folder.touch()
-    assert {(task.source.name, task.first) for task in planned.missing(store)} == set(names) - {("a", 0)}
+    assert {(task.source.name, task.first) for task in missing(planned, store)} == set(names) - {("a", 0)}
 
 
 def test_tasks_are_small_and_can_be_sent_to_another_process(home):
     import pickle
 
-    for task in plan(spec(home)).missing(Store(home / "store")):
+    for task in missing(plan(spec(home)), Store(home / "store")):
         sent = pickle.dumps(task)
         assert len(sent) < 10_000 and pickle.loads(sent) == task
 

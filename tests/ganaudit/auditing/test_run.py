@@ -27,6 +27,8 @@ from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.blocks import missing
+from ganaudit.studies.census.findings import materialise
 from ganaudit.village.classes import IDS
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
@@ -58,8 +60,8 @@ def rows(store: Path) -> dict[str, pa.Table]:
 
 def parsed(asked) -> int:
     """Images that an audit of `asked` has to parse now; it parses them."""
-    planned, store = plan(asked), audit.open_store(asked)
-    return sum(done.images for done in audit.work(audit.begin(planned, store), 2))
+    planned, store = audit.prepared(asked)
+    return sum(done.images for _, done in audit.on_threads(2)(missing(planned, store)))
 
 
 # what is parsed
@@ -193,7 +195,8 @@ def test_the_package_s_audit_stays_the_function_however_often_it_is_looked_up():
 def test_a_generator_of_which_nothing_can_be_used_is_set_aside_with_a_note(tmp_path):
     found = ganaudit.audit(spec(tmp_path, noise("broken", fault="bytes"), noise("sizes", fault="size")))
     assert (found.status, found.exit_code, found.quarantined) == ("set aside", 3, 1000)
-    broken, sizes = found.notes
+    broken, sizes, repeats = found.notes
+    assert "of the 300 images of 'real' are repeats" in repeats
     assert "'broken' has no findings: 500 images were set aside, most often because the generator gave values from" in broken
     assert "'sizes' has no findings" in sizes and "not 64×3×8×8" in sizes
     assert all(found.table(name).empty for name in FINDINGS)
@@ -236,9 +239,9 @@ def test_a_village_without_people_or_with_half_of_them_is_found_to_be_that(tmp_p
         {"name": "half", "kind": "tiny_models:Encoded", "options": {"prevalence": {"person": 0.15, "car": 0.125}}},
         real=real, parser={"kind": "tiny_models:Decoder"}, sample={"count": 1024, "seed": 5},
     )  # fmt: skip
-    planned, store = plan(asked), audit.open_store(asked)
-    list(audit.work(audit.begin(planned, store), 1))
-    found = audit.findings.materialise(store, planned.run)
+    planned, store = audit.prepared(asked)
+    list(audit.on_threads(1)(missing(planned, store)))
+    found = materialise(store, planned.run)
     stats = found["class_stats"].to_pandas().set_index(["generator", "class"])
 
     assert stats.loc[("none", "person"), "presence_ratio"] == stats.loc[("none", "person"), "area_ratio"] == 0
@@ -271,7 +274,7 @@ SCRIPT = """
 import json, os, signal, sys
 from ganaudit import parse
 from ganaudit.auditing import run as audit
-from ganaudit.auditing.plan import plan
+from ganaudit.studies.census.blocks import missing
 asked, kill = parse(json.loads(sys.argv[1])), int(sys.argv[2])
 if kill:
     link, made = os.link, []
@@ -280,10 +283,10 @@ if kill:
         if "/images/" in str(target) and len(made) > kill:
             os.kill(os.getpid(), signal.SIGKILL)
         link(source, target)
-    planned, store = plan(asked), audit.open_store(asked)
-    tasks = audit.begin(planned, store)
+    planned, store = audit.prepared(asked)
+    tasks = missing(planned, store)
     os.link = killed
-    list(audit.work(tasks, 2))
+    list(audit.on_threads(2)(tasks))
 else:
     print(audit.audit(asked).status)
 """

@@ -124,6 +124,10 @@ def test_all_is_json(audited, compare):
     names = ("run", "generator", "name", "was", "verdict")
     assert [row[name] for name in names] == ["r2", "gan", "person", "equivalent", "dropped"]
     assert said["farther"][0]["generator_a"] == "gan"
+    assert {row["gates"] for row in said["worse"] if row["verdict"] == "dropped"} == {True}
+    mild = compare("r2", baseline="r1", words=["invented"]).as_dict()
+    assert mild["exit_code"] == 0 and mild["regressed"] == []
+    assert {(row["name"], row["gates"]) for row in mild["worse"]} >= {("person", False)}
 
 
 # what cannot be compared

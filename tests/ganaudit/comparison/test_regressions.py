@@ -49,7 +49,29 @@ def test_worse_than_the_baseline_and_named(before, now, words, expected):
 def test_a_run_is_no_regression_of_itself():
     rows = [row(verdict, name=str(number)) for number, verdict in enumerate(ALL)]
     judged = judge(rows, rows, WORDS)
-    assert (judged.regressed, judged.accepted, judged.better, judged.open) == ((), (), (), ())
+    assert (judged.regressed, judged.worse, judged.accepted, judged.better, judged.open) == ((), (), (), (), ())
+
+
+def test_all_that_is_worse_is_listed_and_what_gates_is_among_it():
+    before = [row("equivalent", name=name) for name in ("a", "b", "c", "d", "e")] + [row("dropped", name="f")]
+    now = [
+        row("dropped", name="a"), row("reduced", name="b"), row("increased", name="c"), row("invented", name="d"),
+        row("inconclusive", name="e"), row("increased", name="f"),
+    ]  # fmt: skip
+    judged = judge(now, before, ["dropped"], {"gan": ["b"]})
+    assert [change.now.name for change in judged.regressed] == ["a"]
+    assert [change.now.name for change in judged.worse] == ["a", "c", "d"]
+    assert [change.now.name for change in judged.accepted] == ["b"]
+    assert [change.now.name for change in judged.better] == ["f"]
+    alone = judge(now, None, ["dropped"])
+    assert alone.worse == alone.regressed and [change.now.name for change in alone.worse] == ["a"]
+
+
+@pytest.mark.parametrize(("before", "now"), list(product(ALL, ALL)))
+@pytest.mark.parametrize("words", [["dropped"], ["increased", "farther"], list(WORDS)])
+def test_what_gates_is_worse(before, now, words):
+    judged = judge([row(now)], [row(before)], words)
+    assert set(judged.regressed) <= set(judged.worse)
 
 
 @pytest.mark.parametrize(("before", "now"), list(product(ALL, ALL)))

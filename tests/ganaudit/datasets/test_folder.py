@@ -113,7 +113,7 @@ def test_resize_is_the_librarys(tmp_path):
         assert np.array_equal(got, images.resize(pixels, (16, 16), how))
 
 
-@pytest.mark.parametrize("resize", [0, -3, [64], [64, 0], [1, 2, 3]])
+@pytest.mark.parametrize("resize", [0, -3, [64], [64, 0], [1, 2, 3], 8193, [4, 10**12], [2.5, 4]])
 def test_a_wrong_size_is_named(photos, resize):
     with pytest.raises(RequestError, match=r"^resize is .*\[height, width\]"):
         FolderDataset(photos, resize=resize)
@@ -130,6 +130,16 @@ def test_a_wrong_way_to_resize_is_named(photos):
 def test_missing_folder(tmp_path):
     with pytest.raises(RequestError, match=rf"there is no folder {tmp_path}/nowhere"):
         FolderDataset(tmp_path / "nowhere")
+
+
+def test_a_path_that_is_none(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(RequestError, match="loop cannot be listed: Too many levels"):
+        FolderDataset(tmp_path / "loop")
+    with pytest.raises(RequestError, match=r"is no path: .*null"):
+        FolderDataset("a\0b")
+    with pytest.raises(RequestError, match="cannot be listed: File name too long"):
+        FolderDataset(tmp_path / ("x" * 300))
 
 
 def test_file_instead_of_a_folder(photos):
@@ -211,7 +221,7 @@ def test_a_file_that_changes_after_the_listing(photos, change):
 def test_a_file_replaced_while_it_is_decoded(photos, monkeypatch):
     dataset = FolderDataset(photos, seed=1)
 
-    def late(path: str, name: str) -> object:
+    def late(path: str, **_: object) -> object:
         os.utime(path, ns=(1, 1))
         return np.zeros((2, 2, 3), np.uint8)
 

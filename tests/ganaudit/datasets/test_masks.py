@@ -96,6 +96,50 @@ def test_another_suffix(root):
         MasksDataset(root, suffix=".npy")
 
 
+@pytest.mark.parametrize("name", ["x.labels.PNG", "x.Labels.png", "X.LABELS.PNG", "X.labels.png"])
+def test_label_maps_are_found_however_capitals_are_used(tmp_path, name):
+    label_map(tmp_path / "map.png", [[1, 2]])
+    (tmp_path / "map.png").rename(tmp_path / name)
+    assert one(tmp_path).tolist() == [[1, 2]]
+    (tmp_path / "maps").mkdir()
+    (tmp_path / name).rename(tmp_path / "maps" / name.lower().replace("labels.png", "Png"))
+    assert one(tmp_path, labels=tmp_path / "maps").tolist() == [[1, 2]]
+
+
+def test_of_two_label_maps_the_one_of_the_very_name_counts_and_without_it_none(tmp_path):
+    for value, name in enumerate(["x.labels.png", "x.LABELS.png", "X.labels.png"]):
+        label_map(tmp_path / name, [[value]])
+    assert one(tmp_path).tolist() == [[0]]
+    (tmp_path / "x.labels.png").unlink()
+    with pytest.raises(RequestError, match="none of the 1 images"):
+        MasksDataset(tmp_path)
+
+
+def test_label_maps_with_capitals_have_the_key_of_those_without(root):
+    before = MasksDataset(root).recipe()
+    for path in list(root.rglob("*.labels.png")):
+        path.rename(path.with_name(path.name.replace(".labels.png", ".Labels.PNG")))
+    assert MasksDataset(root).recipe() == before
+
+
+@pytest.mark.parametrize("suffix", ["/../x.png", "../x.png", "..png", "/x.png", "\\x.png", "\0.png", "/etc/x.png"])
+def test_a_suffix_is_no_path(root, suffix):
+    with pytest.raises(RequestError, match=r"suffix is .*end of a file's name.*labels"):
+        MasksDataset(root, suffix=suffix)
+
+
+@pytest.mark.parametrize("size", [8193, [8193, 4], [4, 10**12], 0, [1, 2, 3], [2.5, 4]])
+def test_a_size_that_is_none_or_huge_is_refused(root, size):
+    with pytest.raises(RequestError, match=r"size is .*\[height, width\].*8,192"):
+        MasksDataset(root, size=size)
+
+
+def test_a_pipe_in_the_place_of_a_label_map_is_none(root):
+    (root / "s0" / "0.labels.png").unlink()
+    os.mkfifo(root / "s0" / "0.labels.png")
+    assert "has no label map" in by_name(MasksDataset(root))["s0/0.jpg"]
+
+
 def test_order_is_that_of_the_folder(root):
     names = ["s0/0.jpg", "s0/2.jpg", "s1/1.jpg", "s1/3.jpg"]
     random.Random(5).shuffle(names)
@@ -106,7 +150,7 @@ def test_order_is_that_of_the_folder(root):
 def test_an_image_without_labels_is_set_aside(root):
     (root / "s0" / "0.labels.png").unlink()
     found = by_name(MasksDataset(root))
-    assert found["s0/0.jpg"] == "s0/0.jpg has no label map: expected s0/0.labels.png beside it"
+    assert all(part in found["s0/0.jpg"] for part in ("s0/0.jpg", "no label map", "s0/0.labels.png"))
     assert sum(isinstance(image, Image) for image in found.values()) == 3
 
 
@@ -160,6 +204,19 @@ def test_values_of_few_bits_are_taken_as_stored(tmp_path, colour, bits, row):
     assert one(tmp_path).tolist() == [want]
 
 
+def test_16_bit_void_and_ids_beyond_8_bits(tmp_path):
+    label_map(tmp_path / "x.labels.png", [[65_535, 300], [0, 1_023]], np.uint16)
+    assert one(tmp_path, void=65_535).tolist() == [[0, 300], [0, 1_023]]
+    assert one(tmp_path, void=10**12).tolist() == [[65_535, 300], [0, 1_023]]
+
+
+def test_a_palette_with_an_index_for_void(tmp_path):
+    indexed = pillow.fromarray(np.array([[0, 255], [2, 255]], dtype=np.uint8), mode="P")
+    indexed.putpalette([9, 9, 9] * 256)
+    indexed.save(tmp_path / "x.labels.png")
+    assert one(tmp_path, void=255).tolist() == [[0, 0], [2, 0]]
+
+
 def test_void_becomes_0(tmp_path):
     label_map(tmp_path / "x.labels.png", [[255, 1], [2, 255]])
     assert one(tmp_path, void=255).tolist() == [[0, 1], [2, 0]]
@@ -187,6 +244,17 @@ def test_other_kinds_and_damaged_label_maps_are_refused(root):
     assert found["s0/2.labels.png"] == "s0/2.labels.png is empty (0 bytes)"
     assert "truncated" in str(found["s1/1.labels.png"])
     assert isinstance(found["s1/3.jpg"], Image)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_huge_label_maps_are_set_aside_before_they_are_decoded(root):
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 19_999, 19_999, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts]
+    whole = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    (root / "s0" / "0.labels.png").write_bytes(whole)
+    dataset = MasksDataset(root)
+    assert dataset.label_size == (3, 4)
+    assert "at most 134,217,728 pixels" in str(by_name(dataset)["s0/0.labels.png"])
 
 
 def test_no_readable_label_map(root):

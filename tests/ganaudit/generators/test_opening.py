@@ -9,8 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from ganaudit import spec as specs
-from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import begin, open_store
+from ganaudit.auditing.run import prepared
 from ganaudit.generators.opening import open_generator
 from ganaudit.generators.progan import progan
 from ganaudit.records.tables import SOURCES
@@ -48,8 +47,7 @@ def opened(spec):
 
 def recorded(spec):
     """Name → step, as the store has it before a block is made."""
-    planned, store = plan(spec), open_store(spec)
-    begin(planned, store)
+    planned, store = prepared(spec)
     keys = {source.key: source.name for source in planned.sources if source.role == "generated"}
     return {name: store.read(SOURCES, store.source(key))["training_step"].to_pylist()[0] for key, name in keys.items()}
 

@@ -14,7 +14,6 @@ from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import NEEDS, Task
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import calibrate
-from ganaudit.inversion.presets import PRESETS, preset
 from ganaudit.inversion.search import Search
 from ganaudit.registry import REGISTRY, opener
 
@@ -145,27 +144,3 @@ def test_the_penalty_makes_the_95th_percentile_cost_what_it_saves(task):
     assert found.weight * found.size == pytest.approx(float(gains), rel=1e-4) and found.images == COUNT
     priced = replace(task, objective=Objective("mse", penalty=100.0 * found.weight))
     assert bool((run(priced, "layerwise").found.residual < free.residual).all())
-
-
-def test_presets_are_the_references_settings():
-    bau = preset("bau-2019")
-    assert (bau.method, bau.search.steps, bau.search.optimiser, bau.search.rate) == ("layerwise", 3000, "adam", 0.01)
-    assert [bau.search.rate_at(step) for step in (0, 799, 800, 1200, 1800, 2999)] == [
-        0.01,
-        0.01,
-        0.005,
-        0.0025,
-        0.00125,
-        0.00125,
-    ]
-    assert (bau.pixel, bau.perceptual, bau.perceptual_weight, bau.penalty) == ("l1", "vgg16-raw", 1.0, 1.0)
-    creswell = preset("creswell-2018")
-    assert (creswell.method, creswell.search.optimiser, creswell.search.rate, creswell.prior) == (
-        "latent",
-        "rmsprop",
-        0.01,
-        0.01,
-    )
-    assert {one.method for one in PRESETS.values()} <= set(NEEDS)
-    with pytest.raises(RequestError, match="no preset 'bau'; there are bau-2019"):
-        preset("bau")

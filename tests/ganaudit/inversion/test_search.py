@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -91,13 +92,13 @@ def test_an_image_alone_and_in_a_batch_takes_the_same_steps():
         assert float(together.loss_best[row]) == pytest.approx(float(alone.loss_best), rel=1e-3)
 
 
-@pytest.mark.parametrize("optimiser, rate", [("adam", 0.05), ("rmsprop", 0.02), ("lbfgs", 1.0)])
-def test_own_samples_come_back(optimiser, rate):
+@pytest.mark.parametrize("optimiser, rate, steps", [("adam", 0.05, 150), ("rmsprop", 0.02, 150), ("lbfgs", 1.0, 30)])
+def test_own_samples_come_back(optimiser, rate, steps):
     generator = small_progan()
     target, span = own_samples(generator)
     near = {"z": span.generator.latents(1, torch.arange(6))["z"] + 0.3 * span.state["z"]}
     objective = Objective("mse")
-    how = Search(150, optimiser, rate, halve_at=(80, 120))
+    how = Search(steps, optimiser, rate, halve_at=(80, 120) if steps > 120 else ())
     found = search(replace(span, state=near), objective, objective.targets(target), how)
     assert bool((found.loss_best < 0.05 * found.loss_first).all())
 
@@ -223,7 +224,7 @@ def test_out_of_memory_halves_the_batch_and_says_so_once(monkeypatch):
     monkeypatch.setattr(searching, "search", crowded)
     found, note = search_all(span, objective, objective.targets(target), Search(2, batch=8))
     assert sizes == [8, 4, 2, 2, 2, 2] and len(found.errors) == 8
-    assert note == "the search ran out of memory at a batch of 8; it went on with 2"
+    assert "out of memory" in note and re.findall(r"\d+", note) == ["8", "2"]  # what was too much, what was enough
 
 
 def test_half_precision_changes_the_final_loss_by_little_and_is_measured_in_full():

@@ -227,3 +227,62 @@ def test_a_damaged_manifest_is_named(filled):
 def test_no_store_is_a_sentence(tmp_path):
     with pytest.raises(RequestError, match="there is no store"):
         verify(Store(tmp_path / "nowhere"))
+
+
+def remade_as_a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda path: path.write_text("{"), "torn"),
+        (lambda path: path.write_bytes(b""), "torn"),
+        (lambda path: path.write_bytes(bytes(range(256))), "torn"),
+        (lambda path: path.write_text("[1]"), "torn"),
+        (lambda path: path.write_text('{"schema_version": null}'), "torn"),
+        (lambda path: path.write_text('{"schema_version": Infinity}'), "torn"),
+        (lambda path: path.write_text('{"schema_version": -1}'), "torn"),
+        (lambda path: path.write_text('{"schema_version": true}'), "torn"),
+        (lambda path: path.write_text("[" * 100_000), "torn"),
+        (lambda path: path.unlink(), "missing"),
+        (remade_as_a_folder, "missing"),
+    ],
+)
+def test_a_wrong_marker_is_a_problem_and_everything_else_is_looked_at(filled, change, kind):
+    change(filled.marker)
+    filled.shard("images", "ka", 4, 7).write_bytes(b"PAR1")
+    found = verify(filled)
+    assert not found.sound
+    assert [one.kind for one in found.problems if one.path == "ganaudit.json"] == [kind]
+    assert any("key=ka" in one.path for one in found.problems)
+    (said,) = (one.sentence for one in found.problems if one.path == "ganaudit.json")
+    assert '{"schema_version": 1}' in said
+
+
+def test_a_file_in_the_place_of_a_folder_is_a_problem(tmp_path):
+    store = Store(tmp_path / "store").open_for_writing()
+    (store.path / "records").write_bytes(b"")
+    assert [(one.kind, one.path) for one in verify(store).problems] == [("foreign", "records")]
+
+
+def test_a_newer_store_is_not_wrong_but_not_ours_to_judge(filled):
+    filled.marker.write_text('{"schema_version": 9}')
+    with pytest.raises(RequestError, match="upgrade ganaudit"):
+        verify(filled)
+
+
+def test_a_torn_row_of_the_newest_run_is_a_problem_among_others(filled):
+    next(iter(sorted((filled.folder("runs") / "run=r2").glob("finished.parquet")))).write_bytes(b"PAR1")
+    assert [one.path for one in verify(filled).problems if one.kind == "torn"] == ["records/v1/runs/run=r2/finished.parquet"]
+
+
+def test_two_blocks_of_the_same_images_are_a_problem(filled):
+    rewritten(filled.shard("images", "ka", 4, 7), lambda table: table.slice(0, 2))
+    for table in ("images", "class_pixels"):
+        filled.shard(table, "ka", 4, 7).rename(filled.shard(table, "ka", 4, 5))
+        os.link(filled.shard(table, "ka", 0, 3), filled.shard(table, "ka", 2, 3))
+    assert {one.path for one in verify(filled).problems if one.kind == "inconsistent" and "as well" in one.sentence} == {
+        "records/v1/images/key=ka/shard-000000002-000000003.parquet"
+    }

@@ -70,7 +70,7 @@ def test_precision_is_part_of_a_network_s_key():
 @pytest.mark.parametrize("classes, reason", [
     ("()", "non-empty tuple"), ("None", "non-empty tuple"), ("('a', 'b')", "non-empty tuple of ganaudit.ClassInfo"),
     ("(ClassInfo(1, 'a'), ClassInfo(1, 'b'))", "unique"), ("(ClassInfo(-1, 'a'),)", "between 0"),
-    ("(ClassInfo(40000, 'a'),)", "32767"),
+    ("(ClassInfo(40000, 'a'),)", "32,767"),
 ])  # fmt: skip
 def test_classes_that_cannot_be_counted_are_refused(tmp_path, classes, reason):
     with pytest.raises(RequestError, match=f"mine:make: .*{reason}"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from written import write_block
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import writer
@@ -22,7 +23,7 @@ PICTURES = [{1: 60, 2: 40}, None, {0: 100}, {1: 100}]
 
 def test_a_block_is_found_again_by_its_name_alone(store, block_tables):
     images, class_pixels = block_tables("kab1", PICTURES, first=1024)
-    store.write_block("kab1", 1024, 1027, images, class_pixels, {})
+    write_block(store, "kab1", 1024, 1027, images, class_pixels, {})
     assert store.finished_blocks("kab1") == {(1024, 1027)}
     assert store.finished_blocks("kab2") == set()
     folder = store.path / "records/v1/images/key=kab1"
@@ -34,7 +35,7 @@ def test_a_block_is_found_again_by_its_name_alone(store, block_tables):
 
 def test_what_is_read_is_what_was_written(store, block_tables):
     images, class_pixels = block_tables("ka", PICTURES)
-    store.write_block("ka", 0, 3, images.take([3, 1, 0, 2]), class_pixels, {"batch": "64"})
+    write_block(store, "ka", 0, 3, images.take([3, 1, 0, 2]), class_pixels, {"batch": "64"})
     assert store.read(IMAGES, store.shard("images", "ka", 0, 3)) == images
     assert store.read_block(CLASS_PIXELS, "ka", (0, 3), ["pixels"])["pixels"].to_pylist() == [60, 40, 100, 100]
 
@@ -50,10 +51,10 @@ def test_killed_between_class_pixels_and_images_the_block_is_not_done_and_is_don
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(os, "link", killed)
-        store.write_block("ka", 0, 3, *tables, {})
+        write_block(store, "ka", 0, 3, *tables, {})
     assert store.shard("class_pixels", "ka", 0, 3).exists()
     assert store.finished_blocks("ka") == set()
-    store.write_block("ka", 0, 3, *tables, {})
+    write_block(store, "ka", 0, 3, *tables, {})
     assert store.finished_blocks("ka") == {(0, 3)}
     assert list(store.temporary.iterdir()) == []
 
@@ -61,7 +62,7 @@ def test_killed_between_class_pixels_and_images_the_block_is_not_done_and_is_don
 def test_two_threads_write_one_block(store, block_tables):
     tables = block_tables("ka", PICTURES)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: store.write_block("ka", 0, 3, *tables, {}), range(8)))
+        list(pool.map(lambda _: write_block(store, "ka", 0, 3, *tables, {}), range(8)))
     assert store.finished_blocks("ka") == {(0, 3)}
     assert store.read(*(IMAGES, store.shard("images", "ka", 0, 3))) == tables[0]
 
@@ -77,7 +78,7 @@ def test_two_threads_write_one_block(store, block_tables):
 )
 def test_a_block_that_is_not_whole_is_refused(store, block_tables, change, sentence):
     with pytest.raises(AuditError, match=f"the block 0 to 3 of ka .*{sentence}"):
-        store.write_block("ka", 0, 3, *change(*block_tables("ka", PICTURES)), {})
+        write_block(store, "ka", 0, 3, *change(*block_tables("ka", PICTURES)), {})
     assert store.finished_blocks("ka") == set()
 
 
@@ -117,7 +118,7 @@ def test_opening_a_store_twice_changes_nothing(store):
     before = store.marker.stat().st_mtime_ns
     assert store.open_for_writing() is store
     assert store.marker.stat().st_mtime_ns == before
-    assert json.loads(store.marker.read_text()) == {"schema_version": 1}
+    assert json.loads(store.marker.read_text()) == {"schema_version": 1, "block": 1024}
 
 
 def test_a_newer_store_is_refused(store):
@@ -202,7 +203,7 @@ def foreign(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [torn, scrambled, foreign, lambda path: path.write_bytes(b"")])
 def test_a_damaged_shard_is_named(store, block_tables, damage):
-    store.write_block("ka", 0, 3, *block_tables("ka", PICTURES), {})
+    write_block(store, "ka", 0, 3, *block_tables("ka", PICTURES), {})
     path = store.shard("images", "ka", 0, 3)
     damage(path)
     with pytest.raises(AuditError, match=f"{path} is damaged or was not written by ganaudit .*delete it and run"):
@@ -210,7 +211,7 @@ def test_a_damaged_shard_is_named(store, block_tables, damage):
 
 
 def test_a_missing_half_of_a_block_is_named(store, block_tables):
-    store.write_block("ka", 0, 3, *block_tables("ka", PICTURES), {})
+    write_block(store, "ka", 0, 3, *block_tables("ka", PICTURES), {})
     path = store.shard("class_pixels", "ka", 0, 3)
     path.unlink()
     with pytest.raises(AuditError, match=f"{path} is missing although .*images.* says that it is there"):

@@ -86,9 +86,9 @@ def test_text_is_text_and_no_class_is_cut(audit):
     with style():
         svg = inline(area_figure(largest(class_findings(data.findings, "g")), "g", 1.96), "one")
     assert {*long, "boat", "real", "generated", "none generated", "in no real image", "new"} <= {*texts(svg)}
-    assert len(tips(svg)) == 5 and tips(svg)[0] == (
-        "television receiver: area 4.5 % real, 4.5 % generated; in 50 % of real images and 50 % of generated ones; equivalent"
-    )
+    assert len(tips(svg)) == 5 and tips(svg)[0].startswith("television receiver")
+    for part in ("4.5 % real", "4.5 % generated", "50 % of real images", "50 % of generated", "equivalent"):
+        assert part in tips(svg)[0]
     assert {*long, "boat"} <= {*texts(forest(data, "g"))}
 
 

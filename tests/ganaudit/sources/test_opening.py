@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image as pillow
 
 from ganaudit import images
 from ganaudit import spec as specs
+from ganaudit.datasets.masks import MasksDataset
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.parsers.opening import open_parser
 from ganaudit.sources.opening import open_source
@@ -141,6 +143,56 @@ def test_label_maps_are_read_beside_their_images_and_unknown_ids_set_aside(tmp_p
     assert "holds [3], no class ids of the parser" in seen["3.png"][0]
 
 
+@pytest.mark.parametrize(("ids", "void", "advice"), [
+    ([255, 1], None, "set void: 255"), ([65_535, 2], None, "set void: 65535"), ([254, 1], None, None),
+    ([255, 9], None, None), ([255, 1], 3, None), ([255, 1], 0, None),
+])  # fmt: skip
+def test_void_is_suggested_where_it_is_the_only_unknown_id(tmp_path, ids, void, advice):
+    for number in range(2):
+        pillow.fromarray(np.zeros((6, 6, 3), np.uint8)).save(tmp_path / f"{number}.png")
+        pillow.fromarray(np.array([ids], np.uint16)).save(tmp_path / f"{number}.labels.png")
+    asked = {"kind": "masks", "path": ".", "void": void}
+    batch = opened(tmp_path, asked, parser={"kind": "masks", "classes": ["a", "b"]}).read(range(2))
+    assert all("no class ids of the parser" in error for error in batch.errors)
+    assert all((advice or "void") in error for error in batch.errors) == (advice is not None)
+
+
+def test_label_maps_that_a_batch_has_no_room_for_are_refused_before_work_begins(tmp_path):
+    pillow.fromarray(np.zeros((6, 6, 3), np.uint8)).save(tmp_path / "0.png")
+    pillow.new("L", (8_000, 8_000)).save(tmp_path / "0.labels.png")
+    masks, parser = {"kind": "masks", "path": "."}, {"kind": "masks", "classes": ["a"]}
+    with pytest.raises(RequestError, match=r"8,000 x 8,000 pixels .* size of label maps.* sample.batch to 32"):
+        opened(tmp_path, masks, parser=parser)
+    assert opened(tmp_path, {**masks, "size": [20, 30]}, parser=parser).read([0]).labels.shape == (1, 20, 30)
+
+
+def test_images_that_a_batch_has_no_room_for_are_refused_before_work_begins(tmp_path):
+    pillow.fromarray(np.zeros((6, 6, 3), np.uint8)).save(tmp_path / "0.png")
+    folder = {"kind": "folder", "path": str(tmp_path)}
+    with pytest.raises(RequestError, match=r"8,192 x 8,192 pixels .*resize.* sample.batch to 16"):
+        opened(HERE, {**folder, "resize": 8192})
+    assert opened(HERE, {**folder, "resize": 512}).read([0]).pixels.shape == (1, 512, 512, 3)
+
+
+def test_what_is_set_aside_leaves_no_image_in_memory(tmp_path, monkeypatch):
+    pillow.fromarray(np.zeros((6, 6, 3), np.uint8)).save(tmp_path / "0.png")
+    pillow.fromarray(np.full((64, 64), 9, np.uint8)).save(tmp_path / "0.labels.png")
+    source = opened(tmp_path, {"kind": "masks", "path": "."}, parser={"kind": "masks", "classes": ["a"]})
+    made, plain = [], MasksDataset.image
+    monkeypatch.setattr(MasksDataset, "image", lambda *which: (image := plain(*which), made.append(weakref.ref(image)))[0])
+    read = [source._one(0)]  # and its reason is kept
+    assert "holds [9]" in read[0]
+    assert [reference() for reference in made] == [None]
+
+
+def test_the_label_of_an_image_is_its_folder_and_stands_in_the_batch(tmp_path):
+    for name in ("x", "dusk/y"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        pillow.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"{name}.png")
+    batch = opened(HERE, {"kind": "folder", "path": str(tmp_path)}).read(range(2))
+    assert dict(zip(batch.names, batch.tags, strict=True)) == {"x.png": None, "dusk/y.png": "dusk"}
+
+
 # a user's own collection
 
 
@@ -152,10 +204,9 @@ def test_a_collection_of_one_s_own_is_read_and_its_errors_set_aside():
     assert list(batch.names)[2:] == ["image 2", "image 3", "image 4"]
 
 
-def test_a_collection_that_raises_anything_else_fails_the_audit_in_one_sentence():
-    source = opened(HERE, {"kind": "tiny_models:Ramp", "options": {"images": 5, "fault": "lost"}}, generated=False)
-    with pytest.raises(AuditError, match="the dataset raised KeyError at image 0: 'lost'"):
-        source.read(range(5))
+def test_a_collection_that_raises_anything_else_everywhere_is_refused_in_one_sentence():
+    with pytest.raises(RequestError, match="the dataset raised KeyError at image 0: 'lost'"):
+        opened(HERE, {"kind": "tiny_models:Ramp", "options": {"images": 5, "fault": "lost"}}, generated=False)
 
 
 @pytest.mark.parametrize("kind", ["tiny_models:Brightness", "tiny_models:Noise"])
@@ -166,7 +217,8 @@ def test_what_is_no_collection_is_refused(kind):
 
 def test_a_recipe_that_cannot_enter_a_key_is_refused(tmp_path):
     (tmp_path / "own.py").write_text(
-        "class Own:\n    def __len__(self): return 3\n    def image(self, i): return None\n"
+        "import ganaudit, numpy\nclass Own:\n    def __len__(self): return 3\n"
+        "    def image(self, i): return ganaudit.Image(numpy.zeros((4, 4, 3), numpy.uint8), 'x')\n"
         "    def recipe(self): return {'x': {1, 2}}\n"
     )
     with pytest.raises(RequestError, match=r"own:Own: recipe\(\) .*JSON"):

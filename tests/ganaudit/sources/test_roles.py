@@ -20,6 +20,7 @@ from ganaudit.records.tables import PARSER_CONFUSION
 from ganaudit.sources.opening import through
 from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, REAL, TRUTH, Asked, controls, not_measured
 from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.blocks import block_of
 
 HERE = Path(__file__).parents[1]
 REAL_VILLAGE = {"name": "village", "kind": "village", "count": 64}
@@ -75,7 +76,7 @@ def test_keys_of_real_and_generated_images_do_not_depend_on_truth_and_control(tm
 
 def test_a_control_is_the_real_image_made_small_and_large_again(tmp_path):
     planned = plan(spec(tmp_path, [small(32)]))
-    task = planned.task(planned.sources[-1], 0, 3)
+    task = block_of(planned, planned.sources[-1], 0, 3)
     batch = blocks.opened(task)[1].read(range(4))
     for index in range(4):
         pixels = VillageDataset(0).image(index).pixels
@@ -101,7 +102,7 @@ def test_confusions_are_those_of_a_loop_over_pixels(done):
     store = Store(found.store)
     rows = store.read(PARSER_CONFUSION, store.shard("parser_confusion", truth.key, *truth.blocks[0])).to_pandas()
     assert rows.groupby("image")["pixels"].sum().tolist() == [4096] * 1024
-    parser, _ = blocks.opened(planned.task(truth, 0, 63))
+    parser, _ = blocks.opened(block_of(planned, truth, 0, 63))
     scenes = [VillageDataset(5).image(index) for index in range(64)]
     maps = parser.parser.parse(images.to_unit(np.stack([one.pixels for one in scenes]))).maps.numpy()
     for index in (0, 17, 63):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import time
+from glob import glob
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from ganaudit.errors import RequestError
-from ganaudit.spec import AuditSpec, load, parse
+from ganaudit.spec import AuditSpec, checkpoints, load, parse
 from ganaudit.spec.checkpoints import expanded, steps_of
 
 
@@ -144,3 +148,68 @@ def test_an_audit_file_beside_its_checkpoints(folder):
     path.write_text(json.dumps({key: value for key, value in asked(folder).items() if key != "folder"}))
     (only,) = load(path).generators
     assert (only.name, only.weights) == ("ours@7", "ckpt/7.safetensors")
+
+
+# patterns that look through too much, and places that are none
+
+
+def big(folder, files):
+    for number in range(files):
+        (folder / "many" / f"{number % 7}").mkdir(parents=True, exist_ok=True)
+        (folder / "many" / f"{number % 7}" / f"{number}.txt").touch()
+
+
+@pytest.mark.parametrize("pattern", ["many/**", "many/**/*.safetensors", "many/*/*.pt", "**", "**/**/x*", "many/[0-9]/*"])
+def test_a_pattern_that_looks_through_too_many_files_ends_in_a_sentence(folder, monkeypatch, pattern):
+    big(folder, 60)
+    monkeypatch.setattr(checkpoints, "MOST_ENTRIES", 30)
+    assert "more than 30 files and folders" in sentence(folder, weights=pattern)
+
+
+def test_a_pattern_over_the_whole_file_system_ends_soon(folder, monkeypatch):
+    monkeypatch.setattr(checkpoints, "LONGEST", 0.5)
+    started = time.monotonic()
+    assert "files and folders" in sentence(folder, weights="/**/*.no_such_suffix")
+    assert time.monotonic() - started < 30
+
+
+def test_a_pattern_that_fits_too_many_files_is_told(folder, monkeypatch):
+    put(folder, *(f"net-{n}.safetensors" for n in range(5)))
+    monkeypatch.setattr(checkpoints, "MOST_CHECKPOINTS", 4)
+    assert "fits 5 files" in sentence(folder)
+
+
+@pytest.mark.parametrize("pattern, reason", [
+    ("~nosuchuser/*.pt", "no home folder"), ("a\0b/*.pt", "NUL"), ("x" * 5000 + "*", "too long|no file"),
+    ("*" * 200, "no file fits|step"), ("none/*.pt", "no folder"), ("[", "no file fits"), ("ckpt/[!a]*/", "no file fits"),
+])  # fmt: skip
+def test_patterns_that_name_no_place_are_told(folder, pattern, reason):
+    assert re.search(reason, sentence(folder, weights=pattern))
+
+
+@pytest.mark.parametrize("pattern", [
+    "ckpt/*.safetensors", "**/*.safetensors", "ckpt/**", "*/*1*", "ckpt/net-?.safetensors", "ckpt/net-[12].safetensors",
+    "./ckpt/*.safetensors", "ckpt/**/*.safetensors", "c*/**/net-2.safetensors", "**/sub/*", "ckpt/.*", "ckpt/**/**/n*",
+])  # fmt: skip
+def test_a_pattern_fits_what_glob_says_it_fits(folder, pattern):
+    put(folder, "net-1.safetensors", "net-2.safetensors", ".hidden.safetensors")
+    (folder / "ckpt" / "sub").mkdir()
+    put(folder, "sub/net-3.safetensors")
+    (folder / "ckpt" / ".cache").mkdir()
+    put(folder, ".cache/net-4.safetensors")
+    expected = {Path(name) for name in glob(str(folder / pattern), recursive=True) if Path(name).is_file()}
+    assert {file for file in checkpoints._fitting(pattern, folder) if file.is_file()} == expected
+
+
+def test_a_circle_of_links_ends(folder):
+    put(folder, "net-1.safetensors")
+    (folder / "ckpt" / "again").symlink_to(folder / "ckpt")
+    assert told(folder, weights="ckpt/**/*.safetensors") == [("ours@1", 1, "file name")]
+
+
+def test_a_factory_s_checkpoints_may_be_folders(folder):
+    for step in (200, 1000):
+        (folder / "ckpt" / f"step-{step}").mkdir()
+        (folder / "ckpt" / f"step-{step}" / "net.bin").touch()
+    assert told(folder, weights="ckpt/step-*", kind="mine:make") == [(f"ours@{n}", n, "file name") for n in (200, 1000)]
+    assert "no file fits" in sentence(folder, weights="ckpt/step-*")

@@ -1,5 +1,10 @@
 """The views by an audit's own names: the latest finished run of each audit."""
 
+import os
+import subprocess
+import sys
+
+import duckdb
 import pytest
 
 from ganaudit.records import catalog
@@ -31,9 +36,28 @@ def test_a_run_is_one_row_with_its_last_status(filled):
     ]
 
 
-def test_times_are_utc_without_a_zone(filled):
-    rows_of = catalog.query(filled, "SELECT started, finished FROM runs WHERE run = 'r2'")
-    assert [str(value[0]) for value in rows_of.to_pydict().values()] == ["2030-01-01 01:00:00", "2030-01-01 01:10:00"]
+AGE = "SELECT epoch(TIMESTAMPTZ '2030-01-01 02:00:00+00' - {}) FROM {}"
+"""Seconds from a time in a view to 02:00 UTC."""
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York", "Pacific/Chatham", "Africa/Monrovia"])
+def test_an_age_is_right_in_every_time_zone(filled, zone):
+    with duckdb.connect(str(catalog.build(filled)), read_only=True) as other:
+        other.execute(f"SET TimeZone = '{zone}'")
+        for column, view, seconds in (("started", "runs WHERE run = 'r2'", 3600), ("finished", "runs WHERE run = 'r2'", 3000),
+                                      ("started", "run_generators WHERE run = 'r2'", 3600),
+                                      ("started", "latest_runs WHERE audit = 'audit'", 3600)):  # fmt: skip
+            assert other.execute(AGE.format(column, view)).fetchall()[0] == (seconds,)
+
+
+def test_a_connection_of_ours_shows_utc_wherever_the_machine_stands(filled):
+    query = "SELECT started, started::VARCHAR FROM runs WHERE run = 'r2'"
+    code = "import sys; from ganaudit.records import catalog; from ganaudit.records.store import Store\n"
+    code += "print(catalog.query(Store(sys.argv[1]), sys.argv[2]).to_pylist())"
+    for zone in ("Asia/Kolkata", "America/New_York"):
+        environment = {**os.environ, "TZ": zone}
+        said = subprocess.run([sys.executable, "-c", code, filled.path, query], env=environment, capture_output=True, text=True)
+        assert "2030, 1, 1, 1, 0" in said.stdout and "2030-01-01 01:00:00+00" in said.stdout, said.stderr
 
 
 def test_the_latest_finished_run_of_each_audit(filled):

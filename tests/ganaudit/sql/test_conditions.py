@@ -31,6 +31,9 @@ CASES = [
     ("role = 'real' AND image > 2 OR image = 0", [0, 3, 4, 5], [0]),
     ("digest <> 'd0' -- a comment", [1, 3, 4, 5], [1, 2, 3]),
     ("(key, image) IN (SELECT key, image FROM run_class_pixels('r1') WHERE class = 'tree')", [0, 3], [0, 1]),
+    ("holds('tree')", [0, 3], [0, 1]),
+    ("NOT holds('tree', 50)", [0, 1, 3, 4, 5], [2, 3]),
+    ("holds('person', 1) AND holds('sky') OR holds('tree', 41)", [1, 4], [0, 1, 2]),
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganaudit.records import catalog
-from ganaudit.studies.census.tables import DROPPED_CLASSES, FSD
+from ganaudit.studies.census.tables import DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES, FSD
 
 
 def fsd(run, generator, corrected):
@@ -93,3 +93,34 @@ def test_the_queries_that_the_documentation_shows_run(filled):
         ("ours@200", "person", "2030-01-01", "reduced"), ("ours@1000", "person", "2030-01-01", "reduced"),
         ("gan", "person", "2030-01-02", "reduced"),
     }  # fmt: skip
+
+
+def test_verdicts_that_changed_between_two_runs(filled):
+    """ours@1000 was reduced in both; the other generators are in one run each."""
+    worse = verdict("r3", "ours@1000", "person", "dropped", 0.05)
+    rows_of = [verdict("r3", "ours@1000", "tree", "reduced", 0.5), worse]
+    filled.write_finding("r3", "dropped_classes", DROPPED_CLASSES.from_rows(rows_of))
+    columns = "generator, class, kind, slice, measure, before, now, ratio_before, ratio_now"
+    found = rows(filled, f"SELECT {columns} FROM changed_since('r2', 'r3') WHERE generator = 'ours@1000'")
+    assert found == [
+        ("ours@1000", "person", "class", None, "presence", "reduced", "dropped", 1 / 2.5, 0.05),
+        ("ours@1000", "tree", "class", None, "presence", None, "reduced", None, 0.5),
+    ]
+    assert rows(filled, "FROM changed_since('r1', 'r1')") == []
+    since = rows(filled, f"SELECT {columns} FROM changed_since('r1', (SELECT run FROM latest_runs WHERE audit = 'audit'))")
+    assert [(row[0], row[5], row[6]) for row in since] == [("gan", None, "reduced"), ("ours@200", "reduced", None)]
+
+
+def test_groups_and_slices_change_too(filled):
+    for run, word in (("r1", "equivalent"), ("r2", "dropped")):
+        row = {name: value for name, value in verdict(run, "g", "x", word, 1.0).items() if name not in ("class_id", "class")}
+        filled.write_finding(run, "dropped_groups", DROPPED_GROUPS.from_rows([{**row, "group": "alive"}]))
+        sliced = [
+            {**verdict(run, "g", "person", one, 1.0), "slice": name, "real_images": 2, "generated_images": 2}
+            for name, one in (("dusk", word), ("day", "equivalent"))
+        ]
+        filled.write_finding(run, "dropped_in_slices", DROPPED_IN_SLICES.from_rows(sliced))
+    found = rows(filled, "SELECT class, kind, slice, before, now FROM changed_since('r1', 'r2') WHERE generator = 'g'")
+    assert found == [
+        ("person", "class", "dusk", "equivalent", "dropped"), ("alive", "group", None, "equivalent", "dropped"),
+    ]  # fmt: skip

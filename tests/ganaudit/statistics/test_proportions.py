@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.proportion import confint_proportions_2indep
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from ganaudit.statistics.proportions import LARGEST, interval, limit, p_above, p_below, score
+from ganaudit.statistics.proportions import LARGEST, exact, interval, limit, p_above, p_below, score
 
 light = settings(max_examples=40, deadline=None, database=None)
 
@@ -41,6 +41,23 @@ def test_a_limit_is_the_ratio_with_that_score(x, y, n, m, deviate):
     else:  # so few images that no ratio is as far as that
         end = float(score(x, n, y, m, theta))
         assert abs(end) <= abs(deviate) and end * deviate < 0
+
+
+@light
+@given(
+    st.lists(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1, max_size=9),
+    st.floats(1e-4, 0.2),
+)
+def test_exact_bounds_are_those_of_statsmodels_and_of_their_definition(counts, tail):
+    part, whole = np.array(counts).T
+    low, high = exact(part, whole, tail)
+    for bounds in zip(part, whole, low, high, strict=True):
+        assert bounds[2:] == pytest.approx(proportion_confint(*bounds[:2], 2 * tail, "beta"), abs=1e-12)
+    some = part > 0  # at the bound itself, what was counted or more is as probable as `tail`
+    np.testing.assert_allclose(stats.binom.sf(part[some] - 1, whole[some], low[some]), tail, rtol=1e-6)
+    np.testing.assert_allclose(stats.binom.cdf(part, whole, high)[part < whole], tail, rtol=1e-6)
+    assert (low[~some] == 0).all() and (high[part == whole] == 1).all()
+    assert [float(bound) for bound in exact(0, 0, tail)] == [0, 1]
 
 
 @light

@@ -13,6 +13,7 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.progan import progan
 from ganaudit.generators.shapes import generator_digest
 from ganaudit.training.inverters import InverterRecipe, InverterTraining
+from ganaudit.training.loop import Budget, train
 from ganaudit.training.making import make_inverter
 
 CPU = torch.device("cpu")
@@ -101,13 +102,15 @@ def test_stopped_and_gone_on_is_the_same_training():
         assert torch.equal(value, second.weights()[name]), name
 
 
-def test_a_checkpoint_of_something_else_is_refused():
-    state = training().state()
-    for other in (training(seed=2), training(rate=1.0)):
-        with pytest.raises(RequestError, match="another generator, recipe or seed"):
-            other.load(state)
-    with pytest.raises(RequestError, match="another generator, recipe or seed"):
-        InverterTraining(generator(2), InverterRecipe(layer="layer2", batch=8), 1, CPU).load(state)
+def test_a_checkpoint_of_something_else_is_refused(tmp_path):
+    train(training(), tmp_path, Budget(steps=2))
+    others = {
+        "seed 1, not 2": training(seed=2), "recipe": training(rate=1.0),
+        "data": InverterTraining(generator(2), InverterRecipe(layer="layer2", batch=8), 1, CPU),
+    }  # fmt: skip
+    for differs, other in others.items():
+        with pytest.raises(RequestError, match=f"holds another training .*{differs}"):
+            train(other, tmp_path, Budget(steps=2))
 
 
 def test_unknown_methods_and_losses_are_refused():
@@ -121,14 +124,14 @@ def test_unknown_methods_and_losses_are_refused():
 def test_an_inverter_is_made_with_its_card_and_opens_for_its_generator_alone(tmp_path, method, kind):
     spent = []
     path = make_inverter(
-        generator(), "mine", InverterRecipe(method, batch=8), tmp_path, lambda share, *_: spent.append(share), 0.02,
-        device="cpu", command="how",
+        generator(), "mine", InverterRecipe(method, batch=8), tmp_path, lambda share, *_: spent.append(share),
+        Budget(steps=5), device="cpu", command="how",
     )  # fmt: skip
     opened = open_inverter(path, generator_digest(generator()))
     assert isinstance(opened.encoder, kind) and path.name == f"mine-{method}.safetensors" and spent[-1] == 1.0
     card = json.loads((tmp_path / f"mine-{method}.card.json").read_text())
     assert card["generator"] == generator_digest(generator()) and card["command"] == "how"
-    assert card["iterations"] == len(spent) and card["own_samples"].keys() >= {"psnr_z", "z_cosine"}
+    assert (card["steps"], card["images"], len(spent)) == (5, 40, 5) and card["figures"].keys() >= {"psnr_z", "z_cosine"}
     assert (tmp_path / "picture.png").is_file()
     with pytest.raises(RequestError, match="knows one generator alone"):
         open_inverter(path, generator_digest(generator(2)))

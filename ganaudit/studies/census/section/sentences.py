@@ -108,14 +108,13 @@ def against(one: ClassFinding, measure: Measure) -> str:
 
 
 def class_words(one: ClassFinding) -> str:
-    """How much less or more a class with a verdict is held, and what would have been found."""
+    """How much less or more a class with a verdict is held."""
     told, measure = one.told, one.telling
     if told is None:
         return ""
     if one.word == "invented":
         return f"in {words.share(one.presence.generated)} of its images and {_of_real(one)}"
-    said = how_much(told, measure) + (_though(one) if one.word in LOST else "")
-    return f"{said}; {found(told)}" if one.word == "reduced" else said
+    return how_much(told, measure) + (_though(one) if one.word in LOST else "")
 
 
 def found(verdict: Verdict) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ NOT_MADE = "not made"
 ORDER = (NOT_MADE, "inconclusive", "made", "not testable")
 """Verdicts on classes in the order in which a reader needs them."""
 PREFERRED = "layerwise"
+"""Of ways that own samples do not tell apart."""
+CASES, CONTROL = 20, 0.8
+"""Own samples that a control needs, and the mean recall from which it passes."""
 SHOWN = {1: 4, 3: 3, 8: 2}
 """Up to so many generators, so many classes of each are shown in pictures; beyond, one."""
 MEANS: Mapping[str, str] = {
@@ -79,10 +83,29 @@ class Choice:
 
 
 def way(findings: Findings, generator: str) -> Way | None:
-    """The way that the page tells of: layerwise at the penalty set from own samples where it was done, else the first."""
-    found = [row for row in rows(findings, "omissions", generator) if row["penalty_factor"] in (None, 1.0)]
-    found.sort(key=lambda row: row["method"] != PREFERRED)
-    return Way(found[0]["method"], found[0]["layer"], found[0]["penalty_factor"]) if found else None
+    """The way that the page tells of, at the penalty set from own samples, and chosen by own samples alone.
+
+    Of the ways that are evidence the one that gives them back best, by mean squared error, among those whose control passes.
+    """
+    said = [row for row in rows(findings, "omissions", generator) if row["penalty_factor"] in (None, 1.0)]
+    ways = dict.fromkeys(Way(row["method"], row["layer"], row["penalty_factor"]) for row in said)
+    layers = rows(findings, "inversion_by_layer", generator)
+    own = [row for row in rows(findings, "inversion_summary", generator) if row["sample"] == "own"]
+
+    def worth(one: Way) -> tuple[bool, bool, float, bool]:
+        evidential = all(row["evidential"] for row in layers if one.holds(row))
+        errors = [row["mse"] for row in own if one.holds(row) and row["mse"] is not None]
+        passes = _control_passes([row for row in said if one.holds(row)])
+        return not evidential, not passes, min(errors, default=math.inf), one.method != PREFERRED
+
+    return min(ways, key=worth, default=None)
+
+
+def _control_passes(said: Sequence[Row]) -> bool:
+    """Whether half of the classes or more that enough own samples hold come back in them."""
+    tested = [row for row in said if row["control"] == "own samples" and row["control_images"] >= CASES]
+    passing = [row for row in tested if (row["control_recall"] or 0.0) >= CONTROL]
+    return bool(tested) and 2 * len(passing) >= len(tested)
 
 
 def omissions(findings: Findings, generator: str) -> list[Omission]:
@@ -100,7 +123,7 @@ def omissions(findings: Findings, generator: str) -> list[Omission]:
             row["class_id"], row["class"], row["verdict"], row["images"], _interval(row, "recall"), row["control"],
             row["control_images"], row["control_recall"], row["weighted_recall"],
             [
-                (one["reconstruction_class"], _interval(one, "share"))
+                (one["reconstruction_class"] if one["reconstruction_class_id"] else "void", _interval(one, "share"))
                 for one in confusions.get(row["class_id"], [])
                 if one["reconstruction_class_id"] != row["class_id"]
             ],
@@ -138,9 +161,11 @@ def lines(findings: Findings, generator: str) -> list[tuple[str, str]]:
         said.setdefault(one.verdict, []).append(f"{one.name}{_left(one.recall) if one.verdict == NOT_MADE else ''}")
     found = [(verdict, words.listing(said[verdict])) for verdict in ORDER if verdict in said]
     by_method: dict[str, list[str]] = {}
-    lost = {one.class_id for one in told if f"{NOT_MADE} by " in " ".join(one.otherwise)}
+    chosen = way(findings, generator)
+    known = {one.class_id for one in told if one.verdict == NOT_MADE}
     for row in rows(findings, "omissions", generator):
-        if row["class_id"] in lost and row["verdict"] == NOT_MADE and row["penalty_factor"] in (None, 1.0):
+        another = chosen is not None and row["method"] != chosen.method and row["penalty_factor"] in (None, 1.0)
+        if another and row["verdict"] == NOT_MADE and row["class_id"] not in known:
             by_method.setdefault(row["method"], []).append(f"{row['class']}{_left(_interval(row, 'recall'))}")
     return found + [(NOT_MADE, f"{words.listing(names)}, by {method}") for method, names in by_method.items()]
 

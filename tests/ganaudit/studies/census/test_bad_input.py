@@ -11,12 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from written import write_block
 
 from ganaudit.errors import AuditError, RequestError
+from ganaudit.records import catalog
 from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.spec import Decide, Slice
+from ganaudit.studies.census.classes import check_slices, empty_slices
 from ganaudit.studies.census.findings import materialise
 
 FEW = Decide(permutations=9)
@@ -137,7 +140,7 @@ def write_clustered(store, key, clusters):
         places = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0)
         held = int(rng.integers(10, 90))
         pixels += [{**base, **places, "class_id": one, "pixels": n} for one, n in ((1, held), (2, 100 - held))]
-    store.write_block(key, 0, len(clusters) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(pixels), {})
+    write_block(store, key, 0, len(clusters) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(pixels), {})
 
 
 def test_a_parser_of_one_class(store, pictures, run):
@@ -205,6 +208,46 @@ def test_a_slice_without_images_has_no_rows(found):
     tables = found(MIXED * 5, MIXED * 5, slices={"dusk": Slice(real="label = 'dusk'"), "all": Slice()})
     check(tables)
     assert {row["slice"] for row in tables["dropped_in_slices"]} == {"all"}
+
+
+EMPTY = {
+    "no label at all": (Slice(real="label = 'dusk'"), ["no image of 'photos'", "have no label"]),
+    "nothing of that name": (Slice(real="name LIKE 'harbour/%'"), ["no image of 'photos' of 20"]),
+    "one image": (Slice(real="image = 3"), ["one image of 'photos'"]),
+    "the generated side": (Slice(generated="image > 99"), ["no image of 'gan 0'"]),
+    "both sides": (Slice(real="label = 'x'", generated="label = 'x'"), ["no image of 'photos'", "no image of 'gan 0'"]),
+    "a class that no image holds": (Slice(real="holds('ghost')"), ["no image of 'photos'"]),
+    "nobody": (Slice(real="false"), ["no image of 'photos'"]),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_slice_that_nothing_is_in_is_told(found, store, name):
+    part, said = EMPTY[name]
+    slices = {name: part, "all": Slice(), "some": Slice(real="image < 9", generated="holds('sky')")}
+    tables = found(MIXED * 5, MIXED * 5, slices=slices)
+    judged = {(row["generator"], row["slice"]) for row in tables["dropped_in_slices"]}
+    with catalog.of_run(store, "r1") as connection:
+        notes = list(empty_slices(connection, "r1", slices, judged))
+    assert len(notes) == (2 if name == "both sides" else 1)
+    assert all(word in " ".join(notes) for word in said) and all(f"'{name}'" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("holds('persn')", "no class 'persn', did you mean 'person'"),
+        ("image < 3 OR NOT HOLDS ( 'dog', 50 )", "no class 'dog'"),
+        ("holds('it''s')", "no class"),
+        ("holds(person)", "is no condition"),
+        ("labels = 1", "is no condition"),
+    ],
+)
+def test_a_condition_that_cannot_be_asked_is_refused_beforehand(store, condition, said):
+    names = {0: "void", 1: "sky", 3: "person"}
+    with pytest.raises(RequestError, match=said):
+        check_slices({"odd": Slice(real=condition)}, store, names)
+    check_slices({"fine": Slice(real="holds('person') AND NOT holds('sky', 10)")}, store, names)
 
 
 def torn(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from written import write_block
 
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.spec import Decide, Slice
@@ -120,7 +121,7 @@ def dusk(store, run):
             {"key": key, "image": i, "class_id": c, "pixels": n, **PLACES}
             for i, one in enumerate(pictures) for c, n in one.items()
         ]  # fmt: skip
-        store.write_block(key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(held), {})
+        write_block(store, key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(held), {})
     run(store, "r1", [("real", "photos", "ka", 0, 300), ("generated", "gan", "kb", 0, 240)])
     return made
 
@@ -129,11 +130,14 @@ def test_a_slice_is_the_verdict_on_its_images_alone(store, dusk):
     both = "label = 'dusk'"
     slices = {
         "dusk": Slice(real=both, generated=both), "one side": Slice(real="cluster = 'scene 3' OR image % 2 = 0"),
+        "trees": Slice(real="holds('tree') AND label = 'day'", generated="holds('tree')"),
         "one image": Slice(real="image = 4"), "an or": Slice(real="image = 0 OR image = 2", generated="false OR image < 2"),
     }  # fmt: skip
     rows = materialise(store, "r1", FAST, slices=slices)["dropped_in_slices"].to_pylist()
     sizes = {row["slice"]: (row["real_images"], row["generated_images"]) for row in rows}
-    assert sizes == {"dusk": (100, 80), "one side": (151, 240), "an or": (2, 2)}
+    trees = [[one.get(2, 0) >= 4 for one in dusk[key]] for key in ("ka", "kb")]
+    by_hand = sum(yes for i, yes in enumerate(trees[0]) if i % 3), sum(trees[1])
+    assert sizes == {"dusk": (100, 80), "one side": (151, 240), "trees": by_hand, "an or": (2, 2)}
     real, generated = (columns(side[::3]) for side in (dusk["ka"], dusk["kb"]))  # no two of them of one cluster
     check([row for row in rows if row["slice"] == "dusk"], real, generated)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from written import write_block
 
 from ganaudit.errors import RequestError
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
@@ -99,4 +100,4 @@ def write(store, key, digests, clusters, sizes=None):
         for i, digest in enumerate(digests)
     ]  # fmt: skip
     held = [{"key": key, "image": i, "class_id": 1, "pixels": 10 + i, **PLACES} for i in range(len(digests))]
-    store.write_block(key, 0, len(rows) - 1, IMAGES.from_rows(rows), CLASS_PIXELS.from_rows(held), {})
+    write_block(store, key, 0, len(rows) - 1, IMAGES.from_rows(rows), CLASS_PIXELS.from_rows(held), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from written import write_block
 
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.studies.census.doubt import Doubt, doubts, falls
@@ -18,7 +19,7 @@ def write(store, key, held):
     places = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0)
     names = ("image", "class_id", "pixels", "confidence")
     rows = [{"key": key, **dict(zip(names, row, strict=True)), **places} for row in held]
-    store.write_block(key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(rows), {})
+    write_block(store, key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(rows), {})
 
 
 def test_mean_and_standard_error_are_those_of_a_loop(store, run):

@@ -10,10 +10,10 @@ from PIL import Image as pillow
 
 from ganaudit import spec as specs
 from ganaudit.auditing import run as audit
-from ganaudit.auditing.plan import plan
 from ganaudit.report.data import Kept, Picture, Samples
 from ganaudit.studies.census import pictures
 from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.blocks import missing
 from ganaudit.studies.census.findings import materialise
 
 HERE = Path(__file__).parents[2]
@@ -25,8 +25,8 @@ def worked(store, *generators, **parts):
             "real": {"name": "real", "kind": "tiny_models:Ramp", "options": {"images": 200, "unreadable": 3}},
             "generators": list(generators or [NOISE]), "sample": {"count": 50}, **parts}  # fmt: skip
     asked = specs.parse(data)
-    planned, opened = plan(asked), audit.open_store(asked)
-    list(audit.work(audit.begin(planned, opened), 1))
+    planned, opened = audit.prepared(asked)
+    list(audit.on_threads(1)(missing(planned, opened)))
     return planned, opened
 
 
@@ -48,7 +48,7 @@ def test_samples_are_the_first_readable_images_with_the_labels_that_were_counted
     assert (real.source, real.role, generated.source, generated.role) == ("real", "real", "g", "generated")
     assert [picture.index for picture in real.pictures] == list(range(3, 15))
     assert [picture.index for picture in generated.pictures] == list(range(12))
-    task = planned.missing(run[1].__class__(run[1].path / "empty"))[-1]
+    task = missing(planned, run[1].__class__(run[1].path / "empty"))[-1]
     read = blocks.opened(task)[1].read(range(12))
     for picture, pixels in zip(generated.pictures, read.pixels.numpy(), strict=True):
         assert (picture.image == pixels).all()

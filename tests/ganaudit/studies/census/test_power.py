@@ -10,7 +10,6 @@ import pytest
 
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import open_store
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 from ganaudit.statistics.held import held
@@ -18,6 +17,7 @@ from ganaudit.statistics.power import detectable
 from ganaudit.statistics.verdicts import Lines, decide
 from ganaudit.studies.census import power as module
 from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.blocks import missing
 from ganaudit.studies.census.power import reach
 
 HERE = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def test_a_pilot_and_the_records_say_the_same_of_the_same_images(tmp_path):
     pilot = reach(planned, store, ratio=0.5)
     assert (pilot.basis, pilot.basis_images, pilot.real_images, pilot.generated_images) == ("pilot", 298, 300, 700)
     assert not (tmp_path / "store").exists()
-    for task in planned.missing(open_store(spec)):
+    for task in missing(planned, store.open_for_writing()):
         if task.key == planned.sources[0].key:
             blocks.make_block(task)
     recorded = reach(planned, store, ratio=0.5)

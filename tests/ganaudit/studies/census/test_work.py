@@ -19,13 +19,14 @@ from ganaudit import __version__
 from ganaudit import spec as specs
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.plan import plan
-from ganaudit.errors import AuditError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.sources.opening import open_source
 from ganaudit.sources.roles import GENERATED, Asked
 from ganaudit.studies.census import work as blocks
+from ganaudit.studies.census.blocks import missing
 
 HERE = Path(__file__).parents[2]
 NOISE = {"name": "g", "kind": "tiny_models:Noise"}
@@ -45,8 +46,8 @@ def spec(store: Path, *generators, parser="", real=None, folder=HERE, **sample):
 
 
 def begun(asked):
-    planned, store = plan(asked), audit.open_store(asked)
-    return planned, store, audit.begin(planned, store)
+    planned, store = audit.prepared(asked)
+    return planned, store, missing(planned, store)
 
 
 def worked(asked, workers=1) -> dict[str, pa.Table]:
@@ -80,7 +81,7 @@ def three(store):
 def test_every_row_is_what_a_loop_over_the_pixels_counts(tmp_path, reference):
     asked = three(tmp_path)
     planned = plan(asked)
-    parser = blocks.opened(planned.missing(Store(tmp_path))[0])[0]
+    parser = blocks.opened(missing(planned, Store(tmp_path))[0])[0]
     source = open_source(Asked(GENERATED, 1), asked, parser, "cpu")
     key = planned.sources[2].key
     batch = source.read(range(1100, 1110))
@@ -104,7 +105,7 @@ def test_every_row_is_what_a_loop_over_the_pixels_counts(tmp_path, reference):
 def test_files_are_sorted_hold_the_documented_columns_and_a_footer(tmp_path):
     asked = spec(tmp_path, batch=32)
     planned, store, tasks = begun(asked)
-    list(audit.work(tasks, 1))
+    list(audit.on_threads(1)(tasks))
     for table in (IMAGES, CLASS_PIXELS):
         paths = sorted(store.files(table.name))
         assert len(paths) == 3
@@ -191,7 +192,7 @@ def test_a_folder_of_a_generator_s_images_has_the_generator_s_records(tmp_path, 
     live = {"name": "live", "kind": "tiny_models:Noise", "options": {"resolution": side}}
     asked = spec(tmp_path / "s", live, count=1024)
     planned = plan(asked)
-    parser, _ = blocks.opened(planned.missing(Store(tmp_path / "s"))[0])
+    parser, _ = blocks.opened(missing(planned, Store(tmp_path / "s"))[0])
     full = asked.model_copy(update={"generators": (asked.generators[0].model_copy(update={"resize": side}),)})
     (tmp_path / "pngs").mkdir()
     for number, pixels in enumerate(open_source(Asked(GENERATED), full, parser, "cpu").read(range(1024)).pixels):
@@ -217,13 +218,18 @@ def test_a_folder_of_a_generator_s_images_has_the_generator_s_records(tmp_path, 
     ("floats", "label maps are an integer tensor"), ("flat", "label maps are an integer tensor"),
     ("one image less", "label maps are an integer tensor"), ("unlike shapes", "confidences have the shape of its label maps"),
     ("an id too high", r"class ids 2 to 4; its classes are 0 to 3|class id 4"), ("a negative id", "class ids -1 to 1"),
-    ("two heads", "2 heads"), ("not sure", "confidence"), ("raises", "the parser raised ValueError: no such luck"),
+    ("two heads", "2 heads"), ("not sure", "confidence"),
 ])  # fmt: skip
 def test_a_parser_that_breaks_the_protocol_fails_the_audit_and_leaves_no_block(tmp_path, fault, reason):
     _, store, tasks = begun(spec(tmp_path, parser=fault))
     with pytest.raises(AuditError, match=reason):
         blocks.make_block(tasks[-1])
     assert not list(store.files("images"))
+
+
+def test_a_parser_that_raises_is_refused_before_work_begins(tmp_path):
+    with pytest.raises(RequestError, match="raised ValueError: no such luck"):
+        begun(spec(tmp_path, parser="raises"))
 
 
 def test_ids_that_are_no_classes_of_the_parser_fail_the_audit(tmp_path):
@@ -250,7 +256,7 @@ def test_models_are_opened_once_and_changed_files_anew(tmp_path):
     asked = spec(tmp_path / "s", {"name": "g", "kind": "own:make"}, folder=tmp_path, count=3000)
     _, _, tasks = begun(asked)
     opened = len((tmp_path / "log").read_text())
-    list(audit.work(tasks, 2))
+    list(audit.on_threads(2)(tasks))
     assert len((tmp_path / "log").read_text()) == opened + 1
     (tmp_path / "tiny_models.py").write_text((HERE / "tiny_models.py").read_text() + "\n# changed\n")
     assert len(begun(asked)[2]) == len(tasks)

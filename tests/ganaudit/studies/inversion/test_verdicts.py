@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
 from ganaudit.studies.inversion.verdicts import (
     Case,
@@ -57,11 +59,17 @@ def test_verdicts_on_a_photo(one, passes, failed, verdict):
     assert photo_verdict(one, passes, failed) == verdict
 
 
-def test_proportions_have_wilsons_interval():
-    for hits, cases in ((0, 20), (3, 20), (20, 20), (117, 400)):
-        found, known = proportion(hits, cases), binomtest(hits, cases).proportion_ci(method="wilson")
-        assert (found.value, found.low, found.high) == pytest.approx((hits / cases, known.low, known.high), abs=1e-9)
-    assert math.isnan(proportion(0, 0).value)
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.integers(1, 5000).flatmap(lambda cases: st.tuples(st.integers(0, cases), st.just(cases))))
+def test_proportions_have_the_interval_of_wilson(hits_and_cases):
+    hits, cases = hits_and_cases
+    found, (low, high) = proportion(hits, cases), proportion_confint(hits, cases, method="wilson")
+    assert (found.value, found.low, found.high) == pytest.approx((hits / cases, low, high), abs=1e-12)
+    assert found.images == cases
+
+
+def test_no_cases_have_no_proportion():
+    assert math.isnan(proportion(0, 0).value) and math.isnan(proportion(0, 0).low) and proportion(0, 0).images == 0
 
 
 def cases(n, recall, pixels=50, contrast=0.4):

@@ -96,6 +96,78 @@ def test_the_page_tells_of_layerwise_at_the_penalty_of_own_samples(found, findin
     assert way(alone, "progan") == Way("latent", "z", None) and way(alone, "other") is None and way({}, "progan") is None
 
 
+def changed(rows, table, method, sample=None, **columns):
+    """The same findings, with columns of one method changed."""
+    for row in rows[table]:
+        if row["method"] == method and sample in (None, row.get("sample")):
+            row.update(columns)
+    return rows
+
+
+LAYERWISE, LATENT = Way("layerwise", "layer4", 1.0), Way("latent", "z", None)
+CHOICES = {
+    "own samples come back better by the first": ([], LAYERWISE),
+    "by the other": ([("inversion_summary", "latent", "own", {"mse": 0.0001})], LATENT),
+    "photos say nothing of it": ([("inversion_summary", "latent", "heldout", {"mse": 0.0})], LAYERWISE),
+    "nor do verdicts": ([("omissions", "layerwise", None, {"verdict": "not testable"})], LAYERWISE),
+    "no evidence": ([("inversion_by_layer", "layerwise", None, {"evidential": False})], LATENT),
+    "its control fails": ([("omissions", "layerwise", None, {"control_recall": 0.3})], LATENT),
+    "it has no control": ([("omissions", "layerwise", None, {"control": None, "control_recall": None})], LATENT),
+    "its control is of other classes": ([("omissions", "layerwise", None, {"control": "other classes"})], LATENT),
+    "its control is of too few": ([("omissions", "layerwise", None, {"control_images": 19})], LATENT),
+    "no evidence, though its control alone passes": (
+        [
+            ("inversion_by_layer", "layerwise", None, {"evidential": False}),
+            ("omissions", "latent", None, {"control_recall": 0.1}),
+        ],
+        LATENT,
+    ),
+    "no control passes": ([("omissions", one, None, {"control_recall": 0.1}) for one in ("layerwise", "latent")], LAYERWISE),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_best_evidential_way_leads_chosen_by_own_samples_alone(findings, name):
+    changes, expected = CHOICES[name]
+    rows = inverted()
+    for table, method, sample, columns in changes:
+        changed(rows, table, method, sample, **columns)
+    for order in (rows["omissions"], rows["omissions"][::-1]):
+        assert way(findings(**{**rows, "omissions": order}), "progan") == expected
+
+
+def test_a_better_way_leads_with_its_verdict_over_a_weaker_one(findings):
+    """latent cannot test the sky, layered+latent gives own samples back better and says made."""
+    rows = inverted()
+    for table in ("omissions", "inversion_summary", "inversion_by_layer"):
+        rows[table] = [row for row in rows[table] if row["method"] == "latent"]
+        rows[table] += [{**row, "method": "layered+latent"} for row in rows[table]]
+    changed(rows, "omissions", "latent", verdict="not testable", control_recall=0.4)
+    changed(rows, "omissions", "layered+latent", verdict="made")
+    told = findings(**rows)
+    assert way(told, "progan") == Way("layered+latent", "z", None)
+    assert {one.verdict for one in omissions(told, "progan")} == {"made"}
+    assert lines(told, "progan")[0][0] == "made" and len(lines(told, "progan")) == 1
+
+
+def test_what_stands_there_without_a_class_is_void(findings):
+    rows = inverted()
+    for row in rows["inversion_confusions"]:
+        if row["reconstruction_class"] == "road":
+            row.update(reconstruction_class_id=0, reconstruction_class="0")
+    assert [name for name, _ in omissions(findings(**rows), "progan")[0].standing] == ["grass", "void"]
+
+
+def test_words_in_a_name_are_no_verdicts_of_another_method(findings):
+    """Rows are compared, not text: a method or class called like a verdict changes nothing."""
+    rows = inverted()
+    for row in rows["omissions"]:
+        if row["class"] == "sky":
+            row["class"] = "not made by latent"
+    told = lines(findings(**rows), "progan")
+    assert [verdict for verdict, _ in told] == ["not made", "inconclusive", "made"]
+
+
 def test_the_plainest_omission_comes_first_with_what_stands_there(found):
     person, tree, sky = omissions(found, "progan")
     assert [one.verdict for one in (person, tree, sky)] == ["not made", "inconclusive", "made"]

@@ -6,7 +6,7 @@ import pytest
 from prefect.states import Failed
 
 from ganaudit.errors import AuditError, RequestError
-from tasks.block import block, may_pass
+from tasks.work import may_pass, work
 
 
 def caused(error, cause):
@@ -31,5 +31,5 @@ def test_disk_and_memory_faults_are_tried_again_and_nothing_else(error, again):
     assert may_pass(None, None, Failed(data=error)) is again
 
 
-def test_a_block_is_tried_three_times_and_keeps_no_result():
-    assert (block.retries, block.persist_result, block.retry_condition_fn) == (2, False, may_pass)
+def test_a_shard_is_tried_three_times_and_keeps_no_result():
+    assert (work.retries, work.persist_result, work.retry_condition_fn) == (2, False, may_pass)

@@ -1,0 +1,173 @@
+"""The image files below a folder, as they were when it was listed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganaudit import images
+from ganaudit.datasets import contents
+from ganaudit.datasets.contents import Contents
+from ganaudit.errors import RequestError
+
+PLACES = 64
+"""A folder may be met in so many places, by links to it; folders that link to each other would be met without end."""
+_NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file as it was when its folder was listed. size in bytes, -1 for a link that leads nowhere."""
+
+    name: str
+    path: str
+    size: int = -1
+    mtime_ns: int = -1
+    ctime_ns: int = -1
+    inode: int = -1
+
+    @property
+    def shown(self) -> str:
+        """The name as one line of text that any table can hold: bytes that are not UTF-8 and control characters are escaped."""
+        return plain(self._text)
+
+    @property
+    def label(self) -> str | None:
+        """The folder that the file lies in, below the listed one; None for the listed one itself."""
+        return self.shown.rpartition("/")[0] or None
+
+    @property
+    def _text(self) -> str:
+        return os.fsencode(self.name).decode("utf-8", "backslashreplace")
+
+
+def plain(name: str) -> str:
+    """A name on one line: control characters, line separators and lone surrogates are written as escapes."""
+    if name.isprintable():
+        return name
+    escaped = (c.encode("unicode_escape").decode() if unicodedata.category(c) in _NO_TEXT else c for c in name)
+    return "".join(escaped)
+
+
+def names_version(files: Iterable[ListedFile]) -> dict[str, int]:
+    """What the recipe says of names: nothing, unless records of older versions lack a label or have a name of many lines."""
+    return {"names": 1} if any("/" in file.name or file.shown != file._text for file in files) else {}
+
+
+def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) -> tuple[list[ListedFile], Contents]:
+    """Every image file below `folder` whose relative name is not skipped, sorted bytewise by that name, and what there was.
+
+    Hidden files and folders and those that a machine made for itself (contents.SYSTEM_NAMES) are left out. Raises RequestError
+    where there is no folder, where it cannot be listed, and where it holds no images.
+    """
+    found: list[ListedFile] = []
+    left_out: Counter[tuple[str, str]] = Counter()
+    skipped: Counter[str] = Counter()
+    try:
+        for name, path, state in _entries(folder):
+            suffix, aside = contents.suffix_of(name), _aside(name)
+            is_image = suffix in images.SUFFIXES
+            if state is not None and stat.S_ISDIR(state.st_mode):
+                skipped[os.path.basename(name)] += 1
+            elif aside is not None:
+                if is_image or aside == contents.SYSTEM:
+                    left_out[aside, suffix] += 1
+            elif state is None or stat.S_ISREG(state.st_mode):
+                if not is_image:
+                    left_out[contents.SPECIAL if state is None else contents.OTHER, suffix] += 1
+                elif not skip(name):
+                    found.append(ListedFile(name, path) if state is None else _listed(name, path, state))
+            else:
+                left_out[contents.SPECIAL, suffix] += 1
+    except OSError as error:
+        raise _unlistable(folder, error) from error
+    except ValueError as error:  # a NUL in it
+        raise RequestError(f"{str(folder)!r} is no path: {error}") from error
+    found.sort(key=lambda file: os.fsencode(file.name))
+    names = [file.shown for file in found]
+    held = Contents(contents.counted(names), dict(left_out), dict(skipped), contents.aside(names))
+    if not found:
+        raise RequestError(f"{folder} holds no images: {_instead(held)}; give files of {', '.join(sorted(images.SUFFIXES))}")
+    return found, held
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, str, os.stat_result | None]]:
+    """(relative name, path, state) of all that lies below `folder`; None for a link that leads nowhere.
+
+    Folders are looked into and not given, but for those that are left out. A link to a folder above it is neither.
+    """
+    top = os.stat(folder)
+    if not stat.S_ISDIR(top.st_mode):
+        raise RequestError(f"{folder} is a file, not a folder: give the folder that holds the images")
+    waiting = [("", frozenset({(top.st_dev, top.st_ino)}))]
+    met: Counter[tuple[int, int]] = Counter()
+    while waiting:
+        prefix, above = waiting.pop()
+        with os.scandir(folder / prefix) as entries:
+            names = [prefix + entry.name for entry in entries]
+        for name in names:
+            path = os.path.join(folder, name)
+            try:
+                state = os.stat(path)
+            except OSError as error:
+                if _aside(name) is None and (error.errno not in (errno.ENOENT, errno.ELOOP) or not os.path.islink(path)):
+                    raise
+                yield name, path, None
+                continue
+            if not stat.S_ISDIR(state.st_mode) or _aside(name) is not None:
+                yield name, path, state
+            elif (identity := (state.st_dev, state.st_ino)) not in above:
+                met[identity] += 1
+                if met[identity] > PLACES:
+                    raise RequestError(f"{path} is linked to from more than {PLACES} places: take out the links")
+                waiting.append((name + "/", above | {identity}))
+
+
+def _aside(name: str) -> str | None:
+    """Why a file or folder of this name is left out, whatever it holds."""
+    base = os.path.basename(name)
+    return contents.HIDDEN if base.startswith(".") else contents.SYSTEM if contents.is_system(base) else None
+
+
+def _instead(held: Contents) -> str:
+    """What there is in a folder without images."""
+    if not held.left_out:
+        where = f" beside the folders {', '.join(sorted(held.skipped))}, which are not looked into" if held.skipped else ""
+        return f"it has no files at all{where}"
+    others: Counter[str] = Counter()
+    for (_, suffix), number in held.left_out.items():
+        others[suffix] += number
+    suffix, number = others.most_common(1)[0]
+    return f"of its {others.total()} other files most ({number}) have {suffix}"
+
+
+def list_file(name: str, path: Path) -> ListedFile | None:
+    """One file that may not be there: None where it is missing or no file."""
+    try:
+        state = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unlistable(path, error) from error
+    return _listed(name, str(path), state) if stat.S_ISREG(state.st_mode) else None
+
+
+def _listed(name: str, path: str, state: os.stat_result) -> ListedFile:
+    return ListedFile(name, path, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+
+
+def _unlistable(folder: Path, error: OSError) -> RequestError:
+    where = os.fsdecode(error.filename) if error.filename is not None else str(folder)
+    if isinstance(error, PermissionError):
+        return RequestError(f"{where} cannot be read (permission denied): allow this user to read it")
+    if isinstance(error, FileNotFoundError) and where == str(folder):
+        return RequestError(f"there is no folder {folder}: correct the path or create it")
+    if isinstance(error, FileNotFoundError):
+        return RequestError(f"{where} disappeared while {folder} was listed: run again when nothing writes there")
+    return RequestError(f"{where} cannot be listed: {error.strerror or error}")

@@ -1,0 +1,19 @@
+"""Names of audits, sources, classes and slices: one line of text that people can read."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from ganaudit.paths import shown
+
+NAME_LENGTH = 200
+
+
+def printable(text: str) -> str:
+    """`text`, a name. Raises ValueError for one that no line can show: control characters and halves of characters."""
+    bad = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")), None)
+    if bad is not None:
+        raise ValueError(f"{shown(text)} holds the control character U+{ord(bad):04X}; a name is one line of text")
+    if text and not text.strip():
+        raise ValueError("a name of spaces alone; nobody would see it")
+    return text

@@ -1,0 +1,54 @@
+"""Images that stand twice in a run, by the digests of their pixels: shared by two sources, or repeated within one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ganaudit import sql
+from ganaudit.records import catalog
+from ganaudit.records.store import Store
+
+_AMONG = {"real": "the real images", "train": "the training photos"}
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One source of a run. images: that were read; repeats: those of them that equal an earlier one; shared: (role, source,
+    images of this source that are also among that one's), for the real source and that of training photos."""
+
+    role: str
+    source: str
+    images: int
+    repeats: int
+    shared: tuple[tuple[str, str, int], ...] = ()
+
+    def sentences(self) -> list[str]:
+        """What a reader of the findings has to know; nothing where every image stands once."""
+        said = []
+        for role, other, count in self.shared:
+            number = f"All {count:,}" if count == self.images else f"{count:,} of the {self.images:,}"
+            one = "is" if count == 1 else "are"
+            said.append(
+                f"{number} images of {self.source!r} {one} also among {_AMONG[role]} {other!r}: they are not independent."
+            )
+        if self.repeats:
+            verb = "is a repeat" if self.repeats == 1 else "are repeats"
+            said.append(f"{self.repeats:,} of the {self.images:,} images of {self.source!r} {verb} of others in it.")
+        return said
+
+
+def shared(store: Store, run: str) -> list[Shared]:
+    """Every source of a run but controls and truth, real images first. Raises RequestError where there is no such run."""
+    found: dict[str, Shared] = {}
+    with catalog.of_run(store, run) as connection:
+        rows = connection.execute(sql.text("shared"), [run]).fetchall()
+    for role, source, images, repeats, other, other_role, count in rows:
+        before = found[source].shared if source in found else ()
+        pair = ((other_role, other, count),) if count else ()
+        found[source] = Shared(role, source, images, repeats, (*before, *pair))
+    return list(found.values())
+
+
+def shared_notes(store: Store, run: str) -> list[str]:
+    """What those images mean for the findings of a run, in sentences."""
+    return [sentence for source in shared(store, run) for sentence in source.sentences()]

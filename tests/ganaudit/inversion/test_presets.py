@@ -1,0 +1,138 @@
+"""The references' settings by name: what they fill in, what contradicts them, and that they are what is searched with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torchvision.models
+
+from ganaudit import spec as specs
+from ganaudit.auditing.plan import plan
+from ganaudit.encoders.networks import LayeredEncoder, LayeredShape
+from ganaudit.errors import RequestError
+from ganaudit.generators.progan import progan
+from ganaudit.generators.shapes import choose_layers, read_shape
+from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.presets import PRESETS, settings_of
+from ganaudit.inversion.search import Search
+from ganaudit.records.store import Store
+from ganaudit.registry import opener
+from ganaudit.spec import Invert
+from ganaudit.studies.inversion import calibration
+
+
+def asked(folder="", **invert):
+    return specs.parse({
+        "name": "n", "store": str(folder or "store"), "parser": {"kind": "unet", "weights": "builtin:village"},
+        "real": {"name": "village", "kind": "village", "count": 64, "heldout": 40}, "sample": {"count": 64},
+        "generators": [{"name": "g", "kind": "village"}], "invert": invert, "run": {"workers": 1, "device": "cpu"},
+    })  # fmt: skip
+
+
+def test_presets_are_the_references_settings():
+    bau = PRESETS["bau-2019"]
+    assert (bau.method, bau.search.steps, bau.search.optimiser, bau.search.rate) == ("layerwise", 3000, "adam", 0.01)
+    rates = [bau.search.rate_at(step) for step in (0, 799, 800, 1200, 1800, 2999)]
+    assert rates == [0.01, 0.01, 0.005, 0.0025, 0.00125, 0.00125]
+    assert (bau.pixel, bau.perceptual, bau.perceptual_weight, bau.penalty) == ("l1", "vgg16-raw", 1.0, 1.0)
+    creswell = PRESETS["creswell-2018"]
+    assert (creswell.method, creswell.search.optimiser, creswell.prior) == ("latent", "rmsprop", 0.01)
+    assert {one.method for one in PRESETS.values()} <= set(NEEDS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_fills_in_its_keys_and_the_audit_file_may_repeat_them(name):
+    preset, spec = PRESETS[name], asked(preset=name, images=7)
+    found = spec.invert
+    assert (found.methods, found.steps, found.restarts) == ((preset.method,), preset.search.steps, preset.restarts)
+    assert (found.perceptual, found.images, found.batch) == (preset.perceptual, 7, 32)
+    assert specs.parse(spec.model_dump(mode="json")) == spec  # what a run keeps of its audit file can be read again
+    assert asked(preset=name, methods=[preset.method], steps=preset.search.steps).invert.preset == name
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"preset": "bau"}, "no preset 'bau'; there are bau-2019"), ({"preset": ""}, "no preset ''"),
+        ({"preset": 2019}, "no preset 2019"), ({"preset": ["bau-2019"]}, "no preset"),
+        ({"preset": "bau-2019", "steps": 300}, "preset bau-2019 sets steps to 3000 and 300 is asked for"),
+        ({"preset": "bau-2019", "methods": ["latent"]}, "sets methods"),
+        ({"preset": "bau-2019", "methods": ["layerwise", "latent"]}, "sets methods"),
+        ({"preset": "bau-2019", "methods": "layerwise"}, "sets methods"),
+        ({"preset": "bau-2019", "perceptual": "pyramid"}, "sets perceptual to vgg16-raw"),
+        ({"preset": "creswell-2018", "restarts": 5}, "sets restarts to 1 and 5"),
+        ({"preset": "creswell-2018", "steps": "many"}, "sets steps"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_a_preset_is_a_mistake_of_the_audit_file(given, sentence):
+    with pytest.raises(RequestError, match=sentence) as refused:
+        asked(**given)
+    assert "mistake" in str(refused.value) and "invert" in str(refused.value)
+
+
+def test_without_a_preset_the_search_is_the_default_one():
+    found = settings_of(Invert(steps=300, batch=8, restarts=2), {})
+    assert found.search == Search(300, "adam", 0.05, (180, 240), patience=60, batch=8) and found.restarts == 2
+    assert found.objective.recipe() == {"pixel": "mse", "perceptual": "pyramid", "weights": None, "perceptual_weight": 1.0,
+                                        "prior": 0.0, "penalty": 0.0}  # fmt: skip
+    assert settings_of(Invert(steps=10), {}).search.patience == 20
+
+
+@pytest.mark.parametrize("name", ["creswell-2018-bce", "bau-2019-latent"])
+def test_a_search_is_made_by_a_presets_settings(name):
+    torch.manual_seed(1)
+    generator = progan(8, 12, ((12,), (8,))).eval().requires_grad_(False)
+    shape = read_shape(generator)
+    choice = choose_layers(shape, "layer2")
+    encoder = LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval()
+    preset = PRESETS[name]
+    settings = settings_of(asked(preset=name, batch=3).invert, {"layered": encoder})
+    assert settings.search == replace(preset.search, batch=3)
+    recipe = settings.objective.recipe()
+    assert (recipe["pixel"], recipe["prior"], recipe["perceptual"]) == (preset.pixel, preset.prior, preset.perceptual)
+    target = generator.run(generator.latents(1, torch.arange(3)))["image"].clamp(-1, 1)
+    task = Task(generator, shape, choice, settings.objective.targets(target), range(3), settings.objective,
+                replace(settings.search, steps=6), encoders={"layered": encoder})  # fmt: skip
+    found = opener("inverters", preset.method)(task).found
+    assert bool((found.loss_best < found.loss_first).all()) and found.errors == (None,) * 3
+    if preset.perceptual == "inverter":
+        other = LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval()
+        changed = settings_of(asked(preset=name).invert, {"layered": other}).objective.recipe()
+        assert recipe["weights"] and changed["weights"] != recipe["weights"]
+
+
+def test_a_presets_penalty_is_taken_as_it_is_and_enters_the_key(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "calibrate", None)
+    generator = progan(8, 12, ((12,), (8,))).eval().requires_grad_(False)
+    shape = read_shape(generator)
+    name = "bau-2019-demo"
+    plain = Invert.model_construct(preset=name, methods=("layerwise",), perceptual="none")
+    settings = settings_of(plain, {})
+    assert settings.objective.penalty == settings.objective.recipe()["penalty"] == 1.0
+    task = Task(generator, shape, choose_layers(shape), settings.objective.targets(torch.zeros(0, 3, 16, 16)), (),
+                settings.objective, settings.search)  # fmt: skip
+    found = calibration.calibrated(Store(tmp_path), task, "layerwise", 8, "float32", {}, "kg")
+    assert found.penalty == 1.0
+
+
+@pytest.mark.parametrize(
+    ("invert", "sentence"),
+    [
+        ({"preset": "bau-2019"}, r"vgg16.* cannot be downloaded .*give a local file of them"),
+        ({"preset": "bau-2019-demo"}, "cannot be downloaded"), ({"perceptual": "vgg16"}, "cannot be downloaded"),
+        ({"preset": "bau-2019", "perceptual_weights": "none.pth"}, "none.pth do not exist"),
+        ({"perceptual": "inverter"}, "no perceptual distance 'inverter'"),
+        ({"perceptual": "lpips"}, "no perceptual distance 'lpips'; there are .*lpips-alex"),
+        ({"perceptual": "pyramid", "perceptual_weights": "x.pth"}, "has no weights; leave out x.pth"),
+    ],
+)  # fmt: skip
+def test_a_perceptual_term_that_cannot_be_had_is_told_before_anything_is_parsed(tmp_path, monkeypatch, invert, sentence):
+    def refuse(**_):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models, "vgg16", lambda weights: refuse() if weights is not None else None)
+    with pytest.raises(RequestError, match=sentence):
+        plan(asked(tmp_path / "store", **invert))
+    assert not (tmp_path / "store").exists()
