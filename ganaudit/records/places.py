@@ -26,7 +26,7 @@ def bounds(metadata: pq.FileMetaData, column: str, groups: Iterable[int] | None 
 def misplaced(
     metadata: pq.FileMetaData, key: str, block: tuple[int, int] | None, groups: Iterable[int] | None = None
 ) -> str | None:  # fmt: skip
-    """What rows hold that are not of the key and the images first to last of a block (None: any), in words; None where they are."""
+    """What rows hold that are not of the key and the images first to last of a block (None: of any), in words; else None."""
     keys, images = (bounds(metadata, column, groups) for column in ("key", "image"))
     if keys is not None and keys != (key, key):
         return f"holds rows of the key {keys[0] if keys[0] != key else keys[1]}"
