@@ -80,17 +80,12 @@ def _place_problems(
         yield problem(store, "digest", path, f"its footer says that it was made for the key {recipe}")
     match = SHARD.fullmatch(path.name)
     images = bounds(metadata, "image")
-    if match and images is not None and _indexed(table.name):
+    if match and images is not None and schema.indexed(table.name):
         first, last = int(match[1]), int(match[2])
         if not (first <= images[0] and images[1] <= last):
             yield problem(store, "misplaced", path, f"it holds the images {images[0]} to {images[1]}, not those of its name")
     if table.name == "sources":
         yield from _source_problems(store, path, name)
-
-
-def _indexed(table: str) -> bool:
-    """Whether the names of a table's shards give the indices of the images in them."""
-    return all(shards.indexed for shards in schema.SHARDS if table in {one.name for one in shards.tables})
 
 
 def _source_problems(store: Store, path: Path, key: str) -> Iterator[Problem]:
@@ -119,7 +114,7 @@ def _range_problems(store: Store, table: Table, path: Path, metadata: pq.FileMet
 
 def _value_problems(store: Store, table: Table, path: Path, rows: pa.Table) -> Iterator[Problem]:
     """Order, NULL where none may be, and NaN."""
-    whole = path.name.startswith("part-") and not _indexed(table.name)  # then only each of its blocks is in order
+    whole = path.name.startswith("part-") and not schema.indexed(table.name)  # then only each of its blocks is in order
     if table.sort and "image" in table.sort and rows.num_rows > 1 and not whole:
         order = [(name, "ascending") for name in table.sort]
         if not rows.select(list(table.sort)).equals(rows.select(list(table.sort)).sort_by(order)):

@@ -23,11 +23,13 @@ def bounds(metadata: pq.FileMetaData, column: str, groups: Iterable[int] | None 
     return min(each.min for each in known), max(each.max for each in known)
 
 
-def misplaced(metadata: pq.FileMetaData, key: str, block: tuple[int, int], groups: Iterable[int] | None = None) -> str | None:
-    """What rows hold that are not of the key and the images first to last of a block, in words; None where they are."""
+def misplaced(
+    metadata: pq.FileMetaData, key: str, block: tuple[int, int] | None, groups: Iterable[int] | None = None
+) -> str | None:  # fmt: skip
+    """What rows hold that are not of the key and the images first to last of a block (None: of any), in words; else None."""
     keys, images = (bounds(metadata, column, groups) for column in ("key", "image"))
     if keys is not None and keys != (key, key):
         return f"holds rows of the key {keys[0] if keys[0] != key else keys[1]}"
-    if images is not None and not (block[0] <= images[0] and images[1] <= block[1]):
+    if images is not None and block is not None and not (block[0] <= images[0] and images[1] <= block[1]):
         return f"holds the images {images[0]} to {images[1]}"
     return None

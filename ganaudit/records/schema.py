@@ -45,3 +45,14 @@ SHARDED: tuple[str, ...] = tuple(table.name for shards in SHARDS for table in sh
 def shards_of(mark: str) -> Shards:
     """The tables that are written with this one, which is the mark that a shard is done."""
     return next(shards for shards in SHARDS if shards.mark.name == mark)
+
+
+def shards_with(table: str) -> Shards | None:
+    """The tables that this one is written with; None where it has no shards."""
+    return next((shards for shards in SHARDS if table in {each.name for each in shards.tables}), None)
+
+
+def indexed(table: str) -> bool:
+    """Whether the names of a table's shards give the indices of the images in them, not their places in a list."""
+    shards = shards_with(table)
+    return shards is None or shards.indexed

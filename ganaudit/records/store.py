@@ -432,13 +432,14 @@ class Store:
             return self._read_part(table, key, manifest.places[block], block, columns)
         path = self.shard(table.name, key, *block)
         if not path.exists():
-            mark = self.shard("images", key, *block)
+            shards = schema.shards_with(table.name)
+            mark = self.shard(IMAGES.name if shards is None else shards.mark.name, key, *block)
             raise AuditError(
                 f"{path} is missing although {mark} says that it is there; delete that and run the audit again "
                 "(`ganaudit verify` finds all such files)"
             )
         rows, metadata = self._read(table, path, columns)
-        _check_place(path, metadata, key, block)
+        _check_place(path, metadata, key, block if schema.indexed(table.name) else None)
         return rows
 
     def _read_part(self, table: Table, key: str, part: Part, block: tuple[int, int], columns: Sequence[str]) -> pa.Table:
@@ -453,7 +454,7 @@ class Store:
             rows.validate(full=True)
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise AuditError(unreadable(path)) from error
-        _check_place(path, footer(path), key, block, [group])
+        _check_place(path, footer(path), key, block if schema.indexed(table.name) else None, [group])
         return rows
 
     def check(self, table: Table, whole: bool = False) -> None:
@@ -498,7 +499,7 @@ def _wrong(path: Path, what: str) -> str:
 
 
 def _check_place(
-    path: Path, metadata: pq.FileMetaData, key: str, block: tuple[int, int], groups: Sequence[int] | None = None
+    path: Path, metadata: pq.FileMetaData, key: str, block: tuple[int, int] | None, groups: Sequence[int] | None = None
 ) -> None:
     """Raises AuditError for rows of another key or of other images, by their statistics."""
     try:

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
-from ganaudit.generators.progan import progan
+from ganaudit.generators.networks.progan import progan
 from ganaudit.sources.opening import open_source
 from ganaudit.sources.roles import GENERATED, OWN, Asked
 from ganaudit.studies.inversion.models import parser_of, setup_of

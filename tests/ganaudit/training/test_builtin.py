@@ -30,6 +30,18 @@ CPU = torch.device("cpu")
 DATA = Data(VillageDataset(3), 8, NAMES)
 
 
+OWN = """
+import numpy as np
+from ganaudit import Image
+
+class Own:
+    def __init__(self, n): self.n = n
+    def __len__(self): return self.n
+    def image(self, index): return Image(np.full((9, 9, 3), index, np.uint8), str(index))
+    def recipe(self): return {}
+"""
+
+
 def parser(seed=1):
     return ParserTraining(ParserRecipe((4, 4, 4, 4), batch=4), seed, CPU, DATA)
 
@@ -99,8 +111,7 @@ def test_the_real_images_of_an_audit_file_are_training_data_but_those_held_out(t
     village = training_data(audit(tmp_path, {"kind": "village", "seed": 4, "prevalence": {"person": 0.0}, "count": 50}))
     assert village.count == 50 and village.images.recipe() == VillageDataset(4, {"person": 0.0}).recipe()
     assert training_data(audit(tmp_path, {"kind": "village"})).count == 30_000
-    (tmp_path / "mine.py").write_text("import numpy as np\nfrom ganaudit import Image\nclass Own:\n  def __init__(s, n): s.n = n\n  def __len__(s): return s.n\n"
-                                      "  def image(s, i): return Image(np.full((9, 9, 3), i, np.uint8), str(i))\n  def recipe(s): return {}\n")  # fmt: skip
+    (tmp_path / "mine.py").write_text(OWN)
     assert training_data(audit(tmp_path, {"kind": "mine:Own", "options": {"n": 9}})).count == 9
     for real, sentence in (
         ({"kind": "folder", "path": "nowhere"}, "there is no folder"), ({"kind": "mine:len", "options": {}}, "len"),
