@@ -77,6 +77,8 @@ class Context:
     batch: int = 64
     anew: bool = False
     """Whether a user's own objects are made again, as a plan does: what their code reads may have changed since."""
+    renewed: set[str] = field(default_factory=set, repr=False, compare=False)
+    """What was made again already: once a context."""
     kept: Kept = field(default=PROCESS, repr=False, compare=False)
 
     @classmethod
@@ -91,4 +93,7 @@ class Context:
 
     def opened(self, key: str, make: Callable[[], T], anew: bool = False) -> T:
         """What `make` makes, once a process for one `key`: a key names content and device, never a path or a time alone."""
+        anew = anew and key not in self.renewed
+        if anew:
+            self.renewed.add(key)
         return self.kept.opened(key, make, anew)

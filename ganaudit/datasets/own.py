@@ -69,7 +69,7 @@ class OwnDataset:
         except ImageError as error:
             raise ImageError(_short(str(error))) from None
         except AuditError as error:  # what its guard says of an exit, or of a thread that died
-            raise UnfitError(_short(str(error))) from None
+            raise UnfitError(_short(f"image {index} of the dataset: {error}")) from None
         except (Exception, SystemExit) as error:
             if images.may_pass(error):
                 raise

@@ -17,7 +17,6 @@ import pytest
 from ganaudit import spec as specs
 from ganaudit.auditing import plan as plans
 from ganaudit.auditing import run as audit
-from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError
 from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog, leases, writer
@@ -39,10 +38,7 @@ def states(store: Path) -> list[str]:
 
 
 def begun(store: Path):
-    planned = plan(specs.parse(mapping(store)))
-    opened = audit.open_store(planned.spec)
-    missing(planned, opened)
-    return planned, opened
+    return audit.prepared(specs.parse(mapping(store)))
 
 
 SCRIPT = """
@@ -146,7 +142,7 @@ DAY = 24 * 3600.0
 
 @pytest.mark.parametrize("ahead", [400 * DAY, -60.0])
 def test_machines_whose_clocks_differ_share_a_store_and_nothing_is_lost_or_made_twice(tmp_path, clock, ahead):
-    asked, began = specs.parse(mapping(tmp_path)), datetime.now(UTC).replace(tzinfo=None)
+    asked, began = specs.parse(mapping(tmp_path)), datetime.now(UTC)
     first = audit.audit(asked)
     _, store = begun(tmp_path)  # another one, at work on this machine
     writing = store.temporary / "shard-000000000-000001023-1-aa.tmp"
@@ -161,7 +157,7 @@ def test_machines_whose_clocks_differ_share_a_store_and_nothing_is_lost_or_made_
     order = catalog.query(store, "SELECT run FROM runs WHERE status = 'done' ORDER BY started").column(0).to_pylist()
     assert order == [first.run, far.run, last.run]
     rows = catalog.query(store, "SELECT started, finished FROM runs WHERE status = 'done'").to_pylist()
-    ended = datetime.now(UTC).replace(tzinfo=None)
+    ended = datetime.now(UTC)
     slack = timedelta(seconds=1)  # a skew is told in whole seconds
     assert all(began - slack <= row["started"] <= row["finished"] <= ended + slack for row in rows)
     assert verify(store, deep=True).sound
@@ -177,7 +173,7 @@ def test_a_clock_that_is_set_right_in_the_middle_of_a_run_does_not_move_its_star
         list(audit.on_threads(1)(missing(planned, store)))
         audit.finish(planned, store, {})
     (row,) = catalog.query(store, "SELECT started, finished FROM runs").to_pylist()
-    assert row["started"] == before["started"] <= row["finished"] <= datetime.now(UTC).replace(tzinfo=None)
+    assert row["started"] == before["started"] <= row["finished"] <= datetime.now(UTC)
     assert row["finished"] - row["started"] < timedelta(minutes=5)
 
 

@@ -69,6 +69,7 @@ def parsed(asked) -> int:
 
 def test_a_second_run_parses_nothing_a_new_generator_itself_alone_and_a_renamed_one_nothing(tmp_path):
     first = noise("first")
+    Store(tmp_path).open_for_writing()
     assert parsed(spec(tmp_path, first)) == 300 + 1024
     assert parsed(spec(tmp_path, first)) == 0
     assert parsed(spec(tmp_path, {**first, "name": "renamed"}, name="another audit")) == 0
@@ -84,8 +85,10 @@ def done(tmp_path_factory):
     """An audit of two generators, of which one gives some images that are no pictures."""
     folder = tmp_path_factory.mktemp("done")
     watched = []
+    Store(folder / "store").open_for_writing()
     return ganaudit.audit(
-        spec(folder / "store", noise("fine"), noise("partly", fault="nan", since=400)), watched.append
+        spec(folder / "store", noise("fine"), noise("partly", fault="nan", since=400)),
+        lambda progress, shard, block: block and watched.append(block),
     ), watched
 
 
@@ -223,7 +226,7 @@ def test_a_generator_that_raises_fails_the_run_and_what_was_done_stays(tmp_path)
 
 
 def test_a_run_that_is_not_there_has_no_report(tmp_path):
-    audit.open_store(spec(tmp_path))
+    Store(tmp_path).open_for_writing()
     with pytest.raises(RequestError, match="there is no run 'nope'"):
         audit.report_data(Store(tmp_path), "nope")
 

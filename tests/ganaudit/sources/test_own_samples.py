@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
+from ganaudit.context import Context
 from ganaudit.generators.networks.progan import progan
 from ganaudit.sources.opening import open_source
 from ganaudit.sources.roles import GENERATED, OWN, Asked
@@ -43,7 +44,11 @@ def test_each_generator_that_can_be_inverted_has_them_under_a_name_that_nothing_
 def test_they_are_the_generator_s_images_of_that_seed(spec):
     planned = plan(spec)
     parser = parser_of(setup_of(planned))
-    own, usual = (open_source(asked, spec, parser, "cpu") for asked in (Asked(OWN, 0, seed=5, count=3), Asked(GENERATED, 0)))
+
+    def opened(asked, spec):
+        return open_source(asked, asked.source(spec), parser, Context.of(spec, "cpu", "float32"))
+
+    own, usual = (opened(asked, spec) for asked in (Asked(OWN, 0, seed=5, count=3), Asked(GENERATED, 0)))
     assert own.read([4]).digests != usual.read([4]).digests and own.read([4]).digests == own.read([3, 4]).digests[1:]
     at_five = spec.model_copy(update={"sample": spec.sample.model_copy(update={"seed": 5})})
-    assert open_source(Asked(GENERATED, 0), at_five, parser, "cpu").read([4]).digests == own.read([4]).digests
+    assert opened(Asked(GENERATED, 0), at_five).read([4]).digests == own.read([4]).digests

@@ -17,7 +17,8 @@ def write(store, key, digests):
         else {"key": key, "image": image, "name": str(image), "digest": digest, "pixels": 9, "confidence": 1.0, "status": "ok"}
         for image, digest in enumerate(digests)
     ]
-    store.write_block(key, 0, len(rows) - 1, IMAGES.from_rows(rows), CLASS_PIXELS.from_rows([]), {})
+    tables = {IMAGES.name: IMAGES.from_rows(rows), CLASS_PIXELS.name: CLASS_PIXELS.from_rows([])}
+    store.write_shard(IMAGES.name, key, 0, len(rows) - 1, tables, {})
 
 
 def ask(store, run, **sources):
