@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from flows.console import json_text
+from flows.streams import unread
 from flows.terminal import table_texts
 from ganaudit.errors import RequestError
 from ganaudit.records import catalog
@@ -41,11 +41,10 @@ def answer(store: Store, query: str, style: str) -> Iterator[str]:
 
 def write(pieces: Iterator[str]) -> None:
     """Writes pieces to stdout. A reader that has enough (`| head`) ends it, and that is no failure; nor is a closed stdout."""
-    try:
-        for piece in pieces:
-            print(piece, end="", flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has somewhere to go
+    for piece in pieces:
+        print(piece, end="", flush=True)
+        if unread(sys.stdout):
+            return
 
 
 def distinct(names: Sequence[str]) -> list[str]:

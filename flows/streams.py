@@ -19,20 +19,25 @@ class Output(io.FileIO):
     def __init__(self, descriptor: int, needed: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
         self._needed = needed
-        self._dropping = False
+        self.dropping = False
 
     def write(self, data: Any) -> int:
         """Bytes that were written, or dropped because nobody reads them. Raises AuditError where a disk is full."""
-        if not self._dropping:
+        if not self.dropping:
             try:
                 return super().write(data)
             except BrokenPipeError:
-                self._dropping = True
+                self.dropping = True
             except OSError as error:
-                self._dropping = True  # also of what is left when the process ends
+                self.dropping = True  # also of what is left when the process ends
                 if self._needed:
                     raise AuditError(f"the results cannot be written to standard output ({error.strerror})") from None
         return len(memoryview(data).cast("B"))
+
+
+def unread(stream: Any) -> bool:
+    """Whether nobody reads any more what is written to a stream that was prepared here."""
+    return bool(getattr(getattr(getattr(stream, "buffer", None), "raw", None), "dropping", False))
 
 
 def prepare() -> None:
