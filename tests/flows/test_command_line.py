@@ -41,7 +41,7 @@ def test_one_audit_by_every_command_that_reads_it(toy, cli, drawn, tmp_path):
     assert found.code == 0
     assert found.out.startswith('[bold] "π" ') and "\n../a b " in found.out
     assert f"store   {store}\nreport  " in found.out and not (tmp_path / "store").exists()
-    assert "Parsing 5,196 images in 6 blocks, on cpu, 2 at once: " in found.err
+    assert "Parsing: 5,196 images in 6 shards, on cpu, 2 at once: " in found.err
     assert "réel [red]/'" in found.err and "../a b" in found.err
     report = Path(found.out.split("report  ")[1].strip())
     assert report.is_file() and "<svg" in report.read_text(encoding="utf-8")

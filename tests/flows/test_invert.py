@@ -46,10 +46,13 @@ def test_an_inverter_is_trained_and_photos_are_inverted_with_it(cli, place):
 
 
 def test_a_folder_of_another_training_is_refused(cli, place):
-    made = cli("train", "inverter", "mine.safetensors", "--layer", "layer2", "--steps", "2")
-    assert made.code == 0
-    for other in (["--seed", "2"], ["--steps", "3"], ["--layer", "layer1"]):
-        said = cli("train", "inverter", "mine.safetensors", "--layer", "layer2", "--steps", "2", *other)
+    def train(**other):
+        options = {"--layer": "layer2", "--steps": "2", "--seed": "1", **{f"--{name}": value for name, value in other.items()}}
+        return cli("train", "inverter", "mine.safetensors", *(text for pair in options.items() for text in pair))
+
+    assert train().code == 0
+    for other in ({"seed": "2"}, {"steps": "3"}, {"layer": "layer1"}):
+        said = train(**other)
         assert said.code == 2 and "holds another training" in said.err
 
 
@@ -100,7 +103,7 @@ def test_a_shipped_inverter_is_found_and_a_bound_is_called_one(cli, place):
         (["invert", "village-progan", "photo.png", "--class", "tree"], "give one with --parser, such as builtin:village"),
         (["invert", "village-progan", "photo.png", "--parser", "builtin:village", "--class", "palm"], "no class 'palm'"),
         (["invert", "village-progan", "photo.png", "--out", "torn.png"], "the folder torn.png cannot be made"),
-        (["invert", "village-progan", "photo.png", "--steps", "-3"], "steps and patience from 0 on"),
+        (["invert", "village-progan", "photo.png", "--steps", "-3"], "Invalid value for '--steps'"),
         (["invert", "village-progan", "photo.png", "--steps", "0"], "--steps is 0 and method 'layerwise' is a search"),
         (["invert", "village-progan", "torn.png", "none.png"], "no photo can be used: torn.png is not an image"),
     ],

@@ -39,7 +39,7 @@ def test_a_night_is_failed_on_a_regression_and_on_nothing_else(toy, tmp_path, mo
     [
         ({"fail_on": "droped"}, "did you mean 'dropped'?"),
         ({"fail_on": "farther"}, "fail_on farther needs a baseline"),
-        ({"baseline": "nothing"}, "there is no run 'nothing'"),
+        ({"baseline": "nothing"}, "there is no store"),
         ({"audit": "nowhere.yaml"}, "audit file nowhere.yaml does not exist"),
     ],
 )
