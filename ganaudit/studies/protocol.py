@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ganaudit.studies import STUDIES
+from ganaudit.studies.section import Section
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,6 +92,8 @@ class Study(Protocol):
     name: str
     stage_names: tuple[str, ...]
     """What its stages are called, in their order."""
+    section: Section
+    """What readers see of it; a study without one shows nothing."""
 
     def asked(self, spec: AuditSpec) -> bool:
         """Whether an audit asks for it."""
@@ -133,6 +136,11 @@ def study(name: str) -> Study:
 def asked_for(spec: AuditSpec) -> list[Study]:
     """The studies of an audit, in the order in which they run."""
     return [found for found in map(study, STUDIES) if found.asked(spec)]
+
+
+def sections() -> dict[str, Section]:
+    """What readers see of each study, by its name, in the order in which they run."""
+    return {name: getattr(study(name), "section", Section()) for name in STUDIES}
 
 
 def work(shard: Shard) -> Done:

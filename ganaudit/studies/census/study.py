@@ -17,6 +17,7 @@ from ganaudit.studies.census import pictures
 from ganaudit.studies.census.blocks import PARSING, parsing
 from ganaudit.studies.census.classes import check_accept, check_groups, check_slices
 from ganaudit.studies.census.findings import materialise
+from ganaudit.studies.census.section.section import CensusSection
 from ganaudit.studies.census.work import BlockDone, make_block
 from ganaudit.studies.protocol import Stage
 
@@ -26,6 +27,7 @@ class Census:
 
     name = "census"
     stage_names = (PARSING,)
+    section = CensusSection()
 
     def asked(self, spec: AuditSpec) -> bool:
         return True

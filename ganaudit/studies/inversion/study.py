@@ -24,6 +24,7 @@ from ganaudit.studies.inversion.findings import materialise
 from ganaudit.studies.inversion.models import reason
 from ganaudit.studies.inversion.photos import OWN_SEED
 from ganaudit.studies.inversion.searching import SearchShard, search_batch
+from ganaudit.studies.inversion.section.section import InversionSection
 from ganaudit.studies.inversion.stages import STAGES, stages
 from ganaudit.studies.inversion.targets import TargetShard, parse_targets
 from ganaudit.studies.inversion.training import InverterShard, train_inverter
@@ -41,6 +42,7 @@ class Inversion:
 
     name = "inversion"
     stage_names = STAGES
+    section = InversionSection()
 
     def asked(self, spec: AuditSpec) -> bool:
         return spec.invert is not None
