@@ -93,7 +93,10 @@ def view(data: ReportData) -> View:
         + 12_000 * len(drawn)
     )
     pictures = [picture for samples in kept.samples for picture in samples.pictures]
-    strips = {samples.source: samples.pictures for samples in kept.samples}
+    strips = {
+        name: [picture for samples in kept.samples if samples.source == name for picture in samples.pictures]
+        for name in data.generators
+    }
     return View(taken, pictures, kept.all, strips, parts)
 
 
