@@ -21,15 +21,11 @@ if TYPE_CHECKING:
     from flows.progress import SoFar
     from ganaudit.auditing.check import Check
     from ganaudit.auditing.run import Audit
-    from ganaudit.studies.census.power import Reach
     from ganaudit.studies.section import Block
 
 
 PLAIN_SECONDS = 30.0
 """Between two lines of progress where the output is no terminal."""
-
-UNSEEN = 12
-"""Classes that no real image holds which are named before the rest is counted."""
 
 _NUMBER = re.compile(r"[-+<−]?[\d,.]+( \[.*\])?|[-–]")
 
@@ -181,42 +177,8 @@ def plan_text(found: Check, width: int = 0) -> str:
         f"{found.where}, runner {found.runner}\n"
         f"{found.missing_blocks} of {found.blocks} blocks to do: about {about(found.seconds)} and {found.megabytes:.1f} MB "
         f"({found.free_gigabytes:,.0f} GB free) in {found.store}"
-        + ("" if found.reach is None else f"\n\n{_reach_text(found.reach, width)}")
+        + ("" if found.reach is None else f"\n\n{_block_text(found.reach.block(), width)}".rstrip())
     )
-
-
-def _reach_text(found: Reach, width: int) -> str:
-    """What the planned numbers of images could find, class by class."""
-    from ganaudit.report.words import share
-
-    def fall(ratio: float | None) -> str:
-        return "not testable" if ratio is None else f"to {share(ratio)}"
-
-    basis = "recorded" if found.basis == "records" else "parsed for this check"
-    heading = (
-        f"What {found.real_images:,} real and {found.generated_images:,} generated images would find, judged by "
-        f"{found.basis_images:,} real images {basis}: the smallest fall that 9 in 10 such audits call reduced."
-    )
-    rows = [
-        {
-            "class": one.name, "real images with it": share(one.presence),
-            "presence": fall(one.detectable_presence), "area": fall(one.detectable_area),
-            **({} if found.ratio is None else {
-                f"images a side for {share(found.ratio)}": _images(one.images_presence), "by area": _images(one.images_area),
-            }),
-        }
-        for one in found.classes
-    ]  # fmt: skip
-    lines = [_wrapped(heading, width), table_text(rows, "No class is in any of these images.").rstrip()]
-    if found.unseen:
-        more = len(found.unseen) - UNSEEN
-        few = ", ".join(found.unseen[:UNSEEN]) + (f" and {more:,} more" if more > 0 else "")
-        lines.append(_wrapped(f"In none of these images, so not testable at these numbers: {few}.", width))
-    return "\n".join(lines)
-
-
-def _images(number: int | None) -> str:
-    return "-" if number is None else f"{number:,}"
 
 
 def table_text(rows: Sequence[dict[str, Any]], empty: str) -> str:

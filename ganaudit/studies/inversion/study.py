@@ -28,7 +28,7 @@ from ganaudit.studies.inversion.section.section import InversionSection
 from ganaudit.studies.inversion.stages import STAGES, stages
 from ganaudit.studies.inversion.targets import TargetShard, parse_targets
 from ganaudit.studies.inversion.training import InverterShard, train_inverter
-from ganaudit.studies.protocol import Stage
+from ganaudit.studies.protocol import Checked, Stage
 
 WORK: Mapping[type, Callable[[Any], InversionDone]] = {
     InverterShard: train_inverter, TargetShard: parse_targets, PrecisionShard: choose_precision,
@@ -63,8 +63,8 @@ class Inversion:
             if spec.invert.layer != "auto" and isinstance(source, GeneratorSource):
                 source.check_layer(spec.invert.layer)
 
-    def check(self, plan: Plan, store: Store) -> Sequence[str]:
-        return cost_notes(plan, store)
+    def check(self, plan: Plan, store: Store, detect: float | None) -> Checked:
+        return Checked(cost_notes(plan, store))
 
     def stages(self, plan: Plan, store: Store) -> Iterator[Stage]:
         return stages(plan, store)
