@@ -5,10 +5,7 @@ from __future__ import annotations
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from ganaudit.auditing.run import Audit
-from ganaudit.report import words
-from ganaudit.studies.census.section.classes import GREW, LOST
-from ganaudit.studies.census.section.distances import distances
-from ganaudit.studies.census.section.sentences import verdict_lines
+from ganaudit.studies.protocol import sections
 
 
 def publish(found: Audit) -> None:
@@ -18,13 +15,9 @@ def publish(found: Audit) -> None:
 
 
 def findings_table(found: Audit) -> list[dict[str, str]]:
-    """One row per generator: its verdicts of loss and growth, its distance with interval and floor, and its p-value."""
-    rows = []
-    for row in distances(found.findings):
-        lines = verdict_lines(found.findings, row.generator)
-        told = {verdict: "; ".join(line.plain for line in lines if line.verdict == verdict) for verdict in (*LOST, *GREW)}
-        rows.append({
-            "generator": row.generator, **told, "FSD": words.distance(row.corrected), "floor": words.number(row.floor),
-            "p": words.p(row.p_value),
-        })  # fmt: skip
-    return rows
+    """One row a generator, in columns what each study says of it."""
+    rows: dict[str, dict[str, str]] = {}
+    for section in sections().values():
+        for row in section.table(found.findings):
+            rows.setdefault(row["generator"], {}).update(row)
+    return list(rows.values())

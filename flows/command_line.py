@@ -116,7 +116,7 @@ def report(
 ) -> None:
     """Rebuild the report of a run from its records."""
     from ganaudit import report as room
-    from ganaudit.auditing.run import report_data, report_path
+    from ganaudit.auditing.report_data import report_data, report_path
     from ganaudit.records import leases
 
     opened = readable(store)

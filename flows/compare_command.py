@@ -9,18 +9,14 @@ from typing import Any
 
 from flows.terminal import table_text
 from ganaudit.comparison.choosing import BEST, against_one, chosen, last_against_best
-from ganaudit.comparison.compared import Compared, Difference, ReadMoments, compared
-from ganaudit.comparison.differences import images_of
+from ganaudit.comparison.compared import Compared, Difference, compared
+from ganaudit.comparison.reading import moments_reader
 from ganaudit.comparison.regressions import FARTHER, Change, Verdict, fail_on
 from ganaudit.errors import RequestError
 from ganaudit.records import leases
 from ganaudit.records.store import Store
-from ganaudit.records.used import Source
 from ganaudit.report.words import number
 from ganaudit.statistics.comparison import A_NEARER, B_NEARER
-from ganaudit.statistics.moments import GroupMoments
-from ganaudit.studies.census.findings import classes_of
-from ganaudit.studies.census.moments import moments_of
 
 PLAIN = ("equivalent", "inconclusive", "not testable")
 """Verdicts that are not worth a row where generators stand side by side."""
@@ -54,7 +50,7 @@ def _compared(store: Store, runs: Sequence[str], baseline: str | None, words: st
         accepted = chosen(store, baseline)
         if accepted.run.partition(":")[2] and len(accepted.generators) == 1:
             accepted = against_one(accepted, asked)
-    found = compared(asked, accepted, failing, _reader(store, asked[0].real.parser_key))
+    found = compared(asked, accepted, failing, moments_reader(store, asked[0].real.parser_key))
     return replace(found, notes=(*found.notes, *notes))
 
 
@@ -172,20 +168,6 @@ def _result(found: Compared) -> str:
     failed += len(found.farther) if FARTHER in found.fail_on else 0
     words = f"--fail-on {','.join(found.fail_on)}"
     return f"{words} is met: {failed} finding{'s' if failed > 1 else ''}." if found.regressed else f"{words} is not met."
-
-
-def _reader(store: Store, parser_key: str) -> ReadMoments:
-    """Reads the moments of each set of images once."""
-    classes = classes_of(store, parser_key).first_head
-    known: dict[tuple[str, int, int], GroupMoments] = {}
-
-    def read(source: Source) -> GroupMoments:
-        images = images_of(source)
-        if images not in known:
-            known[images] = moments_of(store, source, classes)
-        return known[images]
-
-    return read
 
 
 def _corrected(found: Compared, run: str, generator: str) -> float | None:

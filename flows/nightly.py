@@ -20,9 +20,8 @@ from ganaudit.comparison.regressions import FARTHER
 from ganaudit.comparison.regressions import fail_on as words_of
 from ganaudit.errors import GanauditError, RequestError
 from ganaudit.records.store import Store
-from ganaudit.report.data import generators
+from ganaudit.report.notebook import headlines
 from ganaudit.spec import load
-from ganaudit.studies.census.section.sentences import headline
 
 
 @flow(name="nightly", flow_run_name="{audit}", persist_result=False, validate_parameters=False)
@@ -87,6 +86,5 @@ def _regressions(gate: Compared) -> str:
 
 
 def _summary(done: Audit) -> str:
-    said = [f"{name} {headline(done.findings, name)}" for name in generators(done.findings)]
     aside = [f"{done.quarantined:,} images were set aside"] if done.quarantined else []
-    return "; ".join([*said, *aside]) or "no generator has findings"
+    return "; ".join([*headlines(done.findings), *aside]) or "no generator has findings"

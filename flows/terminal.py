@@ -21,14 +21,11 @@ if TYPE_CHECKING:
     from flows.progress import SoFar
     from ganaudit.auditing.check import Check
     from ganaudit.auditing.run import Audit
-    from ganaudit.studies.census.power import Reach
+    from ganaudit.studies.section import Block
 
 
 PLAIN_SECONDS = 30.0
 """Between two lines of progress where the output is no terminal."""
-
-UNSEEN = 12
-"""Classes that no real image holds which are named before the rest is counted."""
 
 _NUMBER = re.compile(r"[-+<−]?[\d,.]+( \[.*\])?|[-–]")
 
@@ -130,67 +127,26 @@ class RunProgress:
 
 
 def findings_text(found: Audit, width: int = 0) -> str:
-    """The findings of a run for people: verdicts by generator, the distances, where the report is. Wrapped at `width`."""
-    from ganaudit.report.data import generators
+    """The findings of a run for people, study by study, and where the report is. Wrapped at `width`."""
+    from ganaudit.studies.protocol import sections
 
-    parts = [_verdicts(found, generator, width) for generator in generators(found.findings)]
+    shown = sections().values()
+    parts = [_block_text(block, width) for section in shown for block in section.summary(found.findings)]
     parts += [_wrapped(f"Note: {note}", width) + "\n" for note in found.notes]
-    parts.append(_distances(found, width))
-    parts += [said for name in generators(found.findings) if (said := _omissions(found, name, width))]
+    parts += [_block_text(block, width) for section in shown for block in section.details(found.findings)]
     if found.quarantined:
         parts.append(f"{found.quarantined:,} images were set aside; the report and the view images say why.\n")
     parts.append(f"run     {found.run}\nstore   {found.store}\nreport  {found.report}")
     return "\n".join(parts)
 
 
-def _verdicts(found: Audit, generator: str, width: int) -> str:
-    """One generator: how many classes got which verdict, then a line for each that has something to tell."""
-    from ganaudit.studies.census.section.sentences import headline, verdict_lines
+def _block_text(block: Block, width: int) -> str:
+    from ganaudit.studies.section import Table
 
-    lines = [_wrapped(f"{generator} {headline(found.findings, generator)}.", width)]
-    lines += [
-        _wrapped(f"  {line.verdict:<12}  {line.plain}", width, " " * 16) for line in verdict_lines(found.findings, generator)
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _omissions(found: Audit, generator: str, width: int) -> str:
-    """What held-out photos say of one generator, verdict by verdict; nothing where none were inverted."""
-    from ganaudit.studies.inversion.section.choice import lines, memorisation_words, way
-
-    chosen = way(found.findings, generator)
-    if chosen is None:
-        return ""
-    free = "the latent" if chosen.layer == "z" else f"the layers before {chosen.layer}"
-    said = [_wrapped(f"{generator} in held-out photos, by {chosen.method} with {free} free:", width)]
-    said += [_wrapped(f"  {verdict:<12}  {classes}", width, " " * 16) for verdict, classes in lines(found.findings, generator)]
-    told = memorisation_words(found.findings, generator)
-    return "\n".join([*said, *([] if told is None else [_wrapped(f"  {told}", width)])]) + "\n"
-
-
-def _distances(found: Audit, width: int) -> str:
-    """The distances as a table, with a word of warning where one is mostly bias, and which generator is nearer."""
-    from ganaudit.report import words
-    from ganaudit.studies.census.section.distances import distances, pairs
-    from ganaudit.studies.census.section.sentences import bias_words, pair_words, rank_words
-
-    known = distances(found.findings)
-    rows = [
-        {
-            "rank": rank_words(row), "generator": row.generator, "images": f"{row.generated_images:,}",
-            "FSD corrected": words.distance(row.corrected), "plain": words.number(row.plain, 3),
-            "floor at this N": words.number(row.floor), "resolution floor": words.number(row.resolution_floor),
-            "p": words.p(row.p_value),
-        }
-        for row in known
-    ]  # fmt: skip
-    if len(rows) < 2:
-        rows = [{name: value for name, value in row.items() if name != "rank"} for row in rows]
-    text = table_text(rows, "no generator has findings")
-    for row in known:
-        if row.mostly_bias:
-            text += _wrapped(f"{row.generator}: {bias_words(row)[:1].lower()}{bias_words(row)[1:]}", width) + "\n"
-    return text + "".join(_wrapped(f"{pair_words(pair)}.", width) + "\n" for pair in pairs(found.findings))
+    return "".join(
+        table_text(each.rows, each.empty) if isinstance(each, Table) else _wrapped(each.text, width, " " * each.hanging) + "\n"
+        for each in block
+    )
 
 
 def as_dict(found: Audit) -> dict[str, Any]:
@@ -221,42 +177,8 @@ def plan_text(found: Check, width: int = 0) -> str:
         f"{found.where}, runner {found.runner}\n"
         f"{found.missing_blocks} of {found.blocks} blocks to do: about {about(found.seconds)} and {found.megabytes:.1f} MB "
         f"({found.free_gigabytes:,.0f} GB free) in {found.store}"
-        + ("" if found.reach is None else f"\n\n{_reach_text(found.reach, width)}")
+        + ("" if found.reach is None else f"\n\n{_block_text(found.reach.block(), width)}".rstrip())
     )
-
-
-def _reach_text(found: Reach, width: int) -> str:
-    """What the planned numbers of images could find, class by class."""
-    from ganaudit.report.words import share
-
-    def fall(ratio: float | None) -> str:
-        return "not testable" if ratio is None else f"to {share(ratio)}"
-
-    basis = "recorded" if found.basis == "records" else "parsed for this check"
-    heading = (
-        f"What {found.real_images:,} real and {found.generated_images:,} generated images would find, judged by "
-        f"{found.basis_images:,} real images {basis}: the smallest fall that 9 in 10 such audits call reduced."
-    )
-    rows = [
-        {
-            "class": one.name, "real images with it": share(one.presence),
-            "presence": fall(one.detectable_presence), "area": fall(one.detectable_area),
-            **({} if found.ratio is None else {
-                f"images a side for {share(found.ratio)}": _images(one.images_presence), "by area": _images(one.images_area),
-            }),
-        }
-        for one in found.classes
-    ]  # fmt: skip
-    lines = [_wrapped(heading, width), table_text(rows, "No class is in any of these images.").rstrip()]
-    if found.unseen:
-        more = len(found.unseen) - UNSEEN
-        few = ", ".join(found.unseen[:UNSEEN]) + (f" and {more:,} more" if more > 0 else "")
-        lines.append(_wrapped(f"In none of these images, so not testable at these numbers: {few}.", width))
-    return "\n".join(lines)
-
-
-def _images(number: int | None) -> str:
-    return "-" if number is None else f"{number:,}"
 
 
 def table_text(rows: Sequence[dict[str, Any]], empty: str) -> str:

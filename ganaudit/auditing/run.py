@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import platform
-import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,29 +16,21 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from ganaudit import devices, sql
+from ganaudit import devices
 from ganaudit.auditing.driver import Progress, drive, on_threads
 from ganaudit.auditing.plan import plan
+from ganaudit.auditing.report_data import DONE, EXIT_CODES, FAILED, SET_ASIDE, report_data, report_path, why_none
 from ganaudit.errors import AuditError, GanauditError
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
-from ganaudit.records import catalog, leases, schema
+from ganaudit.records import catalog, leases
 from ganaudit.records.schema import INTERRUPTED
 from ganaudit.records.store import Store
-from ganaudit.records.tables import RUN_NOTES
-from ganaudit.report.data import Findings, Quarantined, ReportData, Used, generators
 from ganaudit.sources.planned import Plan
-from ganaudit.sources.roles import not_measured
-from ganaudit.spec import AuditSpec, Decide
-from ganaudit.studies.census import pictures
-from ganaudit.studies.census.classes import empty_slices
-from ganaudit.studies.census.shared import shared_notes
-from ganaudit.studies.inversion.pictures import reconstructed
+from ganaudit.spec import AuditSpec
 from ganaudit.studies.protocol import Done, Shard, asked_for
 from ganaudit.version import __version__
 
-DONE, SET_ASIDE, FAILED = "done", "set aside", "failed"
-EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
 LIBRARIES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "pillow")
 
 Watch = Callable[[Progress, Shard | None, Done | None], None]
@@ -156,7 +146,7 @@ def finish(planned: Plan, store: Store, worked: Mapping[str, int]) -> Audit:
         counts = readable(connection, planned.run)
         for source in planned.sources:
             if source.role == "real" and counts.get(source.name, 0) < 2:
-                why = _reason(connection, planned.run, source.name)
+                why = why_none(connection, planned.run, source.name)
                 raise AuditError(f"real source {source.name!r} has no usable images: {why}")
     found: dict[str, pa.Table] = {}
     for study in asked_for(planned.spec):
@@ -177,115 +167,6 @@ def readable(connection: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:
     """Images of each source of a run that were read."""
     statement = "SELECT source, count(*) FROM run_images(?) WHERE status = 'ok' GROUP BY source"
     return dict(connection.execute(statement, [run]).fetchall())
-
-
-def _reason(connection: duckdb.DuckDBPyConnection, run: str, source: str) -> str:
-    statement = """
-        SELECT error, sum(count(*)) OVER () AS images FROM run_images(?) WHERE source = ? AND status <> 'ok'
-        GROUP BY error ORDER BY count(*) DESC, error LIMIT 1
-    """
-    row = connection.execute(statement, [run, source]).fetchone()
-    return "it has fewer than two images" if row is None else f"{row[1]:,} images were set aside, most often because {row[0]}"
-
-
-def _notes(connection: duckdb.DuckDBPyConnection, run: str, found: Findings) -> list[str]:
-    """What a reader of the findings has to know: generators that have none, and why."""
-    statement = "SELECT source FROM run_sources WHERE run = ? AND role = 'generated' ORDER BY source"
-    names = [row[0] for row in connection.execute(statement, [run]).fetchall()]
-    return [f"{name!r} has no findings: {_reason(connection, run, name)}." for name in names if name not in generators(found)]
-
-
-def report_path(store: Store, run: str) -> Path:
-    """Where the report of a run stands."""
-    return store.finding(run, "fsd").with_name("report.html")
-
-
-def report_data(store: Store, run: str) -> ReportData:
-    """Everything the report of a run shows, from its records, findings and kept pictures alone. Raises RequestError."""
-    import yaml
-
-    from ganaudit.errors import RequestError
-
-    with catalog.of_run(store, run) as connection:
-        found, older = written(store, run)
-        statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
-        row = next(iter(connection.sql(statement, params=[run]).to_arrow_table().to_pylist()), None)
-        if row is None:
-            raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
-        asked = {one.get("name"): one for one in json.loads(row["spec"]).get("generators", ())}
-        sources = [
-            Used(role, name, kind, key, parser, count, _digests(recipe, digests), *_training(asked.get(name, {}), step))
-            for role, name, kind, key, parser, count, recipe, digests, step in connection.execute(
-                sql.text("used"), [run]
-            ).fetchall()
-        ]
-        set_aside = connection.execute(
-            "SELECT source, name, error FROM run_images(?) WHERE status <> 'ok' ORDER BY source, image", [run]
-        ).fetchall()
-        said = [noted["note"] for noted in store.of_run(RUN_NOTES, run)]
-        notes = [*_notes(connection, run, found), *dict.fromkeys(said), *shared_notes(store, run)]
-        if row["spec"] != "{}" and "dropped_in_slices" in found:
-            slices = AuditSpec.model_validate_json(row["spec"]).slices
-            rows = found["dropped_in_slices"].select(["generator", "slice"]).to_pylist()
-            notes += empty_slices(connection, run, slices, {(each["generator"], each["slice"]) for each in rows})
-    audit_name, spec, started, finished, status, versions, device = row.values()
-    notes += tuple(filter(None, [not_measured(AuditSpec.model_validate_json(spec))])) if spec != "{}" else ()
-    if not generators(found) and status != SET_ASIDE and not older:
-        raise RequestError(f"run {run!r} is {status} and has no findings; run its audit again, which resumes where it stopped")
-    if older:
-        notes = [
-            "This run was rolled up by an older ganaudit, which gave no verdicts; `ganaudit run` with its audit file rolls it "
-            "up again from its records, without parsing an image."
-        ]
-    asked = json.loads(spec)
-    return ReportData(
-        audit=audit_name, run=run, started=started, finished=finished, device=device, versions=json.loads(versions),
-        audit_yaml=yaml.safe_dump(_tidy(asked), sort_keys=False, allow_unicode=True),
-        command=f"ganaudit run audit.yaml --store {shlex.quote(str(store.path))}   # with the file below\n"
-                f"ganaudit report {run} --store {shlex.quote(str(store.path))}   # this page from its records",
-        exit_status=EXIT_CODES.get(status, 1), findings=found, decide=Decide.model_validate(asked.get("decide", {})),
-        kept=pictures.load(store, run), reconstructed=reconstructed(store, found), sources=sources,
-        quarantined=[Quarantined(*values) for values in set_aside], notes=notes,
-    )  # fmt: skip
-
-
-def written(store: Store, run: str) -> tuple[dict[str, pa.Table], bool]:
-    """The finding tables of a run, and whether an older ganaudit wrote some: those that lack columns are left out.
-
-    Raises AuditError, naming it, where one is damaged.
-    """
-    found: dict[str, pa.Table] = {}
-    older = False
-    for name, table in schema.FINDINGS.items():
-        path = store.finding(run, name)
-        if not path.exists():
-            continue
-        try:
-            found[name] = store.read(table, path)
-        except AuditError:
-            store.read(table, path, older=True)  # raises again where it is no older one but damaged
-            older = True
-    return found, older or (bool(found) and "dropped_classes" not in found)
-
-
-def _training(asked: dict[str, Any], recorded: int | None) -> tuple[str | None, int | None]:
-    """The training and step of a generator: what the audit file says, else the step that its weights said."""
-    step = asked.get("step")
-    return asked.get("training"), recorded if step is None else step
-
-
-def _digests(recipe: str, digests: str) -> dict[str, str]:
-    """What says exactly which weights and files a source means: of its own, and of the parser that read it."""
-    found = {str(name): str(value) for name, value in json.loads(digests).items()}
-    parser = json.loads(recipe).get("parser", {})
-    return found | {f"parser {name}": str(parser[name]) for name in ("weights", "state", "precision") if parser.get(name)}
-
-
-def _tidy(value: Any) -> Any:
-    """A spec without what was left out of it."""
-    if isinstance(value, dict):
-        return {key: _tidy(entry) for key, entry in value.items() if entry not in (None, {}, [])}
-    return [_tidy(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _run_row(planned: Plan, status: str, started: datetime, finished: datetime | None = None) -> dict[str, Any]:

@@ -1,22 +1,7 @@
 """Figures and the one-file HTML report."""
 
-from ganaudit.report.data import Findings, Kept, Picture, Quarantined, Reconstructed, ReportData, Samples, Used
+from ganaudit.report.data import Findings, Picture, Quarantined, ReportData, Used
 from ganaudit.report.figures import figures
 from ganaudit.report.page import render
-from ganaudit.studies.census.section.classes import lost
-from ganaudit.studies.census.section.sentences import verdict_lines
 
-__all__ = [
-    "Findings",
-    "Kept",
-    "Picture",
-    "Quarantined",
-    "Reconstructed",
-    "ReportData",
-    "Samples",
-    "Used",
-    "figures",
-    "lost",
-    "render",
-    "verdict_lines",
-]
+__all__ = ["Findings", "Picture", "Quarantined", "ReportData", "Used", "figures", "render"]

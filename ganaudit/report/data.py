@@ -19,6 +19,15 @@ Findings = Mapping[str, pa.Table]
 Row = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A number and its interval; None where it does not exist (a ratio over zero)."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """One image and what the parser saw in it. The label map may have another size than the image."""
@@ -33,56 +42,6 @@ class Picture:
             raise ValueError(f"picture {self.name!r}: image is {self.image.dtype} {self.image.shape}, not uint8 HxWx3")
         if self.labels.ndim != 2 or not np.issubdtype(self.labels.dtype, np.integer):
             raise ValueError(f"picture {self.name!r}: labels are {self.labels.dtype} {self.labels.shape}, not int HxW")
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """A few pictures of one source, to look at."""
-
-    source: str
-    role: str  # real / heldout / generated
-    pictures: Sequence[Picture]
-
-
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """The pictures that are kept with a run.
-
-    holders: for each generator, for each class that it loses, the real pictures that hold most of the class.
-    influences: for each generator, for real and for generated, the pictures that push its distance up most.
-    """
-
-    samples: Sequence[Samples] = ()
-    holders: Mapping[str, Mapping[int, Sequence[Picture]]] = field(default_factory=dict)
-    influences: Mapping[str, Mapping[str, Sequence[Picture]]] = field(default_factory=dict)
-
-    @property
-    def all(self) -> list[Picture]:
-        """Every picture, each as often as it stands somewhere."""
-        groups = [
-            *(samples.pictures for samples in self.samples),
-            *(pictures for classes in self.holders.values() for pictures in classes.values()),
-            *(pictures for roles in self.influences.values() for pictures in roles.values()),
-        ]
-        return [picture for group in groups for picture in group]
-
-
-@dataclass(frozen=True, eq=False)
-class Reconstructed:
-    """An inverted image that is shown for a class. kind: omitted (the photo that loses most of it), recovered, own.
-
-    photo and made: the image and its reconstruction, each with its label map. recall: share of the class's pixels that
-    came back.
-    """
-
-    generator: str
-    class_id: int
-    kind: str
-    verdict: str
-    recall: float
-    pixels: int
-    photo: Picture
-    made: Picture
 
 
 @dataclass(frozen=True)
@@ -125,8 +84,8 @@ class ReportData:
     exit_status: int
     findings: Findings
     decide: Decide = field(default_factory=Decide)
-    kept: Kept = field(default_factory=Kept)
-    reconstructed: Sequence[Reconstructed] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """The pictures that each study keeps, by its name."""
     sources: Sequence[Used] = ()
     quarantined: Sequence[Quarantined] = ()
     notes: Sequence[str] = ()

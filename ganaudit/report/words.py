@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ganaudit.studies.census.section.classes import Interval
+from ganaudit.report.data import Interval
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ganaudit.studies import STUDIES
+from ganaudit.studies.section import Block, Section
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,12 +86,52 @@ class Stage:
     """What a reader of the findings has to know: generators that the study cannot look at, and why."""
 
 
+@dataclass(frozen=True)
+class SourceCheck:
+    """One source. rate: images per second of one worker, read and parsed, from its first batch."""
+
+    name: str
+    role: str
+    kind: str
+    key: str
+    images: int
+    missing_images: int
+    rate: float
+    set_aside: int
+    class_rows: float
+    """Classes present per image."""
+
+
+class Power(Protocol):
+    """What planned numbers of images could find: a dataclass of plain values."""
+
+    def block(self) -> Block:
+        """The same for a terminal."""
+        ...
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a study would take and could find."""
+
+    notes: Sequence[str] = ()
+    """Sentences on what it would cost and what cannot work."""
+    sources: Sequence[SourceCheck] = ()
+    """Those of which it read a batch."""
+    missing: int = 0
+    """Shards to be done over these sources."""
+    megabytes: float = 0.0
+    power: Power | None = None
+
+
 class Study(Protocol):
     """One study. Its tables are in its `tables.py`, its options a part of the audit file."""
 
     name: str
     stage_names: tuple[str, ...]
     """What its stages are called, in their order."""
+    section: Section
+    """What readers see of it; a study without one shows nothing."""
 
     def asked(self, spec: AuditSpec) -> bool:
         """Whether an audit asks for it."""
@@ -104,8 +145,12 @@ class Study(Protocol):
         """Raises RequestError for what cannot be, before anything is parsed."""
         ...
 
-    def check(self, plan: Plan, store: Store) -> Sequence[str]:
-        """What it would cost and what cannot work, in sentences, before anything is parsed. Writes nothing."""
+    def check(self, plan: Plan, store: Store, detect: float | None) -> Checked:
+        """What it would cost and what cannot work, before anything is parsed. Writes nothing.
+
+        detect: a ratio of generated to real; then also how many images would find it. Raises RequestError for one that
+        cannot be found, and for what cannot work.
+        """
         ...
 
     def stages(self, plan: Plan, store: Store) -> Iterator[Stage]:
@@ -133,6 +178,11 @@ def study(name: str) -> Study:
 def asked_for(spec: AuditSpec) -> list[Study]:
     """The studies of an audit, in the order in which they run."""
     return [found for found in map(study, STUDIES) if found.asked(spec)]
+
+
+def sections() -> dict[str, Section]:
+    """What readers see of each study, by its name, in the order in which they run."""
+    return {name: getattr(study(name), "section", Section()) for name in STUDIES}
 
 
 def work(shard: Shard) -> Done:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ganaudit.studies import STUDIES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,6 +23,26 @@ def imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             found.add(node.module.split(".")[0])
     return found
+
+
+ROOMS = ("ganaudit/report", "ganaudit/auditing", "ganaudit/maintenance", "ganaudit/records", "flows", "tasks")
+NAMES_A_STUDY = {"flows/invert.py"}
+"""Commands that are about one study."""
+
+
+def modules(file: Path) -> set[str]:
+    """Modules that a file imports, anywhere in it, and what it imports from them."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named = [(node.module or "", alias.name) for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+    return plain | {f"{module}.{name}" for module, name in named}
+
+
+def test_only_studies_know_studies_by_name():
+    prefixes = tuple(f"ganaudit.studies.{study}" for study in STUDIES)
+    files = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
+    naming = {str(file.relative_to(ROOT)) for file in files if any(name.startswith(prefixes) for name in modules(file))}
+    assert len(files) > 40 and naming == NAMES_A_STUDY
 
 
 @pytest.mark.parametrize(("floor", "above"), [("ganaudit", {"tasks", "flows", "prefect"}), ("tasks", {"flows"})])

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from ganaudit.records.schema import FINDINGS
-from ganaudit.report import Findings, Kept, Picture, Quarantined, ReportData, Samples, Used, lost
+from ganaudit.report import Findings, Picture, Quarantined, ReportData, Used
+from ganaudit.studies.census.section.classes import lost
+from ganaudit.studies.census.section.kept import Kept, Samples
 
 # Presence (share of images) and size (percent of pixels where present) in the real images.
 VILLAGE: Mapping[str, tuple[float, float]] = {
@@ -253,7 +255,7 @@ def build(
         command="ganaudit run village-nightly.yaml --store audits",
         exit_status=3 if quarantined else 0,
         findings=findings,
-        kept=Kept(
+        kept={"census": Kept(
             samples=[
                 Samples("village", "real", [paint(i, side) for i in range(pictures)]),
                 *(
@@ -269,7 +271,7 @@ def build(
                 }
                 for place, name in enumerate(generators)
             },
-        ),
+        )},
         sources=[
             Used("real", "village", "village", "k" + "0a" * 12, "p" + "0b" * 12, n, {}),
             *(

@@ -19,12 +19,13 @@ from ganaudit import images
 from ganaudit.errors import AuditError, ImageError
 from ganaudit.records import catalog, writer
 from ganaudit.records.store import Store, unreadable
-from ganaudit.report.data import Findings, Kept, Picture, Samples
+from ganaudit.report.data import Findings, Picture
 from ganaudit.sources.opening import DatasetSource
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.section.classes import lost
+from ganaudit.studies.census.section.kept import Kept, Samples
 
 SAMPLES = 12
 """Pictures of each source."""

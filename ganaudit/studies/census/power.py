@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 from ganaudit.records.used import Source
+from ganaudit.report.words import share
 from ganaudit.sources.opening import Batch
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.spec import Decide
@@ -28,6 +29,7 @@ from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.classes import lines_of
 from ganaudit.studies.census.counts import read_counts
+from ganaudit.studies.section import Block, Table, Text
 from ganaudit.tally import Tally
 
 PILOT_IMAGES = 512
@@ -35,6 +37,8 @@ PILOT_SECONDS = 30.0
 """A pilot ends with the batch in which it has one or the other."""
 
 RECORDS, PILOT = "records", "pilot"
+UNSEEN = 12
+"""Classes that no real image holds which are named before the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,33 @@ class Reach:
     """Those that the real images hold, the most frequent first."""
     unseen: tuple[str, ...]
     """Those that no real image of the basis holds: not testable."""
+
+    def block(self) -> Block:
+        """Class by class, for a terminal."""
+
+        def fall(ratio: float | None) -> str:
+            return "not testable" if ratio is None else f"to {share(ratio)}"
+
+        basis = "recorded" if self.basis == RECORDS else "parsed for this check"
+        heading = (
+            f"What {self.real_images:,} real and {self.generated_images:,} generated images would find, judged by "
+            f"{self.basis_images:,} real images {basis}: the smallest fall that 9 in 10 such audits call reduced."
+        )
+        rows = [
+            {
+                "class": each.name, "real images with it": share(each.presence),
+                "presence": fall(each.detectable_presence), "area": fall(each.detectable_area),
+                **({} if self.ratio is None else {
+                    f"images a side for {share(self.ratio)}": _images(each.images_presence),
+                    "by area": _images(each.images_area),
+                }),
+            }
+            for each in self.classes
+        ]  # fmt: skip
+        more = len(self.unseen) - UNSEEN
+        few = ", ".join(self.unseen[:UNSEEN]) + (f" and {more:,} more" if more > 0 else "")
+        rest = [Text(f"In none of these images, so not testable at these numbers: {few}.")] if self.unseen else []
+        return [Text(heading), Table(rows, "No class is in any of these images."), *rest]
 
 
 def reach(planned: Plan, store: Store, ratio: float | None = None) -> Reach | None:
@@ -171,6 +202,10 @@ def _label_pixels(planned: Plan, counted: Tally, good: np.ndarray) -> int:
     first_head = [0, *(info.id for info in planned.classes if info.head == planned.classes[0].head)]
     image = int(np.flatnonzero(good)[0])
     return int(counted.pixels[(counted.image == image) & np.isin(counted.class_id, first_head)].sum())
+
+
+def _images(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
 
 
 def _finite(value: float) -> float | None:

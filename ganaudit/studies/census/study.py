@@ -15,10 +15,12 @@ from ganaudit.sources.roles import Asked
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.census import pictures
 from ganaudit.studies.census.blocks import PARSING, parsing
+from ganaudit.studies.census.checking import checked
 from ganaudit.studies.census.classes import check_accept, check_groups, check_slices
 from ganaudit.studies.census.findings import materialise
+from ganaudit.studies.census.section.section import CensusSection
 from ganaudit.studies.census.work import BlockDone, make_block
-from ganaudit.studies.protocol import Stage
+from ganaudit.studies.protocol import Checked, Stage
 
 
 class Census:
@@ -26,6 +28,7 @@ class Census:
 
     name = "census"
     stage_names = (PARSING,)
+    section = CensusSection()
 
     def asked(self, spec: AuditSpec) -> bool:
         return True
@@ -39,8 +42,8 @@ class Census:
         check_accept(spec.accept, spec.groups, names)
         check_slices(spec.slices, Store(spec.path(spec.store)), names)
 
-    def check(self, plan: Plan, store: Store) -> Sequence[str]:
-        return ()
+    def check(self, plan: Plan, store: Store, detect: float | None) -> Checked:
+        return checked(plan, store, detect)
 
     def stages(self, plan: Plan, store: Store) -> Iterator[Stage]:
         yield parsing(plan, store)

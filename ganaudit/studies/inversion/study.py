@@ -24,10 +24,11 @@ from ganaudit.studies.inversion.findings import materialise
 from ganaudit.studies.inversion.models import reason
 from ganaudit.studies.inversion.photos import OWN_SEED
 from ganaudit.studies.inversion.searching import SearchShard, search_batch
+from ganaudit.studies.inversion.section.section import InversionSection
 from ganaudit.studies.inversion.stages import STAGES, stages
 from ganaudit.studies.inversion.targets import TargetShard, parse_targets
 from ganaudit.studies.inversion.training import InverterShard, train_inverter
-from ganaudit.studies.protocol import Stage
+from ganaudit.studies.protocol import Checked, Stage
 
 WORK: Mapping[type, Callable[[Any], InversionDone]] = {
     InverterShard: train_inverter, TargetShard: parse_targets, PrecisionShard: choose_precision,
@@ -41,6 +42,7 @@ class Inversion:
 
     name = "inversion"
     stage_names = STAGES
+    section = InversionSection()
 
     def asked(self, spec: AuditSpec) -> bool:
         return spec.invert is not None
@@ -61,8 +63,8 @@ class Inversion:
             if spec.invert.layer != "auto" and isinstance(source, GeneratorSource):
                 source.check_layer(spec.invert.layer)
 
-    def check(self, plan: Plan, store: Store) -> Sequence[str]:
-        return cost_notes(plan, store)
+    def check(self, plan: Plan, store: Store, detect: float | None) -> Checked:
+        return Checked(cost_notes(plan, store))
 
     def stages(self, plan: Plan, store: Store) -> Iterator[Stage]:
         return stages(plan, store)

@@ -7,7 +7,7 @@ import pytest
 import ganaudit
 from ganaudit.auditing.check import check
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import report_data
+from ganaudit.auditing.report_data import report_data
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 

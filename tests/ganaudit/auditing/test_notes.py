@@ -12,7 +12,7 @@ import ganaudit
 from ganaudit import report
 from ganaudit import spec as specs
 from ganaudit.auditing.check import check
-from ganaudit.auditing.run import report_data
+from ganaudit.auditing.report_data import report_data
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from ganaudit.records.schema import FINDINGS
-from ganaudit.report import Kept, Quarantined, Used, render
+from ganaudit.report import Quarantined, Used, render
+from ganaudit.studies.census.section.kept import Kept
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -66,7 +67,7 @@ def test_the_page_holds_everything(audit):
     ):  # fmt: skip
         assert text in page.words, text
     pictures = page.all("img")
-    holders = {class_id for held in data.kept.holders.values() for class_id in held}
+    holders = {class_id for held in data.kept["census"].holders.values() for class_id in held}
     assert len(pictures) == 3 * 6 + 4 * 12 * 2 + 6 * len(holders) + 3 * 2 * 6
     assert all(picture["alt"] and picture["src"].startswith("data:image/webp;base64,") for picture in pictures)
     assert len(page.all("table")) == 3 + 1 + 1 + 1 + 1
@@ -148,10 +149,10 @@ def test_everything_a_person_named_is_escaped(audit):
         quarantined=[Quarantined(bad, bad, bad)],
         pictures=2,
     )
-    samples = [replace(s, source=bad, pictures=[replace(p, name=bad) for p in s.pictures]) for s in data.kept.samples]
+    samples = [replace(s, source=bad, pictures=[replace(p, name=bad) for p in s.pictures]) for s in data.kept["census"].samples]
     data = replace(
         data, device=bad, run=bad, command=bad, audit_yaml=bad, versions={bad: bad}, notes=[bad],
-        kept=replace(data.kept, samples=samples), sources=[Used(bad, bad, bad, bad, bad, 1, {bad: bad})],
+        kept={"census": replace(data.kept["census"], samples=samples)}, sources=[Used(bad, bad, bad, bad, bad, 1, {bad: bad})],
     )  # fmt: skip
     page = Checked(render(data))
     assert page.words.count(bad) > 25
@@ -186,7 +187,7 @@ def test_zero_and_null_ratios(audit):
 
 
 def test_no_generator_no_finding_no_picture(audit):
-    empty = replace(audit(pictures=0), findings={}, kept=Kept(), sources=(), finished=None)
+    empty = replace(audit(pictures=0), findings={}, kept={}, sources=(), finished=None)
     page = Checked(render(empty))
     assert "No generator has findings." in page.words and "not finished" in page.words
     assert "'g' has no findings: <b>" in Checked(render(replace(empty, notes=["'g' has no findings: <b>"]))).words
@@ -209,6 +210,6 @@ def test_only_the_first_20_images_set_aside_are_listed(audit):
 
 def test_a_label_map_may_be_larger_than_its_picture(audit):
     data = audit({"g": {"person": (0.3, 1.0)}}, pictures=1)
-    large = [replace(p, labels=p.labels.repeat(4, axis=0).repeat(4, axis=1)) for p in data.kept.samples[0].pictures]
-    kept = Kept(samples=[replace(data.kept.samples[0], pictures=large)], holders={"g": {12: large}})
-    assert 'viewBox="0 0 64 64" preserveAspectRatio="none"' in render(replace(data, kept=kept))
+    large = [replace(p, labels=p.labels.repeat(4, axis=0).repeat(4, axis=1)) for p in data.kept["census"].samples[0].pictures]
+    kept = Kept(samples=[replace(data.kept["census"].samples[0], pictures=large)], holders={"g": {12: large}})
+    assert 'viewBox="0 0 64 64" preserveAspectRatio="none"' in render(replace(data, kept={"census": kept}))

@@ -26,7 +26,7 @@ def noise(count: int, side: int) -> list[Picture]:
 
 
 def test_small_pictures_are_kept_to_the_bit(audit):
-    picture = audit().kept.samples[0].pictures[0]
+    picture = audit().kept["census"].samples[0].pictures[0]
     encoded = encode([picture], 100_000)[id(picture)]
     assert np.array_equal(decoded(encoded.photo), picture.image)
     assert np.array_equal(decoded(encoded.labels), coloured(picture.labels))

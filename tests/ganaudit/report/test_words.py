@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from ganaudit.report import words
-from ganaudit.studies.census.section.classes import Interval
+from ganaudit.report.data import Interval
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 

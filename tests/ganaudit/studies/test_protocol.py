@@ -1,4 +1,4 @@
-"""A further study is a folder of its own and its name in STUDIES: driven, recorded, queried, verified, compacted and pruned."""
+"""A further study is a folder of its own and its name in STUDIES: from driving it to its report and pruning."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+from report_tables import build
+
+from flows.terminal import findings_text
+from ganaudit.auditing.run import Audit
+from ganaudit.report import render
+from ganaudit.studies import STUDIES, protocol
 
 TABLES = """
 from ganaudit.records.columns import FLOAT, GENERATOR, IMAGE, KEY, OF_KEY, RUN, BYTE8, Column, Shards, Table
@@ -22,7 +30,8 @@ from typing import ClassVar
 from ganaudit.keys import source_key
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, RUN_KEYS
-from ganaudit.studies.protocol import Stage, UsedKey
+from ganaudit.studies.protocol import Checked, Stage, UsedKey
+from ganaudit.studies.largest.section.section import LargestSection
 from ganaudit.studies.largest.tables import AREAS, MEANS
 
 @dataclass(frozen=True)
@@ -46,10 +55,11 @@ class Done:
 class Largest:
     name = "largest"
     stage_names = ("measuring",)
+    section = LargestSection()
     def asked(self, spec): return True
     def roles(self, spec, opened): return ()
     def validate(self, spec, parser, opened): pass
-    def check(self, plan, store): return ["the largest areas cost nothing"]
+    def check(self, plan, store, detect): return Checked(["the largest areas cost nothing"])
     def keep(self, plan, store, findings): pass
     def stages(self, plan, store):
         shards, keys = [], []
@@ -79,36 +89,79 @@ class Largest:
 
 STUDY = Largest()
 """
+SECTION = """
+from matplotlib.figure import Figure
+from ganaudit.report.data import rows
+from ganaudit.report.drawing import Drawn
+from ganaudit.studies.section import Part, Parts, Section, Table, Text, View
+
+class LargestSection(Section):
+    columns = ("largest",)
+    def notes(self, store, run, spec, findings): return [f"{spec.name}: areas are in pixels."]
+    def kept(self, store, run, findings): return "what was kept"
+    def view(self, data):
+        means = {row["generator"]: row["pixels"] for row in rows(data.findings, "largest_area")}
+        def parts(encoded, shown):
+            values = {"means": means, "kept": data.kept["largest"]}
+            return Parts({name: Part("top.html.j2", {"mean": mean}) for name, mean in means.items()},
+                         [Part("areas.html.j2", values)], [Part("more.html.j2", {})])
+        return View(taken=100, parts=parts)
+    def generator_figures(self, data, generator): yield f"largest-{generator}", Drawn(Figure(), "nothing")
+    def figures(self, data): yield "largest", Drawn(Figure(), "nothing")
+    def headline(self, findings, generator): return "has a largest class"
+    def cells(self, findings, generator): return [str(rows(findings, "largest_area", generator)[0]["pixels"])]
+    def table(self, findings): return [{"generator": "gan", "largest": "in full"}]
+    def summary(self, findings): yield [Text("largest areas:"), Table(rows(findings, "largest_area"), "none")]
+    def details(self, findings): yield [Table([], "no further areas")]
+"""
+TEMPLATES = {
+    "top": '<p class="largest">{{ mean|number }}</p>',
+    "areas": '{% import "pieces.html.j2" as piece with context %}<section id="areas">{{ piece.word("largest") }} {{ kept }}'
+    "{% for name, mean in means.items() %} of {{ name }}{% endfor %}</section>",
+    "more": '<section id="more">of {{ data.audit }}</section>',
+}
 SCRIPT = """
 import json, sys
 import ganaudit.studies
 ganaudit.studies.STUDIES += ("largest",)
 ganaudit.studies.__path__.append(sys.argv[1])
 import ganaudit
+from flows.artifacts import findings_table
+from flows.terminal import findings_text
 from ganaudit.auditing.check import check
+from ganaudit.auditing.report_data import report_data
 from ganaudit.maintenance.compact import compact
 from ganaudit.maintenance.prune import prune
 from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog
+from ganaudit.report import figures
 spec = ganaudit.parse(json.loads(sys.argv[2]))
 said = check(spec).notes
 first, again = ganaudit.audit(spec), ganaudit.audit(spec)
 store = ganaudit.Store(first.store)
+shown = {
+    "page": first.report.read_text(), "terminal": findings_text(first), "table": findings_table(first), "repr": repr(first),
+    "notebook": first._repr_html_(),
+    "figures": [file.stem for file in figures(report_data(store, first.run), first.store / "figures", ["svg"])],
+}
 compact(store, grace=0.0)
 removed = prune(store, runs=[first.run])
 rows = catalog.query(store, "SELECT a.*, count(*) AS images FROM largest_area AS a, largest_areas GROUP BY ALL")
 print(json.dumps({
     "said": said, "notes": first.notes, "worked": [dict(first.worked), dict(again.worked)], "rows": rows.to_pylist(),
-    "sound": verify(store, deep=True).sound, "removed": removed.keys,
+    "sound": verify(store, deep=True).sound, "removed": removed.keys, "shown": shown,
 }))
 """
 
 
 def test_a_study_is_a_folder_and_its_name(tmp_path):
     folder = tmp_path / "further" / "largest"
-    folder.mkdir(parents=True)
-    for name, text in (("__init__", ""), ("tables", TABLES), ("study", STUDY)):
+    (folder / "section").mkdir(parents=True)
+    files = {"__init__": "", "tables": TABLES, "study": STUDY, "section/__init__": "", "section/section": SECTION}
+    for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
+    for name, text in TEMPLATES.items():
+        (folder / "section" / f"{name}.html.j2").write_text(text)
     asked = {
         "name": "n", "folder": str(Path(__file__).parents[1]), "store": str(tmp_path / "store"),
         "parser": {"kind": "tiny_models:Brightness"},
@@ -127,3 +180,39 @@ def test_a_study_is_a_folder_and_its_name(tmp_path):
     (row,) = told["rows"]
     assert row["generator"] == "gan" and row["pixels"] > 0 and row["images"] == 256
     assert told["sound"] and told["removed"] == []
+    assert "n: areas are in pixels." in told["notes"]
+    _is_shown(told["shown"], row["pixels"])
+
+
+def _is_shown(shown, pixels):
+    """The section stands wherever a person reads of the run, after those of the studies before it."""
+    page = shown["page"]
+    order = [
+        '<p class="largest">',
+        'id="generator-1"',
+        'id="areas"',
+        'id="fsd"',
+        'id="parser"',
+        '<section id="more">of n</section>',
+    ]
+    places = [page.index(piece) for piece in order]
+    assert places == sorted(places)
+    assert "largest</span> what was kept of gan</section>" in page and "n: areas are in pixels." in page
+    assert shown["terminal"].index("largest areas:") < shown["terminal"].index("no further areas")
+    (row,) = shown["table"]
+    assert row["generator"] == "gan" and row["largest"] == "in full" and "FSD" in row
+    assert "; has a largest class" in shown["repr"] and "<th>largest</th>" in shown["notebook"]
+    assert f"<td>{pixels}</td>" in shown["notebook"]
+    stems = shown["figures"]
+    assert stems.index("parts-gan") < stems.index("largest-gan") < stems.index("fsd") < stems.index("largest")
+
+
+def test_a_study_without_a_section_shows_nothing(monkeypatch):
+    data = build(generators={"progan": {}}, pictures=0)
+    found = Audit("r", "done", Path("store"), Path("report.html"), data.findings, 0)
+    before = render(data), findings_text(found), repr(found), found._repr_html_()
+    monkeypatch.setattr(protocol, "STUDIES", (*STUDIES, "bare"))
+    known = protocol.study
+    monkeypatch.setattr(protocol, "study", lambda name: SimpleNamespace() if name == "bare" else known(name))
+    assert list(protocol.sections()) == [*STUDIES, "bare"]
+    assert (render(data), findings_text(found), repr(found), found._repr_html_()) == before

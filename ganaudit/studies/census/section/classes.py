@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from ganaudit.report.data import Findings, Row, rows
+from ganaudit.report.data import Findings, Interval, Row, rows
 
 Measure = Literal["presence", "area"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
@@ -14,15 +14,6 @@ LOST = ("dropped", "reduced")
 GREW = ("invented", "increased")
 SEVERITY = ("dropped", "reduced", "invented", "increased", "inconclusive", "not testable", "equivalent")
 """Verdicts in the order in which a reader needs them. A class is as its worst measure: equivalent only if both are."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number and its interval; None where it does not exist (a ratio over zero)."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from ganaudit.report.data import Findings, rows
-from ganaudit.studies.census.section.classes import Interval
+from ganaudit.report.data import Findings, Interval, rows
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ganaudit.report import words
+from ganaudit.report.data import Interval
 from ganaudit.report.drawing import LIGHT, Drawn, inches, rules
 from ganaudit.spec import Decide
-from ganaudit.studies.census.section.classes import MEASURES, ClassFinding, Interval, Shown
+from ganaudit.studies.census.section.classes import MEASURES, ClassFinding, Shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ganaudit.report import words
-from ganaudit.report.data import Findings
+from ganaudit.report.data import Findings, Interval
 from ganaudit.studies.census.section.classes import (
     GREW,
     LOST,
     ClassFinding,
-    Interval,
     Measure,
     Verdict,
     class_findings,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganaudit.report.data import ReportData
-from ganaudit.studies.census.section.classes import GREW, LOST, SEVERITY, ClassFinding, Interval, class_findings
+from ganaudit.report.data import Interval, ReportData
+from ganaudit.studies.census.section.classes import GREW, LOST, SEVERITY, ClassFinding, class_findings
 from ganaudit.studies.census.section.distances import distances
 
 LEAST = 3

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from ganaudit.report import words
-from ganaudit.report.data import Findings, rows
-from ganaudit.studies.census.section.classes import GREW, LOST, ClassFinding, Interval, class_findings
+from ganaudit.report.data import Findings, Interval, rows
+from ganaudit.studies.census.section.classes import GREW, LOST, ClassFinding, class_findings
 
 DOUBTED = 1.5
 """From so many times the doubt (1 - confidence) on, a generator's images are told to be doubted as a whole."""

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ganaudit.report import words
-from ganaudit.report.data import Findings, Row, rows
-from ganaudit.studies.census.section.classes import Interval
+from ganaudit.report.data import Findings, Interval, Row, rows
 
 NOT_MADE = "not made"
 ORDER = (NOT_MADE, "inconclusive", "made", "not testable")

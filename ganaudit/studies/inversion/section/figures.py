@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganaudit.report import words
-from ganaudit.report.data import Row
+from ganaudit.report.data import Interval, Row
 from ganaudit.report.drawing import LEGEND, LIGHT, Drawn, inches, rules, strokes
-from ganaudit.studies.census.section.classes import Interval
 from ganaudit.studies.inversion.section.choice import Omission
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ganaudit.report import words
-from ganaudit.report.data import Reconstructed
 from ganaudit.report.drawing import Drawn
 from ganaudit.report.pictures import coloured
+from ganaudit.studies.inversion.section.reconstructed import Reconstructed
 
 MOST = 4
 """Classes side by side, worst first."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ganaudit.report import words
-from ganaudit.report.data import Findings, Reconstructed, Row, rows
+from ganaudit.report.data import Findings, Interval, Row, rows
 from ganaudit.report.drawing import Drawn, inline
 from ganaudit.report.pictures import Encoded, outline
-from ganaudit.studies.census.section.classes import Interval
 from ganaudit.studies.inversion.section.choice import Omission, Way, memorisation_words, omissions, way
 from ganaudit.studies.inversion.section.figures import layers_figure, recall_figure
+from ganaudit.studies.inversion.section.reconstructed import Reconstructed
 
 KINDS = {
     "omitted": "The photo that loses most of it",

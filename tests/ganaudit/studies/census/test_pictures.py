@@ -10,11 +10,12 @@ from PIL import Image as pillow
 
 from ganaudit import spec as specs
 from ganaudit.auditing import run as audit
-from ganaudit.report.data import Kept, Picture, Samples
+from ganaudit.report.data import Picture
 from ganaudit.studies.census import pictures
 from ganaudit.studies.census import work as blocks
 from ganaudit.studies.census.blocks import missing
 from ganaudit.studies.census.findings import materialise
+from ganaudit.studies.census.section.kept import Kept, Samples
 
 HERE = Path(__file__).parents[2]
 NOISE = {"name": "g", "kind": "tiny_models:Noise", "options": {"light": -0.8}}

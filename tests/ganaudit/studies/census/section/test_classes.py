@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from ganaudit.report import Picture, lost
-from ganaudit.report.data import Kept, generators, rows
+from ganaudit.report import Picture
+from ganaudit.report.data import generators, rows
 from ganaudit.studies.census.section.classes import (
     SEVERITY,
     ClassFinding,
@@ -14,9 +14,11 @@ from ganaudit.studies.census.section.classes import (
     Verdict,
     class_findings,
     largest,
+    lost,
     telling_first,
     with_verdict,
 )
+from ganaudit.studies.census.section.kept import Kept
 
 
 def one(presence: str, area: str, presence_ratio: float | None = 0.5, area_ratio: float | None = 0.5, **more) -> ClassFinding:

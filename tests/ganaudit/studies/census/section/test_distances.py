@@ -1,6 +1,6 @@
 """Typed rows of the distance's tables."""
 
-from ganaudit.studies.census.section.classes import Interval
+from ganaudit.report.data import Interval
 from ganaudit.studies.census.section.distances import curve, distances, pairs, shares
 
 NAMES = {"run": "r1", "real": "village"}

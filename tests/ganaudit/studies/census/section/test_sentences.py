@@ -2,7 +2,8 @@
 
 import pytest
 
-from ganaudit.studies.census.section.classes import Interval, Verdict
+from ganaudit.report.data import Interval
+from ganaudit.studies.census.section.classes import Verdict
 from ganaudit.studies.census.section.distances import Distance, Pair
 from ganaudit.studies.census.section.sentences import (
     MEANS,

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
-from ganaudit.report import Reconstructed, figures, render
-from ganaudit.studies.census.section.classes import Interval
+from ganaudit.report import figures, render
+from ganaudit.report.data import Interval
 from ganaudit.studies.inversion.section.choice import MEANS, Way, choices, lines, memorisation_words, omissions, way
 from ganaudit.studies.inversion.section.lost_figure import lost_figure
+from ganaudit.studies.inversion.section.reconstructed import Reconstructed
 from ganaudit.studies.inversion.section.view import apart
 
 CHROMIUM = "/usr/bin/chromium"
@@ -235,10 +236,10 @@ def data(audit):
         "verdict": "b is nearer",
     }]  # fmt: skip
     made = audit(extra=extra, pictures=3)
-    photo, lost = made.kept.samples[0].pictures[:2]
+    photo, lost = made.kept["census"].samples[0].pictures[:2]
     shown = [Reconstructed("progan", 12, kind, verdict, 0.0, 80, photo, replace(lost, name="made")) for kind, verdict in (
         ("omitted", "omitted"), ("recovered", "recovered"), ("own", "control"))]  # fmt: skip
-    return replace(made, reconstructed=shown)
+    return replace(made, kept={**made.kept, "inversion": shown})
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +262,7 @@ def test_the_figures_are_files_too(data, tmp_path):
 
 
 def test_lost_photos_are_drawn_worst_first_with_the_class_outlined(data):
-    one = data.reconstructed[0]
+    one = data.kept["inversion"][0]
     shown = [replace(one, class_id=number, recall=recall) for number, recall in ((12, 0.4), (13, 0.1), (14, 0.7), (15, 0.3))]
     drawn = lost_figure(shown, {12: "person", 13: "car", 14: "sky", 15: "lamp"}, "progan")
     assert drawn is not None and drawn.alt.endswith("car, lamp, person.")  # what came back by half or more is not lost
@@ -269,7 +270,7 @@ def test_lost_photos_are_drawn_worst_first_with_the_class_outlined(data):
     assert np.array_equal(first[0], one.photo.image) and np.array_equal(first[1], one.made.image)
     assert [axes.get_ylabel().split("\n")[0] for axes in drawn.figure.axes[::4]] == ["car", "lamp", "person"]
     assert lost_figure([replace(one, recall=0.9)], {12: "person"}, "progan") is None
-    assert lost_figure(data.reconstructed[1:], {12: "person"}, "progan") is None  # recovered photos and own samples
+    assert lost_figure(data.kept["inversion"][1:], {12: "person"}, "progan") is None  # recovered photos and own samples
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (1300, "dark"), (390, "light")])
