@@ -76,9 +76,11 @@ def working(folder: Path, who: str) -> Iterator[None]:
     try:
         with _running(folder, who, AuditError):
             yield
-    except (KeyboardInterrupt, Exception):
+    except Exception:
         raise
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise  # Ctrl-C reaches no other thread
         raise AuditError(f"{who} raised {said(error)}") from error
 
 
