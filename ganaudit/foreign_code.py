@@ -154,7 +154,7 @@ def guard(held: Any, folder: Path, who: str, threads: int | None = None) -> Any:
     try:
         for name, call in calls.items():
             object.__setattr__(held, name, call)
-    except AttributeError:  # slots, or a property
+    except (AttributeError, TypeError):  # slots, a property, or a class
         held = Stand(held)
         vars(held).update(calls)
     return held
