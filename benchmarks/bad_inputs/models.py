@@ -46,7 +46,7 @@ class Generator:
 """
 
 
-def _audit(folder: Path, code: str, **changes: Any) -> AuditSpec:
+def audit_of(folder: Path, code: str, **changes: Any) -> AuditSpec:
     (folder / "mine.py").write_text(MODELS + textwrap.dedent(code))
     return parse({
         "name": "a", "folder": str(folder), "store": "s", "parser": {"kind": "mine:Parser"}, "sample": {"count": 64},
@@ -54,10 +54,10 @@ def _audit(folder: Path, code: str, **changes: Any) -> AuditSpec:
     })  # fmt: skip
 
 
-def _nothing_run(folder: Path, code: str, **changes: Any) -> None:
+def nothing_run(folder: Path, code: str, **changes: Any) -> None:
     """Plans an audit; what is wrong is told before a store is made."""
     try:
-        plan(_audit(folder, code, **changes))
+        plan(audit_of(folder, code, **changes))
     finally:
         assert not (folder / "s" / "records").exists(), "something was run"
 
@@ -67,7 +67,7 @@ def _at_work(folder: Path, code: str, run: dict[str, Any]) -> None:
     try:
         if "megabytes" in run:
             run = {**run, "memory": (limits.resident() + 1e6 * run["megabytes"]) / limits.available()}
-        ganaudit.audit(_audit(folder, code, run={name: value for name, value in run.items() if name != "megabytes"}))
+        ganaudit.audit(audit_of(folder, code, run={name: value for name, value in run.items() if name != "megabytes"}))
     finally:
         written = {path.parts[-3]: 0 for path in (folder / "s").rglob("shard-*.parquet")}
         assert written in ({}, {"images": 0, "class_pixels": 0}), f"half a block is written: {written}"
@@ -82,7 +82,7 @@ def _classed(base: str, body: str) -> str:
 def gives(title: str, body: str, *contains: str, base: str = "made") -> Case:
     """A generator's images, or a parser's label maps, that are refused before work begins."""
     who = "a parser that gives " if base == "given" else "a generator that gives "
-    return Case(who + title, lambda folder: _nothing_run(folder, _classed(base, body)), contains)
+    return Case(who + title, lambda folder: nothing_run(folder, _classed(base, body)), contains)
 
 
 def parses(title: str, body: str, *contains: str) -> Case:
@@ -101,7 +101,7 @@ def factory(title: str, code: str, *contains: str, kind: str = "mine:make", ok: 
     def call(folder: Path) -> None:
         (folder / "notes.txt").write_text("a file")
         (folder / "data").mkdir()
-        _nothing_run(folder, code, generators=[{"name": "g", "kind": kind, **source}])
+        nothing_run(folder, code, generators=[{"name": "g", "kind": kind, **source}])
 
     return Case(f"a factory {title}", call, contains, code=0 if ok else 2)
 
