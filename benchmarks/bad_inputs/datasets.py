@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 
 from benchmarks.bad_input import Case
 from benchmarks.bad_inputs.models import nothing_run
@@ -31,13 +30,16 @@ def image(title: str, body: str, *contains: str, code: int = 2) -> Case:
 
 
 CASES = [
-    length("-1", "-1"), length("0", "0", "0 images"), length("10³⁰", "10**30", "set count"), length("10¹²", "10**12", "set count"),
+    length("-1", "-1"), length("0", "0", "0 images"), length("10³⁰", "10**30", "set count"),
+    length("10¹²", "10**12", "set count"),
     length("None", "None"), length("2.5", "2.5"), length("a text", "'6'"), length("an exit", "sys.exit(0)", "__len__"),
     length("an error", "raise OSError(5, 'I/O error')", "I/O"), length("a list", "[1]"),
     image("None", "return None", "None"), image("arrays", "return good", "ndarray"), image("a text", "return 'a.png'", "str"),
     image("a tuple", "return good, 'a'", "tuple"), image("named by numbers", "return Image(good, index)", "name is"),
-    image("named None", "return Image(good, None)", "name is None"), image("named by bytes", "return Image(good, b'a')", "name is"),
-    image("of no size", "return Image(good[:0], 'a')", "it has none"), image("of no width", "return Image(good[:, :0], 'a')", "it has none"),
+    image("named None", "return Image(good, None)", "name is None"),
+    image("named by bytes", "return Image(good, b'a')", "name is"),
+    image("of no size", "return Image(good[:0], 'a')", "it has none"),
+    image("of no width", "return Image(good[:, :0], 'a')", "it has none"),
     image("floats", "return Image(good / 255.0, 'a')", "float64"), image("grey", "return Image(good[..., 0], 'a')", "grey"),
     image("RGBA", "return Image(np.dstack([good, good[..., :1]]), 'a')", "background"),
     image("channels first", "return Image(good.transpose(2, 0, 1), 'a')", "colour comes last"),
@@ -46,7 +48,8 @@ CASES = [
     image("labelled by numbers", "return Image(good, 'a', label=3)", "label is"),
     image("errors of the disk", "raise OSError(5, 'Input/output error')", "Input/output error", code=1),
     image("not there", "open('/no/such/file')", "FileNotFoundError"), image("an exit", "sys.exit(0)", "SystemExit"),
-    image("an IndexError", "return [][index]", "IndexError"), image("ends of their own kind", "raise GeneratorExit", "GeneratorExit"),
+    image("an IndexError", "return [][index]", "IndexError"),
+    image("ends of their own kind", "raise GeneratorExit", "GeneratorExit"),
     Case("names with half a character", lambda folder: nothing_run(folder, _own(
         "image(self, index)", "return Image(np.full((8, 8, 3), index, np.uint8), f'\\udce9{index}')")), code=0),
 ]  # fmt: skip

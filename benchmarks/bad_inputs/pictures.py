@@ -123,6 +123,11 @@ def _ids(value: int) -> Callable[[Path], object]:
     return call
 
 
+def _folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def _saved_as(values: object, kind: type = np.uint8) -> Callable[[Path], object]:
     return lambda path: Image.fromarray(np.asarray(values, dtype=kind)).save(path)
 
@@ -130,11 +135,14 @@ def _saved_as(values: object, kind: type = np.uint8) -> Callable[[Path], object]
 LIMIT = "at most 134,217,728 pixels"
 CASES = [
     file("400,000,000 x 1 pixels", _png(400_000_000, 1), LIMIT), file("1 x 400,000,000 pixels", _png(1, 400_000_000), LIMIT),
-    file("19,999 x 19,999 pixels", _png(19_999, 19_999), LIMIT), file("19,999 x 19,999 bits", _png(19_999, 19_999, bits=1, colour=0), LIMIT),
+    file("19,999 x 19,999 pixels", _png(19_999, 19_999), LIMIT),
+    file("19,999 x 19,999 bits", _png(19_999, 19_999, bits=1, colour=0), LIMIT),
     file("a bitmap of 30,000 x 30,000", _bmp(30_000, 30_000), LIMIT, name="photo.bmp"),
-    file("a GIF of 65,535 x 65,535", b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\0;", "photo.gif", name="photo.gif"),
+    file("a GIF of 65,535 x 65,535", b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\0;", "photo.gif",
+        name="photo.gif"),
     file("a PPM of 99,999 x 99,999", b"P6 99999 99999 255\n", "photo.ppm", name="photo.ppm"),
-    file("a side of 0 pixels", _png(0, 10)), file("a text chunk that explodes", _png(8, 8, _chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 10**8)))),
+    file("a side of 0 pixels", _png(0, 10)),
+    file("a text chunk that explodes", _png(8, 8, _chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 10**8)))),
     file("a profile that explodes", _png(8, 8, _chunk(b"iCCP", b"a\0\0" + zlib.compress(b"x" * 10**8)))),
     file("3 GB of nothing", _sparse, "bytes"), file("no bytes", b"", "empty"), file("text", b"no image at all", "not an image"),
     file("a web page", b"<!DOCTYPE html><html>", "not an image", name="photo.jpg"),
@@ -142,7 +150,8 @@ CASES = [
     file("a vector drawing", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image", name="photo.svg"),
     *(file(f"a torn {kind}", _saved(kind)[: len(_saved(kind)) // 2], "photo") for kind in ("PNG", "JPEG", "WEBP", "TIFF")),
     *(file(f"the first 20 bytes of {kind}", _saved(kind)[:20], "photo") for kind in ("PNG", "JPEG", "GIF", "BMP")),
-    file("a folder", lambda path: path.mkdir(), "photo"), file("a pipe", os.mkfifo, "photo"), file("not there", lambda path: None, "photo"),
+    file("a folder", lambda path: path.mkdir(), "photo"), file("a pipe", os.mkfifo, "photo"),
+    file("not there", lambda path: None, "photo"),
     file("a link in a circle", lambda path: path.symlink_to(path), "photo"),
     # folders
     folder("NAS thumbnails", _beside("@eaDir/{}.png/SYNOPHOTO_THUMB_M.png", _saved("PNG"), 3), "@eaDir"),
@@ -155,9 +164,13 @@ CASES = [
     maps("of another size", _saved_as(np.ones((4, 5))), "48"),
     maps("of 19,999 x 19,999", lambda path: path.write_bytes(_png(19_999, 19_999, colour=0))),
     maps("of 400,000,000 x 1", lambda path: path.write_bytes(_png(400_000_000, 1, colour=0))),
-    maps("in colour", lambda path: Image.fromarray(GOOD).save(path), "colour"), maps("that is torn", lambda path: path.write_bytes(_saved("PNG")[:99])),
-    maps("that is empty", lambda path: path.write_bytes(b"")), maps("that is a folder", lambda path: (path.unlink(), path.mkdir())),
-    maps("that is not there", lambda path: path.unlink()), maps("of floats", lambda path: Image.fromarray(np.ones((48, 64), np.float32)).save(path, "TIFF")),
-    Case("label maps of 255 alone", _ids(255), ("set void: 255",), code=0), Case("label maps of 65,535", _ids(65_535), ("set void: 65535",), code=0),
-    Case("label maps of 7", _ids(7), ("[7]", "no class ids"), code=0), Case("label maps of 40,000", _ids(40_000), ("40000",), code=0),
+    maps("in colour", lambda path: Image.fromarray(GOOD).save(path), "colour"),
+    maps("that is torn", lambda path: path.write_bytes(_saved("PNG")[:99])),
+    maps("that is empty", lambda path: path.write_bytes(b"")), maps("that is a folder", _folder_instead),
+    maps("that is not there", lambda path: path.unlink()),
+    maps("of floats", lambda path: Image.fromarray(np.ones((48, 64), np.float32)).save(path, "TIFF")),
+    Case("label maps of 255 alone", _ids(255), ("set void: 255",), code=0),
+    Case("label maps of 65,535", _ids(65_535), ("set void: 65535",), code=0),
+    Case("label maps of 7", _ids(7), ("[7]", "no class ids"), code=0),
+    Case("label maps of 40,000", _ids(40_000), ("40000",), code=0),
 ]  # fmt: skip

@@ -47,7 +47,9 @@ def open_generator(options: Source, context: Context) -> OpenGenerator:
     )
     said = {name: getattr(options, name, None) for name in ("truncation", "noise")}
     recipe = {**opened.recipe, "seed": context.seed}
-    return OpenGenerator(opened.model, context.seed, recipe, opened.digests, _step(options, opened.weights), **said, notes=notes)
+    return OpenGenerator(
+        opened.model, context.seed, recipe, opened.digests, _step(options, opened.weights), **said, notes=notes
+    )
 
 
 def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]:

@@ -37,7 +37,9 @@ def _wrong_tensors(maps: Any, confidence: Any, n: int, heads: int) -> str | None
     if not isinstance(maps, Tensor):
         return f"the parser's label maps are an integer tensor {shape}, and here they are {type(maps).__name__}"
     if maps.layout != torch.strided or maps.is_floating_point() or maps.is_complex() or maps.dtype == torch.bool:
-        return f"the parser's label maps are an integer tensor {shape}, and here they are {_kind(maps)}; give class ids (.long())"
+        return (
+            f"the parser's label maps are an integer tensor {shape}, and here they are {_kind(maps)}; give class ids (.long())"
+        )
     if maps.ndim not in (3, 4) or maps.shape[0] != n or 0 in maps.shape:
         return f"the parser's label maps are an integer tensor {shape}, and here their shape is {tuple(maps.shape)}"
     found = maps.shape[1] if maps.ndim == 4 else 1

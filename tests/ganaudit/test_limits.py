@@ -49,16 +49,16 @@ def test_a_shard_that_leaks_is_given_up(monkeypatch):
         while not stop.wait(0.01):
             kept.append(bytearray(b"x" * 20_000_000))
 
-    with pytest.raises(AuditError, match="GB, more than the .* that run.memory allows, at g 0-63"):
+    with pytest.raises(AuditError, match=r"GB, more than the .* that run.memory allows, at g 0-63"):
         limits.within(leaks, "g 0-63", None, room)
     stop.set()
     assert sum(map(len, kept)) < 2e9
 
 
 def test_nothing_is_begun_where_memory_is_full_already():
-    with pytest.raises(AuditError, match="run.memory"):
+    with pytest.raises(AuditError, match=r"run\.memory"):
         limits.within(lambda: pytest.fail("begun"), "x", None, 1e-9)
-    with pytest.raises(AuditError, match="run.memory"):
+    with pytest.raises(AuditError, match=r"run\.memory"):
         limits.within(lambda: pytest.fail("begun"), "x", None, 0.9, processes=10**9)
 
 
