@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from ganaudit.errors import AuditError, GanauditError, ImageError
 
 SECONDS, MEGABYTES = 120.0, 1500.0
 """Limits of one case, the imports not counted."""
+PROCESSES = 2
+ONCE = ("flows.command_line", "ganaudit.auditing.run", "ganaudit.studies.census.study", "ganaudit.studies.inversion.study",
+        "ganaudit.village.render", "ganaudit.report", "scipy.stats", "torchvision", "pandas")  # fmt: skip
+"""Imported once, and not in every process of a case."""
 CODES = {ImageError: 3, AuditError: 1, GanauditError: 2}
 
 
@@ -54,14 +59,17 @@ class Outcome:
 
 def outcome(case: Case, folder: Path) -> Outcome:
     """Runs a case here, in `folder`."""
-    begun, before = time.monotonic(), _megabytes()
+    begun, before, printed = time.monotonic(), _megabytes(), io.StringIO()
     try:
-        answer = case.call(folder)
+        with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
+            answer = case.call(folder)
         code, sentence = answer if isinstance(answer, tuple) else (0, "")
     except GanauditError as error:
         code, sentence = next(code for kind, code in CODES.items() if isinstance(error, kind)), str(error)
     except Exception as error:  # that is what is looked for
         return Outcome(None, f"{type(error).__name__}: {error}"[:300], time.monotonic() - begun, problem="traceback")
+    if "Traceback (" in printed.getvalue():
+        return Outcome(code, printed.getvalue()[-300:], time.monotonic() - begun, problem="traceback")
     found = Outcome(code, sentence, time.monotonic() - begun, max(0.0, _megabytes() - before))
     return replace(found, problem=_problem(case, found))
 
@@ -134,18 +142,16 @@ def line(topic: str, case: Case, found: Outcome) -> str:
 
 def main(wanted: Iterable[str]) -> int:
     """Prints the table; returns the exit code."""
-    import flows.command_line  # noqa: F401  # once, and not in every process of a case
-
     known = topics()
+    cases = [(topic, case) for topic in list(wanted) or list(known) for case in known[topic]]
+    for module in ONCE:
+        importlib.import_module(module)
     wrong: int = 0
-    chosen = list(wanted) or list(known)
-    for topic in chosen:
-        for case in known[topic]:
-            found = apart(case)
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        for (topic, case), found in zip(cases, pool.map(lambda each: apart(each[1]), cases), strict=True):
             wrong += int(found.problem is not None)
             print(line(topic, case, found), flush=True)
-    total = sum(len(known[topic]) for topic in chosen)
-    print(f"\n{total - wrong} of {total} bad inputs get what they should.")
+    print(f"\n{len(cases) - wrong} of {len(cases)} bad inputs get what they should.")
     return 1 if wrong else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -402,5 +403,10 @@ def main() -> None:
 
 
 def _fail(error: Exception, code: int) -> None:
+    from ganaudit.limits import given_up
+
     err.print(f"error: {error}", markup=False, soft_wrap=not err.is_terminal)
+    if given_up():  # Python would end under code that hangs or leaks
+        sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)

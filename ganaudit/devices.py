@@ -46,11 +46,21 @@ _SEATS = threading.local()
 _TAKEN = itertools.count()
 
 
-def of_this_thread(device: str) -> str:
-    """The device of this thread, which keeps its number among those that work: each has its own GPU where there are several."""
+def seat() -> int:
+    """The number of this thread among those that work, which it keeps."""
     if not hasattr(_SEATS, "number"):
         _SEATS.number = next(_TAKEN)
-    return for_worker(device, int(_SEATS.number))
+    return int(_SEATS.number)
+
+
+def take(number: int) -> None:
+    """This thread works in the place of the one that has the number."""
+    _SEATS.number = number
+
+
+def of_this_thread(device: str) -> str:
+    """The device of this thread: each that works has its own GPU where there are several."""
+    return for_worker(device, seat())
 
 
 def workers(asked: int | str, device: str) -> int:

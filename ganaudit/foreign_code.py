@@ -76,9 +76,11 @@ def working(folder: Path, who: str) -> Iterator[None]:
     try:
         with _running(folder, who, AuditError):
             yield
-    except (KeyboardInterrupt, Exception):
+    except Exception:
         raise
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise  # Ctrl-C reaches no other thread
         raise AuditError(f"{who} raised {said(error)}") from error
 
 
@@ -152,7 +154,7 @@ def guard(held: Any, folder: Path, who: str, threads: int | None = None) -> Any:
     try:
         for name, call in calls.items():
             object.__setattr__(held, name, call)
-    except AttributeError:  # slots, or a property
+    except (AttributeError, TypeError):  # slots, a property, or a class
         held = Stand(held)
         vars(held).update(calls)
     return held

@@ -23,9 +23,11 @@ from ganaudit import images
 from ganaudit.datasets.protocol import Dataset
 from ganaudit.errors import GanauditError, RequestError
 from ganaudit.foreign_code import said
-from ganaudit.generators.protocol import Generator
+from ganaudit.generators.outputs import wrong_images
+from ganaudit.generators.protocol import Generator, size_of
 from ganaudit.keys import canonical
 from ganaudit.modules import training
+from ganaudit.parsers.outputs import wrong_labels
 from ganaudit.parsers.protocol import Parser
 
 LEVELS, LABELS = 0.01, 0.002
@@ -59,6 +61,10 @@ class _Failed(RequestError):
     """It raised."""
 
 
+class _Wrong(RequestError):
+    """What it gave is none of what it should be."""
+
+
 def once(known: Any, attempt: Callable[[], None]) -> None:
     """`attempt`, unless this process did it for the same JSON-able content already."""
     text = canonical(known)
@@ -73,9 +79,11 @@ def try_generator(generator: Generator, who: str, seed: int, device: str, thread
     def made(*indices: int) -> Callable[[], Values | None]:
         def make() -> Values | None:
             with torch.no_grad():
-                image = generator.run(generator.latents(seed, torch.tensor(indices)))["image"]
-            if not isinstance(image, Tensor) or image.ndim != 4 or len(image) != len(indices) or image.is_complex():
-                return None  # told where images are read
+                state = generator.run(generator.latents(seed, torch.tensor(indices)))
+            wrong = wrong_images(state, len(indices), size_of(generator))
+            if wrong is not None:
+                raise RequestError(wrong)
+            image = state["image"]
             unit = torch.nan_to_num(image[indices.index(0)].float()).clamp(-1.0, 1.0)
             found: Values = images.to_bytes(unit[None]).cpu().numpy()[0].astype(np.int64)
             return found
@@ -99,13 +107,12 @@ def try_parser(parser: Parser, who: str, size: tuple[int, int] | None, batch: in
         def parse() -> Values | None:
             with torch.no_grad():
                 labels = parser.parse(scenes[places])
-            maps, sure = labels.maps, labels.confidence
-            if not isinstance(maps, Tensor) or maps.ndim not in (3, 4) or len(maps) != len(places) or maps.is_complex():
-                return None  # told where labels are counted
+            wrong = wrong_labels(labels, len(places), tuple(parser.classes))
+            if wrong is not None:
+                raise _Wrong(wrong.sentence)
             here = places.index(0)
-            percent = sure[here].float() * 100.0 if isinstance(sure, Tensor) and sure.shape == maps.shape else maps[here] * 0.0
-            found: Values = torch.stack([maps[here].float(), percent]).nan_to_num().cpu().numpy().astype(np.int64)
-            return found
+            found: Values = torch.stack([labels.maps[here].float(), labels.confidence[here].float() * 100.0]).cpu().numpy()
+            return found.astype(np.int64)
 
         return parse
 
@@ -115,7 +122,7 @@ def try_parser(parser: Parser, who: str, size: tuple[int, int] | None, batch: in
     try:
         _attempt(tried([0], [1, 0][-batch:]), threads)
     except _Failed as failed:
-        if size is None:
+        if size is None and not isinstance(failed.__cause__, _Wrong):
             return  # it wants another size, which the sources know
         if batch == 1:
             raise
@@ -149,7 +156,8 @@ def _attempt(trial: _Trial, threads: int | None) -> None:
         rounds = ROUNDS if time.perf_counter() - started < SLOW else 1
     except Exception as error:
         cause = error if isinstance(error, GanauditError) else f"it raised {said(error)}"
-        raise _Failed(f"{trial.who} cannot be tried on an image or two: {cause}") from error
+        tried = "" if isinstance(error, _Wrong) else " cannot be tried on an image or two"
+        raise _Failed(f"{trial.who}{tried}: {cause}") from error
     if first is None or second is None or beside is None:
         return
     if not trial.same(first, second, False):

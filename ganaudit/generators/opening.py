@@ -15,7 +15,8 @@ from ganaudit import kinds, trial, weights
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.foreign_code import asking
-from ganaudit.generators.protocol import Generator, LayeredGenerator, size_of
+from ganaudit.generators.outputs import faults, looks_unit, wrong_images, wrong_latents
+from ganaudit.generators.protocol import Generator, LayeredGenerator, State, size_of
 from ganaudit.kinds import Opened
 from ganaudit.kinds.content import content, normal
 from ganaudit.options import Source, WeightsSource
@@ -35,31 +36,37 @@ class OpenGenerator:
     truncation: float | None = None
     noise: str | None = None
     """How its noise is drawn, where it has some."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of its images, in sentences."""
 
 
 def open_generator(options: Source, context: Context) -> OpenGenerator:
     """Opens a live generator on the context's device, in float32, once a process. Raises RequestError for what is none."""
-    opened = context.opened(
+    opened, notes = context.opened(
         content("generators", options, context), lambda: _opened(options, context), context.anew and ":" in options.kind
     )
     said = {name: getattr(options, name, None) for name in ("truncation", "noise")}
     recipe = {**opened.recipe, "seed": context.seed}
-    return OpenGenerator(opened.model, context.seed, recipe, opened.digests, _step(options, opened.weights), **said)
+    return OpenGenerator(
+        opened.model, context.seed, recipe, opened.digests, _step(options, opened.weights), **said, notes=notes
+    )
 
 
-def _opened(options: Source, context: Context) -> Opened:
+def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]:
+    """A generator, and what a person should know of its images."""
     opened = normal(kinds.find("generators", options.kind), options, context)
     generator, threads = opened.model, getattr(options, "threads", None)
     if isinstance(generator, torch.nn.Module):
         generator = generator.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         generator.eval().requires_grad_(False)
-    if ":" in options.kind or not isinstance(generator, LayeredGenerator):  # whose latents are known
-        who = options.kind if options.name == options.kind else f"{options.name} ({options.kind})"
-        with asking(context.folder, who):
+    who = options.kind if options.name == options.kind else f"{options.name} ({options.kind})"
+    with asking(context.folder, who):
+        if ":" in options.kind or not isinstance(generator, LayeredGenerator):  # whose latents are known
             check_protocol(generator, who, context.seed)
             attempt = partial(trial.try_generator, generator, who, context.seed, context.device, threads)
             trial.once([opened.recipe, context.seed, context.device, threads], attempt)
-    return Opened(generator, opened.recipe, opened.digests, opened.weights)
+        notes = remarks(generator, context.seed)
+    return Opened(generator, opened.recipe, opened.digests, opened.weights), notes
 
 
 def filled(
@@ -101,16 +108,46 @@ def check_protocol(generator: Any, who: str, seed: int) -> None:
         raise RequestError(f"{who}: {error}") from None
     if not isinstance(getattr(generator, "layers", None), tuple):
         raise RequestError(f"{who}: a generator has the attribute layers, a tuple of layer names; () where it has none")
-    try:
-        with torch.no_grad():
-            pair, alone = generator.latents(seed, torch.tensor([0, 1])), generator.latents(seed, torch.tensor([1]))
-            image = generator.run(pair)["image"]
-    except Exception as error:
-        raise RequestError(f"{who}: two images cannot be sampled: {type(error).__name__}: {error}") from error
-    if not isinstance(image, Tensor):
-        raise RequestError(f"{who}: run(latents)['image'] is a tensor (N, 3, H, W) in [-1, 1], not {type(image).__name__}")
+    indices = torch.tensor([0, 1])
+    state = _sampled(generator, who, seed, indices)
+    pair, image = generator.latents(seed, indices), state["image"]
+    alone = generator.latents(seed, indices[1:])
     if any(not torch.equal(pair[name][1:2], value) for name, value in alone.items()):
         raise RequestError(
             f"{who}: image 1 has another latent in a batch than alone; draw each latent from (seed, index), "
             "for example with ganaudit.random.normals"
         )
+    if all(faults(image)):  # not those two alone?
+        more = faults(_sampled(generator, who, seed, torch.arange(MORE))["image"])
+        if all(more):
+            raise RequestError(f"{who}: none of its first {MORE} images is a picture: {more[0]}")
+
+
+MORE = 8
+"""Images that are looked at where the first two are odd."""
+
+
+def _sampled(generator: Any, who: str, seed: int, indices: Tensor) -> State:
+    """The state of images `indices`. Raises RequestError where it holds no images."""
+    try:
+        with torch.no_grad():
+            latents = generator.latents(seed, indices)
+            wrong = wrong_latents(latents)
+            state = generator.run(latents) if wrong is None else {}
+    except Exception as error:
+        number = "two" if len(indices) == 2 else f"{len(indices)}"
+        raise RequestError(f"{who}: {number} images cannot be sampled: {type(error).__name__}: {error}") from error
+    wrong = wrong or wrong_images(state, len(indices), size_of(generator))
+    if wrong is not None:
+        raise RequestError(f"{who}: {wrong}")
+    return state
+
+
+def remarks(generator: Generator, seed: int) -> tuple[str, ...]:
+    """What a person should know of the first images of a generator, in sentences."""
+    for count in (2, MORE):
+        with torch.no_grad():
+            state = generator.run(generator.latents(seed, torch.arange(count)))
+        if wrong_images(state, count, size_of(generator)) is not None or not looks_unit(state["image"]):
+            return ()
+    return (f"its first {MORE} images have no value below 0; images are in [-1, 1], these look like [0, 1]",)

@@ -18,6 +18,7 @@ from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
+from ganaudit.generators.outputs import faults, wrong_images
 from ganaudit.generators.protocol import Generator, size_of
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.kinds import Kind
@@ -284,7 +285,7 @@ class GeneratorSource:
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
         self.digests = opened.digests
         self.training_step, self.truncation, self.noise = opened.training_step, opened.truncation, opened.noise
-        self._name = asked.name
+        self.notes, self._name = opened.notes, asked.name
 
     @property
     def generator(self) -> Generator:
@@ -304,21 +305,21 @@ class GeneratorSource:
     @torch.inference_mode()
     def read(self, indices: Sequence[int]) -> Batch:
         """Images whose latents are numbers `indices`."""
-        n, (height, width) = len(indices), self._made
+        n = len(indices)
         try:
             state = self._opened.generator.latents(self._opened.seed, torch.tensor(indices))
-            image = self._opened.generator.run(state)["image"]
+            state = self._opened.generator.run(state)
         except (torch.OutOfMemoryError, AuditError):
             raise
         except Exception as error:
             raise AuditError(
                 f"the generator raised {type(error).__name__} at images {indices[0]}-{indices[-1]}: {error}"
             ) from error
-        if tuple(image.shape) != (n, 3, height, width):
-            found = "×".join(str(length) for length in image.shape)
-            reason = f"the generator gave {found} values for a batch of {n}, not {n}×3×{height}×{width} as its resolution says"
+        reason = wrong_images(state, n, self._made)
+        if reason is not None:
             return _unusable(indices, [reason] * n, self._size or self._made)
-        errors = _faults(image)
+        image = state["image"]
+        errors = faults(image)
         pixels = images.to_bytes(torch.nan_to_num(image.clamp(-1.0, 1.0)))
         if self._size is not None and self._size != self._made:
             resized = [images.resize(one, self._size, self._how) for one in pixels.cpu().numpy()]
@@ -329,20 +330,6 @@ class GeneratorSource:
             digests=[None if error else images.digest(one) for one, error in zip(seen, errors, strict=True)],
             clusters=[None] * n, tags=[None] * n,
         )  # fmt: skip
-
-
-def _faults(image: Tensor) -> list[str | None]:
-    """Why each image (N, 3, H, W) is no picture in [-1, 1], or None. A little overshoot is clamped, not refused."""
-    flat = image.float().flatten(1)
-    finite = flat.isfinite().all(dim=1).tolist()
-    outside = ((flat.abs() > 1.0 + 1e-3).float().mean(dim=1) > 0.5).tolist()
-    low, high = flat.amin(dim=1).tolist(), flat.amax(dim=1).tolist()
-    return [
-        "the generator gave values that are not finite" if not fine
-        else f"the generator gave values from {a:.3g} to {b:.3g}; images are in [-1, 1]" if far
-        else None
-        for fine, far, a, b in zip(finite, outside, low, high, strict=True)
-    ]  # fmt: skip
 
 
 def _unusable(indices: Sequence[int], errors: Sequence[str], size: tuple[int, int]) -> Batch:

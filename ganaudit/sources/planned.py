@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.sources.roles import Asked
 from ganaudit.spec import AuditSpec
@@ -33,7 +34,7 @@ class PlannedSource:
     first: int = 0
     """Index of the first image that the run uses."""
     notes: tuple[str, ...] = ()
-    """What a reader of the findings should know of where the images lie, in sentences."""
+    """What a reader of the findings should know of the images and where they lie, in sentences."""
 
     @property
     def role(self) -> str:
@@ -58,12 +59,12 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know of the folders that the images lie in, each folder once."""
-        said: dict[str, str] = {}
+        """What a reader should know of folders and generators, each folder once."""
+        said: dict[tuple[str, str], str] = {}
         for source in self.sources:
             for note in source.notes:
-                said.setdefault(note, source.name)
-        return [f"{name!r}: {note}." for note, name in said.items()]
+                said.setdefault((note, canonical(source.recipe["source"])), source.name)
+        return list(dict.fromkeys(f"{name!r}: {note}." for (note, _), name in said.items()))
 
     @property
     def where(self) -> str:

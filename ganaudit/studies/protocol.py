@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ganaudit import devices
+from ganaudit.limits import within
 from ganaudit.studies import STUDIES
 from ganaudit.studies.section import Block, Section
 
@@ -186,5 +188,9 @@ def sections() -> dict[str, Section]:
 
 
 def work(shard: Shard) -> Done:
-    """Does one shard of any study."""
-    return study(shard.study).work(shard)
+    """Does one shard of any study, within the limits of the audit file's `run`."""
+    run = shard.spec.run
+    processes = devices.workers(run.workers, "cpu") if run.runner == "dask" and run.address is None else 1
+    return within(
+        lambda: study(shard.study).work(shard), f"{shard.label} ({shard.study})", run.block_minutes, run.memory, processes
+    )

@@ -269,6 +269,69 @@ def test_a_trial_asks_for_few_images():
     assert counting.asked <= 16
 
 
+# what a parser gives is looked at before work begins
+
+WRONG = {
+    "nothing": ("return None", "not None"),
+    "a tuple": ("return (maps, sure)", "not tuple"),
+    "a tensor": ("return maps", "not Tensor"),
+    "a mapping": ("return {'out': sure}", "not dict"),
+    "no confidences": ("return Labels(maps, None)", "not Labels"),
+    "bool maps": ("return Labels(maps > 0, sure)", "here they are bool; give class ids"),
+    "float maps": ("return Labels(maps.float(), sure)", "here they are float32"),
+    "complex maps": ("return Labels(maps.to(torch.complex64), sure)", "here they are complex64"),
+    "sparse maps": ("return Labels(maps.to_sparse(), sure)", "here they are sparse int64"),
+    "an array": ("return Labels(maps.numpy(), sure)", "here they are ndarray"),
+    "a list": ("return Labels(list(maps), sure)", "here they are list"),
+    "one hot": ("return Labels(torch.stack([maps] * 3, 1), sure)", "3 heads; its classes have 1"),
+    "flat maps": ("return Labels(maps.flatten(1), sure.flatten(1))", "here their shape is"),
+    "one map for all": ("return Labels(maps[0], sure[0])", "here their shape is"),
+    "a map too many": ("return Labels(torch.cat([maps, maps[:1]]), torch.cat([sure, sure[:1]]))", "here their shape is"),
+    "maps without pixels": ("return Labels(maps[..., :0], sure[..., :0])", "here their shape is"),
+    "an id too high": ("return Labels(maps + 7, sure)", "class id .*, which is none"),
+    "an id below 0": ("return Labels(maps - 3, sure)", "class id -"),
+    "255 for void": ("return Labels(torch.where(maps == 1, 255, maps), sure)", "class id 255"),
+    "confidences of another size": ("return Labels(maps, sure[:, ::2])", "confidences have the shape"),
+    "confidences per image": ("return Labels(maps, sure.mean((1, 2)))", "confidences have the shape"),
+    "bool confidences": ("return Labels(maps, sure > 0)", "here they are bool"),
+    "NaN": ("return Labels(maps, sure * float('nan'))", "one of them is nan"),
+    "one NaN": ("sure[:, 0, 0] = float('nan'); return Labels(maps, sure)", "one of them is nan"),
+    "infinite": ("return Labels(maps, sure / 0)", "one of them is inf"),
+    "logits": ("return Labels(maps, sure * 12.5)", "one of them is 12.5"),
+    "below 0": ("return Labels(maps, -sure)", "one of them is -1"),
+    "percent": ("return Labels(maps, 99 * sure)", "one of them is 99"),
+}
+
+
+@pytest.mark.parametrize("fault", list(WRONG))
+@pytest.mark.parametrize("size", ["16", "None"])
+def test_what_is_no_label_map_is_refused_before_work_begins(tmp_path, fault, size):
+    body, reason = WRONG[fault]
+    code = f"""
+    class Mine(Parser):
+        resolution = {size}
+        def parse(self, images):
+            maps, sure = labels(images).maps, labels(images).confidence
+            {body}
+    """
+    with pytest.raises(RequestError, match=f"mine:Mine.*: .*{reason}"):
+        parser(tmp_path, code)
+
+
+@pytest.mark.parametrize("body", [
+    "return Labels(maps.int(), sure)", "return Labels(maps.byte(), sure.half())", "return Labels(maps[:, None], sure[:, None])",
+    "return Labels(maps * 0, sure * 0)", "return Labels(maps, sure.double() * 1.0005)", "return Labels(maps, sure.long())",
+])  # fmt: skip
+def test_label_maps_of_any_integer_type_and_confidences_a_little_beyond_1_are_taken(tmp_path, body):
+    code = f"""
+    class Mine(Parser):
+        def parse(self, images):
+            maps, sure = labels(images).maps, labels(images).confidence
+            {body}
+    """
+    assert parser(tmp_path, code).resolution == 16
+
+
 # threads
 
 UNSAFE = {

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 
 from ganaudit.records.store import Store
-from ganaudit.sources.opening import Batch, GeneratorSource, OpenSource
+from ganaudit.sources.opening import Batch
 from ganaudit.sources.planned import Plan
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import BlockTask, block_of, missing
@@ -55,7 +55,7 @@ def _probe(task: BlockTask) -> tuple[float, int, float, str | None]:
     bad = sum(error is not None for batch, _ in counted for error in batch.errors)
     rows = sum(len(found.class_id) for _, found in counted)
     batches = [batch for batch, _ in counted]
-    return n / seconds, bad, rows / n, _remark(source, batches, n) or _unlabelled(task, batches)
+    return n / seconds, bad, rows / n, _remark(batches, n) or _unlabelled(task, batches)
 
 
 def _unlabelled(task: BlockTask, batches: list[Batch]) -> str | None:
@@ -68,11 +68,9 @@ def _unlabelled(task: BlockTask, batches: list[Batch]) -> str | None:
     return None
 
 
-def _remark(source: OpenSource, batches: list[Batch], n: int) -> str | None:
+def _remark(batches: list[Batch], n: int) -> str | None:
     """What a person should know about a source's first batch."""
     errors = Counter(error for batch in batches for error in batch.errors if error is not None)
     if errors:
         return f"{errors.total()} of its first {n} images would be set aside, most often because {errors.most_common(1)[0][0]}"
-    if isinstance(source, GeneratorSource) and all(int(batch.pixels.min()) >= 127 for batch in batches):
-        return f"its first {n} images have no value below 0; images are in [-1, 1], these look like [0, 1]"
     return None

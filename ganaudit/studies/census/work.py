@@ -20,6 +20,7 @@ from ganaudit.context import PROCESS, Context
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.features.protocol import Reading
 from ganaudit.parsers.opening import OpenParser
+from ganaudit.parsers.outputs import wrong_labels
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSER_CONFUSION
 from ganaudit.sources.opening import Batch, OpenSource
@@ -125,10 +126,10 @@ def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, 
     n, size = len(batch.pixels), task.spec.sample.batch
     with torch.inference_mode(), _blamed("the parser", task):
         (labels,) = look(batch, (parser,), task)
-        maps, confidence = _checked(labels.maps, labels.confidence, size, parser)
+        maps, confidence = _checked(labels, size, batch, parser, task)
         counted = tally(maps[:n], confidence[:n], parser.class_count)
         confusion = None if batch.truth is None else confused(batch.truth, _first_head(maps[:n]), parser.class_count)
-        return _declared(counted, parser), int(maps.shape[-1] * maps.shape[-2]), confusion
+        return counted, int(maps.shape[-1] * maps.shape[-2]), confusion
 
 
 def read_block(task: BlockTask, source: OpenSource, readings: Sequence[Reading]) -> Iterator[tuple[Batch, list[Any]]]:
@@ -168,25 +169,15 @@ def _blamed(who: str, task: BlockTask) -> Iterator[None]:
         raise AuditError(f"{who} raised {type(error).__name__}: {error}") from error
 
 
-def _checked(maps: Any, confidence: Any, n: int, parser: OpenParser) -> tuple[torch.Tensor, torch.Tensor]:
-    if not isinstance(maps, torch.Tensor) or maps.ndim not in (3, 4) or maps.shape[0] != n or maps.is_floating_point():
-        raise AuditError("the parser's label maps are an integer tensor (N, h, w) or (N, heads, h, w); these are not")
-    if not isinstance(confidence, torch.Tensor) or confidence.shape != maps.shape:
-        raise AuditError("the parser's confidences have the shape of its label maps; these have not")
-    heads = maps.shape[1] if maps.ndim == 4 else 1
-    if heads != len(parser.heads):
-        raise AuditError(f"the parser gave the label maps of {heads} heads; its classes have {len(parser.heads)}")
-    low, high = int(maps.min()), int(maps.max())
-    if low < 0 or high >= parser.class_count:
-        raise AuditError(f"the parser gave the class ids {low} to {high}; its classes are 0 to {parser.class_count - 1}")
-    return maps, confidence
-
-
-def _declared(counted: Tally, parser: OpenParser) -> Tally:
-    unknown = set(np.unique(counted.class_id).tolist()) - {0} - {info.id for info in parser.parser.classes}
-    if unknown:
-        raise AuditError(f"the parser gave the class id {min(unknown)}, which is none of its classes")
-    return counted
+def _checked(labels: Any, size: int, batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[torch.Tensor, torch.Tensor]:
+    """Label maps and confidences of a batch of `size`. Raises AuditError, naming the parser and the image, for others."""
+    wrong = wrong_labels(labels, size, tuple(parser.parser.classes))
+    if wrong is None:
+        return labels.maps, labels.confidence.clamp(0.0, 1.0)
+    last = len(batch.names) - 1
+    which = repr(batch.names[0]) if wrong.place is None else repr(batch.names[min(wrong.place, last)])
+    image = f"images from {which} on" if wrong.place is None else f"image {which}"
+    raise AuditError(f"parser {task.spec.parser.kind}, {image} of source {task.source.name!r}: {wrong.sentence}")
 
 
 def _confusion_rows(key: str, first: int, batch: Batch, found: Confusion) -> pa.Table:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks import dcgan, progan
-from ganaudit.generators.opening import check_protocol
+from ganaudit.generators.opening import check_protocol, remarks
 from ganaudit.generators.protocol import Generator
 from ganaudit.random import normals
 
@@ -119,8 +120,43 @@ def spoiled(key):
     return latents
 
 
+def picture(state):
+    return state["z"].tanh().reshape(-1, 3, 2, 2)
+
+
+def made(change):
+    """A generator whose images are changed."""
+    return {"run": lambda state: {**state, "image": change(picture(state))}}
+
+
 def failing(*_):
     raise ZeroDivisionError("by zero")
+
+
+def spoiled_from(first):
+    """Images `first` and later are not finite."""
+
+    def run(state):
+        return {**state, "image": picture(state) / (state["index"] < first)[:, None, None, None]}
+
+    def latents(seed, indices):
+        return {"z": torch.from_numpy(normals(seed, "latent z", indices.numpy(), 12)), "index": indices}
+
+    return {"run": run, "latents": latents}
+
+
+@pytest.mark.parametrize("first", [1, 2, 5])
+def test_a_few_odd_images_are_left_to_be_set_aside_one_by_one(first):
+    check_protocol(own(**spoiled_from(first)), "g", 1)
+
+
+@pytest.mark.parametrize("changes, told", [
+    (made(torch.sigmoid), True), (made(lambda image: image.abs()), True), (made(torch.zeros_like), True),
+    ({}, False), (made(lambda image: image - 0.2), False),
+])  # fmt: skip
+def test_images_without_a_value_below_0_are_remarked_upon(changes, told):
+    found = remarks(own(**changes), 1)
+    assert bool(found) == told and all("look like [0, 1]" in note for note in found)
 
 
 def test_a_plain_object_that_keeps_the_protocol_is_taken():
@@ -131,14 +167,34 @@ def test_a_plain_object_that_keeps_the_protocol_is_taken():
     ({"run": None}, "this one has no run"), ({"latents": 3}, "this one has no latents"),
     ({"resolution": None}, "the attribute resolution"), ({"resolution": "64"}, "the attribute resolution"),
     ({"layers": None}, "the attribute layers"), ({"layers": ["a"]}, "the attribute layers"),
-    ({"run": lambda state: {}}, "two images cannot be sampled: KeyError: 'image'"),
-    ({"run": lambda state: None}, "two images cannot be sampled: TypeError"),
+    ({"run": lambda state: {}}, "holds 'image'; this one holds nothing"),
+    ({"run": lambda state: dict(state)}, "holds 'image'; this one holds 'z'"),
+    ({"run": lambda state: None}, "not None"), ({"run": picture}, "not of type Tensor"),
+    ({"run": lambda state: [picture(state)]}, "not of type list"), ({"run": lambda state: (picture(state),)}, "of type tuple"),
     ({"run": failing}, "two images cannot be sampled: ZeroDivisionError: by zero"),
     ({"latents": failing}, "two images cannot be sampled: ZeroDivisionError"),
-    ({"run": lambda state: {"image": state["z"].numpy()}}, "is a tensor .* not ndarray"),
+    (made(lambda image: image.numpy()), r"is a tensor .*\[-1, 1\], not of type ndarray"),
+    (made(lambda image: list(image)), "not of type list"), (made(lambda image: None), "not None"),
+    (made(lambda image: image.to(torch.complex64)), "is of complex64"), (made(lambda image: image.to_sparse()), "is sparse"),
+    (made(lambda image: image > 0), "is of bool"), (made(lambda image: image.long()), "is of int64"),
+    (made(lambda image: (image * 127 + 128).byte()), r"is of uint8; divide bytes: image.float\(\) / 127.5 - 1"),
+    (made(lambda image: image.to("meta")), "is meta"), (made(lambda image: torch.tensor(0.0)), "one number"),
+    (made(lambda image: image[:, :1]), "2×1×2×2 values for a batch of 2, not 2×3×2×2 .*it is grey"),
+    (made(lambda image: image[:, 0]), "2×2×2 values.*it is grey"),
+    (made(lambda image: torch.cat([image, image[:, :1]], 1)), "2×4×2×2 .*it is RGBA"),
+    ({"resolution": (2, 3), **made(lambda image: torch.zeros(2, 2, 3, 3))},
+        "2×2×3×3 values.*channels come last: image.permute"),
+    (made(lambda image: image[0]), "3×2×2 values"), (made(lambda image: image[:1]), "1×3×2×2 values"),
+    ({"resolution": 4}, r"2×3×2×2 values .* not 2×3×4×4 as its resolution says; set resolution to \(2, 2\)"),
+    (made(lambda image: image * float("nan")), "none of its first 8 images is a picture: .*not finite"),
+    (made(lambda image: image + float("inf")), "none of its first 8 .*not finite"),
+    (made(lambda image: (image + 2.0) * 127.5), r"none of its first 8 .*images are in \[-1, 1\]"),
+    ({"latents": lambda seed, indices: None}, "mapping of tensors.* not None"),
+    ({"latents": lambda seed, indices: {"z": np.zeros((len(indices), 12))}}, "entry 'z' is of type ndarray"),
+    ({"latents": lambda seed, indices: {"z": torch.zeros(len(indices), 12), "seed": seed}}, "entry 'seed' is of type int"),
     ({"latents": spoiled("unseeded")}, "another latent in a batch than alone; .*ganaudit.random.normals"),
     ({"latents": spoiled("by place")}, "another latent in a batch than alone"),
-    ({"latents": lambda seed, indices: torch.zeros(len(indices), 12)}, "two images cannot be sampled|latents"),
+    ({"latents": lambda seed, indices: torch.zeros(len(indices), 12)}, "mapping of tensors.* not of type Tensor"),
 ])  # fmt: skip
 def test_what_breaks_the_protocol_is_refused_and_named(changes, reason):
     with pytest.raises(RequestError, match=f"mine: .*({reason})"):

@@ -23,7 +23,8 @@ class P:
     def __init__(self, depth=1):
         self.weight = torch.full((2,), float(depth))
     def parse(self, images):
-        return Labels(torch.ones(images.shape[0], 2, 2, dtype=torch.long), torch.ones(images.shape[0], 2, 2))
+        shape = (images.shape[0], len(set(info.head for info in self.classes)), 2, 2)
+        return Labels(torch.full(shape, self.classes[-1].id), torch.ones(shape))
 
 def make(depth=1):
     return P(depth)
