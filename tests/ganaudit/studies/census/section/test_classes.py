@@ -111,7 +111,7 @@ def test_a_table_that_is_not_there_has_no_rows():
 
 
 def test_a_picture_of_the_wrong_shape_says_which(audit):
-    good = audit().kept.samples[0].pictures[0]
+    good = audit().kept["census"].samples[0].pictures[0]
     with pytest.raises(ValueError, match=r"'photo 1'.*float"):
         Picture(0, "photo 1", good.image / 255, good.labels)
     with pytest.raises(ValueError, match="labels are"):
@@ -119,6 +119,6 @@ def test_a_picture_of_the_wrong_shape_says_which(audit):
 
 
 def test_all_pictures_of_a_run(audit):
-    kept = audit(pictures=2).kept
+    kept = audit(pictures=2).kept["census"]
     holders = sum(len(pictures) for classes in kept.holders.values() for pictures in classes.values())
     assert len(kept.all) == 4 * 2 + holders + 3 * 2 * 2 and Kept().all == []
