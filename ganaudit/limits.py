@@ -1,7 +1,7 @@
 """What a shard may take: minutes, and memory. Users' code that hangs or leaks ends a run in a sentence, not a machine.
 
-A thread cannot be ended from outside. So a shard works in a thread of its own, for which the process does not wait when it ends,
-and whoever waits for the shard gives it up.
+A thread cannot be ended from outside. So a shard works in a thread of its own, for which no process waits when it ends, and
+whoever waits for the shard gives it up.
 """
 
 from __future__ import annotations

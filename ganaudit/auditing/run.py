@@ -21,8 +21,9 @@ import pyarrow as pa
 from ganaudit import devices, sql
 from ganaudit.auditing.driver import Progress, drive, on_threads
 from ganaudit.auditing.plan import plan
-from ganaudit.errors import AuditError, GanauditError
+from ganaudit.errors import AuditError, GanauditError, RequestError
 from ganaudit.keys import canonical
+from ganaudit.kinds.mistakes import nearest
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records import catalog, leases, schema
 from ganaudit.records.schema import INTERRUPTED
@@ -82,7 +83,9 @@ class Audit:
         return summary_html(self.run, self.status, self.findings, self.report)
 
     def table(self, finding: str) -> pd.DataFrame:
-        """A finding as a DataFrame."""
+        """A finding as a DataFrame. Raises RequestError, with the nearest name, for one that there is not."""
+        if finding not in self.findings:
+            raise RequestError(f"there is no finding {finding!r}{nearest(finding, list(self.findings))}")
         found: pd.DataFrame = self.findings[finding].to_pandas()
         return found
 
@@ -203,8 +206,6 @@ def report_path(store: Store, run: str) -> Path:
 def report_data(store: Store, run: str) -> ReportData:
     """Everything the report of a run shows, from its records, findings and kept pictures alone. Raises RequestError."""
     import yaml
-
-    from ganaudit.errors import RequestError
 
     with catalog.of_run(store, run) as connection:
         found, older = written(store, run)
