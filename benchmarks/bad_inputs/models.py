@@ -122,7 +122,7 @@ GENERATED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "RGBA": ("return torch.cat([image, image[:, :1]], 1)", ("RGBA",)),
     "channels last": ("return image.permute(0, 2, 3, 1)", ("image.permute(0, 3, 1, 2)",)),
     "one image for two": ("return image[:1]", ("for a batch of 2",)), "one number": ("return image.mean()", ("one number",)),
-    "another resolution": ("return image.repeat(1, 1, 2, 2)", ("set resolution to (16, 16)",)),
+    "another resolution": ("return image.repeat(1, 1, 2, 2)", ("as its resolution says",)),
     "NaN": ("return image * float('nan')", ("none of its first 8", "not finite")),
     "infinity": ("return image / 0", ("none of its first 8", "not finite")),
     "0 to 255": ("return (image + 1) * 127.5", ("none of its first 8", "[-1, 1]")),
