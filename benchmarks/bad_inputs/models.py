@@ -93,7 +93,9 @@ def later(title: str, base: str, body: str, *contains: str, **run: Any) -> Case:
     """What goes wrong at work alone: the audit fails in a sentence. run: limits; what they give up is at work still, so such a
     case needs a process of its own."""
     code = _classed(base, body)
-    return Case(f"at work, {title}", lambda folder: _at_work(folder, code, run={"workers": 1, **run}), contains, 1, quick=not run)
+    return Case(
+        f"at work, {title}", lambda folder: _at_work(folder, code, run={"workers": 1, **run}), contains, 1, quick=not run
+    )
 
 
 def factory(title: str, code: str, *contains: str, kind: str = "mine:make", ok: bool = False, **source: Any) -> Case:
