@@ -90,9 +90,12 @@ def parses(title: str, body: str, *contains: str) -> Case:
 
 
 def later(title: str, base: str, body: str, *contains: str, **run: Any) -> Case:
-    """What goes wrong at work alone: the audit fails in a sentence."""
+    """What goes wrong at work alone: the audit fails in a sentence. run: limits; what they give up is at work still, so such a
+    case needs a process of its own."""
     code = _classed(base, body)
-    return Case(f"at work, {title}", lambda folder: _at_work(folder, code, run={"workers": 1, **run}), contains, code=1)
+    return Case(
+        f"at work, {title}", lambda folder: _at_work(folder, code, run={"workers": 1, **run}), contains, 1, quick=not run
+    )
 
 
 def factory(title: str, code: str, *contains: str, kind: str = "mine:make", ok: bool = False, **source: Any) -> Case:
@@ -122,7 +125,7 @@ GENERATED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "RGBA": ("return torch.cat([image, image[:, :1]], 1)", ("RGBA",)),
     "channels last": ("return image.permute(0, 2, 3, 1)", ("image.permute(0, 3, 1, 2)",)),
     "one image for two": ("return image[:1]", ("for a batch of 2",)), "one number": ("return image.mean()", ("one number",)),
-    "another resolution": ("return image.repeat(1, 1, 2, 2)", ("set resolution to (16, 16)",)),
+    "another resolution": ("return image.repeat(1, 1, 2, 2)", ("as its resolution says",)),
     "NaN": ("return image * float('nan')", ("none of its first 8", "not finite")),
     "infinity": ("return image / 0", ("none of its first 8", "not finite")),
     "0 to 255": ("return (image + 1) * 127.5", ("none of its first 8", "[-1, 1]")),

@@ -20,8 +20,9 @@ from ganaudit import devices
 from ganaudit.auditing.driver import Progress, drive, on_threads
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.report_data import DONE, EXIT_CODES, FAILED, SET_ASIDE, report_data, report_path, why_none
-from ganaudit.errors import AuditError, GanauditError
+from ganaudit.errors import AuditError, GanauditError, RequestError
 from ganaudit.keys import canonical
+from ganaudit.kinds.mistakes import nearest
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.records import catalog, leases
 from ganaudit.records.schema import INTERRUPTED
@@ -72,7 +73,9 @@ class Audit:
         return summary_html(self.run, self.status, self.findings, self.report)
 
     def table(self, finding: str) -> pd.DataFrame:
-        """A finding as a DataFrame."""
+        """A finding as a DataFrame. Raises RequestError, with the nearest name, for one that there is not."""
+        if finding not in self.findings:
+            raise RequestError(f"there is no finding {finding!r}{nearest(finding, list(self.findings))}")
         found: pd.DataFrame = self.findings[finding].to_pandas()
         return found
 

@@ -56,8 +56,6 @@ def _advice(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
         return "; it is grey: give its one channel three times"
     if shape in ((n, 4, *size), (n, *size, 4)):
         return "; it is RGBA: leave the fourth channel out"
-    if len(shape) == 4 and shape[:2] == (n, 3):
-        return f"; set resolution to {shape[2:]}"
     return ""
 
 

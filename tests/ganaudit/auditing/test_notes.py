@@ -130,3 +130,31 @@ def test_an_own_collection_with_faults_is_audited_and_every_image_is_a_row(tmp_p
     assert [image for image, _, error in rows if error is not None] == list(range(10, 19))
     assert all(f"image {image}" in error for image, _, error in rows if error is not None)
     assert [name for _, name, _ in rows][18:21] == ["image 18", "\\udce9", "a\\x00b"] and len(rows[21][1]) <= 1000
+
+
+UNIT = """
+from models import Noise
+
+class Unit(Noise):
+    def run(self, state, after=None, upto=None):
+        state = super().run(state)
+        return {**state, "image": (state["image"] + 1.0) / 2.0}
+"""
+
+
+def test_images_in_0_to_1_are_noted_by_check_and_run_alike_and_an_unknown_finding_gets_the_nearest(tmp_path):
+    (tmp_path / "own.py").write_text(UNIT)
+    (tmp_path / "models.py").write_text((HERE / "tiny_models.py").read_text())
+    asked = specs.parse({
+        "name": "n", "folder": str(tmp_path), "store": "s", "parser": {"kind": "models:Brightness"},
+        "real": {"name": "real", "kind": "models:Ramp", "options": {"images": 20}}, "decide": {"permutations": 0},
+        "generators": [{"name": name, "kind": "own:Unit", "options": {"light": light}} for name,
+            light in (("a", 0.0), ("b", 0.1))],
+        "sample": {"count": 40},
+    })  # fmt: skip
+    found = ganaudit.audit(asked)
+    for notes in (check(asked).notes, found.notes):
+        said = [note for note in notes if "look like [0, 1]" in note]
+        assert [note[:3] for note in said] == ["'a'", "'b'"]
+    with pytest.raises(ganaudit.RequestError, match=r"no finding 'fds'.*fsd"):
+        found.table("fds")
