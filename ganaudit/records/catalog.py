@@ -26,7 +26,7 @@ from ganaudit.records import leases, schema, writer
 from ganaudit.records.columns import Table
 from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store, pattern, unreadable
-from ganaudit.records.tables import RUN_SOURCES
+from ganaudit.records.tables import OLDER_ROLES, RUN_SOURCES
 
 STORAGE_VERSION = "v1.4.0"
 """DuckDB clients from this version on can open the catalog."""
@@ -221,7 +221,7 @@ def _patterns(store: Store, table: str) -> list[str]:
 
 def _made_by() -> str:
     """Changes whenever a view or macro would: with the SQL, with a table's columns and with what is said of them."""
-    return sql.digest(repr(_TABLES))
+    return sql.digest(repr((_TABLES, OLDER_ROLES)))
 
 
 def _comments() -> str:
@@ -239,7 +239,7 @@ def _comments() -> str:
 
 def _table_view(table: Table, patterns: Sequence[str], older: bool = False) -> str:
     view = "run_files" if table.name == "runs" else table.name
-    columns = ", ".join(sql.identifier(name) for name in table.arrow.names)
+    columns = ", ".join(map(_shown, table.arrow.names))
     nothing = ", ".join(f"NULL::{_TYPES[c.type]} AS {sql.identifier(c.name)}" for c in table.columns)
     files = "[" + ", ".join(map(sql.literal, patterns)) + "]"
     if not patterns:
@@ -247,6 +247,15 @@ def _table_view(table: Table, patterns: Sequence[str], older: bool = False) -> s
     if older:
         return sql.filled("older", view=view, columns=columns, nothing=nothing, files=files)
     return sql.filled("table", view=view, columns=columns, files=files)
+
+
+def _shown(column: str) -> str:
+    """A column as its view has it: the roles of older runs under their names of today."""
+    name = sql.identifier(column)
+    if column != "role":
+        return name
+    cases = " ".join(f"WHEN {sql.literal(old)} THEN {sql.literal(new)}" for old, new in OLDER_ROLES.items())
+    return f"CASE {name} {cases} ELSE {name} END AS {name}"
 
 
 def _is_older(table: Table, files: Sequence[Path]) -> bool:

@@ -144,6 +144,9 @@ RUN_SOURCES = Table(
     files="run=*/sources.parquet",
 )
 
+OLDER_ROLES = {"control": "resized_real"}
+"""What a role was called in runs of an older ganaudit: they are read under the name that it has today."""
+
 RUN_KEYS = Table(
     "run_keys",
     "key of records that a study of a run uses",

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.store import Store
-from ganaudit.records.tables import RUN_SOURCES
+from ganaudit.records.tables import OLDER_ROLES, RUN_SOURCES
 
 Block = tuple[int, int]
 
@@ -42,7 +42,8 @@ def sources_of(store: Store, run: str) -> list[Source]:
             if after[0] <= before[1]:
                 paths = " and ".join(map(str, store.files_of("images", row["key"], [before, after])))
                 raise AuditError(f"{paths} hold the same images; `ganaudit verify` says which of them is wrong")
-        sources.append(Source(row["role"], row["source"], row["key"], row["parser_key"], row["first"], row["count"], used))
+        role = OLDER_ROLES.get(row["role"], row["role"])
+        sources.append(Source(role, row["source"], row["key"], row["parser_key"], row["first"], row["count"], used))
     if len({source.parser_key for source in sources}) > 1:
         names = " and ".join(repr(source.name) for source in sources)
         raise RequestError(f"the sources {names} were not all parsed by the same parser and cannot be compared")

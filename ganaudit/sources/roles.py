@@ -10,7 +10,7 @@ from ganaudit import kinds
 from ganaudit.options import Source
 from ganaudit.spec import AuditSpec
 
-REAL, GENERATED, TRUTH, CONTROL, HELDOUT, TRAIN = "real", "generated", "truth", "control", "heldout", "train"
+REAL, GENERATED, TRUTH, CONTROL, HELDOUT, TRAIN = "real", "generated", "truth", "resized_real", "heldout", "train"
 OWN = "own"
 """Samples of a generator from a seed of their own: what a search should be able to find."""
 
@@ -56,7 +56,7 @@ class Asked:
         name, more = (
             (f"{self.source(spec).name}, own samples", " (own)") if own
             else (f"{spec.real.name}, held out", " (held out)") if parted
-            else (f"{spec.real.name} at {self.through} px", " (control)")
+            else (f"{spec.real.name} at {self.through} px", " (resized)")
         )  # fmt: skip
         while name in taken:
             name += more

@@ -59,7 +59,7 @@ CASES = {
     ], {"heldout": {"name": "held", **FOLDER}}),
     "masks": (MASKS, {**LABELLED, "seed": 4}, [LABELLED], {}),
 }  # fmt: skip
-KEYS = {'collections': {'control real at 8 px': 'k680d76e7afa26d700bacbddb',
+KEYS = {'collections': {'resized_real real at 8 px': 'k680d76e7afa26d700bacbddb',
                  'generated 0': 'k491852352e7da9e942c1cbda',
                  'generated 1': 'ke8b3b45ebb79b44af12614dc',
                  'generated 2': 'k0e4929f950062dbcfc0099c5',

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ganaudit.records.store import Store
 from ganaudit.records.tables import SOURCES
 from ganaudit.records.used import Source
+from ganaudit.sources.roles import CONTROL
 from ganaudit.studies.census.counts import Counts, read_counts
 from ganaudit.studies.census.distances import resolution_floor
 
@@ -18,7 +19,7 @@ def floors(
     """(real, generator) → the floor; 0 at the parser's resolution, None where unknown or where no control was made."""
     found: dict[tuple[str, str], float | None] = {}
     controls = {
-        side: source for source in sources if source.role == "control" and (side := made_at(store, source)[0]) is not None
+        side: source for source in sources if source.role == CONTROL and (side := made_at(store, source)[0]) is not None
     }
     read: dict[str, Counts] = {}
     for real in (source for source in sources if source.role == "real"):

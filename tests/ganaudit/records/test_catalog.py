@@ -16,6 +16,7 @@ import pytest
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import catalog, schema
 from ganaudit.records.store import Store
+from ganaudit.records.used import sources_of
 
 SOURCES = [("real", "photos", "ka", 0, 3), ("generated", "gan", "kb", 0, 2)]
 ODD = ["it's [br]ack {a,b}", "ünï-日本 $x%41#&=;", "[!a]", ']x[ q"', "st*r", "a**b", "qu?st"]
@@ -186,3 +187,11 @@ def test_a_damaged_shard_is_named_by_a_query(filled, damage, key):
 def test_a_temporary_file_of_a_killed_writer_is_not_read(filled):
     (filled.temporary / "shard-000000000-000000002-1-aa.tmp").write_bytes(b"PAR1")
     assert column(filled, "SELECT count(*) FROM images") == [5]
+
+
+def test_a_role_of_an_older_run_has_its_name_of_today(store, pictures, run):
+    pictures(store, "ka", [{1: 60, 2: 40}])
+    run(store, "r1", [("real", "photos", "ka", 0, 1), ("control", "photos at 8 px", "ka", 0, 1)])
+    roles = catalog.query(store, "SELECT role FROM run_sources ORDER BY role").to_pylist()
+    assert [row["role"] for row in roles] == ["real", "resized_real"]
+    assert [source.role for source in sources_of(store, "r1")] == ["real", "resized_real"]

@@ -115,7 +115,7 @@ def test_a_resolution_floor_is_the_distance_of_the_images_that_both_hold(store, 
     control[3] = None
     pictures(store, "ka", real)
     pictures(store, "kb", control)
-    run(store, "r1", [("real", "photos", "ka", 0, 20), ("control", "small", "kb", 0, 12)])
+    run(store, "r1", [("real", "photos", "ka", 0, 20), ("resized_real", "small", "kb", 0, 12)])
     a, b = (read_counts(store, one, [*CLASSES, 5]) for one in sources_of(store, "r1"))
     used = [i for i in range(12) if i != 3]
     expected = frechet_from_rows(areas([real[i] for i in used]), areas([control[i] for i in used])).value

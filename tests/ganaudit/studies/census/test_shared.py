@@ -81,7 +81,7 @@ def test_held_out_photos_among_real_and_training_photos(store, run):
 
 def test_controls_are_made_of_the_real_images_and_are_no_repeats(store, run):
     write(store, "ka", "abcd")
-    found = ask(store, run, real__photos=("ka", 0, 4), control__small=("ka", 0, 4), truth__t=("ka", 0, 4))
+    found = ask(store, run, real__photos=("ka", 0, 4), resized_real__small=("ka", 0, 4), truth__t=("ka", 0, 4))
     assert list(found) == ["photos"]
 
 
