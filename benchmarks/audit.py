@@ -60,7 +60,7 @@ def village(store: Path, count: int, **sources: Any) -> AuditSpec:
     })  # fmt: skip
 
 
-class _Held:
+class _Preloaded:
     """A source whose images are in memory already: what is left of a block is the parse stage."""
 
     def __init__(self, source: Any, indices: Sequence[int], size: int) -> None:
@@ -77,7 +77,7 @@ def parse_stage(store: Path) -> list[Row]:
     planned = plan(spec)
     task = block_of(planned, planned.sources[0], 0, SAMPLE - 1)
     parser, source = opened(task)
-    held: Any = _Held(source, range(SAMPLE), spec.sample.batch)
+    preloaded: Any = _Preloaded(source, range(SAMPLE), spec.sample.batch)
     pixels = render(Prevalence(), 0, range(SAMPLE))[0]
     unit = images.to_unit(pixels)
     network: Any = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16").network
@@ -104,7 +104,7 @@ def parse_stage(store: Path) -> list[Row]:
         torch.stack(dense).double().numpy()
 
     def ours() -> None:
-        for _ in counted_batches(task, parser, held):
+        for _ in counted_batches(task, parser, preloaded):
             pass
 
     last = torch.channels_last
@@ -187,7 +187,7 @@ def overhead(folder: Path) -> list[Row]:
     for way in ("library", "flow"):
         marks: list[float] = []
 
-        def mark(*told: object, marks: list[float] = marks) -> None:
+        def mark(*event: object, marks: list[float] = marks) -> None:
             marks.append(time.perf_counter())
 
         spec = parse({
@@ -283,12 +283,12 @@ def table(rows: Sequence[Row]) -> str:
 def machine() -> str:
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        found = [
+        models = [
             line.split(":")[1].strip()
             for line in Path("/proc/cpuinfo").read_text().splitlines()
             if line.startswith("model name")
         ]
-        model = found[0] if found else model
+        model = models[0] if models else model
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = os.getloadavg()[0]
     return (

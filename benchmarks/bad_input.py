@@ -33,7 +33,7 @@ CODES = {ImageError: 3, AuditError: 1, GanauditError: 2}
 
 
 @dataclass(frozen=True)
-class Case:
+class BadInput:
     """One bad input. call: makes it in an empty folder and gives it to ganaudit. contains: words that its sentence must hold.
 
     code: the exit code; 0 where the input is odd and right. quick: whether it is one of the tests, too.
@@ -57,7 +57,7 @@ class Outcome:
     problem: str | None = None
 
 
-def outcome(case: Case, folder: Path) -> Outcome:
+def outcome(case: BadInput, folder: Path) -> Outcome:
     """Runs a case here, in `folder`."""
     begun, before, printed = time.monotonic(), _megabytes(), io.StringIO()
     try:
@@ -70,8 +70,8 @@ def outcome(case: Case, folder: Path) -> Outcome:
         return Outcome(None, f"{type(error).__name__}: {error}"[:300], time.monotonic() - begun, problem="traceback")
     if "Traceback (" in printed.getvalue():
         return Outcome(code, printed.getvalue()[-300:], time.monotonic() - begun, problem="traceback")
-    found = Outcome(code, sentence, time.monotonic() - begun, max(0.0, _megabytes() - before))
-    return replace(found, problem=_problem(case, found))
+    result = Outcome(code, sentence, time.monotonic() - begun, max(0.0, _megabytes() - before))
+    return replace(result, problem=_problem(case, result))
 
 
 def command(*arguments: object) -> tuple[int, str]:
@@ -91,7 +91,7 @@ def command(*arguments: object) -> tuple[int, str]:
     return int(code), err.getvalue().strip().removeprefix("error: ")
 
 
-def _problem(case: Case, found: Outcome) -> str | None:
+def _problem(case: BadInput, found: Outcome) -> str | None:
     if found.code != case.code:
         return f"exit code {found.code}, not {case.code}"
     missing = [words for words in case.contains if words not in found.sentence]
@@ -107,7 +107,7 @@ def _megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e3 if sys.platform != "darwin" else 1e6)
 
 
-def apart(case: Case) -> Outcome:
+def apart(case: BadInput) -> Outcome:
     """Runs a case in a process of its own, which is ended after SECONDS."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
@@ -125,7 +125,7 @@ def apart(case: Case) -> Outcome:
             process.join()
 
 
-def topics() -> dict[str, Sequence[Case]]:
+def topics() -> dict[str, Sequence[BadInput]]:
     """All cases, by topic."""
     from benchmarks import bad_inputs
 
@@ -133,7 +133,7 @@ def topics() -> dict[str, Sequence[Case]]:
     return {name: importlib.import_module(f"benchmarks.bad_inputs.{name}").CASES for name in names}
 
 
-def line(topic: str, case: Case, found: Outcome) -> str:
+def line(topic: str, case: BadInput, found: Outcome) -> str:
     """One row of the table: what, its exit code, seconds and megabytes, and the sentence in one line."""
     said = " ".join((found.sentence if found.problem is None else f"** {found.problem} ** {found.sentence}").split())
     code = "-" if found.code is None else str(found.code)
@@ -148,9 +148,9 @@ def main(wanted: Iterable[str]) -> int:
         importlib.import_module(module)
     wrong: int = 0
     with ThreadPoolExecutor(PROCESSES) as pool:
-        for (topic, case), found in zip(cases, pool.map(lambda each: apart(each[1]), cases), strict=True):
-            wrong += int(found.problem is not None)
-            print(line(topic, case, found), flush=True)
+        for (topic, case), result in zip(cases, pool.map(lambda each: apart(each[1]), cases), strict=True):
+            wrong += int(result.problem is not None)
+            print(line(topic, case, result), flush=True)
     print(f"\n{len(cases) - wrong} of {len(cases)} bad inputs get what they should.")
     return 1 if wrong else 0
 

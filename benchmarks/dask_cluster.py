@@ -119,11 +119,11 @@ def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
         "sample": {"count": 5 * BLOCK},
     }  # fmt: skip
     ratios, kept, block, limits = [], [], [], []
-    with connected(), cluster(1) as one, cluster(2) as two:
+    with connected(), cluster(1) as single, cluster(2) as two:
         for pair in range(pairs):
             alone, both = (
                 audited(folder, f"{way['workers']}-{pair}", **spec, run={**way, "device": "cpu", "precision": "float32"})
-                for way in (one, two)
+                for way in (single, two)
             )
             ratios.append(alone.seconds / both.seconds)
             kept.append(1000 * alone.bookkeeping(1))
@@ -159,7 +159,7 @@ def many(folder: Path, blocks: int = MANY) -> list[Row]:
                 Store(folder / name), "SELECT count(*) AS n, count(DISTINCT (key, image)) AS d FROM images"
             ).to_pylist()[0].values()  # fmt: skip
             assert len(watched.done) == len(places) == blocks and images == distinct == blocks * BLOCK, "lost or repeated"
-            memory = " ".join(f"{one:.0f}" for one in watched.megabytes)
+            memory = " ".join(f"{megabyte:.0f}" for megabyte in watched.megabytes)
             rows.append((
                 f"{blocks:,} trivial blocks on {name}", "flat memory", f"{watched.megabytes[-1] / watched.megabytes[0]:.2f}",
                 f"{memory} MiB at each quarter; {1000 * watched.seconds / blocks:.0f} ms a block, none lost, none repeated",

@@ -25,7 +25,7 @@ PIXELS = 65_536
 ROUNDS = 3
 
 
-def fill(path: Path, images: int, classes: int, live: int, held: int = 12) -> Store:
+def fill(path: Path, images: int, classes: int, live: int, classes_an_image: int = 12) -> Store:
     """A store of one run: `images` real and as many generated ones of the same distribution, about `held` classes each."""
     store = Store(path).open_for_writing()
     rng = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def fill(path: Path, images: int, classes: int, live: int, held: int = 12) -> St
     for key in ("ka", "kb"):
         for first in range(0, images, BLOCK):
             n = min(BLOCK, images - first)
-            made = _tables(rng, key, first, n, common / common.sum(), held)
+            made = _tables(rng, key, first, n, common / common.sum(), classes_an_image)
             tables = dict(zip(("images", "class_pixels"), made, strict=True))
             store.write_shard("images", key, first, first + n - 1, tables, {})
     started = datetime(2030, 1, 1, tzinfo=UTC)
@@ -51,8 +51,10 @@ def fill(path: Path, images: int, classes: int, live: int, held: int = 12) -> St
     return store
 
 
-def _tables(rng: np.random.Generator, key: str, first: int, n: int, common: np.ndarray, held: int) -> tuple[pa.Table, pa.Table]:
-    size = np.clip(rng.poisson(held, n), 2, None)
+def _tables(
+    rng: np.random.Generator, key: str, first: int, n: int, common: np.ndarray, classes_an_image: int
+) -> tuple[pa.Table, pa.Table]:
+    size = np.clip(rng.poisson(classes_an_image, n), 2, None)
     owner = np.repeat(np.arange(n), size)
     pairs = np.unique(owner * len(common) + rng.choice(len(common), len(owner), p=common))
     owner, class_id = pairs // len(common), pairs % len(common)
@@ -88,17 +90,17 @@ def reference(a: np.ndarray, b: np.ndarray) -> float:
 def findings(folder: Path) -> list[Row]:
     """All findings from 10,000 + 10,000 images of 336 classes, beside the reference's plain distance from arrays."""
     store = fill(folder / "findings", 10_000, 336, 200)
-    sides = [read_counts(store, one, range(336)).matrix.toarray() * (100.0 / PIXELS) for one in sources_of(store, "bench")]
+    sides = [read_counts(store, used, range(336)).matrix.toarray() * (100.0 / PIXELS) for used in sources_of(store, "bench")]
     ours, theirs = [], []
     for _ in range(ROUNDS + 1):
         theirs.append(_seconds(lambda: reference(*sides)))
         shutil.rmtree(store.folder("moments"), ignore_errors=True)
         ours.append(_seconds(lambda: materialise(store, "bench")))
-    found = materialise(store, "bench")["fsd"].to_pylist()[0]
-    assert abs(found["fsd"] - reference(*sides)) < 1e-6 * found["fsd"]
+    row = materialise(store, "bench")["fsd"].to_pylist()[0]
+    assert abs(row["fsd"] - reference(*sides)) < 1e-6 * row["fsd"]
     return [
         ("all findings of a generator ÷ the reference's one plain distance", "≤ 8", f"{min(ours) / min(theirs):.1f}",
-         f"10,000 + 10,000 images from Parquet, 336 classes, {found['live_classes']} of them live, {found['permutations']} "
+         f"10,000 + 10,000 images from Parquet, 336 classes, {row['live_classes']} of them live, {row['permutations']} "
          f"permutations: {min(ours):.2f} s against {min(theirs):.2f} s from arrays in memory"),
     ]  # fmt: skip
 

@@ -21,8 +21,8 @@ from ganaudit import images, weights
 from ganaudit.datasets.village import VillageDataset
 from ganaudit.parsers.segmentation import SegmentationParser, unet_parser
 from ganaudit.statistics import grouping, parser_error, verdicts
-from ganaudit.statistics.held import held, least_pixels
-from ganaudit.statistics.parser_error import Corrected, Measured
+from ganaudit.statistics.class_counts import count_classes, least_pixels
+from ganaudit.statistics.parser_error import CorrectedRatios, Measured
 from ganaudit.statistics.proportions import Floats
 from ganaudit.tally import confused
 from ganaudit.village.artefacts import ARTEFACTS
@@ -69,7 +69,7 @@ def instruments(
     count: int = 2000,
     parsers: Sequence[str] = PARSERS,
     artefacts: Sequence[str | None] = (None, *ARTEFACTS),
-    told: Callable[[Instrument], None] = lambda row: None,
+    tell: Callable[[Instrument], None] = lambda row: None,
 ) -> list[Instrument]:
     """A row for each parser and artefact, `count` images a side and to measure the parser; told: of each when it is there."""
     rows = []
@@ -79,7 +79,7 @@ def instruments(
         for artefact in artefacts:
             generated = read(parser, VillageDataset(GENERATED, artefact=artefact), count)
             rows.append(_row(name, artefact or "none", real, generated, known))
-            told(rows[-1])
+            tell(rows[-1])
     return rows
 
 
@@ -88,14 +88,14 @@ def read(parser: SegmentationParser, scenes: VillageDataset, count: int) -> _Rea
     confusion = np.zeros((count, CLASSES, CLASSES), np.int64)
     for first in range(0, count, BATCH):
         batch = [scenes.image(index) for index in range(first, min(first + BATCH, count))]
-        maps = parser.parse(images.to_unit(np.stack([one.pixels for one in batch]))).maps.cpu().numpy().astype(np.int64)
-        truth = np.stack([one.labels for one in batch if one.labels is not None]).astype(np.int64)
-        found = confused(truth, maps, CLASSES)
-        confusion[first + found.image, found.true_class, found.class_id] = found.pixels
+        maps = parser.parse(images.to_unit(np.stack([image.pixels for image in batch]))).maps.cpu().numpy().astype(np.int64)
+        truth = np.stack([image.labels for image in batch if image.labels is not None]).astype(np.int64)
+        pixels_confused = confused(truth, maps, CLASSES)
+        confusion[first + pixels_confused.image, pixels_confused.true_class, pixels_confused.class_id] = pixels_confused.pixels
     return _Read(confusion.sum(axis=2), confusion.sum(axis=1), confusion)
 
 
-def corrected_verdicts(found: Corrected, testable: NDArray[np.bool_], lines: verdicts.Lines) -> NDArray[np.str_]:
+def corrected_verdicts(found: CorrectedRatios, testable: NDArray[np.bool_], lines: verdicts.Lines) -> NDArray[np.str_]:
     """(rows,) words for corrected ratios: one-sided t-tests of log(ratio) against the lines, adjusted as other verdicts are."""
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(found.ratio)
@@ -116,10 +116,10 @@ def corrected_verdicts(found: Corrected, testable: NDArray[np.bool_], lines: ver
 def _row(parser: str, artefact: str, real: _Read, generated: _Read, known: Measured) -> Instrument:
     lines = verdicts.Lines()
     pixels = RESOLUTION * RESOLUTION
-    sides = [held(side.parsed[:, 1:], pixels, PRESENCE) for side in (real, generated)]
-    found = verdicts.decide(sides[0], sides[1], lines)
-    words = np.concatenate([found[measure].verdict for measure in verdicts.MEASURES])
-    testable = np.concatenate([found[measure].testable for measure in verdicts.MEASURES])
+    sides = [count_classes(side.parsed[:, 1:], pixels, PRESENCE) for side in (real, generated)]
+    decided = verdicts.decide(sides[0], sides[1], lines)
+    words = np.concatenate([decided[measure].verdict for measure in verdicts.MEASURES])
+    testable = np.concatenate([decided[measure].testable for measure in verdicts.MEASURES])
     after = corrected_verdicts(_both(known, real, generated), testable, lines)
     names = [f"{name} {measure}" for measure in verdicts.MEASURES for name in NAMES]
     wrong = tuple(name for name, word in zip(names, words, strict=True) if word in FALSE)
@@ -132,7 +132,7 @@ def _row(parser: str, artefact: str, real: _Read, generated: _Read, known: Measu
     )  # fmt: skip
 
 
-def _both(known: Measured, real: _Read, generated: _Read) -> Corrected:
+def _both(known: Measured, real: _Read, generated: _Read) -> CorrectedRatios:
     """Corrected presence, then area, of all classes but void, as one."""
     pixels, least = RESOLUTION * RESOLUTION, least_pixels(RESOLUTION * RESOLUTION, PRESENCE)
     seen = [parser_error.seen(side.parsed, pixels, _groups(side), least) for side in (real, generated)]
@@ -141,7 +141,7 @@ def _both(known: Measured, real: _Read, generated: _Read) -> Corrected:
     def joined(name: str) -> Floats:
         return np.concatenate([getattr(part, name)[1:] for part in parts])
 
-    return Corrected(*(joined(name) for name in Corrected.__dataclass_fields__))
+    return CorrectedRatios(*(joined(name) for name in CorrectedRatios.__dataclass_fields__))
 
 
 def _measured(truth: _Read) -> Measured:
@@ -172,7 +172,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    rows = instruments(told=lambda row: print(row, file=sys.stderr))
+    rows = instruments(tell=lambda row: print(row, file=sys.stderr))
     print("\n".join(table(rows)))
 
 

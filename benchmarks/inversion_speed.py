@@ -18,12 +18,12 @@ from torch import Tensor
 from benchmarks.inversion_villages import heldout, mean, village_task, written
 from ganaudit.generators.protocol import Generator
 from ganaudit.inversion import search as searching
-from ganaudit.inversion.inverters import Inverted, Task
+from ganaudit.inversion.inverters import InversionResult, InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
-from ganaudit.inversion.search import Found, Search
-from ganaudit.inversion.search_space import Span
+from ganaudit.inversion.search import Search, SearchResult
+from ganaudit.inversion.search_space import SearchSpace
 
 REFERENCE = Search(3000, "adam", 0.01, (800, 1200, 1800), batch=1)
 OURS = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), 60, 1e-3, "bfloat16", 32)
@@ -32,18 +32,18 @@ PHOTO_SEED = 909_091
 """Not the photos that OURS was chosen on."""
 
 
-def reference_loop(task: Task, place: int, steps: int) -> Tensor:
+def reference_loop(task: InversionTask, place: int, steps: int) -> Tensor:
     """The least loss of one image along the reference's loop, written with torch's own optimiser and schedule."""
-    one = replace(task, targets=task.targets.take(torch.tensor([place])), indices=[place])
+    single = replace(task, targets=task.targets.take(torch.tensor([place])), indices=[place])
     with torch.no_grad():
-        z = one.encoder("layered")(one.targets.images)["z"]
-    span = Span(task.generator, {"z": z}, residuals=task.choice.residuals, floors=task.floors)
+        z = single.encoder("layered")(single.targets.images)["z"]
+    span = SearchSpace(task.generator, {"z": z}, residuals=task.choice.residuals, nonnegative_layers=task.nonnegative_layers)
     free = {name: value.requires_grad_() for name, value in span.start().items()}
     adam = torch.optim.Adam(free.values(), lr=REFERENCE.rate)
     schedule = torch.optim.lr_scheduler.MultiStepLR(adam, list(REFERENCE.halve_at), 0.5)
     best = torch.full((1,), torch.inf)
     for _ in range(steps):
-        loss = task.objective.terms(span.image(free), one.targets, None, free)["loss"]
+        loss = task.objective.terms(span.image(free), single.targets, None, free)["loss"]
         best = torch.minimum(best, loss.detach())
         adam.zero_grad()
         torch.autograd.backward(loss.sum())
@@ -52,13 +52,13 @@ def reference_loop(task: Task, place: int, steps: int) -> Tensor:
     return best
 
 
-def found(task: Task, how: Search) -> Found:
-    inverted: Inverted = inverter("layerwise")(replace(task, search=how))
+def found(task: InversionTask, how: Search) -> SearchResult:
+    inverted: InversionResult = inverter("layerwise")(replace(task, search=how))
     return inverted.found
 
 
 def itself(generator: Generator, _precision: str) -> Generator:
-    """In place of the search's twin."""
+    """In place of the search's fused copy."""
     return generator
 
 
@@ -68,7 +68,7 @@ def cost(run: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def steps(task: Task) -> dict[str, float]:
+def steps(task: InversionTask) -> dict[str, float]:
     """CPU seconds of one step of one image, way by way: what the steps from SHORT to LONG add, so that neither the start nor
     the last look at the best step counts."""
 
@@ -78,7 +78,7 @@ def steps(task: Task) -> dict[str, float]:
         return 4
 
     def plainly(length: int) -> int:
-        with mock.patch.object(searching, "search_twin", itself):
+        with mock.patch.object(searching, "fused_copy", itself):
             return batched(length)
 
     def batched(length: int, precision: str = "float32") -> int:
@@ -88,7 +88,7 @@ def steps(task: Task) -> dict[str, float]:
     ways: dict[str, Callable[[int], int]] = {
         "the reference's loop": apart,
         "a batch of 32": plainly,
-        "the twin too": batched,
+        "the fused copy too": batched,
         "bfloat16 too": lambda length: batched(length, "bfloat16"),
     }
     spent: dict[tuple[str, int], list[float]] = {}
@@ -129,7 +129,7 @@ def speed(references: int = 12) -> None:
     start(task, ours)
 
 
-def start(task: Task, ours: Found) -> None:
+def start(task: InversionTask, ours: SearchResult) -> None:
     """What the inverter's z gives: our search from the z of another image instead."""
     encoder = task.encoder("layered")
 

@@ -22,7 +22,7 @@ from ganaudit import images
 from ganaudit.encoders.files import find_inverter, open_inverter
 from ganaudit.encoders.networks import Encoder
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
-from ganaudit.inversion.inverters import Task
+from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
@@ -32,9 +32,9 @@ from ganaudit.studies.inversion.searching import WEIGHTED_STARTS
 from ganaudit.studies.inversion.verdicts import (
     MADE,
     NOT_MADE,
-    Case,
+    ClassInPhoto,
+    ControlCase,
     Rules,
-    Seen,
     class_verdict,
     confusion,
     contrast_of,
@@ -77,11 +77,11 @@ def holding(village: SpriteVillage, number: int, seed: int, count: int = PHOTOS)
 
 def back(
     generator: SpriteVillage, encoder: Encoder, scenes: Scenes, number: int, weighted: bool = False
-) -> tuple[list[Seen], list[Seen]]:
+) -> tuple[list[ClassInPhoto], list[ClassInPhoto]]:
     """The class in each photo, as it comes back from the generator; and from the first start alone."""
     shape = read_shape(generator)
     targets = OBJECTIVE.targets(scenes.images, scenes.labels == number if weighted else None)
-    task = Task(
+    task = InversionTask(
         generator,
         shape,
         choose_layers(shape),
@@ -90,7 +90,7 @@ def back(
         OBJECTIVE,
         SEARCH,
         encoders={"encoder": encoder},
-        wide=WEIGHTED_STARTS if weighted else 0,
+        further_starts=WEIGHTED_STARTS if weighted else 0,
     )
     made = inverter("encoder+latent")(task)
     both = []
@@ -115,13 +115,13 @@ def encoder_of(village: SpriteVillage) -> Encoder:
     return open_inverter(path, digest).encoder
 
 
-def cases_of(scenes: Scenes, found: list[Seen] | None, number: int) -> list[Case]:
+def cases_of(scenes: Scenes, found: list[ClassInPhoto] | None, number: int) -> list[ControlCase]:
     """What a control compares: area, contrast, and recall where the scenes were searched for."""
     cases = []
     for place, image in enumerate(scenes.images):
         mask = (scenes.labels[place] == number).numpy()
         recall = found[place].recall if found else 0.0
-        cases.append(Case(int(mask.sum()), contrast_of(image.permute(1, 2, 0).double().numpy(), mask), recall))
+        cases.append(ControlCase(int(mask.sum()), contrast_of(image.permute(1, 2, 0).double().numpy(), mask), recall))
     return cases
 
 
@@ -136,25 +136,25 @@ def sprites(replicates: int = 9) -> None:
     for replicate in range(replicates):
         for place, sprite in enumerate(SPRITES):
             number, step = 1 + NAMES.index(sprite.parts[0].name), 1000 * replicate + 10 * place
-            held, own = holding(whole, number, PHOTO_SEED + step), holding(whole, number, OWN_SEED + step, CONTROL)
+            with_part, own = holding(whole, number, PHOTO_SEED + step), holding(whole, number, OWN_SEED + step, CONTROL)
             real = present(whole, number, PHOTO_SEED + step + 1)
             siblings = cases_of(own, back(whole, encoder, own, number)[0], number)
-            typical = cases_of(held, None, number)
-            pixels, contrast = (float(np.median([getattr(one, name) for one in typical])) for name in ("pixels", "contrast"))
+            typical = cases_of(with_part, None, number)
+            pixels, contrast = (float(np.median([getattr(area, name) for area in typical])) for name in ("pixels", "contrast"))
             passes = control([], siblings, pixels, contrast).passes()
             for condition, generator in (
                 ("off", SpriteVillage([sprite.name])), ("on", whole), ("rare", SpriteVillage(prevalence={sprite.name: RARE})),
             ):  # fmt: skip
-                plain, _ = back(generator, encoder, held, number)
-                first = [one.recall for one in plain]
+                plain, _ = back(generator, encoder, with_part, number)
+                first = [inverted.recall for inverted in plain]
                 made = class_verdict(first, False, [], True, passes) == MADE
-                weighted = ([], []) if made else back(generator, encoder, held, number, weighted=True)
-                last, one_start = ([one.recall for one in found] for found in weighted)
+                weighted = ([], []) if made else back(generator, encoder, with_part, number, weighted=True)
+                last, one_start = ([area.recall for area in found] for found in weighted)
                 drawn = present(generator, number, OWN_SEED + step + 1)
                 dropped = bool(p_below(real, SAMPLES, drawn, SAMPLES, 0.1) < 0.05)
                 verdicts[condition][class_verdict(first, dropped, last, True, passes)] += 1
                 single[condition][class_verdict(first, dropped, one_start, True, passes)] += 1
-                photos[condition].update(photo_verdict(one, passes) for one in plain)
+                photos[condition].update(photo_verdict(inverted, passes) for inverted in plain)
                 if condition != "off":
                     gateless[class_verdict(first, True, last, True, passes)] += 1
         print(f"replicate {replicate + 1} of {replicates}: {dict(verdicts)}", flush=True)

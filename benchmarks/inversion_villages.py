@@ -21,17 +21,17 @@ from ganaudit.generators.opening import open_generator
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion import fidelity
-from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.inverters import NEEDS, InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
-from ganaudit.inversion.penalty import calibrate
+from ganaudit.inversion.penalty import choose_penalty
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.search import Search
-from ganaudit.inversion.search_space import floors
+from ganaudit.inversion.search_space import nonnegative_layers
 from ganaudit.named import options_named
 from ganaudit.parsers.segmentation import unet_parser
 from ganaudit.statistics.resampling import means
-from ganaudit.studies.inversion.verdicts import Rules, Share, proportion
+from ganaudit.studies.inversion.verdicts import Estimate, Rules, proportion
 from ganaudit.training.inverters import InverterRecipe
 from ganaudit.training.making import MINUTES, make_inverter
 from ganaudit.village.classes import IDS
@@ -50,24 +50,24 @@ Values = NDArray[np.float64]
 
 def village_task(
     name: str, target: Tensor, objective: Objective, search: Search, kinds: tuple[str, ...] = ("layered",)
-) -> Task:
+) -> InversionTask:
     """Photos to be inverted in a shipped generator, with the inverters that ship for it, or are trained for it now."""
     generator = open_generator(options_named("generators", name), Context()).generator
     shape, digest = read_shape(generator), generator_digest(generator)
     encoders = {kind: open_inverter(_inverter(generator, name, kind), digest).encoder for kind in kinds}
-    return Task(
+    return InversionTask(
         generator, shape, choose_layers(shape), objective.targets(target), range(len(target)), objective, search,
-        encoders=encoders, floors=floors(generator),
+        encoders=encoders, nonnegative_layers=nonnegative_layers(generator),
     )  # fmt: skip
 
 
 def _inverter(generator: Generator, name: str, kind: str) -> Path:
-    found = find_inverter(generator_digest(generator), kind, [TRAINED])
-    if found is None:
+    path = find_inverter(generator_digest(generator), kind, [TRAINED])
+    if path is None:
         print(f"no inverter of kind {kind} ships for {name}: one is trained, {MINUTES[kind]:g} minutes, kept in {TRAINED}")
         made = make_inverter(generator, name, InverterRecipe(kind, "auto"), TRAINED / f"{name}-{kind}", lambda *_: None)
-        found = made.replace(TRAINED / made.name)
-    return found
+        path = made.replace(TRAINED / made.name)
+    return path
 
 
 def heldout(count: int, holding: str | None = None, seed: int = HELDOUT_SEED) -> tuple[Tensor, NDArray[np.int64]]:
@@ -79,25 +79,25 @@ def heldout(count: int, holding: str | None = None, seed: int = HELDOUT_SEED) ->
     return images.to_unit(pixels), labels.astype(np.int64)
 
 
-def own_samples(task: Task, count: int) -> Tensor:
+def own_samples(task: InversionTask, count: int) -> Tensor:
     with torch.no_grad():
         state = task.generator.latents(OWN_SEED, torch.arange(count))
         return images.to_unit(images.to_bytes(task.generator.run(state)["image"]))
 
 
-def priced(task: Task, count: int = 32) -> Task:
+def priced(task: InversionTask, count: int = 32) -> InversionTask:
     """The task with the residuals' penalty that own samples say."""
-    penalty = calibrate(replace(task, targets=task.objective.targets(own_samples(task, count)), indices=range(count)))
+    penalty = choose_penalty(replace(task, targets=task.objective.targets(own_samples(task, count)), indices=range(count)))
     return replace(task, objective=replace(task.objective, penalty=penalty.weight))
 
 
-def mean(values: Values) -> Share:
-    found, low, high = means(values[:, None], np.ones(len(values)))[0]
-    value, below, above = (math.nan if end is None else end for end in (found, low, high))
-    return Share(value, below, above, len(values))
+def mean(values: Values) -> Estimate:
+    average, low, high = means(values[:, None], np.ones(len(values)))[0]
+    value, below, above = (math.nan if end is None else end for end in (average, low, high))
+    return Estimate(value, below, above, len(values))
 
 
-def written(share: Share, digits: int = 2) -> str:
+def written(share: Estimate, digits: int = 2) -> str:
     return f"{share.value:.{digits}f} [{share.low:.{digits}f}, {share.high:.{digits}f}]"
 
 
@@ -116,21 +116,21 @@ def recalls(name: str, known: str, count: int, method: str) -> Recalls:
     task = village_task(name, target, OBJECTIVE, SEARCH)
     task = priced(task) if method == "layerwise" else task
     parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
-    found = []
+    shares = []
     for mask in (None, inside):
         made = inverter(method)(replace(task, targets=OBJECTIVE.targets(target, mask)))
         again = parser.parse(made.found.image).maps == IDS[known]
-        found.append(((again & inside).flatten(1).sum(dim=1) / inside.flatten(1).sum(dim=1)).double().numpy())
-    return Recalls(*found)
+        shares.append(((again & inside).flatten(1).sum(dim=1) / inside.flatten(1).sum(dim=1)).double().numpy())
+    return Recalls(*shares)
 
 
 def people(count: int = 128) -> None:
     """How often the people of photos come back from village-many-people, and from village-progan."""
     for method in ("layerwise", "layered+latent"):
-        found = {name: recalls(name, "person", count, method) for name in ("village-many-people", "village-progan")}
+        recalls_of = {name: recalls(name, "person", count, method) for name in ("village-many-people", "village-progan")}
         for search in ("plain", "weighted"):
-            many, usual = (getattr(one, search) for one in found.values())
-            shares = [proportion(int((one >= Rules().recovered).sum()), count) for one in (many, usual)]
+            many, usual = (getattr(recall, search) for recall in recalls_of.values())
+            shares = [proportion(int((recall >= Rules().recovered).sum()), count) for recall in (many, usual)]
             print(
                 f"{method}, {search} search, {count} photos with people: recall {written(mean(many))} in village-many-people, "
                 f"{written(mean(usual))} in village-progan, difference {written(mean(many - usual))}; "
@@ -149,7 +149,7 @@ def trees(count: int = 96) -> None:
     for method in ("layerwise", "layered+latent"):
         without, usual = (recalls(name, "tree", count, method) for name in ("village-no-trees", "village-progan"))
         for search in ("plain", "weighted"):
-            scores = [1.0 - getattr(one, search) for one in (without, usual)]
+            scores = [1.0 - getattr(share, search) for share in (without, usual)]
             draws = np.random.default_rng(0).integers(0, count, (2000, count))
             area = [area_under_curve(scores[0][rows], scores[1][rows]) for rows in draws]
             low, high = np.quantile(area, [0.025, 0.975])
@@ -182,25 +182,28 @@ def order(count: int = 32, name: str = "village-progan") -> None:
     print(f"{name}: {count} photos and {count} own samples, at most {SEARCH.steps} steps, penalty {penalty:.3g}", flush=True)
     parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
     targets = {"photos": task.targets, "own samples": OBJECTIVE.targets(own_samples(task, count))}
-    found: dict[str, dict[str, Values]] = {}
+    psnr_of: dict[str, dict[str, Values]] = {}
     for method, kind in NEEDS.items():
         if kind is not None and kind not in (task.encoders or {}):
             print(f"{method:16} no inverter of kind {kind} ships")
             continue
         objective = replace(OBJECTIVE, penalty=penalty if method == "layerwise" else 0.0)
         made = {
-            which: inverter(method)(replace(task, targets=one, objective=objective)).found for which, one in targets.items()
+            which: inverter(method)(replace(task, targets=target, objective=objective)).found
+            for which, target in targets.items()
         }
-        found[method] = {which: fidelity.psnr(one.image, targets[which].images).double().numpy() for which, one in made.items()}
+        psnr_of[method] = {
+            which: fidelity.psnr(images.image, targets[which].images).double().numpy() for which, images in made.items()
+        }
         maps = parser.parse(made["photos"].image).maps.numpy()
-        said = [f"{which} {written(mean(psnr))} dB" for which, psnr in found[method].items()]
+        said = [f"{which} {written(mean(psnr))} dB" for which, psnr in psnr_of[method].items()]
         for known in ("sky", "tree", "person"):
             inside = labels == IDS[known]
-            held = np.flatnonzero(inside.sum(axis=(1, 2)) >= Rules().least_pixels)
-            share = np.array([(maps[row][inside[row]] == IDS[known]).mean() for row in held])
-            said.append(f"{known} {written(mean(share))} of {len(held)}")
+            holding_rows = np.flatnonzero(inside.sum(axis=(1, 2)) >= Rules().least_pixels)
+            share = np.array([(maps[row][inside[row]] == IDS[known]).mean() for row in holding_rows])
+            said.append(f"{known} {written(mean(share))} of {len(holding_rows)}")
         print(f"{method:16} {', '.join(said)}", flush=True)
-    for method in found:
+    for method in psnr_of:
         if method != "layerwise":
-            gaps = [f"{which} {written(mean(found[method][which] - found['layerwise'][which]))} dB" for which in targets]
+            gaps = [f"{which} {written(mean(psnr_of[method][which] - psnr_of['layerwise'][which]))} dB" for which in targets]
             print(f"{method:16} less layerwise: {', '.join(gaps)}")

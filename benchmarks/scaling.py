@@ -49,7 +49,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Bookkeeping:
     """What one block leaves in Prefect's database, and how long the flow sees to it (on threads)."""
 
     rows: Mapping[str, float]
@@ -88,7 +88,7 @@ def _trivial(folder: Path, name: str, blocks: int) -> AuditSpec:
     })  # fmt: skip
 
 
-def bookkeeping(folder: Path) -> Kept:
+def bookkeeping(folder: Path) -> Bookkeeping:
     """Two runs of trivial blocks through a temporary server whose database is looked at before, between and after."""
     os.environ |= {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_LOGGING_TO_API_ENABLED": "true"}
     os.environ |= {"PREFECT_LOGGING_LEVEL": "INFO"}  # what a worker's run logs is kept too
@@ -116,7 +116,7 @@ def bookkeeping(folder: Path) -> Kept:
     rows = {table: (many[0][table] - few[0][table]) / more for table in many[0]}
     size = (many[1] - few[1]) / more
     spent = (times["flow", MANY] - times["flow", FEW] - (times["plain", MANY] - times["plain", FEW])) / more
-    return Kept(
+    return Bookkeeping(
         {table: value for table, value in rows.items() if round(value, 1)}, size, 1000 * spent,
         round(sum(few[0].values()) - FEW * sum(rows.values())), round(few[1] - FEW * size),
     )  # fmt: skip
@@ -133,13 +133,13 @@ def _flow(folder: Path, name: str, blocks: int) -> float:
     from flows.audit import run
 
     marks: list[float] = []
-    run(_file(folder, _trivial(folder, name, blocks)), None, lambda *told: marks.append(time.perf_counter()))
+    run(_file(folder, _trivial(folder, name, blocks)), None, lambda *event: marks.append(time.perf_counter()))
     return marks[-1] - marks[0]
 
 
 def _without_prefect(folder: Path, name: str, blocks: int) -> float:
     marks = [time.perf_counter()]
-    audit(_trivial(folder, name, blocks), lambda *told: marks.append(time.perf_counter()))
+    audit(_trivial(folder, name, blocks), lambda *event: marks.append(time.perf_counter()))
     return marks[-1] - marks[0]
 
 
@@ -181,14 +181,14 @@ def blocks_of(images: int, sources: int) -> int:
     return sources * math.ceil(math.ceil(images / sources) / BLOCK)
 
 
-def cost(asked: argparse.Namespace, kinds: list[Written], kept: Kept) -> list[tuple[str, str, str]]:
+def cost(asked: argparse.Namespace, kinds: list[Written], kept: Bookkeeping) -> list[tuple[str, str, str]]:
     """(what, how much, how it is reckoned) of one run."""
     blocks = blocks_of(asked.images, asked.sources)
     rounds = math.ceil(blocks / asked.gpus)
     seconds = BLOCK / asked.rate
     rows = sum(kept.rows.values())
     spent = kept.milliseconds if asked.bookkeeping_ms is None else asked.bookkeeping_ms
-    found = [
+    lines = [
         ("blocks = Prefect tasks", f"{blocks:,}",
          f"{asked.sources} sources × ⌈{math.ceil(asked.images / asked.sources):,} ÷ {BLOCK:,}⌉"),
         ("a block on a GPU", f"{seconds:,.1f} s", f"{BLOCK:,} images ÷ {asked.rate:g} images/s (`--rate`)"),
@@ -201,13 +201,13 @@ def cost(asked: argparse.Namespace, kinds: list[Written], kept: Kept) -> list[tu
          f"{blocks:,} × {kept.bytes / 1024:,.1f} KiB, and {kept.once_bytes / 1024:,.0f} KiB a run"),
     ]  # fmt: skip
     for kind in kinds:
-        found.append((f"files of records: {kind.name}", f"{blocks * kind.files:,.0f}", f"{blocks:,} × {kind.files:g}"))
-        found.append((f"bytes of records: {kind.name}", f"{blocks * BLOCK * kind.total / MIB:,.0f} MiB",
+        lines.append((f"files of records: {kind.name}", f"{blocks * kind.files:,.0f}", f"{blocks:,} × {kind.files:g}"))
+        lines.append((f"bytes of records: {kind.name}", f"{blocks * BLOCK * kind.total / MIB:,.0f} MiB",
                       f"{blocks * BLOCK:,} images × {kind.total:.0f} B"))  # fmt: skip
-    return found
+    return lines
 
 
-def page(asked: argparse.Namespace, here: str, kinds: list[Written], kept: Kept) -> str:
+def page(asked: argparse.Namespace, here: str, kinds: list[Written], kept: Bookkeeping) -> str:
     """docs/scaling.md."""
     parts = [
         (f"bytes an image, {kind.name}", f"{kind.total:.0f}",
@@ -215,7 +215,7 @@ def page(asked: argparse.Namespace, here: str, kinds: list[Written], kept: Kept)
         for kind in kinds
     ] + [
         ("rows in Prefect's database, a block", f"{sum(kept.rows.values()):.1f}",
-         ", ".join(f"{table} {value:.1f}" for table, value in sorted(kept.rows.items(), key=lambda one: -one[1]))),
+         ", ".join(f"{table} {value:.1f}" for table, value in sorted(kept.rows.items(), key=lambda row: -row[1]))),
         ("bytes in Prefect's database, a block", f"{kept.bytes / 1024:.1f} KiB", "SQLite, with indices and logs"),
         ("bookkeeping, a block", f"{kept.milliseconds:.0f} ms", "threads of the flow's process, one server beside it"),
     ]  # fmt: skip

@@ -25,11 +25,11 @@ EDGE = 0.4
 STEEP = 12.0
 """How fast a sprite appears as its presence latent crosses its threshold."""
 
-Span = tuple[float, float]
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Part:
+class SpritePart:
     """One shape of a sprite, in units of the sprite's size: centre (x, y), half width, half height, its class."""
 
     shape: str
@@ -46,28 +46,43 @@ class Sprite:
 
     name: str
     prevalence: float
-    x: Span
-    y: Span
-    size: Span
-    parts: tuple[Part, ...]
+    x: Range
+    y: Range
+    size: Range
+    parts: tuple[SpritePart, ...]
 
 
 SPRITES = (
-    Sprite("sun", 0.5, (8, 56), (5, 12), (3, 4.5), (Part("ellipse", 0, 0, 1, 1, "sun"),)),
-    Sprite("cloud", 0.6, (8, 56), (8, 18), (6, 9), (Part("ellipse", 0, 0, 1, 0.4, "cloud"),)),
-    Sprite("road", 0.7, (32, 32), (48, 56), (3, 4.5), (Part("box", 0, 0, 20, 1, "road"),)),
+    Sprite("sun", 0.5, (8, 56), (5, 12), (3, 4.5), (SpritePart("ellipse", 0, 0, 1, 1, "sun"),)),
+    Sprite("cloud", 0.6, (8, 56), (8, 18), (6, 9), (SpritePart("ellipse", 0, 0, 1, 0.4, "cloud"),)),
+    Sprite("road", 0.7, (32, 32), (48, 56), (3, 4.5), (SpritePart("box", 0, 0, 20, 1, "road"),)),
     Sprite(
-        "house", 0.9, (14, 50), (29, 33), (8, 11),
-        (Part("box", 0, 0, 1, 0.7, "building"), Part("triangle", 0, -1.1, 1.15, 0.45, "roof")),
+        "house",
+        0.9,
+        (14, 50),
+        (29, 33),
+        (8, 11),
+        (SpritePart("box", 0, 0, 1, 0.7, "building"), SpritePart("triangle", 0, -1.1, 1.15, 0.45, "roof")),
     ),
-    Sprite("tree", 0.7, (6, 58), (28, 36), (7, 10), (Part("triangle", 0, 0, 0.6, 1, "tree"),)),
-    Sprite("fence", 0.4, (14, 50), (43, 46), (8, 11), (Part("box", 0, 0, 1, 0.2, "fence"),)),
-    Sprite("car", 0.4, (8, 56), (50, 57), (5, 6.5), (Part("box", 0, 0, 1, 0.35, "car"), Part("box", 0, -0.5, 0.5, 0.3, "car"))),
+    Sprite("tree", 0.7, (6, 58), (28, 36), (7, 10), (SpritePart("triangle", 0, 0, 0.6, 1, "tree"),)),
+    Sprite("fence", 0.4, (14, 50), (43, 46), (8, 11), (SpritePart("box", 0, 0, 1, 0.2, "fence"),)),
     Sprite(
-        "person", 0.4, (6, 58), (44, 55), (5, 7),
-        (Part("box", 0, 0.25, 0.3, 0.75, "person"), Part("ellipse", 0, -0.75, 0.25, 0.25, "person")),
+        "car",
+        0.4,
+        (8, 56),
+        (50, 57),
+        (5, 6.5),
+        (SpritePart("box", 0, 0, 1, 0.35, "car"), SpritePart("box", 0, -0.5, 0.5, 0.3, "car")),
     ),
-)  # fmt: skip
+    Sprite(
+        "person",
+        0.4,
+        (6, 58),
+        (44, 55),
+        (5, 7),
+        (SpritePart("box", 0, 0.25, 0.3, 0.75, "person"), SpritePart("ellipse", 0, -0.75, 0.25, 0.25, "person")),
+    ),
+)
 """Back to front."""
 
 COLOURS: dict[str, tuple[float, float, float]] = {
@@ -152,7 +167,7 @@ class SpriteVillage(nn.Module):
         down, across = axis.view(1, 1, SIDE, 1), axis.view(1, 1, 1, SIDE)
         of_sprite = values[:, 2:].reshape(-1, len(SPRITES), len(PARAMETERS))
         places = torch.tensor([number for number, _ in self.parts], device=scene.device)
-        presence, x, y, size, light = (one[:, :, None, None] for one in of_sprite[:, places].unbind(2))
+        presence, x, y, size, light = (part_of[:, :, None, None] for part_of in of_sprite[:, places].unbind(2))
         cover = []
         for number, (sprite, part) in enumerate(self.parts):
             own = slice(number, number + 1)

@@ -24,7 +24,7 @@ from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 IMAGES_IN_ALL = 1_000_000
 BLOCK = 1024
 CLASSES = 150
-HELD = 11
+CLASSES_AN_IMAGE = 11
 """Classes in an image: what a parser of scenes finds (shared by 150 with frequencies that fall like 1/rank)."""
 PRESENCE = "SELECT source, class, presence FROM class_presence('bench', 0.1)"
 QUERIES = {
@@ -63,10 +63,12 @@ def million(place: Path, images: int) -> None:
     print("answers are the same:", answers(store) == before)
     for deep in (False, True):
         started = time.perf_counter()
-        found = verify(store, deep)
+        checked = verify(store, deep)
         seconds = time.perf_counter() - started
-        wrong = [one for one in found.problems if not one.path.startswith("findings/")]  # the run was never rolled up
-        print(f"verify{' --deep' if deep else ''}: {seconds:.1f} s, {found.files} files, problems: {wrong}")
+        wrong = [
+            problem for problem in checked.problems if not problem.path.startswith("findings/")
+        ]  # the run was never rolled up
+        print(f"verify{' --deep' if deep else ''}: {seconds:.1f} s, {checked.files} files, problems: {wrong}")
 
 
 def fill(store: Store, images: int) -> None:
@@ -74,7 +76,7 @@ def fill(store: Store, images: int) -> None:
     draw = np.random.default_rng(1)
     frequency = 1 / np.arange(1, CLASSES + 1)
     frequency /= frequency.sum()
-    names = [{"class_id": one, "name": f"class {one}", "head": "object"} for one in range(CLASSES + 1)]
+    names = [{"class_id": class_id, "name": f"class {class_id}", "head": "object"} for class_id in range(CLASSES + 1)]
     store.write_classes("p0", names)
     sources = [("real", "photos", "ka"), ("generated", "gan", "kb")]
     used = [
@@ -96,16 +98,29 @@ def block(draw: np.random.Generator, key: str, first: int, frequency: np.ndarray
     index = np.arange(first, first + BLOCK)
     digests = [draw.bytes(12).hex() for _ in range(BLOCK)]
     nothing = pa.nulls(BLOCK, pa.string())
-    images = pa.table({
-        "key": [key] * BLOCK, "image": index, "name": [f"{one}.png" for one in index], "digest": digests, "cluster": nothing,
-        "label": nothing, "pixels": np.full(BLOCK, 65536), "confidence": draw.random(BLOCK, np.float32),
-        "status": ["ok"] * BLOCK, "error": nothing,
-    })  # fmt: skip
+    images = pa.table(
+        {
+            "key": [key] * BLOCK,
+            "image": index,
+            "name": [f"{index_of}.png" for index_of in index],
+            "digest": digests,
+            "cluster": nothing,
+            "label": nothing,
+            "pixels": np.full(BLOCK, 65536),
+            "confidence": draw.random(BLOCK, np.float32),
+            "status": ["ok"] * BLOCK,
+            "error": nothing,
+        }
+    )
     seen = np.unique(
-        np.stack([np.repeat(index, HELD), draw.choice(np.arange(1, CLASSES + 1), BLOCK * HELD, p=frequency)], axis=1), axis=0
+        np.stack(
+            [np.repeat(index, CLASSES_AN_IMAGE), draw.choice(np.arange(1, CLASSES + 1), BLOCK * CLASSES_AN_IMAGE, p=frequency)],
+            axis=1,
+        ),
+        axis=0,
     )
     rows = len(seen)
-    pixels = draw.integers(1, 65536 // HELD, rows)
+    pixels = draw.integers(1, 65536 // CLASSES_AN_IMAGE, rows)
     low, high = draw.integers(0, 128, rows), draw.integers(128, 256, rows)
     classes = pa.table({
         "key": [key] * rows, "image": seen[:, 0], "class_id": seen[:, 1], "pixels": pixels,
@@ -127,7 +142,7 @@ def measure(store: Store, what: str) -> None:
 
 
 def answers(store: Store) -> list[list[dict[str, Any]]]:
-    return [sorted(catalog.query(store, one).to_pylist(), key=json.dumps) for one in QUERIES.values()]
+    return [sorted(catalog.query(store, query).to_pylist(), key=json.dumps) for query in QUERIES.values()]
 
 
 def best(work: Callable[[], object], rounds: int = 5) -> str:

@@ -8,16 +8,16 @@ from ganaudit.auditing.run import Audit
 from ganaudit.studies.protocol import sections
 
 
-def publish(found: Audit) -> None:
+def publish(audit: Audit) -> None:
     """The findings of a run as a table, and a link to its report."""
-    create_table_artifact(key="findings", table=findings_table(found), description=f"Findings of {found.run}")
-    create_link_artifact(key="report", link=found.report.as_uri(), link_text=f"Report of {found.run}")
+    create_table_artifact(key="findings", table=findings_table(audit), description=f"Findings of {audit.run}")
+    create_link_artifact(key="report", link=audit.report.as_uri(), link_text=f"Report of {audit.run}")
 
 
-def findings_table(found: Audit) -> list[dict[str, str]]:
+def findings_table(audit: Audit) -> list[dict[str, str]]:
     """One row a generator, in columns what each study says of it."""
     rows: dict[str, dict[str, str]] = {}
     for section in sections().values():
-        for row in section.table(found.findings):
+        for row in section.table(audit.findings):
             rows.setdefault(row["generator"], {}).update(row)
     return list(rows.values())

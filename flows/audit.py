@@ -61,14 +61,14 @@ def _run(spec: AuditSpec) -> Audit:
         with tasks_on(planned):
             worked = drive(planned, store, on_tasks, Progress(planned, listeners=[so_far.hear]))
         so_far.publishes()
-        found = finish(planned, store, worked)
-        publish(found)
-        return found
+        finished = finish(planned, store, worked)
+        publish(finished)
+        return finished
 
 
 def run(path: Path | str, store: Path | str | None = None, watch: Watch | None = None) -> Audit:
     """The flow, with its tasks where the audit file's `run` says. Raises GanauditError."""
-    told = _watch.set(watch)
+    token = _watch.set(watch)
     try:
         return audit(str(Path(path).resolve()), None if store is None else str(Path(store).expanduser().resolve()))
     except httpx.HTTPError as error:
@@ -77,4 +77,4 @@ def run(path: Path | str, store: Path | str | None = None, watch: Watch | None =
             "the finished shards are in the store, and the same command goes on from there"
         ) from error
     finally:
-        _watch.reset(told)
+        _watch.reset(token)

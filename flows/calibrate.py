@@ -56,14 +56,14 @@ def calibrate(
         sources = [source, *variants_of(source, only)]
         for one in sources:
             open_pool(opened, one)
-        blocks = [block for one in sources for block in missing_blocks(opened, one)]
+        blocks = [block for source in sources for block in missing_blocks(opened, source)]
         _all("Rendering scenes", [(pool_block, executor, block, block.label) for block in blocks])
         pool = load(opened.path, source)
         cases = make_cases(opened, source, only)
         every = [[Chunk(opened.path, source, case, key, number) for number in range(chunks(replicates))] for case, key in cases]
-        numbered = [one for of_case in zip(*every, strict=True) for one in of_case]
-        missing = [one for one in numbered if not opened.calibration(one.key, one.number).exists()]
-        _all("Auditing replicates", [(chunk, executor, one, one.label) for one in missing])
+        numbered = [pool_block for of_case in zip(*every, strict=True) for pool_block in of_case]
+        missing = [pool_block for pool_block in numbered if not opened.calibration(pool_block.key, pool_block.number).exists()]
+        _all("Auditing replicates", [(chunk, executor, pool_block, pool_block.label) for pool_block in missing])
     files = [(case, [opened.calibration(key, number) for number in range(chunks(replicates))]) for case, key in cases]
     table = summarise(opened, pool, files)
     if only is None:
@@ -76,7 +76,7 @@ def _all(stage: str, calls: Sequence[tuple[Any, ProcessPoolExecutor, PoolBlock |
     tell = _tell.get()
     if tell is not None:
         tell(stage, 0, len(calls))
-    futures = [task.submit(executor, one, label) for task, executor, one, label in calls]
+    futures = [task.submit(executor, argument, label) for task, executor, argument, label in calls]
     first_error: Exception | None = None
     for done, future in enumerate(as_completed(futures), start=1):
         try:
@@ -98,7 +98,7 @@ def run(
 ) -> Calibrated:
     """The flow on this machine's cores. Raises GanauditError."""
     on_threads = calibrate.with_options(task_runner=threads(_workers() + 1))
-    told = _tell.set(tell)
+    token = _tell.set(tell)
     try:
         return on_threads(str(store), run, replicates, scenes, only)
     except httpx.HTTPError as error:
@@ -107,4 +107,4 @@ def run(
             "the finished replicates are in the store, and the same command goes on from there"
         ) from error
     finally:
-        _tell.reset(told)
+        _tell.reset(token)

@@ -49,8 +49,8 @@ def calibrate(
 
         with _Bars(err) as bars:
             count, scenes = (QUICK_REPLICATES, QUICK_SCENES) if quick else (replicates, None)
-            found = run_flow(place, run, count, scenes if run is None else None, only, bars)
-    rows = found.table.to_pylist()
+            calibrated = run_flow(place, run, count, scenes if run is None else None, only, bars)
+    rows = calibrated.table.to_pylist()
     written = []
     if out is not None:
         from benchmarks.calibration.page import write
@@ -59,11 +59,16 @@ def calibrate(
         options = [f"{name} {shlex.quote(str(value))}" for name, value in said.items() if value is not None]
         command = " ".join(["ganaudit calibrate", *options, *(["--quick"] if quick else []), f"--out {shlex.quote(str(out))}"])
         try:
-            written = write(rows, out, command, run, found.images, found.classes)
+            written = write(rows, out, command, run, calibrated.images, calibrated.classes)
         except OSError as error:
             raise RequestError(f"{error.filename or out} cannot be written: {error.strerror}") from None
     if as_json:
-        answer = {"pool": found.pool, "images": found.images, "files": [str(path) for path in written], "calibration": rows}
+        answer = {
+            "pool": calibrated.pool,
+            "images": calibrated.images,
+            "files": [str(path) for path in written],
+            "calibration": rows,
+        }
         typer.echo(json_text(answer))
         return
     from benchmarks.calibration.page import table_row

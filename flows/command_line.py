@@ -73,8 +73,8 @@ def check(
     spec = load(audit, store)
     _check_runner(spec)
     with err.status("Opening every source and parsing one batch of each …"):
-        found = checked(spec, detect)
-    typer.echo(json_text(found.as_dict()) if as_json else terminal.plan_text(found, _width()))
+        checked_audit = checked(spec, detect)
+    typer.echo(json_text(checked_audit.as_dict()) if as_json else terminal.plan_text(checked_audit, _width()))
 
 
 @app.command()
@@ -168,9 +168,9 @@ def compare(
     from flows.compare_command import compare_runs, compared_text
 
     opened = readable(store)
-    found = compare_runs(opened, runs or [_newest(opened)], baseline, fail_on)
-    typer.echo(json_text(found.as_dict()) if as_json else compared_text(found, _width()))
-    raise typer.Exit(found.exit_code)
+    comparison = compare_runs(opened, runs or [_newest(opened)], baseline, fail_on)
+    typer.echo(json_text(comparison.as_dict()) if as_json else compared_text(comparison, _width()))
+    raise typer.Exit(comparison.exit_code)
 
 
 @app.command()
@@ -196,12 +196,14 @@ def list_kinds(
 
     if room not in kinds.ROOMS:
         raise RequestError(f"there is no list of {room!r}; there are {', '.join(kinds.ROOMS)}")
-    found = kinds.summaries(room)
+    summaries = kinds.summaries(room)
     shipped = named.shipped(room)
     if as_json:
-        typer.echo(json_text({"kinds": found, "weights": shipped}))
+        typer.echo(json_text({"kinds": summaries, "weights": shipped}))
         return
-    typer.echo(terminal.table_text([{"kind": kind, "what it is": what} for kind, what in found.items()], "none yet"), nl=False)
+    typer.echo(
+        terminal.table_text([{"kind": kind, "what it is": what} for kind, what in summaries.items()], "none yet"), nl=False
+    )
     if shipped:
         typer.echo(f"shipped weights: {', '.join(shipped)}")
 
@@ -312,13 +314,13 @@ def invert(
     """Photos beside the nearest thing a generator can make."""
     from flows.invert import invert as inverted
 
-    found = inverted(
+    answer = inverted(
         generator, photos, out, kind=kind, preset=preset, method=method, layer=layer, steps=steps, perceptual=perceptual,
         perceptual_weights=perceptual_weights, penalty=penalty, inverter=inverter, parser=parser, outlined=outlined,
         device=device, console=err,
     )  # fmt: skip
-    typer.echo(json_text(found) if as_json else terminal.inversions_text(found, out, _width()), nl=as_json)
-    raise typer.Exit(3 if any(row["status"] != "ok" for row in found["photos"]) else 0)
+    typer.echo(json_text(answer) if as_json else terminal.inversions_text(answer, out, _width()), nl=as_json)
+    raise typer.Exit(3 if any(row["status"] != "ok" for row in answer["photos"]) else 0)
 
 
 app.command("calibrate")(calibrate_command.calibrate)
@@ -337,17 +339,17 @@ def _run(path: Path, store: Path | None, as_json: bool, ready_to_try: bool = Fal
         from flows.audit import run as run_flow
 
         with terminal.RunProgress(err) as progress:
-            found = run_flow(path, store, progress)
-    typer.echo(json_text(terminal.as_dict(found)) if as_json else terminal.findings_text(found, _width()))
+            audit = run_flow(path, store, progress)
+    typer.echo(json_text(terminal.as_dict(audit)) if as_json else terminal.findings_text(audit, _width()))
     if ready_to_try and not as_json:
-        option = "" if found.store == DEFAULT_STORE.resolve() else f" --store {shlex.quote(str(found.store))}"
+        option = "" if audit.store == DEFAULT_STORE.resolve() else f" --store {shlex.quote(str(audit.store))}"
         typer.echo(
             f"\nTry:  {_program()} sql"
             + ' "SELECT generator, class, measure, verdict, ratio, ratio_low, ratio_high FROM dropped_classes'
             + " WHERE verdict IN ('dropped', 'reduced') ORDER BY ratio LIMIT 8\""
             + option
         )
-    return found.exit_code
+    return audit.exit_code
 
 
 def _check_runner(spec: Any) -> None:

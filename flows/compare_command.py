@@ -9,9 +9,9 @@ from typing import Any
 
 from flows.terminal import table_text
 from ganaudit.comparison.choosing import BEST, against_one, chosen, last_against_best
-from ganaudit.comparison.compared import Compared, Difference, compared
+from ganaudit.comparison.compared import Compared, ComparedDifference, compared
 from ganaudit.comparison.reading import moments_reader
-from ganaudit.comparison.regressions import FARTHER, Change, Verdict, fail_on
+from ganaudit.comparison.regressions import FARTHER, VerdictChange, VerdictRow, fail_on
 from ganaudit.errors import RequestError
 from ganaudit.records import leases
 from ganaudit.records.store import Store
@@ -50,99 +50,103 @@ def _compared(store: Store, runs: Sequence[str], baseline: str | None, words: st
         accepted = chosen(store, baseline)
         if accepted.run.partition(":")[2] and len(accepted.generators) == 1:
             accepted = against_one(accepted, asked)
-    found = compared(asked, accepted, failing, moments_reader(store, asked[0].real.parser_key))
-    return replace(found, notes=(*found.notes, *notes))
+    answer = compared(asked, accepted, failing, moments_reader(store, asked[0].real.parser_key))
+    return replace(answer, notes=(*answer.notes, *notes))
 
 
-def compared_text(found: Compared, width: int = 0) -> str:
+def compared_text(comparison: Compared, width: int = 0) -> str:
     """The comparison for people; notes are wrapped at `width`."""
-    parts = list(_against_baseline(found) if found.baseline else _side_by_side(found))
-    parts += [_wrapped(f"Note: {note}.", width) for note in found.notes]
-    if found.fail_on:
-        parts.append(_result(found))
+    parts = list(_against_baseline(comparison) if comparison.baseline else _side_by_side(comparison))
+    parts += [_wrapped(f"Note: {note}.", width) for note in comparison.notes]
+    if comparison.fail_on:
+        parts.append(_result(comparison))
     return "\n\n".join(part.rstrip("\n") for part in parts)
 
 
-def _side_by_side(found: Compared) -> Iterable[str]:
-    name = _names(found)
+def _side_by_side(comparison: Compared) -> Iterable[str]:
+    name = _names(comparison)
     rows = [
         {
             "generator": name(one.run, one.generator), "images": f"{one.generated_images:,}",
             "corrected FSD": _interval(one.corrected, one.corrected_low, one.corrected_high), "FSD": number(one.fsd),
             "place": _place(one.rank, one.rank_low, one.rank_high),
         }
-        for one in sorted(found.distances, key=lambda one: (one.rank is None, one.rank))
+        for one in sorted(comparison.distances, key=lambda distance: (distance.rank is None, distance.rank))
     ]  # fmt: skip
     yield table_text(rows, "no generator has findings")
-    if found.differences:
-        yield "\n".join(_sentence(one, name) for one in found.differences)
-    yield _verdict_table(found, name)
-    if found.fail_on:
-        yield from _judged(found, "")
+    if comparison.differences:
+        yield "\n".join(_sentence(difference, name) for difference in comparison.differences)
+    yield _verdict_table(comparison, name)
+    if comparison.fail_on:
+        yield from _judged(comparison, "")
 
 
-def _against_baseline(found: Compared) -> Iterable[str]:
-    yield f"Against the baseline {found.baseline}:"
-    yield from _judged(found, " than in the baseline")
+def _against_baseline(comparison: Compared) -> Iterable[str]:
+    yield f"Against the baseline {comparison.baseline}:"
+    yield from _judged(comparison, " than in the baseline")
     rows = [
         {
-            **_run_column(found, one.run_a), "generator": one.generator_a,
-            "corrected FSD": number(_corrected(found, one.run_a, one.generator_a)),
-            "in the baseline": number(_corrected(found, one.run_b, one.generator_b)),
-            "difference": _interval(one.difference, one.low, one.high),
-            "verdict": {A_NEARER: "nearer", B_NEARER: "farther"}.get(one.verdict, one.verdict),
-            "real images": "shared" if one.shared_real else "independent",
+            **_run_column(comparison, difference.run_a), "generator": difference.generator_a,
+            "corrected FSD": number(_corrected(comparison, difference.run_a, difference.generator_a)),
+            "in the baseline": number(_corrected(comparison, difference.run_b, difference.generator_b)),
+            "difference": _interval(difference.difference, difference.low, difference.high),
+            "verdict": {A_NEARER: "nearer", B_NEARER: "farther"}.get(difference.verdict, difference.verdict),
+            "real images": "shared" if difference.shared_real else "independent",
         }
-        for one in found.differences
+        for difference in comparison.differences
     ]  # fmt: skip
     yield table_text(rows, "no generator is in both runs")
 
 
-def _judged(found: Compared, than: str) -> Iterable[str]:
+def _judged(comparison: Compared, than: str) -> Iterable[str]:
     titles = {
-        "worse": f"Worse{than}" if than else f"Found {_list(found.fail_on)}",
+        "worse": f"Worse{than}" if than else f"Found {_list(comparison.fail_on)}",
         "accepted": "The same, but accepted in the audit file",
         "better": f"Better{than}",
         "open": "Omitted in the baseline, now neither shown nor excluded",
     }
     for part, title in titles.items():
-        changes = [(run, change, judged) for run, judged in found.judged for change in getattr(judged, part)]
-        rows = [_change(found, run, one) for run, one, _ in changes]
+        changes = [(run, change, judged) for run, judged in comparison.judged for change in getattr(judged, part)]
+        rows = [_change(comparison, run, change) for run, change, _ in changes]
         if part == "worse" and than:
-            rows += [_farther(found, one) for one in found.farther]
-            if found.fail_on:
+            rows += [_farther(comparison, change) for change in comparison.farther]
+            if comparison.fail_on:
                 gates = [change in judged.regressed for _, change, judged in changes]
-                gates += [FARTHER in found.fail_on] * len(found.farther)
+                gates += [FARTHER in comparison.fail_on] * len(comparison.farther)
                 rows = [{**row, "gates": "yes" if met else "no"} for row, met in zip(rows, gates, strict=True)]
         if rows:
             yield f"{title}:\n" + table_text(rows, "")
         elif part == "worse":
-            yield f"Nothing is worse{than}." if than else f"Nothing is {_list(found.fail_on)}."
+            yield f"Nothing is worse{than}." if than else f"Nothing is {_list(comparison.fail_on)}."
 
 
-def _change(found: Compared, run: str, change: Change) -> dict[str, Any]:
-    was = {} if found.baseline is None else {"was": "not there" if change.before is None else change.before.verdict}
+def _change(comparison: Compared, run: str, change: VerdictChange) -> dict[str, Any]:
+    was = {} if comparison.baseline is None else {"was": "not there" if change.before is None else change.before.verdict}
     return {
-        **_run_column(found, run), "generator": change.now.generator, "class": change.now.what,
+        **_run_column(comparison, run), "generator": change.now.generator, "class": change.now.what,
         "measure": change.now.measure, **was, "is": change.now.verdict, "of the real images'": _ratio(change.now),
     }  # fmt: skip
 
 
-def _farther(found: Compared, one: Difference) -> dict[str, Any]:
+def _farther(comparison: Compared, difference: ComparedDifference) -> dict[str, Any]:
     """A generator that is farther than in the baseline, in the columns of a change."""
     return {
-        **_run_column(found, one.run_a), "generator": one.generator_a, "class": "all", "measure": "corrected FSD",
-        "was": number(_corrected(found, one.run_b, one.generator_b)), "is": FARTHER,
-        "of the real images'": f"+{_interval(one.difference, one.low, one.high)}",
-    }  # fmt: skip
+        **_run_column(comparison, difference.run_a),
+        "generator": difference.generator_a,
+        "class": "all",
+        "measure": "corrected FSD",
+        "was": number(_corrected(comparison, difference.run_b, difference.generator_b)),
+        "is": FARTHER,
+        "of the real images'": f"+{_interval(difference.difference, difference.low, difference.high)}",
+    }
 
 
-def _verdict_table(found: Compared, name: Namer) -> str:
+def _verdict_table(comparison: Compared, name: Namer) -> str:
     """Classes in rows, generators in columns: the presence ratio and its verdict, where any says something."""
-    columns = [name(one.run, one.generator) for one in found.distances]
+    columns = [name(distance.run, distance.generator) for distance in comparison.distances]
     cells: dict[tuple[str, str], dict[str, str]] = {}
-    for run, row in found.verdicts:
-        if any(r.verdict not in PLAIN for _, r in found.verdicts if (r.what, r.measure) == (row.what, row.measure)):
+    for run, row in comparison.verdicts:
+        if any(r.verdict not in PLAIN for _, r in comparison.verdicts if (r.what, r.measure) == (row.what, row.measure)):
             cells.setdefault((row.what, row.measure), {})[name(run, row.generator)] = f"{_ratio(row)} {row.verdict}"
     rows = [
         {"class": what, "measure": measure, **{column: row.get(column, NOTHING) for column in columns}}
@@ -151,32 +155,34 @@ def _verdict_table(found: Compared, name: Namer) -> str:
     return table_text(rows, "No class is dropped, reduced, increased or invented by any of them, beyond doubt.")
 
 
-def _sentence(one: Difference, name: Namer) -> str:
-    a, b = name(one.run_a, one.generator_a), name(one.run_b, one.generator_b)
-    if one.difference is None or one.low is None or one.high is None:
+def _sentence(gap: ComparedDifference, name: Namer) -> str:
+    a, b = name(gap.run_a, gap.generator_a), name(gap.run_b, gap.generator_b)
+    if gap.difference is None or gap.low is None or gap.high is None:
         return f"{a} and {b} cannot be told apart: there are too few images."
-    p = f"p {number(one.p_value)} (Holm), {'the same' if one.shared_real else 'independent'} real images"
-    if one.verdict == A_NEARER:
-        return f"{a} is nearer to the real images than {b}, by {_interval(-one.difference, -one.high, -one.low)}, {p}."
-    if one.verdict == B_NEARER:
-        return f"{b} is nearer to the real images than {a}, by {_interval(one.difference, one.low, one.high)}, {p}."
-    return f"{a} and {b} cannot be told apart at these numbers of images: {_interval(one.difference, one.low, one.high)}, {p}."
+    p = f"p {number(gap.p_value)} (Holm), {'the same' if gap.shared_real else 'independent'} real images"
+    if gap.verdict == A_NEARER:
+        return f"{a} is nearer to the real images than {b}, by {_interval(-gap.difference, -gap.high, -gap.low)}, {p}."
+    if gap.verdict == B_NEARER:
+        return f"{b} is nearer to the real images than {a}, by {_interval(gap.difference, gap.low, gap.high)}, {p}."
+    return f"{a} and {b} cannot be told apart at these numbers of images: {_interval(gap.difference, gap.low, gap.high)}, {p}."
 
 
-def _result(found: Compared) -> str:
-    failed = sum(len(judged.regressed) for _, judged in found.judged)
-    failed += len(found.farther) if FARTHER in found.fail_on else 0
-    words = f"--fail-on {','.join(found.fail_on)}"
-    return f"{words} is met: {failed} finding{'s' if failed > 1 else ''}." if found.regressed else f"{words} is not met."
+def _result(comparison: Compared) -> str:
+    failed = sum(len(judged.regressed) for _, judged in comparison.judged)
+    failed += len(comparison.farther) if FARTHER in comparison.fail_on else 0
+    words = f"--fail-on {','.join(comparison.fail_on)}"
+    return f"{words} is met: {failed} finding{'s' if failed > 1 else ''}." if comparison.regressed else f"{words} is not met."
 
 
-def _corrected(found: Compared, run: str, generator: str) -> float | None:
-    return next(one.corrected for one in found.distances if (one.run, one.generator) == (run, generator))
+def _corrected(comparison: Compared, run: str, generator: str) -> float | None:
+    return next(
+        distance.corrected for distance in comparison.distances if (distance.run, distance.generator) == (run, generator)
+    )
 
 
-def _names(found: Compared) -> Namer:
+def _names(comparison: Compared) -> Namer:
     """How a generator is called: by its name, and by its run where several runs are compared."""
-    if len({_base(run) for run in found.runs}) == 1:
+    if len({_base(run) for run in comparison.runs}) == 1:
         return lambda run, generator: generator
     return lambda run, generator: f"{generator} ({_base(run)})"
 
@@ -186,8 +192,8 @@ def _base(run: str) -> str:
     return run.partition(":")[0]
 
 
-def _run_column(found: Compared, run: str) -> dict[str, str]:
-    return {} if len(found.runs) == 1 else {"run": _base(run)}
+def _run_column(comparison: Compared, run: str) -> dict[str, str]:
+    return {} if len(comparison.runs) == 1 else {"run": _base(run)}
 
 
 def _place(rank: int | None, low: int | None, high: int | None) -> str:
@@ -200,7 +206,7 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
     return NOTHING if value is None else f"{number(value)} [{number(low)}, {number(high)}]"
 
 
-def _ratio(row: Verdict) -> str:
+def _ratio(row: VerdictRow) -> str:
     """A ratio as percent: 37 % [31, 44]."""
     if row.ratio is None:
         return NOTHING

@@ -69,26 +69,26 @@ def check_workers(client: Client, run: Run, server: str | None) -> None:
     with _listening(server) as place:
         here = _probe()(place) | {"reach": "yes"}
         there = client.run(_probe(), place, on_error="return")
-    for address, found in there.items():
-        complain(address, found, here, server)
+    for address, versions in there.items():
+        complain(address, versions, here, server)
 
 
-def complain(address: str, found: Any, here: dict[str, str | None], server: str | None) -> None:
+def complain(address: str, there: Any, here: dict[str, str | None], server: str | None) -> None:
     """Raises RequestError where what a worker answered is not what this process answers."""
-    if not isinstance(found, dict):
-        raise RequestError(f"the Dask worker {address} cannot be asked what it has ({type(found).__name__}: {found})")
+    if not isinstance(there, dict):
+        raise RequestError(f"the Dask worker {address} cannot be asked what it has ({type(there).__name__}: {there})")
     for name, version in here.items():
-        if found[name] == version:
+        if there[name] == version:
             continue
         if name == "reach":
             raise RequestError(_out_of_reach(address, server))
-        if found[name] is None:
+        if there[name] is None:
             raise RequestError(
                 f"the Dask worker {address} has no {name}; install there what is here: pip install "
                 f"'ganaudit[dask]=={here['ganaudit']}' in the environment of the workers"
             )
         raise RequestError(
-            f"the Dask worker {address} has {name} {found[name]} and this command {version}; the same records need the same "
+            f"the Dask worker {address} has {name} {there[name]} and this command {version}; the same records need the same "
             "versions on every worker"
         )
 
@@ -154,29 +154,29 @@ def _probe() -> Callable[[tuple[str, int]], dict[str, str | None]]:
         import socket
         import sys
 
-        found: dict[str, str | None] = {"python": "{}.{}".format(*sys.version_info[:2])}
+        versions: dict[str, str | None] = {"python": "{}.{}".format(*sys.version_info[:2])}
         try:
-            found["ganaudit"] = importlib.import_module("ganaudit.version").__version__
-            found["records of version"] = str(importlib.import_module("ganaudit.records.schema").SCHEMA_VERSION)
+            versions["ganaudit"] = importlib.import_module("ganaudit.version").__version__
+            versions["records of version"] = str(importlib.import_module("ganaudit.records.schema").SCHEMA_VERSION)
             code = hashlib.sha256()
             for package in ("ganaudit", "tasks"):
                 spec = importlib.util.find_spec(package)
                 folder = pathlib.Path(spec.submodule_search_locations[0])  # type: ignore[union-attr, index]
                 for path in sorted(folder.rglob("*.py")):
                     code.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-            found["code of ganaudit"] = code.hexdigest()[:12]
+            versions["code of ganaudit"] = code.hexdigest()[:12]
         except (ImportError, AttributeError):
-            found |= {"ganaudit": None, "records of version": None, "code of ganaudit": None}
+            versions |= {"ganaudit": None, "records of version": None, "code of ganaudit": None}
         for name in ("torch", "prefect", "prefect-dask"):
             try:
-                found[name] = importlib.metadata.version(name)
+                versions[name] = importlib.metadata.version(name)
             except importlib.metadata.PackageNotFoundError:
-                found[name] = None
+                versions[name] = None
         try:
             socket.create_connection(place, timeout=10).close()
-            found["reach"] = "yes"
+            versions["reach"] = "yes"
         except OSError:
-            found["reach"] = None
-        return found
+            versions["reach"] = None
+        return versions
 
     return probe

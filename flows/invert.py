@@ -69,10 +69,10 @@ def invert(
             opened, read, method, settings.objective, settings.search, layer, penalty, encoders, settings.restarts
         )
     room.write_pictures(outcome, read, folder, reader, outlined)
-    found = {
+    answer = {
         "generator": generator, "method": method, "objective": outcome.objective.recipe(), "search": settings.search.recipe(),
         "own_samples_psnr": round(outcome.own_psnr, 2), "penalty": asdict(outcome.penalty) if outcome.penalty else None,
         "note": outcome.note, "photos": outcome.rows,
     }  # fmt: skip
-    (folder / "inversions.json").write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    return found
+    (folder / "inversions.json").write_text(json.dumps(answer, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return answer

@@ -68,20 +68,20 @@ def _check(audit: str, store: str | None, baseline: str | None, fail_on: str | N
 def _gate(done: Audit, baseline: str | None, fail_on: str | None) -> Compared | None:
     if baseline is None and fail_on is None:
         return None
-    found = compare_runs(Store(done.store), [done.run], baseline, fail_on)
-    get_run_logger().info(compared_text(found))
-    return found
+    compared = compare_runs(Store(done.store), [done.run], baseline, fail_on)
+    get_run_logger().info(compared_text(compared))
+    return compared
 
 
 def _regressions(gate: Compared) -> str:
     """What met `fail_on`: "worse than RUN: progan: fence dropped (presence)"."""
     named = [
-        f"{one.now.generator}: {one.now.what} {one.now.verdict} ({one.now.measure})"
+        f"{change.now.generator}: {change.now.what} {change.now.verdict} ({change.now.measure})"
         for _, judged in gate.judged
-        for one in judged.regressed
+        for change in judged.regressed
     ]
     if FARTHER in gate.fail_on:
-        named += [f"{one.generator_a}: farther from the real images" for one in gate.farther]
+        named += [f"{change.generator_a}: farther from the real images" for change in gate.farther]
     return (f"worse than {gate.baseline}: " if gate.baseline else f"{','.join(gate.fail_on)} is met: ") + ", ".join(named)
 
 

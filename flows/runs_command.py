@@ -43,14 +43,14 @@ def some_runs(store: Store, asked: Filters, now: datetime | None = None) -> list
         "generator": asked.generator, "most": 2**62 if asked.limit is None else asked.limit,
     }  # fmt: skip
     with contextlib.closing(catalog.connect(store)) as connection:
-        found: list[dict[str, Any]] = connection.sql(sql.text("runs_where"), params=values).to_arrow_table().to_pylist()
-        known = connection.table("run_generators").select("audit, generator, training").fetchall() if not found else []
+        rows: list[dict[str, Any]] = connection.sql(sql.text("runs_where"), params=values).to_arrow_table().to_pylist()
+        known = connection.table("run_generators").select("audit, generator, training").fetchall() if not rows else []
     audits = sorted({row[0] for row in known})
     generators = sorted({name for row in known for name in row[1:]})
     for option, value, names in (("audit", asked.audit, audits), ("generator", asked.generator, generators)):
         if known and value is not None and value not in names:
             raise RequestError(f"no run in {store.path} has the {option} {value!r}; there are {_few(names)}")
-    return found
+    return rows
 
 
 def runs_text(rows: list[dict[str, Any]], asked: Filters) -> str:

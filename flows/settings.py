@@ -81,7 +81,9 @@ def _reach_this_machine() -> None:
     """Whatever proxy is set, a server on this machine is reached without it."""
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     hosts = [host.strip() for host in known.split(",") if host.strip()]
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*hosts, *(one for one in LOCAL if one not in hosts)])
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(
+        [*hosts, *(address for address in LOCAL if address not in hosts)]
+    )
 
 
 def home() -> Path:

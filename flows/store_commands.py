@@ -22,17 +22,24 @@ def verify(
     from ganaudit.records.store import Store
 
     with err.status("Looking at every file …"):
-        found = verified(Store(store or DEFAULT_STORE), deep)
+        checked = verified(Store(store or DEFAULT_STORE), deep)
     if as_json:
-        typer.echo(json_text({
-            "sound": found.sound, "files": found.files, "bytes": found.bytes, "problems": [asdict(p) for p in found.problems],
-        }))  # fmt: skip
+        typer.echo(
+            json_text(
+                {
+                    "sound": checked.sound,
+                    "files": checked.files,
+                    "bytes": checked.bytes,
+                    "problems": [asdict(p) for p in checked.problems],
+                }
+            )
+        )
     else:
-        for one in found.problems:
-            typer.echo(f"{one.kind}: {one.path}: {one.sentence}")
-        word = "sound" if found.sound else "not sound"
-        typer.echo(f"{found.files:,} files, {size(found.bytes)}: {word}")
-    raise typer.Exit(0 if found.sound else 3)
+        for problem in checked.problems:
+            typer.echo(f"{problem.kind}: {problem.path}: {problem.sentence}")
+        word = "sound" if checked.sound else "not sound"
+        typer.echo(f"{checked.files:,} files, {size(checked.bytes)}: {word}")
+    raise typer.Exit(0 if checked.sound else 3)
 
 
 def compact(
@@ -48,24 +55,32 @@ def compact(
 
     opened = readable(store).open_for_writing()
     with err.status("Writing large files …"):
-        found = compacted(opened, 60.0 * grace)
+        compacted_keys = compacted(opened, 60.0 * grace)
     if as_json:
-        typer.echo(json_text([asdict(one) for one in found]))
+        typer.echo(json_text([asdict(compacted_key) for compacted_key in compacted_keys]))
         return
-    done = [one for one in found if one.blocks or one.removed or one.waiting]
+    done = [
+        compacted_key
+        for compacted_key in compacted_keys
+        if compacted_key.blocks or compacted_key.removed or compacted_key.waiting
+    ]
     rows = [
         {
-            "key": one.key, "blocks compacted": f"{one.blocks:,}", "files now": f"{one.files:,}", "size": size(one.bytes),
-            "old files removed": f"{one.removed:,}", "old files kept": f"{one.waiting:,}",
+            "key": compacted_key.key,
+            "blocks compacted": f"{compacted_key.blocks:,}",
+            "files now": f"{compacted_key.files:,}",
+            "size": size(compacted_key.bytes),
+            "old files removed": f"{compacted_key.removed:,}",
+            "old files kept": f"{compacted_key.waiting:,}",
         }
-        for one in done
-    ]  # fmt: skip
+        for compacted_key in done
+    ]
     if rows:
         typer.echo(terminal.table_text(rows, ""), nl=False)
-    if not rows or len(found) > len(done):
-        left = len(found) - len(done)
+    if not rows or len(compacted_keys) > len(done):
+        left = len(compacted_keys) - len(done)
         rest = f"nothing to compact in {'the other ' if rows else ''}{counted(left, 'key')}"
-        typer.echo(rest if found else "nothing to compact")
+        typer.echo(rest if compacted_keys else "nothing to compact")
 
 
 def prune(
@@ -91,21 +106,21 @@ def prune(
     if run and (keep is not None or keep_days is not None):
         raise RequestError("--run names the runs that go and --keep those that stay: give one of them")
     opened = readable(store)
-    found = (
+    removed = (
         pruned(opened.open_for_writing(), keep, keep_days, run or ()) if yes else prunable(opened, keep, keep_days, run or ())
     )
     if as_json:
         typer.echo(json_text({
-            "removed": yes, "runs": found.runs, "keys": found.keys, "kept": found.kept, "bytes": found.bytes,
-            "folders": [str(path) for path in found.folders],
+            "removed": yes, "runs": removed.runs, "keys": removed.keys, "kept": removed.kept, "bytes": removed.bytes,
+            "folders": [str(path) for path in removed.folders],
         }))  # fmt: skip
         return
-    for name in found.runs:
+    for name in removed.runs:
         typer.echo(f"run {name}")
-    for key in found.keys:
+    for key in removed.keys:
         typer.echo(f"records of {key}, which no kept run uses")
-    what = f"{counted(len(found.runs), 'run')}, {counted(len(found.keys), 'key')}, {size(found.bytes)}"
-    what += f"; {counted(len(found.kept), 'run')} stay{'s' if len(found.kept) == 1 else ''}"
+    what = f"{counted(len(removed.runs), 'run')}, {counted(len(removed.keys), 'key')}, {size(removed.bytes)}"
+    what += f"; {counted(len(removed.kept), 'run')} stay{'s' if len(removed.kept) == 1 else ''}"
     typer.echo(f"Removed {what}." if yes else f"Would remove {what}. With --yes it is done.")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from ganaudit.errors import AuditError
 
 
-class Output(io.FileIO):
+class OutputStream(io.FileIO):
     """A descriptor that outlives its reader. `needed`: whether what cannot be written is an error."""
 
     def __init__(self, descriptor: int, needed: bool) -> None:
@@ -56,7 +56,7 @@ def prepare() -> None:
 def _text(descriptor: int, before: Any, needed: bool) -> io.TextIOWrapper:
     if before is not None:
         before.flush()
-    buffer = io.BufferedWriter(Output(descriptor, needed))
+    buffer = io.BufferedWriter(OutputStream(descriptor, needed))
     return io.TextIOWrapper(
         buffer, encoding=getattr(before, "encoding", None) or "utf-8", errors="backslashreplace",
         line_buffering=not needed or buffer.isatty(),

@@ -126,17 +126,17 @@ class RunProgress:
         self._console.print(text, style="dim", markup=False, soft_wrap=True)
 
 
-def findings_text(found: Audit, width: int = 0) -> str:
+def findings_text(audit: Audit, width: int = 0) -> str:
     """The findings of a run for people, study by study, and where the report is. Wrapped at `width`."""
     from ganaudit.studies.protocol import sections
 
     shown = sections().values()
-    parts = [_block_text(block, width) for section in shown for block in section.summary(found.findings)]
-    parts += [_wrapped(f"Note: {note}", width) + "\n" for note in found.notes]
-    parts += [_block_text(block, width) for section in shown for block in section.details(found.findings)]
-    if found.quarantined:
-        parts.append(f"{found.quarantined:,} images were set aside; the report and the view images say why.\n")
-    parts.append(f"run     {found.run}\nstore   {found.store}\nreport  {found.report}")
+    parts = [_block_text(block, width) for section in shown for block in section.summary(audit.findings)]
+    parts += [_wrapped(f"Note: {note}", width) + "\n" for note in audit.notes]
+    parts += [_block_text(block, width) for section in shown for block in section.details(audit.findings)]
+    if audit.quarantined:
+        parts.append(f"{audit.quarantined:,} images were set aside; the report and the view images say why.\n")
+    parts.append(f"run     {audit.run}\nstore   {audit.store}\nreport  {audit.report}")
     return "\n".join(parts)
 
 
@@ -149,16 +149,16 @@ def _block_text(block: Block, width: int) -> str:
     )
 
 
-def as_dict(found: Audit) -> dict[str, Any]:
+def as_dict(audit: Audit) -> dict[str, Any]:
     """The same for scripts."""
     return {
-        "run": found.run, "status": found.status, "exit_code": found.exit_code, "store": str(found.store),
-        "report": str(found.report), "parsed": found.parsed, "quarantined": found.quarantined, "notes": list(found.notes),
-        "findings": {name: rows.to_pylist() for name, rows in found.findings.items()},
+        "run": audit.run, "status": audit.status, "exit_code": audit.exit_code, "store": str(audit.store),
+        "report": str(audit.report), "parsed": audit.parsed, "quarantined": audit.quarantined, "notes": list(audit.notes),
+        "findings": {name: rows.to_pylist() for name, rows in audit.findings.items()},
     }  # fmt: skip
 
 
-def plan_text(found: Check, width: int = 0) -> str:
+def plan_text(check: Check, width: int = 0) -> str:
     """What `ganaudit check` found; notes are wrapped at `width`."""
     from ganaudit.report.words import about
 
@@ -168,16 +168,16 @@ def plan_text(found: Check, width: int = 0) -> str:
             "to parse": f"{source.missing_images:,}", "images/s": f"{source.rate:,.0f}",
             "set aside*": source.set_aside or "-",
         }
-        for source in found.sources
+        for source in check.sources
     ]  # fmt: skip
-    notes = "".join(_wrapped(f"Note: {note}", width) + "\n" for note in found.notes)
+    notes = "".join(_wrapped(f"Note: {note}", width) + "\n" for note in check.notes)
     return (
         f"{table_text(rows, '')}* of its first batch\n{notes}\n"
-        f"parser {found.parser} with {found.classes} classes, {found.precision} on {found.device}, "
-        f"{found.where}, runner {found.runner}\n"
-        f"{found.missing_blocks} of {found.blocks} blocks to do: about {about(found.seconds)} and {found.megabytes:.1f} MB "
-        f"({found.free_gigabytes:,.0f} GB free) in {found.store}"
-        + ("" if found.reach is None else f"\n\n{_block_text(found.reach.block(), width)}".rstrip())
+        f"parser {check.parser} with {check.classes} classes, {check.precision} on {check.device}, "
+        f"{check.where}, runner {check.runner}\n"
+        f"{check.missing_blocks} of {check.blocks} blocks to do: about {about(check.seconds)} and {check.megabytes:.1f} MB "
+        f"({check.free_gigabytes:,.0f} GB free) in {check.store}"
+        + ("" if check.reach is None else f"\n\n{_block_text(check.reach.block(), width)}".rstrip())
     )
 
 
@@ -218,24 +218,24 @@ def _width(cell: str) -> int:
     return max(map(cell_len, cell.splitlines()), default=0)
 
 
-def inversions_text(found: dict[str, Any], folder: Path, width: int) -> str:
+def inversions_text(answer: dict[str, Any], folder: Path, width: int) -> str:
     """Inverted photos as a table, the control below it, and what the evidence is worth."""
     rows = [
         {
             "photo": row["name"], "psnr": row.get("psnr"), "ssim": row.get("ssim"), "loss": row.get("loss_best"),
             "residual": row.get("residual"), "steps": row.get("steps"), "note": row.get("error") or "",
         }
-        for row in found["photos"]
+        for row in answer["photos"]
     ]  # fmt: skip
-    lines = [f"The generator's own samples come back at {found['own_samples_psnr']:.1f} dB by the same search."]
-    first = next((row for row in found["photos"] if row["status"] == "ok"), None)
+    lines = [f"The generator's own samples come back at {answer['own_samples_psnr']:.1f} dB by the same search."]
+    first = next((row for row in answer["photos"] if row["status"] == "ok"), None)
     if first is not None and not first["evidence"]:
         lines.append(
             f"{first['free_per_pixel']:.2f} free numbers a pixel value: an upper bound. What comes back this way is no "
             "evidence that the generator can make it."
         )
-    if found["note"]:
-        lines.append(found["note"])
+    if answer["note"]:
+        lines.append(answer["note"])
     lines.append(f"pictures and inversions.json  {folder}")
     return table_text(rows, "") + "".join(f"{_wrapped(line, width)}\n" for line in lines)
 

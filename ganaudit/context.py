@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Kept:
+class OpenedModels:
     """Opened models by content, the last used ones: two threads that ask for one model open it once."""
 
     def __init__(self, most: int = 64) -> None:
@@ -38,8 +38,8 @@ class Kept:
                         if self._entries.get(key) is entry:
                             del self._entries[key]
                     raise
-            found: T = entry.value
-            return found
+            model: T = entry.value
+            return model
 
     def forget(self) -> None:
         """Closes every model that nobody else holds."""
@@ -59,7 +59,7 @@ class _Entry:
         self.value: Any = None
 
 
-PROCESS = Kept()
+PROCESS = OpenedModels()
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Context:
     """Whether a user's own objects are made again, as a plan does: what their code reads may have changed since."""
     renewed: set[str] = field(default_factory=set, repr=False, compare=False)
     """What was made again already: once a context."""
-    kept: Kept = field(default=PROCESS, repr=False, compare=False)
+    kept: OpenedModels = field(default=PROCESS, repr=False, compare=False)
 
     @classmethod
     def of(cls, spec: AuditSpec, device: str, precision: str, anew: bool = False) -> Context:

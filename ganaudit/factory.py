@@ -19,7 +19,7 @@ from ganaudit import weights
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.foreign_code import asking, guard, opening, said
-from ganaudit.identity import check_options, content_digest, held_digest, stamp
+from ganaudit.identity import check_options, content_digest, object_digest, stamp
 from ganaudit.kinds import Opened
 from ganaudit.modules import frozen
 from ganaudit.state import state_digest
@@ -29,7 +29,7 @@ OURS = ("ganaudit", "flows", "tasks")
 _KIND = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-class Asked(Protocol):
+class FactoryOptions(Protocol):
     """What an audit file says about a user's own part. weights, files: files or folders."""
 
     @property
@@ -59,7 +59,7 @@ class Made:
     weights: Path | None
 
 
-def make(asked: Asked, folder: Path, by_what_it_holds: bool = True) -> Made:
+def make(asked: FactoryOptions, folder: Path, by_what_it_holds: bool = True) -> Made:
     """Opens a user's own part. `weights` and `files` are digested, and passed to the factory as absolute paths.
 
     by_what_it_holds: numbers, texts and arrays among its attributes enter the key; not for a collection, whose `recipe()` says
@@ -82,20 +82,20 @@ def make(asked: Asked, folder: Path, by_what_it_holds: bool = True) -> Made:
         content["files"] = [content_digest(file) for file in files]
         keywords["files"] = [str(file) for file in files]
     source = recipe(asked.kind, folder, asked.options)
-    found = call(asked.kind, folder, keywords)
+    made = call(asked.kind, folder, keywords)
     for file, before in zip(given, stamps, strict=True):
         if stamp(file) != before:
             raise RequestError(f"{asked.kind}: {file} changed while it was read; run it again when it is written")
     with asking(folder, asked.kind):
-        switched = frozen(found)
-        content["state"] = state_digest(found)
-        held = held_digest(found, [*given, folder]) if by_what_it_holds else None
-        guarded = guard(found, folder, asked.kind, asked.threads)
-    content |= ({"held": held} if held is not None else {}) | ({"eval": True} if switched else {})
+        switched = frozen(made)
+        content["state"] = state_digest(made)
+        digest_of_values = object_digest(made, [*given, folder]) if by_what_it_holds else None
+        guarded = guard(made, folder, asked.kind, asked.threads)
+    content |= ({"held": digest_of_values} if digest_of_values is not None else {}) | ({"eval": True} if switched else {})
     return Made(guarded, source, content, path)
 
 
-def opened(asked: Asked, context: Context) -> Opened:
+def opened(asked: FactoryOptions, context: Context) -> Opened:
     """`make`, as a kind opens it."""
     made = make(asked, context.folder)
     recipe = {**made.recipe, **made.content}
@@ -160,7 +160,7 @@ def _module(kind: str, folder: Path) -> ModuleType:
     file = _beside(name, folder)
     if file is None or "." in name:
         try:
-            found = importlib.import_module(name)
+            imported = importlib.import_module(name)
         except KeyboardInterrupt:
             raise
         except ImportError as error:
@@ -169,9 +169,9 @@ def _module(kind: str, folder: Path) -> ModuleType:
             raise RequestError(f"{file} cannot be imported: {said(error)}") from error
         except BaseException as error:
             raise RequestError(f"module {name!r} cannot be imported: {said(error)}") from error
-        if file is not None and found.__file__ != str(file):
-            raise RequestError(f"{file} is hidden by the installed module {found.__file__}; give it another name")
-        return found
+        if file is not None and imported.__file__ != str(file):
+            raise RequestError(f"{file} is hidden by the installed module {imported.__file__}; give it another name")
+        return imported
     # Two folders may hold modules of one name, and one may be named like a library: it is known by its source.
     source = f"{file}\0{source_digest(kind, folder)}"
     known = f"_ganaudit_factory_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
@@ -234,7 +234,7 @@ def _beside(name: str, folder: Path) -> Path | None:
 
 def _imports(source: bytes, inside: str) -> list[str]:
     """Names of the modules that a module of the package `inside` may import."""
-    found: list[str] = []
+    imported: list[str] = []
     package = inside.split(".") if inside else []
     try:
         tree = ast.parse(source)
@@ -242,12 +242,12 @@ def _imports(source: bytes, inside: str) -> list[str]:
         return []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            imported += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             start = (
                 ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
                 if node.level
                 else node.module or ""
             )
-            found += [start, *(f"{start}.{alias.name}" for alias in node.names)]
-    return [name for name in found if name]
+            imported += [start, *(f"{start}.{alias.name}" for alias in node.names)]
+    return [name for name in imported if name]

@@ -133,8 +133,8 @@ METHODS = ("parse", "latents", "run", "image")
 class Stand:
     """Stands for an object that takes no attributes."""
 
-    def __init__(self, held: Any) -> None:
-        self.__wrapped__ = held
+    def __init__(self, wrapped: Any) -> None:
+        self.__wrapped__ = wrapped
 
     def __getattr__(self, name: str) -> Any:
         if name == "__wrapped__":
@@ -145,19 +145,19 @@ class Stand:
         return len(self.__wrapped__)
 
 
-def guard(held: Any, folder: Path, who: str, threads: int | None = None) -> Any:
+def guard(guarded: Any, folder: Path, who: str, threads: int | None = None) -> Any:
     """The same object with its methods guarded. threads: 1 where one call at a time is allowed."""
     one_at_a_time: AbstractContextManager[Any] = threading.RLock() if threads == 1 else nullcontext()
-    methods = {name: method for name in METHODS if callable(method := getattr(held, name, None))}
+    methods = {name: method for name in METHODS if callable(method := getattr(guarded, name, None))}
     plain = {name: method.method if isinstance(method, Guarded) else method for name, method in methods.items()}
     calls = {name: Guarded(method, folder, f"{who}: {name}", one_at_a_time) for name, method in plain.items()}
     try:
         for name, call in calls.items():
-            object.__setattr__(held, name, call)
+            object.__setattr__(guarded, name, call)
     except (AttributeError, TypeError):  # slots, a property, or a class
-        held = Stand(held)
-        vars(held).update(calls)
-    return held
+        guarded = Stand(guarded)
+        vars(guarded).update(calls)
+    return guarded
 
 
 # modules beside the audit file

@@ -28,11 +28,11 @@ from ganaudit.foreign_code import Guarded
 from ganaudit.modules import PLAIN, attributes
 from ganaudit.state import add_tensor
 
-HELD_VERSION = 1
+OBJECT_VERSION = 1
 """Raised when the same object would get another digest of what it holds."""
 MOST_FILES = 100_000
 """Files and folders below one that is digested, at most."""
-MOST_HELD = 2_000_000
+MOST_VALUES = 2_000_000
 """Values that an object may hold, at most."""
 KNOWN = {"classes", "resolution", "layers", "training"}
 """Attributes of the protocols: what of them decides records is in the key by itself."""
@@ -57,14 +57,14 @@ def content_digest(path: Path) -> str:
 
 def stamp(path: Path) -> list[tuple[str, int, int, int]]:
     """(name, inode, size, time) of a file or of every file of a folder: another one where they were written to."""
-    found = []
+    stamps = []
     for file in _below(path) if path.is_dir() else [path]:
         try:
             seen = file.stat()
         except OSError as error:
             raise RequestError(f"{file} cannot be read: {error.strerror}") from None
-        found.append((str(file), seen.st_ino, seen.st_size, seen.st_mtime_ns))
-    return sorted(found)
+        stamps.append((str(file), seen.st_ino, seen.st_size, seen.st_mtime_ns))
+    return sorted(stamps)
 
 
 def _of_file(path: Path) -> str:
@@ -145,21 +145,21 @@ def _existing(text: str, folder: Path) -> Path | None:
 # what an object holds
 
 
-def held_digest(held: Any, paths: Sequence[Path]) -> str | None:
-    """SHA-256 over what `held` holds beside the tensors of its state digest: numbers, texts and arrays among its attributes,
+def object_digest(root: Any, paths: Sequence[Path]) -> str | None:
+    """SHA-256 over what `root` holds beside the tensors of its state digest: numbers, texts and arrays among its attributes,
     those of objects, lists and mappings within it, and the tensors of networks in there. None where it holds nothing of the
     kind.
 
     paths: where its files lie on this machine; such a text counts as a path, whichever it is. What is only a part of this
     process (a lock, a file, a device, a function) does not count. Raises RequestError for more than MOST_HELD values.
     """
-    total = hashlib.sha256(f"held {HELD_VERSION}\0".encode())
+    total = hashlib.sha256(f"held {OBJECT_VERSION}\0".encode())
     count = 0
-    for place, value in _leaves(held):
+    for place, value in _leaves(root):
         count += 1
-        if count > MOST_HELD:
+        if count > MOST_VALUES:
             raise RequestError(
-                f"it holds more than {MOST_HELD:,} numbers and texts in lists and objects, too many to know it by; "
+                f"it holds more than {MOST_VALUES:,} numbers and texts in lists and objects, too many to know it by; "
                 "hold them in a numpy array or a tensor"
             )
         if isinstance(value, torch.Tensor):
@@ -201,11 +201,11 @@ LEAVES = (
 )  # fmt: skip
 
 
-def _leaves(held: Any) -> Iterator[tuple[str, Any]]:
+def _leaves(root: Any) -> Iterator[tuple[str, Any]]:
     """(place, value) of plain values, and of the tensors that a state digest does not cover: each object once, in an order of
     its own."""
     seen: set[int] = set()
-    waiting: list[tuple[str, Any, bool]] = [("", held, True)]
+    waiting: list[tuple[str, Any, bool]] = [("", root, True)]
     while waiting:
         place, value, covered = waiting.pop()
         if isinstance(value, torch.Tensor):
@@ -216,8 +216,8 @@ def _leaves(held: Any) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, tuple) or id(value) not in seen:
             seen.add(id(value))
             # the state digest is of the object's own state dict, or of what stands directly among its attributes
-            direct = vars(held) if value is held and hasattr(held, "__dict__") and not hasattr(held, "state_dict") else {}
-            waiting += reversed([(place + s, part, s[1:] in direct) for s, part in _steps(value, value is held, covered)])
+            direct = vars(root) if value is root and hasattr(root, "__dict__") and not hasattr(root, "state_dict") else {}
+            waiting += reversed([(place + s, part, s[1:] in direct) for s, part in _steps(value, value is root, covered)])
 
 
 def _steps(value: Any, first: bool, covered: bool) -> list[tuple[str, Any]]:

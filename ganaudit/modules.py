@@ -26,11 +26,11 @@ PLAIN = (SimpleNamespace, argparse.Namespace)
 """Python's own objects that are there to hold others."""
 
 
-def modules_in(held: Any) -> Iterator[tuple[str, nn.Module]]:
+def modules_in(root: Any) -> Iterator[tuple[str, nn.Module]]:
     """(name, module) of the networks that an object holds: in attributes, lists, mappings, objects within it, functions, and
     the globals of the module its class is written in. Each once, submodules of a network not by themselves."""
     seen, within = set[int](), set[int]()
-    waiting = deque[tuple[str, Any]]([("", held)])
+    waiting = deque[tuple[str, Any]]([("", root)])
     while waiting and len(seen) < MOST:
         name, value = waiting.popleft()
         if id(value) in seen:
@@ -63,25 +63,25 @@ def _parts(value: Any) -> list[tuple[str, Any]]:
 
 def attributes(value: Any) -> list[tuple[str, Any]]:
     """(name, value) of an object's own attributes, those in slots too; properties are not asked."""
-    found = dict(getattr(value, "__dict__", None) or {})
+    values_by_name = dict(getattr(value, "__dict__", None) or {})
     for kind in type(value).__mro__:
         slots = vars(kind).get("__slots__", ())
         for name in [slots] if isinstance(slots, str) else slots:
             try:
-                found.setdefault(name, object.__getattribute__(value, name))
+                values_by_name.setdefault(name, object.__getattribute__(value, name))
             except AttributeError:
                 continue  # a slot that was never filled, or a private name
-    return list(found.items())
+    return list(values_by_name.items())
 
 
 def _of_class(value: Any) -> list[tuple[str, Any]]:
     """Attributes of a user's class, and the networks among the globals of the module that it is written in."""
-    found: list[tuple[str, Any]] = []
+    values_by_name: list[tuple[str, Any]] = []
     for kind in type(value).__mro__:
         if is_users(kind.__module__):
-            found += [(name, part) for name, part in list(vars(kind).items()) if not name.startswith("__")]
-            found += _globals(kind.__module__)
-    return found
+            values_by_name += [(name, part) for name, part in list(vars(kind).items()) if not name.startswith("__")]
+            values_by_name += _globals(kind.__module__)
+    return values_by_name
 
 
 def _globals(module: str | None) -> list[tuple[str, Any]]:
@@ -108,21 +108,21 @@ def _filled(cell: Any) -> bool:
         return False
 
 
-def frozen(held: Any) -> bool:
+def frozen(root: Any) -> bool:
     """Puts every network that an object holds into eval mode, its parameters frozen. True where that may change what comes out:
     a network that is not the object itself was in train mode, with parts that then compute something else."""
     changes = False
-    for _, module in modules_in(held):
-        if module is not held:
+    for _, module in modules_in(root):
+        if module is not root:
             changes |= any(part.training and _modal(part) for part in module.modules())
         module.eval()
         module.requires_grad_(False)
     return changes
 
 
-def training(held: Any) -> str | None:
+def training(root: Any) -> str | None:
     """The first network part in train mode, in words; None where all are in eval mode."""
-    for name, module in modules_in(held):
+    for name, module in modules_in(root):
         for inner, part in module.named_modules():
             if part.training and _modal(part):
                 where = ".".join(filter(None, [name, inner]))

@@ -31,11 +31,11 @@ def options_named(room: Room, name: str, kind: str | None = None, folder: Path =
     elif kind is None and re.match(FACTORY, name) and not name.startswith(weights.BUILTIN) and not (folder / name).is_file():
         return _options(room, name, {"kind": name})
     if kind is None:
-        found = weights.load(name, folder)
-        kind = found.metadata.get("kind")
+        loaded = weights.load(name, folder)
+        kind = loaded.metadata.get("kind")
         if kind is None:
             valid = ", ".join(each for each in kinds.names(room) if each != kinds.OWN)
-            raise RequestError(f"weights {found.path} do not say their kind; give it before a colon, KIND:{name} ({valid})")
+            raise RequestError(f"weights {loaded.path} do not say their kind; give it before a colon, KIND:{name} ({valid})")
         if kind not in kinds.names(room):
             others = [other for other in ("generators", "parsers") if other != room and kind in kinds.names(other)]
             what = f"it is among the {others[0]}" if others else f"there are {', '.join(kinds.names(room))}"

@@ -40,11 +40,11 @@ def checked(path: Path | str) -> Path:
 def request(path: Path | str, what: str) -> Path:
     """`checked`, expanded, for the command line and the library. Raises RequestError that names `what` it is."""
     try:
-        found = checked(path).expanduser()
+        expanded = checked(path).expanduser()
     except ValueError as error:
         raise RequestError(f"{what} {error}") from None
-    resolved(found, what)
-    return found
+    resolved(expanded, what)
+    return expanded
 
 
 def resolved(path: Path, what: str) -> Path:

@@ -94,12 +94,14 @@ class Confusion:
 
 def confused(truth: NDArray[np.int64], maps: NDArray[np.int64], classes: int) -> Confusion:
     """True (N, H, W) against parsed (N, h, w) class ids below `classes`; true labels are resampled, nearest, to (h, w)."""
-    high, wide = maps.shape[1:]
-    rows, columns = ((2 * np.arange(to) + 1) * have // (2 * to) for to, have in zip((high, wide), truth.shape[1:], strict=True))
+    height, width = maps.shape[1:]
+    rows, columns = (
+        (2 * np.arange(to) + 1) * have // (2 * to) for to, have in zip((height, width), truth.shape[1:], strict=True)
+    )
     pairs = truth[:, rows[:, None], columns] * classes + maps
-    found = [np.unique(one, return_counts=True) for one in pairs]
-    names, counts = np.concatenate([one[0] for one in found]), np.concatenate([one[1] for one in found])
-    image = np.repeat(np.arange(len(found)), [len(one[0]) for one in found])
+    counted = [np.unique(pair, return_counts=True) for pair in pairs]
+    names, counts = np.concatenate([codes[0] for codes in counted]), np.concatenate([codes[1] for codes in counted])
+    image = np.repeat(np.arange(len(counted)), [len(codes[0]) for codes in counted])
     return Confusion(image, names // classes, names % classes, counts.astype(np.int64))
 
 

@@ -50,7 +50,7 @@ class _Trial:
     """One way to ask: image 0 alone, and in another batch, each as whole numbers (h, w, …); None: nothing to compare."""
 
     who: str
-    held: Any
+    tried: Any
     what: str
     alone: Callable[[], Values | None]
     beside: Callable[[], Values | None]
@@ -85,13 +85,13 @@ def try_generator(generator: Generator, who: str, seed: int, device: str, thread
                 raise RequestError(wrong)
             image = state["image"]
             unit = torch.nan_to_num(image[indices.index(0)].float()).clamp(-1.0, 1.0)
-            found: Values = images.to_bytes(unit[None]).cpu().numpy()[0].astype(np.int64)
-            return found
+            made_bytes: Values = images.to_bytes(unit[None]).cpu().numpy()[0].astype(np.int64)
+            return made_bytes
 
         return make
 
-    def same(one: Values, other: Values, another_batch: bool) -> bool:
-        return _same_pixels(one, other, loose=another_batch and not device.startswith("cpu"))
+    def same(first: Values, other: Values, another_batch: bool) -> bool:
+        return _same_pixels(first, other, loose=another_batch and not device.startswith("cpu"))
 
     _attempt(_Trial(who, generator, "pixels", made(0), made(1, 0), same), threads)
 
@@ -111,8 +111,8 @@ def try_parser(parser: Parser, who: str, size: tuple[int, int] | None, batch: in
             if wrong is not None:
                 raise _Wrong(wrong.sentence)
             here = places.index(0)
-            found: Values = torch.stack([labels.maps[here].float(), labels.confidence[here].float() * 100.0]).cpu().numpy()
-            return found.astype(np.int64)
+            values: Values = torch.stack([labels.maps[here].float(), labels.confidence[here].float() * 100.0]).cpu().numpy()
+            return values.astype(np.int64)
 
         return parse
 
@@ -142,8 +142,8 @@ def try_dataset(dataset: Dataset, who: str, threads: int | None) -> None:
             return None  # set aside, or told, where images are read
         return np.asarray(pixels).astype(np.int64) if getattr(pixels, "dtype", None) == np.uint8 else None
 
-    def same(one: Values, other: Values, _: bool) -> bool:
-        return bool(np.array_equal(one, other))
+    def same(first: Values, other: Values, _: bool) -> bool:
+        return bool(np.array_equal(first, other))
 
     if len(dataset):
         _attempt(_Trial(who, dataset, "pixels", read, read, same), threads)
@@ -161,10 +161,10 @@ def _attempt(trial: _Trial, threads: int | None) -> None:
     if first is None or second is None or beside is None:
         return
     if not trial.same(first, second, False):
-        cause = training(trial.held) or "it draws fresh noise, or remembers what it was asked before"
+        cause = training(trial.tried) or "it draws fresh noise, or remembers what it was asked before"
         raise RequestError(f"{trial.who}: image 0 has other {trial.what} the second time: {cause}; {_ADVICE}")
     if not trial.same(first, beside, True):
-        cause = training(trial.held) or "something in it is computed over the batch, or drawn for the batch as a whole"
+        cause = training(trial.tried) or "something in it is computed over the batch, or drawn for the batch as a whole"
         raise RequestError(f"{trial.who}: image 0 has other {trial.what} in another batch: {cause}; {_ADVICE}")
     _two_threads(trial, first, threads, rounds)
 
@@ -181,14 +181,14 @@ def _two_threads(trial: _Trial, expected: Values, threads: int | None, rounds: i
         for _ in range(rounds):
             try:
                 meeting.wait()
-                found = how()
+                answer = how()
             except threading.BrokenBarrierError:
                 return
             except BaseException as error:
                 wrong.append(f"it raised {said(error)}")
                 meeting.abort()
                 return
-            if found is None or not trial.same(expected, found, another_batch):
+            if answer is None or not trial.same(expected, answer, another_batch):
                 wrong.append(f"image 0 had other {trial.what}")
 
     before = sys.getswitchinterval()
@@ -212,19 +212,19 @@ def _two_threads(trial: _Trial, expected: Values, threads: int | None, rounds: i
         )
 
 
-def _same_pixels(one: Values, other: Values, loose: bool) -> bool:
-    if one.shape != other.shape:
+def _same_pixels(first: Values, other: Values, loose: bool) -> bool:
+    if first.shape != other.shape:
         return False
-    away = np.abs(one - other)
+    away = np.abs(first - other)
     if loose:
         return bool(away.mean() <= LOOSE)
     return bool(away.max(initial=0) <= 1 and (away > 0).mean() <= LEVELS)
 
 
-def _same_labels(one: Values, other: Values, _: bool) -> bool:
-    if one.shape != other.shape:
+def _same_labels(first: Values, other: Values, _: bool) -> bool:
+    if first.shape != other.shape:
         return False
-    labels, percent = one != other, np.abs(one - other)
+    labels, percent = first != other, np.abs(first - other)
     return bool(labels[0].mean() <= LABELS and percent[1].mean() <= PERCENT)
 
 
@@ -234,4 +234,4 @@ def _scenes(size: tuple[int, int] | None) -> Tensor:
     from ganaudit.village.scene import Prevalence
 
     pixels = render(Prevalence(), 7, [0, 1, 2])[0]
-    return torch.from_numpy(np.stack([images.resize(one, size or (SIDE, SIDE), "stretch") for one in pixels]))
+    return torch.from_numpy(np.stack([images.resize(pixel, size or (SIDE, SIDE), "stretch") for pixel in pixels]))

@@ -218,10 +218,10 @@ def card(path: Path) -> dict[str, Any]:
     try:
         if not beside.is_file() or beside.stat().st_size > CARD_BYTES:
             return {}
-        found = json.loads(beside.read_text(encoding="utf-8"), parse_constant=_no_number)
+        values = json.loads(beside.read_text(encoding="utf-8"), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return values if isinstance(values, dict) else {}
 
 
 def _no_number(text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bad_input import Case
+from benchmarks.bad_input import BadInput
 from ganaudit.spec import load, parse
 
 START = 'name: a\nparser: {kind: unet, weights: "builtin:village"}\nreal: {name: r, kind: village}\n'
@@ -35,19 +35,19 @@ def _special(make: Callable[[Path], object]) -> Callable[[Path], object]:
     return call
 
 
-def bad(name: str, content: str | bytes, *contains: str) -> Case:
+def bad(name: str, content: str | bytes, *contains: str) -> BadInput:
     """A file that is refused."""
-    return Case(name, _file(content), ("audit.yaml", *contains))
+    return BadInput(name, _file(content), ("audit.yaml", *contains))
 
 
-def fine(name: str, content: str | bytes) -> Case:
+def fine(name: str, content: str | bytes) -> BadInput:
     """A file that is odd and right."""
-    return Case(name, _file(content), code=0)
+    return BadInput(name, _file(content), code=0)
 
 
-def value(title: str, /, *contains: str, **changes: Any) -> Case:
+def value(title: str, /, *contains: str, **changes: Any) -> BadInput:
     """A mapping with values that are refused."""
-    return Case(title, lambda folder: parse({**AUDIT, "folder": str(folder), **changes}), contains)
+    return BadInput(title, lambda folder: parse({**AUDIT, "folder": str(folder), **changes}), contains)
 
 
 def _laughs(kind: str) -> str:
@@ -56,7 +56,7 @@ def _laughs(kind: str) -> str:
     lines = []
     for n in range(9):
         names = [f"*a{n - 1}" if n else "lol"] * 9
-        of = ", ".join(names if kind == "list" else [f"k{place}: {one}" for place, one in enumerate(names)])
+        of = ", ".join(names if kind == "list" else [f"k{place}: {name}" for place, name in enumerate(names)])
         lines.append(f"x{n}: " + lists.format(n=n, of=of))
     return "\n".join(lines)
 
@@ -103,11 +103,11 @@ CASES = [
     bad("nothing as a key", BASE + "~: 1\n", "not nothing"),
     bad("a number as a key", BASE + "7: 1\n", "the number 7", "in quotes"),
     bad("yes as a key", BASE + "yes: 1\n", "true", "in quotes"),
-    Case("a folder", _special(lambda path: path.mkdir()), ("it is a folder",)),
-    Case("a pipe", _special(lambda path: os.mkfifo(path)), ("it is a pipe",)),
-    Case("a device", _special(lambda path: "/dev/zero"), ("it is a device",)),
-    Case("links in a circle", _special(lambda path: path.symlink_to(path)), ("lead in a circle",)),
-    Case("no file", _special(lambda path: None), ("does not exist",)),
+    BadInput("a folder", _special(lambda path: path.mkdir()), ("it is a folder",)),
+    BadInput("a pipe", _special(lambda path: os.mkfifo(path)), ("it is a pipe",)),
+    BadInput("a device", _special(lambda path: "/dev/zero"), ("it is a device",)),
+    BadInput("links in a circle", _special(lambda path: path.symlink_to(path)), ("lead in a circle",)),
+    BadInput("no file", _special(lambda path: None), ("does not exist",)),
     # tags
     bad("a Python object", "name: !!python/object/apply:os.system ['touch ran']", "tag", "python/object"),
     bad("a Python name", "name: !!python/name:os.system", "tag"),

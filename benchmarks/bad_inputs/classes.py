@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 import ganaudit
-from benchmarks.bad_input import Case
+from benchmarks.bad_input import BadInput
 from benchmarks.bad_inputs.audit_file import AUDIT
 from ganaudit.auditing.plan import plan
 from ganaudit.spec import parse
@@ -42,25 +42,25 @@ def _masks(folder: Path, classes: Any, maps: tuple[int, ...] = (0, 1), **source:
                   "real": sources[0], "generators": sources[1:]})  # fmt: skip
 
 
-def masks(title: str, classes: Any, *contains: str) -> Case:
+def masks(title: str, classes: Any, *contains: str) -> BadInput:
     """Classes of kind masks that are refused."""
-    return Case(title, lambda folder: plan(_masks(folder, classes)), contains)
+    return BadInput(title, lambda folder: plan(_masks(folder, classes)), contains)
 
 
-def factory(title: str, classes: str, *contains: str) -> Case:
+def factory(title: str, classes: str, *contains: str) -> BadInput:
     """Classes of a parser of one's own that are refused; `classes` is Python."""
 
     def call(folder: Path) -> object:
         (folder / "mine.py").write_text(textwrap.dedent(PARSER.format(classes=classes)))
         return plan(parse({**AUDIT, "folder": str(folder), "parser": {"kind": "mine:make"}}))
 
-    return Case(title, call, contains)
+    return BadInput(title, call, contains)
 
 
 def _shifted(folder: Path) -> None:
     """Label maps that count from 0, shifted by one, void apart: the areas are those of the maps."""
-    found = ganaudit.audit(_masks(folder, ["sky", "road"], maps=(0, 0, 1, 255), offset=1, void=255))
-    rows = {row["class"]: row["real_area"] for row in found.findings["class_stats"].to_pylist()}
+    audit = ganaudit.audit(_masks(folder, ["sky", "road"], maps=(0, 0, 1, 255), offset=1, void=255))
+    rows = {row["class"]: row["real_area"] for row in audit.findings["class_stats"].to_pylist()}
     assert {name: rows[name] for name in ("sky", "road")} == {"sky": 50.0, "road": 25.0}, rows
 
 
@@ -71,10 +71,10 @@ def _void_called(word: str) -> Callable[[Path], object]:
 CASES = [
     masks("class 0 that is sky", {0: "sky", 1: "road"}, "class 0", "'sky'", "vanish", "offset: 1"),
     *(
-        Case(f"class 0 that is {word!r}", _void_called(word), code=0)
+        BadInput(f"class 0 that is {word!r}", _void_called(word), code=0)
         for word in ("void", "Background", "UNLABELLED", "unlabeled", "ignore")
     ),
-    Case("label maps that count from 0, shifted", _shifted, code=0),
+    BadInput("label maps that count from 0, shifted", _shifted, code=0),
     masks("void alone", {0: "void"}, "no class beside void"),
     masks("no classes", [], "parser.classes"),
     masks("classes of nothing", None, "parser.classes"),

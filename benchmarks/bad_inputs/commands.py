@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.bad_input import Case, command
+from benchmarks.bad_input import BadInput, command
 
 ROOT = Path(__file__).parents[2]
 
 
-def usage(*arguments: str, contains: tuple[str, ...]) -> Case:
+def usage(*arguments: str, contains: tuple[str, ...]) -> BadInput:
     """A command line that is refused in one sentence."""
 
     def call(folder: Path) -> tuple[int, str]:
@@ -21,12 +21,12 @@ def usage(*arguments: str, contains: tuple[str, ...]) -> Case:
         assert len(said.splitlines()) == 1, said
         return code, said
 
-    return Case(" ".join(arguments)[:40] or "nothing", call, contains)
+    return BadInput(" ".join(arguments)[:40] or "nothing", call, contains)
 
 
-def shell(line: str, *contains: str, code: int = 0, **environment: str | None) -> Case:
+def shell(line: str, *contains: str, code: int = 0, **environment: str | None) -> BadInput:
     """A line of bash in a process of its own; $G is ganaudit. What it says on stderr is the sentence."""
-    return Case(line[:44], _shell(line, environment), contains, code, quick=False)
+    return BadInput(line[:44], _shell(line, environment), contains, code, quick=False)
 
 
 def _shell(line: str, environment: dict[str, str | None]) -> Callable[[Path], tuple[int, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from benchmarks.bad_input import Case
+from benchmarks.bad_input import BadInput
 from benchmarks.bad_inputs.models import nothing_run
 
 OWN = """
@@ -17,16 +17,16 @@ def _own(head: str, body: str) -> str:
     return OWN.format(head=head, body="\n" + textwrap.indent(textwrap.dedent(body), " " * 8))
 
 
-def length(title: str, value: str, *contains: str) -> Case:
+def length(title: str, value: str, *contains: str) -> BadInput:
     """A collection's length that is refused."""
     code = _own("__len__(self)", f"return {value}" if not value.startswith(("raise", "sys")) else value)
-    return Case(f"a length of {title}", lambda folder: nothing_run(folder, code), contains)
+    return BadInput(f"a length of {title}", lambda folder: nothing_run(folder, code), contains)
 
 
-def image(title: str, body: str, *contains: str, code: int = 2) -> Case:
+def image(title: str, body: str, *contains: str, code: int = 2) -> BadInput:
     """Images that are wrong throughout: the collection is refused."""
     source = _own("image(self, index)", f"good = np.full((8, 8, 3), index, np.uint8)\n{body}")
-    return Case(f"images that are {title}", lambda folder: nothing_run(folder, source), ("mine:Photos", *contains), code)
+    return BadInput(f"images that are {title}", lambda folder: nothing_run(folder, source), ("mine:Photos", *contains), code)
 
 
 CASES = [
@@ -50,6 +50,6 @@ CASES = [
     image("not there", "open('/no/such/file')", "FileNotFoundError"), image("an exit", "sys.exit(0)", "SystemExit"),
     image("an IndexError", "return [][index]", "IndexError"),
     image("ends of their own kind", "raise GeneratorExit", "GeneratorExit"),
-    Case("names with half a character", lambda folder: nothing_run(folder, _own(
+    BadInput("names with half a character", lambda folder: nothing_run(folder, _own(
         "image(self, index)", "return Image(np.full((8, 8, 3), index, np.uint8), f'\\udce9{index}')")), code=0),
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ganaudit
-from benchmarks.bad_input import Case
+from benchmarks.bad_input import BadInput
 from ganaudit import limits
 from ganaudit.auditing.plan import plan
 from ganaudit.spec import AuditSpec, parse
@@ -79,26 +79,26 @@ def _classed(base: str, body: str) -> str:
     return f"class {name}({name}):\n    def {base}(self, {arguments}):\n        " + body.replace("\n", "\n        ") + "\n"
 
 
-def gives(title: str, body: str, *contains: str, base: str = "made") -> Case:
+def gives(title: str, body: str, *contains: str, base: str = "made") -> BadInput:
     """A generator's images, or a parser's label maps, that are refused before work begins."""
     who = "a parser that gives " if base == "given" else "a generator that gives "
-    return Case(who + title, lambda folder: nothing_run(folder, _classed(base, body)), contains)
+    return BadInput(who + title, lambda folder: nothing_run(folder, _classed(base, body)), contains)
 
 
-def parses(title: str, body: str, *contains: str) -> Case:
+def parses(title: str, body: str, *contains: str) -> BadInput:
     return gives(title, body, *contains, base="given")
 
 
-def later(title: str, base: str, body: str, *contains: str, **run: Any) -> Case:
+def later(title: str, base: str, body: str, *contains: str, **run: Any) -> BadInput:
     """What goes wrong at work alone: the audit fails in a sentence. run: limits; what they give up is at work still, so such a
     case needs a process of its own."""
     code = _classed(base, body)
-    return Case(
+    return BadInput(
         f"at work, {title}", lambda folder: _at_work(folder, code, run={"workers": 1, **run}), contains, 1, quick=not run
     )
 
 
-def factory(title: str, code: str, *contains: str, kind: str = "mine:make", ok: bool = False, **source: Any) -> Case:
+def factory(title: str, code: str, *contains: str, kind: str = "mine:make", ok: bool = False, **source: Any) -> BadInput:
     """A factory in the place of the generator."""
 
     def call(folder: Path) -> None:
@@ -106,10 +106,10 @@ def factory(title: str, code: str, *contains: str, kind: str = "mine:make", ok: 
         (folder / "data").mkdir()
         nothing_run(folder, code, generators=[{"name": "g", "kind": kind, **source}])
 
-    return Case(f"a factory {title}", call, contains, code=0 if ok else 2)
+    return BadInput(f"a factory {title}", call, contains, code=0 if ok else 2)
 
 
-def making(title: str, body: str, *contains: str, **more: Any) -> Case:
+def making(title: str, body: str, *contains: str, **more: Any) -> BadInput:
     body = body.replace("\n", "\n    ")
     return factory(title, f"def make(**options):\n    {body}\n    return Generator()\n", *contains, **more)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bad_input import Case, command
+from benchmarks.bad_input import BadInput, command
 from benchmarks.bad_inputs.audit_file import AUDIT
 from ganaudit.auditing.plan import plan
 from ganaudit.records.store import Store
@@ -47,17 +47,17 @@ def _key(change: Callable[[Any], dict[str, Any]], path: Any) -> Callable[[Path],
     return lambda folder: parse({**AUDIT, "folder": str(folder), **change(path)})
 
 
-def _each_key() -> Iterator[Case]:
+def _each_key() -> Iterator[BadInput]:
     for key, change in KEYS.items():
         for what, (path, words) in PATHS.items():
-            yield Case(f"{key}: {what}", _key(change, path), (key, words))
+            yield BadInput(f"{key}: {what}", _key(change, path), (key, words))
 
 
-def _each_option() -> Iterator[Case]:
+def _each_option() -> Iterator[BadInput]:
     for name, arguments in OPTIONS.items():
         for what in ("the home of nobody", "5,000 characters", "a name of 300 characters"):
             path, words = PATHS[what]
-            yield Case(f"{name} {what}", lambda _, to=(*arguments, path): command(*to), (words,))  # type: ignore[misc]
+            yield BadInput(f"{name} {what}", lambda _, to=(*arguments, path): command(*to), (words,))  # type: ignore[misc]
 
 
 def _store_of(written: dict[str, Any]) -> Store:
@@ -97,37 +97,39 @@ def _weights_in_a_circle(folder: Path) -> object:
 CASES = [
     *_each_key(),
     *_each_option(),
-    Case("a photo that is a device", lambda _: command("invert", "builtin:village-progan", "/dev/zero"), ("it is a device",)),
-    Case(
+    BadInput(
+        "a photo that is a device", lambda _: command("invert", "builtin:village-progan", "/dev/zero"), ("it is a device",)
+    ),
+    BadInput(
         "a photo that is a pipe",
         _photo_pipe,
         ("it is a pipe",),
     ),
-    Case(
+    BadInput(
         "a photo that is not there",
         lambda folder: command("invert", "builtin:village-progan", folder / "p"),
         ("does not exist",),
     ),
-    Case("a store inside a file", _store("file/store", _file_in_the_way), ("a file is in the way",)),
-    Case("a store that is a file", _store("store", lambda path: path.write_text("")), ("a file is in the way",)),
-    Case("a store with a backslash", _store("back\\slash"), ("backslash",)),
-    Case(
+    BadInput("a store inside a file", _store("file/store", _file_in_the_way), ("a file is in the way",)),
+    BadInput("a store that is a file", _store("store", lambda path: path.write_text("")), ("a file is in the way",)),
+    BadInput("a store with a backslash", _store("back\\slash"), ("backslash",)),
+    BadInput(
         "a store in a circle of links", _store("loop/store", lambda path: path.parent.symlink_to(path.parent)), ("in a circle",)
     ),
-    Case("a store that is a circle of links", _store("loop", lambda path: path.symlink_to(path)), ("in a circle",)),
-    Case(
+    BadInput("a store that is a circle of links", _store("loop", lambda path: path.symlink_to(path)), ("in a circle",)),
+    BadInput(
         "a store where nothing can be written",
         lambda _: _store_of({**AUDIT, "store": "/proc/store"}),
         ("cannot be written",),
     ),
-    Case("a store on /dev/null", lambda _: _store_of({**AUDIT, "store": "/dev/null"}), ("a file is in the way",)),
-    *(Case(f"a store called {name!r}", _store(name), code=0) for name in ODD),
-    Case(
+    BadInput("a store on /dev/null", lambda _: _store_of({**AUDIT, "store": "/dev/null"}), ("a file is in the way",)),
+    *(BadInput(f"a store called {name!r}", _store(name), code=0) for name in ODD),
+    BadInput(
         "weights that are a folder",
         lambda folder: plan(parse({**AUDIT, "folder": str(folder), "parser": {"kind": "unet", "weights": "."}})),
         ("do not exist (or are no file)",),
     ),
-    Case(
+    BadInput(
         "weights in a circle of links",
         _weights_in_a_circle,
         ("in a circle",),

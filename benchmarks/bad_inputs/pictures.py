@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.bad_input import Case
+from benchmarks.bad_input import BadInput
 from benchmarks.bad_inputs.audit_file import AUDIT
 from ganaudit import images
 from ganaudit.auditing.plan import plan
@@ -38,7 +38,7 @@ def _bmp(width: int, height: int) -> bytes:
     return b"BM" + struct.pack("<IHHIIiiHHIIIIII", 54, 0, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
 
 
-def file(title: str, content: bytes | Make, *contains: str, name: str = "photo.png") -> Case:
+def file(title: str, content: bytes | Make, *contains: str, name: str = "photo.png") -> BadInput:
     """A file that is set aside as an image."""
 
     def call(folder: Path) -> object:
@@ -46,7 +46,7 @@ def file(title: str, content: bytes | Make, *contains: str, name: str = "photo.p
         path.write_bytes(content) if isinstance(content, bytes) else content(path)
         return images.decode(path)
 
-    return Case(title, call, (name, *contains), code=3)
+    return BadInput(title, call, (name, *contains), code=3)
 
 
 def _saved(kind: str) -> bytes:
@@ -69,7 +69,7 @@ def _photos(folder: Path, count: int = 6) -> Path:
     return folder
 
 
-def folder(title: str, add: Callable[[Path], object], *contains: str, images_left: int = 6) -> Case:
+def folder(title: str, add: Callable[[Path], object], *contains: str, images_left: int = 6) -> BadInput:
     """A folder of photos with something beside them, which is told and not counted."""
 
     def call(place: Path) -> tuple[int, str]:
@@ -78,7 +78,7 @@ def folder(title: str, add: Callable[[Path], object], *contains: str, images_lef
         assert len(found) == images_left, f"{len(found)} images are counted, not {images_left}"
         return 0, " ".join(found.contents.sentences())
 
-    return Case(f"a folder with {title}", call, contains, code=0)
+    return BadInput(f"a folder with {title}", call, contains, code=0)
 
 
 def _beside(name: str, content: bytes = b"x", times: int = 1) -> Callable[[Path], object]:
@@ -91,7 +91,7 @@ def _beside(name: str, content: bytes = b"x", times: int = 1) -> Callable[[Path]
     return add
 
 
-def maps(title: str, write: Callable[[Path], object], *contains: str, code: int = 3) -> Case:
+def maps(title: str, write: Callable[[Path], object], *contains: str, code: int = 3) -> BadInput:
     """Photos of which one has a label map that is set aside, or refused."""
 
     def call(place: Path) -> object:
@@ -102,7 +102,7 @@ def maps(title: str, write: Callable[[Path], object], *contains: str, code: int 
         found = MasksDataset(place)
         return [found.image(index) for index in range(len(found))]
 
-    return Case(f"a label map {title}", call, contains, code=code)
+    return BadInput(f"a label map {title}", call, contains, code=code)
 
 
 def _ids(value: int) -> Callable[[Path], object]:
@@ -169,8 +169,8 @@ CASES = [
     maps("that is empty", lambda path: path.write_bytes(b"")), maps("that is a folder", _folder_instead),
     maps("that is not there", lambda path: path.unlink()),
     maps("of floats", lambda path: Image.fromarray(np.ones((48, 64), np.float32)).save(path, "TIFF")),
-    Case("label maps of 255 alone", _ids(255), ("set void: 255",), code=0),
-    Case("label maps of 65,535", _ids(65_535), ("set void: 65535",), code=0),
-    Case("label maps of 7", _ids(7), ("[7]", "no class ids"), code=0),
-    Case("label maps of 40,000", _ids(40_000), ("40000",), code=0),
+    BadInput("label maps of 255 alone", _ids(255), ("set void: 255",), code=0),
+    BadInput("label maps of 65,535", _ids(65_535), ("set void: 65535",), code=0),
+    BadInput("label maps of 7", _ids(7), ("[7]", "no class ids"), code=0),
+    BadInput("label maps of 40,000", _ids(40_000), ("40000",), code=0),
 ]  # fmt: skip

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import ganaudit
-from benchmarks.bad_input import Case, command
+from benchmarks.bad_input import BadInput, command
 from benchmarks.bad_inputs.models import audit_of
 from ganaudit.records.store import Store
 
 
-def damaged(title: str, damage: Callable[[Store], Path], code: int = 1, *contains: str, deep: bool = False) -> Case:
+def damaged(title: str, damage: Callable[[Store], Path], code: int = 1, *contains: str, deep: bool = False) -> BadInput:
     """A store in which a run is done and then a file is damaged: the same audit again."""
 
     def call(folder: Path) -> tuple[int, str]:
@@ -32,10 +32,10 @@ def damaged(title: str, damage: Callable[[Store], Path], code: int = 1, *contain
             raise
         return 0, ""
 
-    return Case(f"a store with {title}", call, contains, code, quick=False)
+    return BadInput(f"a store with {title}", call, contains, code, quick=False)
 
 
-def marker(title: str, content: bytes | None, *contains: str) -> Case:
+def marker(title: str, content: bytes | None, *contains: str) -> BadInput:
     """A marker of a store that `verify` finds wrong."""
 
     def call(folder: Path) -> tuple[int, str]:
@@ -44,7 +44,7 @@ def marker(title: str, content: bytes | None, *contains: str) -> Case:
         path.unlink() if content is None else path.write_bytes(content)
         return command("verify", "--store", store.path)
 
-    return Case(f"a marker that is {title}", call, contains, code=3)
+    return BadInput(f"a marker that is {title}", call, contains, code=3)
 
 
 def _first(store: Store, table: str) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.calibration.planting import Change
 from benchmarks.calibration.pool import Counts, Pool, PoolSource
-from ganaudit.statistics.held import least_pixels
+from ganaudit.statistics.class_counts import least_pixels
 from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED, Lines
 
 SEED = 0
@@ -49,7 +49,7 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenedCase:
     """A case with its pools: the real side's, and that of the generated images."""
 
     case: Case
@@ -104,5 +104,5 @@ def classes_of(pool: Pool) -> Iterator[tuple[int, str]]:
 
 def finite(value: Any) -> float | None:
     """A number for a table; NULL for what is none, and for an interval's open end."""
-    found = float(value)
-    return found if np.isfinite(found) and abs(found) < 1e8 else None
+    number = float(value)
+    return number if np.isfinite(number) and abs(number) < 1e8 else None

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from benchmarks import calibration
-from benchmarks.calibration.cases import LINES, PERMUTATIONS, PRESENCE, Case, Opened
+from benchmarks.calibration.cases import LINES, PERMUTATIONS, PRESENCE, Case, OpenedCase
 from benchmarks.calibration.pool import Pool, PoolSource, load
 from benchmarks.calibration.scenarios import SCENARIOS, cases_of
 from ganaudit import keys, statistics
@@ -72,16 +72,16 @@ def make_cases(store: Store, source: PoolSource, only: str | None = None) -> lis
     """The cases of a pool, each with its key. Raises RequestError for a scenario that does not exist."""
     pool = load(store.path, source)
     opened = [open_case(store.path, source, case) for case in cases_of(pool, source, only)]
-    return [(one.case, case_key(one.pool, one.other, one.case)) for one in opened]
+    return [(case.case, case_key(case.pool, case.other, case.case)) for case in opened]
 
 
-def open_case(store: Path, source: PoolSource, case: Case) -> Opened:
+def open_case(store: Path, source: PoolSource, case: Case) -> OpenedCase:
     """A case with its pools."""
     pool = load(store, source)
-    return Opened(case, pool, pool if case.source is None else load(store, case.source))
+    return OpenedCase(case, pool, pool if case.source is None else load(store, case.source))
 
 
-def replicates_of(opened: Opened, replicates: range) -> list[dict[str, object]]:
+def replicates_of(opened: OpenedCase, replicates: range) -> list[dict[str, object]]:
     """Rows of `calibrations`, without the keys."""
     case = opened.case
     common = {
@@ -108,5 +108,5 @@ def _tree(path: Path) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [one for one in body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]  # type: ignore[attr-defined]
+            node.body = [node for node in body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]  # type: ignore[attr-defined]
     return ast.dump(tree)

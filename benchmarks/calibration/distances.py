@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.calibration.cases import LINES, PERMUTATIONS, Case, Opened, Row
+from benchmarks.calibration.cases import LINES, PERMUTATIONS, Case, OpenedCase, Row
 from benchmarks.calibration.planting import Change, Thin, distance, population
 from benchmarks.calibration.pool import Counts, Pool
 from ganaudit.statistics import comparison, grouping, jackknife, permutation
@@ -28,16 +28,16 @@ def interval_cases(pool: Pool) -> list[Case]:
     return [Case("distance", name, n, n, generated=change) for n in (2_000, 10_000) for name, change in planted(pool).items()]
 
 
-def interval(opened: Opened, replicate: int) -> list[Row]:
+def interval(opened: OpenedCase, replicate: int) -> list[Row]:
     """The corrected and the plain distance of two samples, and the interval of the first."""
-    found = jackknife.corrected(_groups(opened, opened.real(replicate)), _groups(opened, opened.generated(replicate)))
-    if found is None:
+    estimate = jackknife.corrected(_groups(opened, opened.real(replicate)), _groups(opened, opened.generated(replicate)))
+    if estimate is None:
         return []
     truth = truth_of(opened.pool, opened.case.real, opened.case.generated)
-    ends = {"estimate_low": found.low, "estimate_high": found.high}
+    ends = {"estimate_low": estimate.low, "estimate_high": estimate.high}
     return [
-        {"statistic": "corrected", "truth": truth, "estimate": found.value, **ends},
-        {"statistic": "plain", "truth": truth, "estimate": found.plain},
+        {"statistic": "corrected", "truth": truth, "estimate": estimate.value, **ends},
+        {"statistic": "plain", "truth": truth, "estimate": estimate.plain},
     ]
 
 
@@ -46,7 +46,7 @@ def permutation_cases(pool: Pool) -> list[Case]:
     return [*cases, Case("permutation", "mild, 1:1", 2_000, 2_000, generated=planted(pool)["mild"])]
 
 
-def permute(opened: Opened, replicate: int) -> list[Row]:
+def permute(opened: OpenedCase, replicate: int) -> list[Row]:
     """The p-value of no difference, from blocks of equally many images as in an audit."""
     real, generated = opened.real(replicate), opened.generated(replicate)
     size, few, many = grouping.blocks_of(grouping.GROUPS, len(real), len(generated))
@@ -63,23 +63,25 @@ def comparison_cases(pool: Pool) -> list[Case]:
     return [Case("comparison", f"{a} against {b}", 4_000, 4_000, generated=changes[a], second=changes[b]) for a, b in pairs]
 
 
-def compare(opened: Opened, replicate: int) -> list[Row]:
+def compare(opened: OpenedCase, replicate: int) -> list[Row]:
     """The difference of two generators' corrected distances from the same real images, and the word for it."""
     case = opened.case
-    real, one = _groups(opened, opened.real(replicate)), _groups(opened, opened.generated(replicate))
+    real, first = _groups(opened, opened.real(replicate)), _groups(opened, opened.generated(replicate))
     other = _groups(opened, opened.generated(replicate, case.second, "second generator"))
-    found = jackknife.difference(real, one, other)
-    if found is None:
+    difference = jackknife.difference(real, first, other)
+    if difference is None:
         return []
     truth = 0.0
     if case.second != case.generated:
         truth = truth_of(opened.pool, case.real, case.generated) - truth_of(opened.pool, case.real, case.second)
-    pairs, _ = comparison.compare([found.value, 0.0], {(0, 1): (found.value, found.se)}, {(0, 1): found.degrees}, LINES.alpha)
+    pairs, _ = comparison.compare(
+        [difference.value, 0.0], {(0, 1): (difference.value, difference.se)}, {(0, 1): difference.degrees}, LINES.alpha
+    )
     verdict = pairs[0].verdict
     wrong = (verdict == comparison.A_NEARER and truth >= 0) or (verdict == comparison.B_NEARER and truth <= 0)
     return [{
-        "statistic": "difference", "truth": truth, "estimate": found.value, "estimate_low": found.low,
-        "estimate_high": found.high, "p_value": pairs[0].p_value, "verdict": verdict, "wrong": wrong,
+        "statistic": "difference", "truth": truth, "estimate": difference.value, "estimate_low": difference.low,
+        "estimate_high": difference.high, "p_value": pairs[0].p_value, "verdict": verdict, "wrong": wrong,
     }]  # fmt: skip
 
 
@@ -91,12 +93,12 @@ def truth_of(pool: Pool, real: Change, generated: Change | None) -> float:
     return distance(population(pool, real), population(pool, generated))
 
 
-def _groups(opened: Opened, counts: Counts) -> GroupMoments:
+def _groups(opened: OpenedCase, counts: Counts) -> GroupMoments:
     """Images are drawn in no order: dealing them in turn is as good as by rank of digest."""
     groups = grouping.by_rank(np.arange(len(counts)))
     return group_moments(counts, groups, opened.pool.pixels, int(groups.max()) + 1)
 
 
-def _blocks(opened: Opened, counts: Counts, size: int, number: int) -> GroupMoments:
+def _blocks(opened: OpenedCase, counts: Counts, size: int, number: int) -> GroupMoments:
     used = size * number
     return group_moments(counts[:used], np.arange(used) // size, opened.pool.pixels, number)

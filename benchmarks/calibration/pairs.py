@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.calibration.cases import LINES, Case, Opened, Row, finite, gainsaid
+from benchmarks.calibration.cases import LINES, Case, OpenedCase, Row, finite, gainsaid
 from benchmarks.calibration.planting import Apart, Change
 from benchmarks.calibration.pool import Counts, Pool
 from ganaudit.statistics import pairs as deciding
@@ -35,27 +35,27 @@ def kept_apart(pool: Pool) -> tuple[int, int]:
     return int(a), int(b)
 
 
-def pairs(opened: Opened, replicate: int) -> list[Row]:
+def pairs(opened: OpenedCase, replicate: int) -> list[Row]:
     """Verdicts on pairs: all where nothing is planted, otherwise that of the pair that never meets."""
     real, generated = opened.real(replicate)[:, 1:], opened.generated(replicate)[:, 1:]
-    found = deciding.decide(
+    decided = deciding.decide(
         _together(opened, real), len(real), _together(opened, generated), len(generated), LINES, np.ones(real.shape[1])
     )
     rows, ratio = [], opened.case.ratio
-    for place, (a, b) in enumerate(zip(found.a + 1, found.b + 1, strict=True)):
+    for place, (a, b) in enumerate(zip(decided.a + 1, decided.b + 1, strict=True)):
         if opened.case.columns and {int(a), int(b)} != set(opened.case.columns):
             continue
-        verdict = str(found.verdict[place])
+        verdict = str(decided.verdict[place])
         rows.append({
             "statistic": "pair", "class": _name(opened.pool, int(a), int(b)), "truth": ratio,
-            "estimate": finite(found.ratio[place]), "estimate_low": finite(found.low[place]),
-            "estimate_high": finite(found.high[place]), "p_value": finite(found.p_value[place]), "verdict": verdict,
+            "estimate": finite(decided.ratio[place]), "estimate_low": finite(decided.low[place]),
+            "estimate_high": finite(decided.high[place]), "p_value": finite(decided.p_value[place]), "verdict": verdict,
             "wrong": gainsaid(verdict, 1.0 if ratio is None else ratio),
         })  # fmt: skip
     return rows
 
 
-def _together(opened: Opened, counts: Counts) -> NDArray[np.int64]:
+def _together(opened: OpenedCase, counts: Counts) -> NDArray[np.int64]:
     seen = (counts >= opened.least).astype(np.float64)
     return (seen.T @ seen).astype(np.int64)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.calibration.summary import NOT_MET
-from ganaudit.report.drawing import LIGHT, Drawn, save, style
+from ganaudit.report.drawing import LIGHT, DrawnFigure, save, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,11 +25,11 @@ def draw(rows: Sequence[Row], path: Path) -> bool:
     coverage = [row for row in rows if row["property"].startswith("coverage") and "lowest" not in row["property"]]
     errors = [row for row in rows if _is_error(row)]
     bias = [row for row in rows if row["property"] == "bias"]
-    panels = [(one, paint, title) for one, paint, title in (
+    panels = [(panel, paint, title) for panel, paint, title in (
         (coverage, _coverage, "Intervals that hold the truth"),
         (errors, _errors, "Audits with a false verdict"),
         (bias, _bias, "Bias of the distance, (percent of pixels)²"),
-    ) if one]  # fmt: skip
+    ) if panel]  # fmt: skip
     if not panels:
         return False
     lines = [len(_bias_names(part)) if paint is _bias else len(part) for part, paint, _ in panels]
@@ -41,7 +41,7 @@ def draw(rows: Sequence[Row], path: Path) -> bool:
             paint(ax, part)
             ax.grid(axis="x")
             ax.spines["left"].set_visible(False)
-        save(Drawn(figure, "Calibration"), path, "png")
+        save(DrawnFigure(figure, "Calibration"), path, "png")
     return True
 
 

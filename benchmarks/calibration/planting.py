@@ -37,8 +37,8 @@ class Thin:
         if not 0 < p < 1:
             raise ValueError(f"class {pool.classes[self.column]} is in all images of the pool or in none: it cannot be thinned")
         weights = np.where(holds, self.ratio, (1 - self.ratio * p) / (1 - p))
-        found: Floats = weights / len(pool)
-        return found
+        normed: Floats = weights / len(pool)
+        return normed
 
 
 @dataclass(frozen=True)
@@ -125,5 +125,5 @@ def distance(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> float:
 
 def present(pool: Pool, least: int) -> Floats:
     """(C,) share of the pool's images that hold at least `least` pixels of each class."""
-    found: Floats = (pool.counts >= least).mean(axis=0)
-    return found
+    share: Floats = (pool.counts >= least).mean(axis=0)
+    return share

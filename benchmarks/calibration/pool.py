@@ -20,7 +20,7 @@ from ganaudit.datasets.village import VillageDataset
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASSES, POOL_PIXELS
-from ganaudit.records.used import Source, sources_of
+from ganaudit.records.used import UsedSource, sources_of
 from ganaudit.studies.census.counts import read_counts
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import label_maps
@@ -150,17 +150,17 @@ def _of_run(store: Store, run: str) -> Pool:
     rows = store.read(CLASSES, store.classes(real.parser_key)).to_pylist()
     head = next((row["head"] for row in rows if row["class_id"] > 0), None)
     named = [(row["class_id"], row["name"]) for row in rows if row["class_id"] == 0 or row["head"] == head]
-    found = read_counts(store, real, [class_id for class_id, _ in named])
-    counts = found.matrix.toarray().astype(np.int32)
+    read = read_counts(store, real, [class_id for class_id, _ in named])
+    counts = read.matrix.toarray().astype(np.int32)
     live = counts.any(axis=0) | (np.array([class_id for class_id, _ in named]) == 0)
     names = [name for (_, name), alive in zip(named, live, strict=True) if alive]
     counts = counts[:, live]
     if named[0][0] != 0:
         counts, names = np.column_stack([np.zeros(len(counts), np.int32), counts]), ["void", *names]
-    return Pool(PoolSource(run=run).key(store), counts, tuple(names), found.pixels)
+    return Pool(PoolSource(run=run).key(store), counts, tuple(names), read.pixels)
 
 
-def _real(store: Store, run: str) -> Source:
+def _real(store: Store, run: str) -> UsedSource:
     real = [source for source in sources_of(store, run) if source.role == "real"]
     if not real:
         raise RequestError(f"the run {run!r} has no real images to draw from")

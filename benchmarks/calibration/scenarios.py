@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.calibration import distances, pairs, verdicts
-from benchmarks.calibration.cases import Case, Opened, Row
+from benchmarks.calibration.cases import Case, OpenedCase, Row
 from benchmarks.calibration.pool import Pool, PoolSource
 from ganaudit.errors import RequestError
 
@@ -17,7 +17,7 @@ class Scenario:
 
     question: str
     cases: Callable[[Pool], list[Case]]
-    replicate: Callable[[Opened, int], list[Row]]
+    replicate: Callable[[OpenedCase, int], list[Row]]
 
 
 SCENARIOS: dict[str, Scenario] = {

@@ -64,18 +64,18 @@ def summarise(store: Store, pool: Pool, cases: Sequence[tuple[Case, Sequence[Pat
     """The table `calibration` of cases and the files of their replicates."""
     rows = []
     for case, paths in cases:
-        found = pa.concat_tables([store.read(CALIBRATIONS, path) for path in paths]).to_pandas()
-        rows += [one.row(pool.key, case) for one in properties(case, found)]
+        replicates = pa.concat_tables([store.read(CALIBRATIONS, path) for path in paths]).to_pandas()
+        rows += [one.row(pool.key, case) for one in properties(case, replicates)]
     return CALIBRATION.from_rows(rows)
 
 
-def properties(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+def properties(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
     """Everything that is measured of a case, from its rows of `calibrations`."""
     by_scenario = {
         "distance": _distance, "ratios": _ratios, "permutation": _permutation, "boundary": _boundary,
         "half reduced": _half, "planner": _planner, "village": _village, "comparison": _comparison, "pairs": _pairs,
     }  # fmt: skip
-    yield from by_scenario[case.scenario](case, found)
+    yield from by_scenario[case.scenario](case, replicates)
 
 
 def at_most(share: float, replicates: int) -> Range:
@@ -83,8 +83,8 @@ def at_most(share: float, replicates: int) -> Range:
     return None, share + 2 * _error(share, replicates)
 
 
-def _distance(case: Case, found: pd.DataFrame) -> Iterator[Property]:
-    corrected, plain = (found[found["statistic"] == name] for name in ("corrected", "plain"))
+def _distance(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    corrected, plain = (replicates[replicates["statistic"] == name] for name in ("corrected", "plain"))
     truth = _first(corrected["truth"])
     yield Property("corrected", "coverage", covered(corrected), COVERAGE, truth)
     reach = max(BIAS_SHARE * truth, BIAS_LEAST)
@@ -96,9 +96,9 @@ def _distance(case: Case, found: pd.DataFrame) -> Iterator[Property]:
     yield Property("plain", "bias", _values(plain["estimate"]) - truth, OPEN, truth)
 
 
-def _ratios(case: Case, found: pd.DataFrame) -> Iterator[Property]:
+def _ratios(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
     rare = case.name.startswith(f"seen in {RARE},")
-    for measure, rows in found.groupby("statistic"):
+    for measure, rows in replicates.groupby("statistic"):
         truth = _first(rows["truth"])
         rows = rows.assign(covered=covered(rows))
         wanted = AREA_OF_RARE if rare and measure == "area" else COVERAGE
@@ -110,65 +110,67 @@ def _ratios(case: Case, found: pd.DataFrame) -> Iterator[Property]:
         yield Property(str(measure), "width of the interval, median of classes", _values(width.dropna()), OPEN, truth)
 
 
-def _permutation(case: Case, found: pd.DataFrame) -> Iterator[Property]:
-    rejected = _values(found["p_value"] <= LINES.alpha)
-    if found["wrong"].notna().any():
+def _permutation(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    rejected = _values(replicates["p_value"] <= LINES.alpha)
+    if replicates["wrong"].notna().any():
         within = 2 * _error(LINES.alpha, len(rejected))
         yield Property("p_value", "size", rejected, (LINES.alpha - within, LINES.alpha + within), 0.0)
     else:
-        yield Property("p_value", "power", rejected, OPEN, _first(found["truth"]))
+        yield Property("p_value", "power", rejected, OPEN, _first(replicates["truth"]))
 
 
-def _boundary(case: Case, found: pd.DataFrame) -> Iterator[Property]:
-    truth = _first(found["truth"])
+def _boundary(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    truth = _first(replicates["truth"])
     words = {"reduced or dropped": OMITTED, "increased": (INCREASED,), "equivalent": (EQUIVALENT,)}
     for name, verdicts in words.items():
-        false = found["wrong"].astype(bool) & found["verdict"].isin(verdicts)
-        yield _rate("verdicts", f"any false {name}", found, false, truth)
+        false = replicates["wrong"].astype(bool) & replicates["verdict"].isin(verdicts)
+        yield _rate("verdicts", f"any false {name}", replicates, false, truth)
 
 
-def _half(case: Case, found: pd.DataFrame) -> Iterator[Property]:
-    claimed = found["verdict"].isin(OMITTED)
-    false = claimed & found["wrong"].astype(bool)
-    number, wrong = (_values(column.groupby(found["replicate"]).sum()) for column in (claimed, false))
+def _half(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    claimed = replicates["verdict"].isin(OMITTED)
+    false = claimed & replicates["wrong"].astype(bool)
+    number, wrong = (_values(column.groupby(replicates["replicate"]).sum()) for column in (claimed, false))
     yield Property("verdicts", "false discovery proportion", wrong / np.maximum(number, 1), (None, LINES.alpha))
-    true = found[found["truth"] < LINES.reduced - 1e-9]
+    true = replicates[replicates["truth"] < LINES.reduced - 1e-9]
     yield Property(
         "verdicts", "true omissions found", _per_replicate(true.assign(found=true["verdict"].isin(OMITTED)), "found")
     )
 
 
-def _planner(case: Case, found: pd.DataFrame) -> Iterator[Property]:
-    for measure, rows in found.groupby("statistic"):
+def _planner(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    for measure, rows in replicates.groupby("statistic"):
         truth = float(rows["truth"].mean())
         yield Property(str(measure), "found at the planner's figure", _values(rows["verdict"].isin(OMITTED)), FOUND, truth)
 
 
-def _village(case: Case, found: pd.DataFrame) -> Iterator[Property]:
-    away = found["truth"] < LINES.reduced
-    right = ~found[away]["wrong"].astype(bool).groupby(found["replicate"]).any()
+def _village(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    away = replicates["truth"] < LINES.reduced
+    right = ~replicates[away]["wrong"].astype(bool).groupby(replicates["replicate"]).any()
     yield Property("verdicts", "every omission called by its word", _values(right), (1.0, None))
-    yield _rate("verdicts", "any false verdict on another class", found, found["wrong"].astype(bool) & ~away)
+    yield _rate("verdicts", "any false verdict on another class", replicates, replicates["wrong"].astype(bool) & ~away)
 
 
-def _comparison(case: Case, found: pd.DataFrame) -> Iterator[Property]:
-    truth = _first(found["truth"])
-    yield Property("difference", "coverage", covered(found), (COVERAGE[0], None), truth)
-    yield _rate("difference", "false nearer", found, found["wrong"].astype(bool), truth)
+def _comparison(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    truth = _first(replicates["truth"])
+    yield Property("difference", "coverage", covered(replicates), (COVERAGE[0], None), truth)
+    yield _rate("difference", "false nearer", replicates, replicates["wrong"].astype(bool), truth)
     if truth:
         yield Property(
-            "difference", "true nearer", _values(found["verdict"].str.endswith("nearer") & ~found["wrong"].astype(bool))
+            "difference",
+            "true nearer",
+            _values(replicates["verdict"].str.endswith("nearer") & ~replicates["wrong"].astype(bool)),
         )
 
 
-def _pairs(case: Case, found: pd.DataFrame) -> Iterator[Property]:
-    truth = _first(found["truth"])
+def _pairs(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    truth = _first(replicates["truth"])
     if case.columns:
-        yield Property("pairs", "called dropped", _values(found["verdict"] == DROPPED), FOUND, truth)
+        yield Property("pairs", "called dropped", _values(replicates["verdict"] == DROPPED), FOUND, truth)
         return
-    rows = found.assign(covered=covered(found))
+    rows = replicates.assign(covered=covered(replicates))
     yield Property("pairs", "coverage, mean of pairs", _per_replicate(rows, "covered"), COVERAGE, truth)
-    yield _rate("pairs", "any false verdict", found, found["wrong"].astype(bool), truth)
+    yield _rate("pairs", "any false verdict", replicates, replicates["wrong"].astype(bool), truth)
 
 
 def covered(rows: pd.DataFrame) -> Floats:
@@ -177,9 +179,9 @@ def covered(rows: pd.DataFrame) -> Floats:
     return _values((low <= rows["truth"]) & (rows["truth"] <= high))
 
 
-def _rate(statistic: str, name: str, found: pd.DataFrame, wrong: Any, truth: float | None = None) -> Property:
+def _rate(statistic: str, name: str, replicates: pd.DataFrame, wrong: Any, truth: float | None = None) -> Property:
     """The share of replicates with any such row, wanted at alpha or less."""
-    values = _values(wrong.groupby(found["replicate"]).any())
+    values = _values(wrong.groupby(replicates["replicate"]).any())
     return Property(statistic, name, values, at_most(LINES.alpha, len(values)), truth)
 
 

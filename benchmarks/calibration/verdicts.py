@@ -7,12 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.calibration.cases import LINES, PRESENCE, Case, Opened, Row, classes_of, finite, gainsaid, keep
+from benchmarks.calibration.cases import LINES, PRESENCE, Case, OpenedCase, Row, classes_of, finite, gainsaid, keep
 from benchmarks.calibration.planting import Change
 from benchmarks.calibration.pool import SCENES, Counts, Pool, PoolSource
 from ganaudit.statistics import power
 from ganaudit.statistics import verdicts as deciding
-from ganaudit.statistics.held import Held, held
+from ganaudit.statistics.class_counts import ClassCounts, count_classes
 from ganaudit.statistics.verdicts import DROPPED, MEASURES, REDUCED, Verdicts
 from ganaudit.village.scene import Prevalence
 
@@ -41,10 +41,10 @@ def ratio_cases(pool: Pool) -> list[Case]:
     return cases
 
 
-def ratios(opened: Opened, replicate: int) -> list[Row]:
+def ratios(opened: OpenedCase, replicate: int) -> list[Row]:
     """Intervals of presence and area ratios."""
     columns = np.array(opened.case.columns)
-    real, generated = (_held(opened, side[:, columns]) for side in (opened.real(replicate), opened.generated(replicate)))
+    real, generated = (_counts(opened, side[:, columns]) for side in (opened.real(replicate), opened.generated(replicate)))
     rows = []
     for measure in MEASURES:
         ratio, low, high = deciding.estimate(real, generated, measure, LINES.alpha)
@@ -67,7 +67,7 @@ def boundary_cases(pool: Pool) -> list[Case]:
     return cases
 
 
-def boundary(opened: Opened, replicate: int) -> list[Row]:
+def boundary(opened: OpenedCase, replicate: int) -> list[Row]:
     """Verdicts on classes that all have one true ratio."""
     ratio = opened.case.ratio or 1.0
     truth = {column: ratio for column, _ in classes_of(opened.pool)}
@@ -81,7 +81,7 @@ def half_cases(pool: Pool) -> list[Case]:
     return [Case("half reduced", "half at 0.5, half at reduced", n, n, generated=change) for n in (1_000, 4_000)]
 
 
-def half(opened: Opened, replicate: int) -> list[Row]:
+def half(opened: OpenedCase, replicate: int) -> list[Row]:
     """Verdicts of which half of the classes deserve one."""
     truth = {column: opened.case.generated.keep[column] for column, _ in classes_of(opened.pool)}
     return _judged(opened, opened.real(replicate), opened.generated(replicate), {measure: truth for measure in MEASURES})
@@ -91,24 +91,24 @@ def planner_cases(pool: Pool) -> list[Case]:
     return [Case("planner", "one class at the planner's figure", 4_000, 4_000)]
 
 
-def planner(opened: Opened, replicate: int) -> list[Row]:
+def planner(opened: OpenedCase, replicate: int) -> list[Row]:
     """One class erased to what the planner says would be found, all others whole; the class changes with the replicate."""
     counts = opened.real(replicate)
-    real = _held(opened, counts[:, 1:])
+    real = _counts(opened, counts[:, 1:])
     losses = np.stack(list(deciding.loss_p_values(real, opened.case.generated_images, LINES).values()))
     chosen, level = deciding.testable(losses, LINES.alpha)
-    reach = power.detectable(real, opened.case.generated_images, LINES, level)
+    detectable = power.detectable(real, opened.case.generated_images, LINES, level)
     rows = []
     for measure, eligible in zip(MEASURES, chosen, strict=True):
-        places = np.flatnonzero(eligible & np.isfinite(reach[measure]))
+        places = np.flatnonzero(eligible & np.isfinite(detectable[measure]))
         if not len(places):
             continue
         place = int(places[replicate % len(places)])
-        ratio = float(reach[measure][place])
+        ratio = float(detectable[measure][place])
         change = Change(keep(opened.pool, {place + 1: ratio}))
         generated = opened.generated(replicate, change, f"generated for {measure}")
-        found = deciding.decide(real, _held(opened, generated[:, 1:]), LINES)[measure]
-        rows.append(_row(opened, measure, place, ratio, found))
+        judged = deciding.decide(real, _counts(opened, generated[:, 1:]), LINES)[measure]
+        rows.append(_row(opened, measure, place, ratio, judged))
     return rows
 
 
@@ -131,7 +131,7 @@ def variants() -> list[PoolSource]:
     return found
 
 
-def village(opened: Opened, replicate: int) -> list[Row]:
+def village(opened: OpenedCase, replicate: int) -> list[Row]:
     """Verdicts on a village with known omissions. Wrong: gainsaid by the truth, or not the word that the omission deserves."""
     truths = {measure: _truth(opened, measure) for measure in MEASURES}
     rows = _judged(opened, opened.real(replicate), opened.generated(replicate), truths)
@@ -142,31 +142,31 @@ def village(opened: Opened, replicate: int) -> list[Row]:
     return rows
 
 
-def _judged(opened: Opened, real: Counts, generated: Counts, truths: Mapping[str, Mapping[int, float]]) -> list[Row]:
-    found = deciding.decide(_held(opened, real[:, 1:]), _held(opened, generated[:, 1:]), LINES)
+def _judged(opened: OpenedCase, real: Counts, generated: Counts, truths: Mapping[str, Mapping[int, float]]) -> list[Row]:
+    decided = deciding.decide(_counts(opened, real[:, 1:]), _counts(opened, generated[:, 1:]), LINES)
     return [
-        _row(opened, measure, column - 1, truths[measure][column], found[measure])
+        _row(opened, measure, column - 1, truths[measure][column], decided[measure])
         for measure in MEASURES
         for column, _ in classes_of(opened.pool)
     ]
 
 
-def _row(opened: Opened, measure: str, place: int, truth: float, found: Verdicts) -> Row:
+def _row(opened: OpenedCase, measure: str, place: int, truth: float, decided: Verdicts) -> Row:
     """One verdict; place: number of the class without void."""
-    verdict = str(found.verdict[place])
+    verdict = str(decided.verdict[place])
     return {
-        "statistic": measure, "class": opened.pool.classes[place + 1], "truth": truth, "estimate": finite(found.ratio[place]),
-        "estimate_low": finite(found.low[place]), "estimate_high": finite(found.high[place]),
-        "p_value": finite(found.p_value[place]), "verdict": verdict, "wrong": gainsaid(verdict, truth),
+        "statistic": measure, "class": opened.pool.classes[place + 1], "truth": truth, "estimate": finite(decided.ratio[place]),
+        "estimate_low": finite(decided.low[place]), "estimate_high": finite(decided.high[place]),
+        "p_value": finite(decided.p_value[place]), "verdict": verdict, "wrong": gainsaid(verdict, truth),
     }  # fmt: skip
 
 
-def _held(opened: Opened, counts: Counts) -> Held:
-    return held(counts, opened.pool.pixels, PRESENCE)
+def _counts(opened: OpenedCase, counts: Counts) -> ClassCounts:
+    return count_classes(counts, opened.pool.pixels, PRESENCE)
 
 
 @lru_cache(maxsize=8)
-def _truth(opened: Opened, measure: str) -> dict[int, float]:
+def _truth(opened: OpenedCase, measure: str) -> dict[int, float]:
     """True ratio of each class, from both pools."""
     generated, real = (
         (pool.counts >= opened.least).mean(axis=0) if measure == "presence" else pool.counts.mean(axis=0)

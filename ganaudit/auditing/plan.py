@@ -16,7 +16,7 @@ from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records.store import BLOCK, Store
 from ganaudit.sources.opening import OpenSource, open_source
 from ganaudit.sources.planned import Plan, PlannedSource
-from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, HELDOUT, Asked, controls, named
+from ganaudit.sources.roles import GENERATED, HELDOUT, RESIZED_REAL, RESIZED_REAL_IMAGES, SourceRole, named, resized_real
 from ganaudit.spec import AuditSpec, Source
 from ganaudit.studies.protocol import asked_for
 
@@ -44,10 +44,10 @@ def plan(spec: AuditSpec) -> Plan:
             f"the store {store.path} has blocks of {block} images, which sample.batch {spec.sample.batch} does not divide; "
             f"set sample.batch to {block}, {block // 2} or less"
         )
-    sources = [_planned(spec, *one, parser, block) for one in counted]
+    sources = [_planned(spec, *counted_source, parser, block) for counted_source in counted]
     natives = [source.resolution for source in sources if source.role == GENERATED]
-    controlled = [_counted(spec, asked, parser, context) for asked in controls(natives, sources[0].recipe["size"])]
-    sources += [_planned(spec, *one, parser, block) for one in controlled]
+    resized = [_counted(spec, asked, parser, context) for asked in resized_real(natives, sources[0].recipe["size"])]
+    sources += [_planned(spec, *counted_source, parser, block) for counted_source in resized]
     started = datetime.now(UTC)
     return Plan(
         spec=spec, run=run_name(spec.name, started), started=started, device=device, precision=precision,
@@ -56,13 +56,15 @@ def plan(spec: AuditSpec) -> Plan:
     )  # fmt: skip
 
 
-def _counted(spec: AuditSpec, asked: Asked, parser: OpenParser, context: Context) -> tuple[Asked, OpenSource, int, int]:
+def _counted(
+    spec: AuditSpec, asked: SourceRole, parser: OpenParser, context: Context
+) -> tuple[SourceRole, OpenSource, int, int]:
     """A source, opened, and the images of it that are used: (asked, source, first, count)."""
     named = asked.source(spec)
     source = open_source(asked, named, parser, context)
     count = asked.count or _count(spec, named, source, generated=asked.role == GENERATED)
-    if asked.role == CONTROL:
-        count = min(count, CONTROLS)
+    if asked.role == RESIZED_REAL:
+        count = min(count, RESIZED_REAL_IMAGES)
     first = 0
     if named.heldout is not None:
         count = _without_held_out(named, count, source.length)
@@ -72,9 +74,9 @@ def _counted(spec: AuditSpec, asked: Asked, parser: OpenParser, context: Context
 
 
 def _planned(
-    spec: AuditSpec, asked: Asked, source: OpenSource, first: int, count: int, parser: OpenParser, block: int
+    spec: AuditSpec, asked: SourceRole, source: OpenSource, first: int, count: int, parser: OpenParser, block: int
 ) -> PlannedSource:
-    used = tuple(one for one in blocks(first + count, source.length, block) if one[1] >= first)
+    used = tuple(bounds for bounds in blocks(first + count, source.length, block) if bounds[1] >= first)
     named = asked.source(spec)
     recipe = {**source.recipe, "parser": _parser_part(parser, source)}
     return PlannedSource(
@@ -94,11 +96,11 @@ def _without_held_out(asked: Source, count: int, length: int | None) -> int:
     """Images of the real side that are audited, before those held out. Raises RequestError where there are too few."""
     if length is None:
         return count
-    held = asked.heldout or 0
-    left = length - held if asked.count is None else count
-    if left < 2 or left + held > length:
+    heldout = asked.heldout or 0
+    left = length - heldout if asked.count is None else count
+    if left < 2 or left + heldout > length:
         raise RequestError(
-            f"source {asked.name!r} has {length:,} images: too few for {left:,} and {held:,} held out beside them"
+            f"source {asked.name!r} has {length:,} images: too few for {left:,} and {heldout:,} held out beside them"
         )
     return left
 

@@ -113,11 +113,13 @@ def _tidy(value: Any) -> Any:
     return [_tidy(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _notes(connection: duckdb.DuckDBPyConnection, run: str, found: Findings) -> list[str]:
+def _notes(connection: duckdb.DuckDBPyConnection, run: str, findings: Findings) -> list[str]:
     """What a reader of the findings has to know: generators that have none, and why."""
     statement = "SELECT source FROM run_sources WHERE run = ? AND role = 'generated' ORDER BY source"
     names = [row[0] for row in connection.execute(statement, [run]).fetchall()]
-    return [f"{name!r} has no findings: {why_none(connection, run, name)}." for name in names if name not in generators(found)]
+    return [
+        f"{name!r} has no findings: {why_none(connection, run, name)}." for name in names if name not in generators(findings)
+    ]
 
 
 def why_none(connection: duckdb.DuckDBPyConnection, run: str, source: str) -> str:

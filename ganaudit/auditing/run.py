@@ -76,8 +76,8 @@ class Audit:
         """A finding as a DataFrame. Raises RequestError, with the nearest name, for one that there is not."""
         if finding not in self.findings:
             raise RequestError(f"there is no finding {finding!r}{nearest(finding, list(self.findings))}")
-        found: pd.DataFrame = self.findings[finding].to_pandas()
-        return found
+        frame: pd.DataFrame = self.findings[finding].to_pandas()
+        return frame
 
 
 def audit(spec: AuditSpec, watch: Watch | None = None) -> Audit:
@@ -127,7 +127,7 @@ def begin(planned: Plan, store: Store) -> None:
 @contextmanager
 def failing(planned: Plan, store: Store) -> Iterator[None]:
     """Holds the run's lease, and records that it failed, or was interrupted, when what is inside raises."""
-    with leases.held(store, leases.of_run(planned.run)):
+    with leases.taken(store, leases.of_run(planned.run)):
         try:
             yield
         except BaseException as error:
@@ -151,11 +151,11 @@ def finish(planned: Plan, store: Store, worked: Mapping[str, int]) -> Audit:
             if source.role == "real" and counts.get(source.name, 0) < 2:
                 why = why_none(connection, planned.run, source.name)
                 raise AuditError(f"real source {source.name!r} has no usable images: {why}")
-    found: dict[str, pa.Table] = {}
+    findings: dict[str, pa.Table] = {}
     for study in asked_for(planned.spec):
         made = study.findings(store, planned.run)
         study.keep(planned, store, made)
-        found |= made
+        findings |= made
     quarantined = sum(source.count for source in planned.sources) - sum(counts.values())
     status = SET_ASIDE if quarantined else DONE
     store.finish_run(_run_row(planned, status, store.started(planned.run), leases.utc(store)))
@@ -163,7 +163,7 @@ def finish(planned: Plan, store: Store, worked: Mapping[str, int]) -> Audit:
     page = report_path(store, planned.run)
     data = report_data(store, planned.run)
     page.write_text(report.render(data), encoding="utf-8")
-    return Audit(planned.run, status, store.path, page, found, quarantined, dict(worked), tuple(data.notes))
+    return Audit(planned.run, status, store.path, page, findings, quarantined, dict(worked), tuple(data.notes))
 
 
 def readable(connection: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:
@@ -188,9 +188,9 @@ def _commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        found = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() or None
+    return process.stdout.strip() or None

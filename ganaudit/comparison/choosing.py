@@ -11,7 +11,7 @@ from ganaudit.comparison.finished import FinishedRun, finished
 from ganaudit.errors import RequestError
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 
 BEST = "best"
 """`--baseline best`: of each training, the best checkpoint before the last."""
@@ -38,7 +38,7 @@ def chosen(store: Store, text: str) -> FinishedRun:
     newest = _newest(store)
     if text in newest:
         return finished(store, newest[text])
-    for place in (found.start() for found in re.finditer(":", text)):
+    for place in (colon.start() for colon in re.finditer(":", text)):
         owner, name = text[:place], text[place + 1 :]
         if _is_run(store, owner) or owner in newest:
             return only(finished(store, newest.get(owner, owner)), name)
@@ -49,29 +49,29 @@ def chosen(store: Store, text: str) -> FinishedRun:
 def only(run: FinishedRun, name: str) -> FinishedRun:
     """The run with one generator, or one training's checkpoints, alone. Raises RequestError where it has none of this name."""
     trainings = trainings_of(run)
-    kept = [one.name for one in run.generators if name in (one.name, trainings.get(one.name))]
+    kept = [generator.name for generator in run.generators if name in (generator.name, trainings.get(generator.name))]
     if not kept:
-        there = [*(one.name for one in run.generators), *dict.fromkeys(trainings.values())]
+        there = [*(generator.name for generator in run.generators), *dict.fromkeys(trainings.values())]
         raise RequestError(f"run {run.run!r} has no generator or training {name!r}; it has {', '.join(there)}")
-    return renamed(run, f"{run.run}:{name}", [(one, one) for one in kept])
+    return renamed(run, f"{run.run}:{name}", [(generator, generator) for generator in kept])
 
 
 def renamed(run: FinishedRun, label: str, names: Sequence[tuple[str, str]]) -> FinishedRun:
     """The run called `label`, with these of its generators alone: (name in the run, name from now on)."""
     sources = tuple(source for source in run.sources if source.role != "generated")
-    found: list[Source] = []
+    entrants: list[UsedSource] = []
     tables: dict[str, list[dict[str, Any]]] = {table: [] for table in run.tables}
     for old, new in names:
-        found += [replace(source, name=new) for source in run.generators if source.name == old]
+        entrants += [replace(source, name=new) for source in run.generators if source.name == old]
         for table, rows in run.tables.items():
             tables[table] += [{**row, "generator": new} for row in rows if row["generator"] == old]
-    return replace(run, run=label, sources=(*sources, *found), tables=tables)
+    return replace(run, run=label, sources=(*sources, *entrants), tables=tables)
 
 
 def against_one(baseline: FinishedRun, runs: Iterable[FinishedRun]) -> FinishedRun:
     """A baseline of one generator under the name of each generator that is compared with it."""
-    (name,) = (one.name for one in baseline.generators)
-    names = dict.fromkeys(one.name for run in runs for one in run.generators)
+    (name,) = (generator.name for generator in baseline.generators)
+    names = dict.fromkeys(generator.name for run in runs for generator in run.generators)
     return renamed(baseline, baseline.run, [(name, each) for each in names])
 
 
@@ -86,9 +86,9 @@ def last_against_best(run: FinishedRun) -> tuple[FinishedRun, FinishedRun, list[
             by_training.setdefault(one.training, []).append(one)
     pairs, notes = [], []
     for training, found in by_training.items():
-        *before, last = sorted(found, key=lambda one: one.step)
+        *before, last = sorted(found, key=lambda checkpoint: checkpoint.step)
         if before:
-            best = min(before, key=lambda one: (one.corrected, one.step))
+            best = min(before, key=lambda checkpoint: (checkpoint.corrected, checkpoint.step))
             pairs.append((last, best))
             notes.append(
                 f"{best.generator!r} is the best of {len(before)} earlier checkpoints of {training!r} by its corrected FSD"
@@ -112,17 +112,17 @@ def last_against_best(run: FinishedRun) -> tuple[FinishedRun, FinishedRun, list[
 def checkpoints(run: FinishedRun) -> list[Checkpoint]:
     """The checkpoints of trainings that the run has, as the audit file's patterns gave them."""
     corrected = {row["generator"]: row["corrected"] for row in run.tables["fsd"]}
-    found = []
-    for one in run.spec.get("generators") or ():
-        name, step, training = one.get("name"), one.get("step"), one.get("training")
+    kept = []
+    for written in run.spec.get("generators") or ():
+        name, step, training = written.get("name"), written.get("step"), written.get("training")
         if training is not None and step is not None and any(source.name == name for source in run.generators):
-            found.append(Checkpoint(training, step, name, corrected.get(name)))
-    return found
+            kept.append(Checkpoint(training, step, name, corrected.get(name)))
+    return kept
 
 
 def trainings_of(run: FinishedRun) -> Mapping[str, str]:
     """Generator → training, of those that are checkpoints."""
-    return {one.generator: one.training for one in checkpoints(run)}
+    return {checkpoint.generator: checkpoint.training for checkpoint in checkpoints(run)}
 
 
 def _is_run(store: Store, text: str) -> bool:

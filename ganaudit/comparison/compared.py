@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ganaudit.comparison.differences import Apart, Entrant, images_of, side_by_side
+from ganaudit.comparison.differences import Entrant, EntrantPair, images_of, side_by_side
 from ganaudit.comparison.finished import FinishedRun, check_comparable
-from ganaudit.comparison.regressions import FARTHER, OMISSIONS, Change, Judged, Verdict, judge, needless, verdicts
+from ganaudit.comparison.regressions import FARTHER, OMISSIONS, Judged, VerdictChange, VerdictRow, judge, needless, verdicts
 from ganaudit.errors import RequestError
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.statistics.comparison import B_NEARER
 from ganaudit.statistics.moments import GroupMoments
 
-ReadMoments = Callable[[Source], GroupMoments]
+ReadMoments = Callable[[UsedSource], GroupMoments]
 
 
 @dataclass(frozen=True)
-class Distance:
+class ComparedDistance:
     """A generator of a run: its corrected distance with its interval, and its place among all that are compared."""
 
     run: str
@@ -35,7 +35,7 @@ class Distance:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ComparedDifference:
     """The corrected distance of `a` minus that of `b`. shared_real: both from the same real images, so that theirs cancels."""
 
     run_a: str
@@ -57,13 +57,13 @@ class Compared:
     runs: tuple[str, ...]
     baseline: str | None
     fail_on: tuple[str, ...]
-    distances: tuple[Distance, ...]
-    differences: tuple[Difference, ...]
-    verdicts: tuple[tuple[str, Verdict], ...]
+    distances: tuple[ComparedDistance, ...]
+    differences: tuple[ComparedDifference, ...]
+    verdicts: tuple[tuple[str, VerdictRow], ...]
     """(run, verdict) of every class, group and slice."""
     judged: tuple[tuple[str, Judged], ...]
     """(run, what --fail-on says of its verdicts); without a baseline and without a word to fail on, nothing."""
-    farther: tuple[Difference, ...]
+    farther: tuple[ComparedDifference, ...]
     """Generators that are farther from the real images than in the baseline, beyond doubt."""
     notes: tuple[str, ...]
     incomplete: bool
@@ -91,9 +91,9 @@ class Compared:
                 {**_row(run, change), "gates": bool(self.fail_on) and change in judged.regressed}
                 for run, judged in self.judged for change in judged.worse
             ],
-            "farther": [asdict(one) for one in self.farther],
-            "distances": [asdict(one) for one in self.distances],
-            "differences": [asdict(one) for one in self.differences],
+            "farther": [asdict(difference) for difference in self.farther],
+            "distances": [asdict(distance) for distance in self.distances],
+            "differences": [asdict(difference) for difference in self.differences],
             "verdicts": [{"run": run} | asdict(row) for run, row in self.verdicts],
             "notes": list(self.notes),
         }  # fmt: skip
@@ -112,13 +112,13 @@ def compared(runs: Sequence[FinishedRun], baseline: FinishedRun | None, words: S
     entrants = [entrant for run in runs for entrant in _entrants(run, read)]
     against = list(_entrants(baseline, read)) if baseline else []
     matched = [
-        (one, len(entrants) + other)
-        for one, entrant in enumerate(entrants)
+        (pair, len(entrants) + other)
+        for pair, entrant in enumerate(entrants)
         for other, before in enumerate(against)
         if entrant.generator.name == before.generator.name
     ]
     apart, places = side_by_side([*entrants, *against], runs[0].decide.alpha, matched if baseline else None)
-    differences = tuple(_difference([*entrants, *against], one) for one in apart)
+    differences = tuple(_difference([*entrants, *against], pair) for pair in apart)
     judged = []
     for run in runs:
         now, before = verdicts(run.tables), verdicts(baseline.tables) if baseline else None
@@ -131,7 +131,7 @@ def compared(runs: Sequence[FinishedRun], baseline: FinishedRun | None, words: S
         differences=differences,
         verdicts=tuple((run.run, row) for run in runs for row in verdicts(run.tables)),
         judged=tuple(judged) if baseline or words else (),
-        farther=tuple(one for one in differences if one.verdict == B_NEARER) if baseline else (),
+        farther=tuple(difference for difference in differences if difference.verdict == B_NEARER) if baseline else (),
         notes=tuple(_notes(runs, baseline)),
         incomplete=any(len(run.compared) < len(run.generators) for run in runs),
     )
@@ -144,21 +144,21 @@ def _entrants(run: FinishedRun, read: ReadMoments) -> Iterable[Entrant]:
         yield Entrant(run.run, generator, run.real, read(generator), real, row["corrected"])
 
 
-def _distances(entrants: Sequence[Entrant], runs: Sequence[FinishedRun], places: Sequence[Any]) -> Iterable[Distance]:
+def _distances(entrants: Sequence[Entrant], runs: Sequence[FinishedRun], places: Sequence[Any]) -> Iterable[ComparedDistance]:
     tables = {run.run: {row["generator"]: row for row in run.tables["fsd"]} for run in runs}
     names = ("real_images", "generated_images", "fsd", "corrected", "corrected_low", "corrected_high")
     for number, entrant in enumerate(entrants):
         row = tables[entrant.run][entrant.generator.name]
         place = places[number] if places else None
-        yield Distance(
+        yield ComparedDistance(
             entrant.run, entrant.generator.name, *(row[name] for name in names),
             *((None, None, None) if place is None else place),
         )  # fmt: skip
 
 
-def _difference(entrants: Sequence[Entrant], apart: Apart) -> Difference:
+def _difference(entrants: Sequence[Entrant], apart: EntrantPair) -> ComparedDifference:
     a, b = entrants[apart.pair.a], entrants[apart.pair.b]
-    return Difference(a.run, a.generator.name, b.run, b.generator.name, *apart.pair[2:], shared_real=apart.shared_real)
+    return ComparedDifference(a.run, a.generator.name, b.run, b.generator.name, *apart.pair[2:], shared_real=apart.shared_real)
 
 
 def _notes(runs: Sequence[FinishedRun], baseline: FinishedRun | None) -> Iterable[str]:
@@ -176,13 +176,13 @@ def _notes(runs: Sequence[FinishedRun], baseline: FinishedRun | None) -> Iterabl
         for name, accepted in needless(verdicts(run.tables), run.accept):
             yield f"{accepted!r} of {name!r} is accepted, and not omitted any more: take it out of accept"
         if baseline is not None:
-            gone = {one.name for one in baseline.compared} - {one.name for one in run.generators}
-            new = {one.name for one in run.compared} - {one.name for one in baseline.compared}
+            gone = {generator.name for generator in baseline.compared} - {generator.name for generator in run.generators}
+            new = {generator.name for generator in run.compared} - {generator.name for generator in baseline.compared}
             yield from (f"{name!r} of the baseline is not in run {run.run}" for name in sorted(gone))
             yield from (f"{name!r} of run {run.run} is new: all its omissions count" for name in sorted(new))
 
 
-def _row(run: str, change: Change) -> dict[str, Any]:
+def _row(run: str, change: VerdictChange) -> dict[str, Any]:
     before = change.before
     was = {"was": before and before.verdict, "was_ratio": before and before.ratio}
     return {"run": run} | asdict(change.now) | was

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from ganaudit.errors import RequestError
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.statistics import comparison, jackknife
 from ganaudit.statistics.comparison import Pair, Place
 from ganaudit.statistics.moments import GroupMoments
@@ -23,8 +23,8 @@ class Entrant:
     """A generator of a run: its images, the run's real images, and the moments of both."""
 
     run: str
-    generator: Source
-    real: Source
+    generator: UsedSource
+    real: UsedSource
     moments: GroupMoments
     real_moments: GroupMoments
     corrected: float | None
@@ -32,7 +32,7 @@ class Entrant:
 
 
 @dataclass(frozen=True)
-class Apart:
+class EntrantPair:
     """Two entrants, by their places in the sequence. shared_real: whether both were measured against the same images."""
 
     pair: Pair
@@ -41,7 +41,7 @@ class Apart:
 
 def side_by_side(
     entrants: Sequence[Entrant], alpha: float, which: Iterable[tuple[int, int]] | None = None
-) -> tuple[list[Apart], list[Place | None]]:
+) -> tuple[list[EntrantPair], list[Place | None]]:
     """(what is known of each pair's difference, adjusted over these pairs by Holm; each entrant's place).
 
     which: the pairs to compare; all by default. Raises RequestError for label maps of different sizes.
@@ -49,17 +49,17 @@ def side_by_side(
     pairs = list(combinations(range(len(entrants)), 2) if which is None else which)
     _one_size(entrants)
     estimates = {(a, b): difference(entrants[a], entrants[b]) for a, b in pairs}
-    found, places = comparison.compare(
-        [one.corrected for one in entrants],
-        {pair: (one.value, one.se) for pair, one in estimates.items()},
-        {pair: one.degrees for pair, one in estimates.items()},
+    compared, places = comparison.compare(
+        [entrant.corrected for entrant in entrants],
+        {pair: (estimate.value, estimate.se) for pair, estimate in estimates.items()},
+        {pair: estimate.degrees for pair, estimate in estimates.items()},
         alpha,
     )
-    return [Apart(pair, _shared(entrants[pair.a], entrants[pair.b])) for pair in found], places
+    return [EntrantPair(pair, _shared(entrants[pair.a], entrants[pair.b])) for pair in compared], places
 
 
 @dataclass(frozen=True)
-class Difference:
+class Estimate:
     """A difference, its standard error and the degrees of freedom of that; None and 0 where there are too few images."""
 
     value: float | None
@@ -67,25 +67,25 @@ class Difference:
     degrees: float
 
 
-def difference(a: Entrant, b: Entrant) -> Difference:
+def difference(a: Entrant, b: Entrant) -> Estimate:
     """The corrected distance of `a` minus that of `b`, both from their own real images."""
     if _shared(a, b):
-        found = jackknife.difference(a.real_moments, a.moments, b.moments)
-        return Difference(None, None, 0) if found is None else Difference(found.value, found.se, found.degrees)
-    one, other = (jackknife.corrected(side.real_moments, side.moments) for side in (a, b))
-    if one is None or other is None:
-        return Difference(None, None, 0)
-    variances = one.se**2, other.se**2
-    below = sum(v**2 / side.degrees for v, side in zip(variances, (one, other), strict=True))
+        estimate = jackknife.difference(a.real_moments, a.moments, b.moments)
+        return Estimate(None, None, 0) if estimate is None else Estimate(estimate.value, estimate.se, estimate.degrees)
+    first, other = (jackknife.corrected(side.real_moments, side.moments) for side in (a, b))
+    if first is None or other is None:
+        return Estimate(None, None, 0)
+    variances = first.se**2, other.se**2
+    below = sum(v**2 / side.degrees for v, side in zip(variances, (first, other), strict=True))
     degrees = sum(variances) ** 2 / below if below else math.inf  # Welch and Satterthwaite
-    return Difference(one.value - other.value, math.sqrt(sum(variances)), degrees)
+    return Estimate(first.value - other.value, math.sqrt(sum(variances)), degrees)
 
 
 def _shared(a: Entrant, b: Entrant) -> bool:
     return images_of(a.real) == images_of(b.real)
 
 
-def images_of(source: Source) -> tuple[str, int, int]:
+def images_of(source: UsedSource) -> tuple[str, int, int]:
     """The same for two sources that are the very same images."""
     return source.key, source.first, source.count
 

@@ -11,7 +11,7 @@ from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.schema import FINDINGS, FINISHED
 from ganaudit.records.store import Store, counting
 from ganaudit.records.tables import RUNS
-from ganaudit.records.used import Source, sources_of
+from ganaudit.records.used import UsedSource, sources_of
 from ganaudit.spec import Decide
 
 NEEDED = ("fsd", "dropped_classes")
@@ -27,7 +27,7 @@ class FinishedRun:
     run: str
     audit: str
     spec: Mapping[str, Any]
-    sources: tuple[Source, ...]
+    sources: tuple[UsedSource, ...]
     tables: Mapping[str, Rows]
 
     @property
@@ -39,18 +39,18 @@ class FinishedRun:
         return dict(self.spec.get("accept") or {})
 
     @property
-    def real(self) -> Source:
+    def real(self) -> UsedSource:
         return next(source for source in self.sources if source.role == "real")
 
     @property
-    def generators(self) -> tuple[Source, ...]:
+    def generators(self) -> tuple[UsedSource, ...]:
         return tuple(source for source in self.sources if source.role == "generated")
 
     @property
-    def compared(self) -> tuple[Source, ...]:
+    def compared(self) -> tuple[UsedSource, ...]:
         """The generators that have findings: the images of the others were set aside."""
-        found = {row["generator"] for row in self.tables["fsd"]}
-        return tuple(source for source in self.generators if source.name in found)
+        with_distance = {row["generator"] for row in self.tables["fsd"]}
+        return tuple(source for source in self.generators if source.name in with_distance)
 
 
 def finished(store: Store, run: str) -> FinishedRun:
@@ -78,20 +78,20 @@ def check_comparable(runs: Sequence[FinishedRun]) -> None:
             )
 
 
-def _same_parser(one: FinishedRun, other: FinishedRun) -> None:
-    if one.real.parser_key != other.real.parser_key:
+def _same_parser(this: FinishedRun, other: FinishedRun) -> None:
+    if this.real.parser_key != other.real.parser_key:
         raise RequestError(
-            f"{one.real.name!r} of run {one.run!r} and {other.real.name!r} of run {other.run!r} were parsed by different "
+            f"{this.real.name!r} of run {this.run!r} and {other.real.name!r} of run {other.run!r} were parsed by different "
             "parsers and cannot be compared"
         )
 
 
-def _lines_apart(one: FinishedRun, other: FinishedRun) -> list[str]:
+def _lines_apart(this: FinishedRun, other: FinishedRun) -> list[str]:
     """What decides a verdict and is not the same: thresholds, and groups and slices of one name."""
-    ours, theirs = (run.decide.model_dump(exclude={"permutations"}) for run in (one, other))
+    ours, theirs = (run.decide.model_dump(exclude={"permutations"}) for run in (this, other))
     apart = [f"decide.{name} is {ours[name]:g} and {theirs[name]:g}" for name in ours if ours[name] != theirs[name]]
     for part in ("groups", "slices"):
-        mine, yours = (run.spec.get(part) or {} for run in (one, other))
+        mine, yours = (run.spec.get(part) or {} for run in (this, other))
         apart += [f"{part}.{name} is not the same" for name in mine if name in yours and mine[name] != yours[name]]
     return apart
 

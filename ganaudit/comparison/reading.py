@@ -5,7 +5,7 @@ from __future__ import annotations
 from ganaudit.comparison.compared import ReadMoments
 from ganaudit.comparison.differences import images_of
 from ganaudit.records.store import Store
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.statistics.moments import GroupMoments
 from ganaudit.studies.census.findings import classes_of
 from ganaudit.studies.census.moments import moments_of
@@ -16,7 +16,7 @@ def moments_reader(store: Store, parser_key: str) -> ReadMoments:
     classes = classes_of(store, parser_key).first_head
     known: dict[tuple[str, int, int], GroupMoments] = {}
 
-    def read(source: Source) -> GroupMoments:
+    def read(source: UsedSource) -> GroupMoments:
         images = images_of(source)
         if images not in known:
             known[images] = moments_of(store, source, classes)

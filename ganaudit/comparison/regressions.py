@@ -23,7 +23,7 @@ Accepted = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerdictRow:
     """One row of a table of verdicts. what: the class or group, and in which slice."""
 
     generator: str
@@ -47,11 +47,11 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Change:
+class VerdictChange:
     """A verdict and what it was in the baseline; before: None where there is no baseline, or not this row."""
 
-    now: Verdict
-    before: Verdict | None = None
+    now: VerdictRow
+    before: VerdictRow | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class Judged:
     be worse, but is known; better: an omission that is less or gone, beyond doubt; open: an omission of the baseline that is
     now neither shown nor excluded."""
 
-    regressed: tuple[Change, ...] = ()
-    worse: tuple[Change, ...] = ()
-    accepted: tuple[Change, ...] = ()
-    better: tuple[Change, ...] = ()
-    open: tuple[Change, ...] = ()
+    regressed: tuple[VerdictChange, ...] = ()
+    worse: tuple[VerdictChange, ...] = ()
+    accepted: tuple[VerdictChange, ...] = ()
+    better: tuple[VerdictChange, ...] = ()
+    open: tuple[VerdictChange, ...] = ()
 
 
 def fail_on(text: str | None) -> tuple[str, ...]:
@@ -80,13 +80,13 @@ def fail_on(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def verdicts(tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[Verdict]:
+def verdicts(tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[VerdictRow]:
     """The rows of the findings dropped_classes, dropped_groups and dropped_in_slices."""
     rows = [(row, row["class"], False) for row in tables.get("dropped_classes", ())]
     rows += [(row, row["group"], True) for row in tables.get("dropped_groups", ())]
     rows += [(row, row["class"], False) for row in tables.get("dropped_in_slices", ())]
     return [
-        Verdict(
+        VerdictRow(
             row["generator"], name, row["measure"], row["verdict"], row["ratio"], row["ratio_low"], row["ratio_high"], group,
             row.get("slice"),
         )
@@ -95,8 +95,8 @@ def verdicts(tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[Verdict]
 
 
 def judge(
-    now: Sequence[Verdict],
-    before: Sequence[Verdict] | None,
+    now: Sequence[VerdictRow],
+    before: Sequence[VerdictRow] | None,
     words: Sequence[str],
     accept: Accepted | None = None,
     reduced: float = 0.8,
@@ -108,13 +108,17 @@ def judge(
     reduced: the ratio below which a class is reduced; an omission whose interval now lies above it is gone beyond doubt.
     """
     known = {row.place: row for row in before or ()}
-    changes = [Change(row, known.get(row.place)) for row in now]
+    changes = [VerdictChange(row, known.get(row.place)) for row in now]
     counted = [change for change in changes if _meets(change.now, words) and _worse(change)]
     eased = [change for change in changes if change not in counted and _eased(change)]
     worse = [change for change in changes if _meets(change.now, WORDS) and _worse(change) and change not in eased]
     shown = counted if before is None else worse
     excused = [change for change in shown if change.now.name in (accept or {}).get(change.now.generator, ())]
-    better = [one for one in eased if one.now.verdict in SETTLED or (one.now.low is not None and one.now.low >= reduced)]
+    better = [
+        change
+        for change in eased
+        if change.now.verdict in SETTLED or (change.now.low is not None and change.now.low >= reduced)
+    ]
     return Judged(
         tuple(change for change in counted if change not in excused),
         tuple(change for change in shown if change not in excused), tuple(excused), tuple(better),
@@ -122,31 +126,31 @@ def judge(
     )  # fmt: skip
 
 
-def needless(now: Sequence[Verdict], accept: Accepted) -> list[tuple[str, str]]:
+def needless(now: Sequence[VerdictRow], accept: Accepted) -> list[tuple[str, str]]:
     """(generator, class) that the audit file accepts although the class is there as often as it should be, beyond doubt."""
-    found = []
+    unused = []
     for generator, names in accept.items():
         for name in names:
             said = {row.verdict for row in now if (row.generator, row.name) == (generator, name)}
             if said and said <= {"equivalent", "increased"}:
-                found.append((generator, name))
-    return found
+                unused.append((generator, name))
+    return unused
 
 
-def _eased(change: Change) -> bool:
+def _eased(change: VerdictChange) -> bool:
     return change.before is not None and _severity(change.before) > _severity(change.now)
 
 
-def _severity(row: Verdict) -> int:
+def _severity(row: VerdictRow) -> int:
     return 1 + OMISSIONS.index(row.verdict) if row.verdict in OMISSIONS else 0
 
 
-def _meets(row: Verdict, words: Sequence[str]) -> bool:
+def _meets(row: VerdictRow, words: Sequence[str]) -> bool:
     harder = OMISSIONS[: _severity(row)]
     return row.verdict in words or any(word in harder for word in words)
 
 
-def _worse(change: Change) -> bool:
+def _worse(change: VerdictChange) -> bool:
     if change.before is None:
         return True
     if _severity(change.now):

@@ -100,14 +100,14 @@ def aside(names: Sequence[str]) -> tuple[int, str] | None:
     """
     stems = [(stem.lower(), suffix.lower()) for stem, _, suffix in (os.path.basename(name).rpartition(".") for name in names)]
     photos = {stem for stem, suffix in stems if suffix in _PHOTOS}
-    found = [
+    label_maps = [
         name
         for name, (stem, suffix) in zip(names, stems, strict=True)
         if _folder_says_so(os.path.dirname(name))
         or ((ending := _ENDING.search(stem)) is not None and ending[1] in _ASIDE)
         or (suffix in _LOSSLESS and stem in photos)
     ]
-    return (len(found), found[0]) if 0 < len(found) < len(names) else None
+    return (len(label_maps), label_maps[0]) if 0 < len(label_maps) < len(names) else None
 
 
 @lru_cache(maxsize=4096)

@@ -66,7 +66,7 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
     Hidden files and folders and those that a machine made for itself (contents.SYSTEM_NAMES) are left out. Raises RequestError
     where there is no folder, where it cannot be listed, and where it holds no images.
     """
-    found: list[ListedFile] = []
+    listed_files: list[ListedFile] = []
     left_out: Counter[tuple[str, str]] = Counter()
     skipped: Counter[str] = Counter()
     try:
@@ -82,19 +82,19 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
                 if not is_image:
                     left_out[contents.SPECIAL if state is None else contents.OTHER, suffix] += 1
                 elif not skip(name):
-                    found.append(ListedFile(name, path) if state is None else _listed(name, path, state))
+                    listed_files.append(ListedFile(name, path) if state is None else _listed(name, path, state))
             else:
                 left_out[contents.SPECIAL, suffix] += 1
     except OSError as error:
         raise _unlistable(folder, error) from error
     except ValueError as error:  # a NUL in it
         raise RequestError(f"{str(folder)!r} is no path: {error}") from error
-    found.sort(key=lambda file: os.fsencode(file.name))
-    names = [file.shown for file in found]
-    held = Contents(contents.counted(names), dict(left_out), dict(skipped), contents.aside(names))
-    if not found:
-        raise RequestError(f"{folder} holds no images: {_instead(held)}; give files of {', '.join(sorted(images.SUFFIXES))}")
-    return found, held
+    listed_files.sort(key=lambda file: os.fsencode(file.name))
+    names = [file.shown for file in listed_files]
+    listed = Contents(contents.counted(names), dict(left_out), dict(skipped), contents.aside(names))
+    if not listed_files:
+        raise RequestError(f"{folder} holds no images: {_instead(listed)}; give files of {', '.join(sorted(images.SUFFIXES))}")
+    return listed_files, listed
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, str, os.stat_result | None]]:
@@ -135,13 +135,13 @@ def _aside(name: str) -> str | None:
     return contents.HIDDEN if base.startswith(".") else contents.SYSTEM if contents.is_system(base) else None
 
 
-def _instead(held: Contents) -> str:
+def _instead(listed: Contents) -> str:
     """What there is in a folder without images."""
-    if not held.left_out:
-        where = f" beside the folders {', '.join(sorted(held.skipped))}, which are not looked into" if held.skipped else ""
+    if not listed.left_out:
+        where = f" beside the folders {', '.join(sorted(listed.skipped))}, which are not looked into" if listed.skipped else ""
         return f"it has no files at all{where}"
     others: Counter[str] = Counter()
-    for (_, suffix), number in held.left_out.items():
+    for (_, suffix), number in listed.left_out.items():
         others[suffix] += number
     suffix, number = others.most_common(1)[0]
     return f"of its {others.total()} other files most ({number}) have {suffix}"

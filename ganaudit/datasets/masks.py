@@ -103,7 +103,7 @@ class MasksDataset:
                 beside.append(name)
             return is_label
 
-        self._files, held = list_images(self.path, skip)
+        self._files, listed = list_images(self.path, skip)
         self._alike: dict[Path, dict[str, list[str]]] = {}
         self._labels = [self._label(file) for file in self._files]
         if not any(self._labels):
@@ -111,8 +111,8 @@ class MasksDataset:
             raise RequestError(f"none of the {len(self)} images in {self.path} has a label map: expected {first}")
         used = {label.path for label in self._labels if label is not None}
         unused = Counter(suffix_of(name) for name in beside if os.path.join(self.path, name) not in used)
-        left_out = {**held.left_out, **{(LABELS, suffix): count for suffix, count in unused.items()}}
-        self.contents = replace(held, left_out=left_out)
+        left_out = {**listed.left_out, **{(LABELS, suffix): count for suffix, count in unused.items()}}
+        self.contents = replace(listed, left_out=left_out)
         self._order = shuffled(len(self._files), seed)
         self._recipe: dict[str, Any] | None = None
 
@@ -195,13 +195,13 @@ class MasksDataset:
         """The label map of an image: of this very name, or else the one whose name differs in capitals alone."""
         name = self._label_name(file)
         path = (self._tree or self.path) / name
-        found = list_file(name, path)
-        if found is None:
+        listed_file = list_file(name, path)
+        if listed_file is None:
             alike = self._in_lower_case(path.parent).get(path.name.lower(), [])
-            found = (
+            listed_file = (
                 list_file(str(PurePosixPath(name).with_name(alike[0])), path.with_name(alike[0])) if len(alike) == 1 else None
             )
-        return found
+        return listed_file
 
     def _in_lower_case(self, folder: Path) -> dict[str, list[str]]:
         """The names in a folder by what they are in lower case."""
@@ -234,12 +234,12 @@ def fitted(labels: NDArray[np.integer[Any]], photo: Sequence[int], size: tuple[i
     if how == "stretch" or (h, w) == (height, width):
         return resample(labels.astype(np.int32, copy=False), size)
     scale = max(height / h, width / w)
-    found = labels
+    resized = labels
     for axis, (shown, whole) in enumerate(((height, scale * h), (width, scale * w))):
         share, have = min(1.0, shown / whole), labels.shape[axis]
         at = ((np.arange(shown) + 0.5) / shown * share + (1.0 - share) / 2.0) * have
-        found = np.take(found, np.minimum(at.astype(np.int64), have - 1), axis=axis)
-    return found.astype(np.int32)
+        resized = np.take(resized, np.minimum(at.astype(np.int64), have - 1), axis=axis)
+    return resized.astype(np.int32)
 
 
 def resample(labels: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:

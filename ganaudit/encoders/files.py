@@ -47,37 +47,37 @@ def save_inverter(
 
 def open_inverter(path: Path, generator: str | None = None, sha256: str | None = None) -> OpenInverter:
     """The inverter of a file. Raises RequestError where it is none, or belongs to another generator than `generator`."""
-    found = load(str(path), sha256=sha256)
-    if found.path.suffix != ".safetensors":
-        return reference_encoder(found)
-    belongs = found.metadata.get("generator")
+    loaded = load(str(path), sha256=sha256)
+    if loaded.path.suffix != ".safetensors":
+        return reference_encoder(loaded)
+    belongs = loaded.metadata.get("generator")
     if generator is not None and belongs != generator:
         raise RequestError(
-            f"the inverter {found.path} belongs to the generator {belongs}, this one is {generator}: "
+            f"the inverter {loaded.path} belongs to the generator {belongs}, this one is {generator}: "
             "an inverter knows one generator alone; train one for it with ganaudit train inverter"
         )
-    method, shape = _shape(found)
+    method, shape = _shape(loaded)
     if isinstance(shape, LayeredShape):
-        return OpenInverter(network(found, lambda _: LayeredEncoder(shape)), method, belongs, found.sha256, found.path)
+        return OpenInverter(network(loaded, lambda _: LayeredEncoder(shape)), method, belongs, loaded.sha256, loaded.path)
     direct = shape
-    return OpenInverter(network(found, lambda _: DirectEncoder(direct)), method, belongs, found.sha256, found.path)
+    return OpenInverter(network(loaded, lambda _: DirectEncoder(direct)), method, belongs, loaded.sha256, loaded.path)
 
 
-def _shape(found: Weights) -> tuple[str, LayeredShape | DirectShape]:
-    method = found.metadata.get("inverter", "")
+def _shape(weights: Weights) -> tuple[str, LayeredShape | DirectShape]:
+    method = weights.metadata.get("inverter", "")
     try:
-        told = json.loads(found.metadata["shape"])
-        trunk: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in told["trunk"].items()}
-        told["trunk"] = Trunk(**trunk)
+        shape = json.loads(weights.metadata["shape"])
+        trunk: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in shape["trunk"].items()}
+        shape["trunk"] = Trunk(**trunk)
         if method == "encoder":
-            return method, DirectShape(**told)
-        told["layers"] = tuple(LayerShape(**layer) for layer in told["layers"])
-        told["last"] = tuple(told["last"])
+            return method, DirectShape(**shape)
+        shape["layers"] = tuple(LayerShape(**layer) for layer in shape["layers"])
+        shape["last"] = tuple(shape["last"])
         if method == "layered":
-            return method, LayeredShape(**told)
+            return method, LayeredShape(**shape)
     except (KeyError, TypeError, ValueError) as error:
-        raise RequestError(f"{found.path} is no inverter (its metadata are not usable: {error})") from None
-    raise RequestError(f"{found.path} is no inverter of ganaudit (its metadata say inverter: {method!r})")
+        raise RequestError(f"{weights.path} is no inverter (its metadata are not usable: {error})") from None
+    raise RequestError(f"{weights.path} is no inverter of ganaudit (its metadata say inverter: {method!r})")
 
 
 def builtin_folder() -> Path:
@@ -93,10 +93,10 @@ def find_inverter(generator: str, method: str, folders: Iterable[Path] = ()) -> 
         for path in sorted(folder.glob("*.safetensors")):
             try:
                 with safe_open(path, framework="pt") as file:
-                    told = file.metadata() or {}
+                    metadata = file.metadata() or {}
             except (SafetensorError, OSError):
                 continue
-            if told.get("generator") == generator and told.get("inverter") == method:
+            if metadata.get("generator") == generator and metadata.get("inverter") == method:
                 return path
     return None
 
@@ -105,13 +105,13 @@ REFERENCE = (("layer1", 4), ("layer2", 4), ("layer3", 8), ("layer4", 8))
 """The layers that the published encoders invert, with their sides in pixels."""
 
 
-def reference_encoder(found: Weights, halfsize: bool = False) -> OpenInverter:
+def reference_encoder(weights: Weights, halfsize: bool = False) -> OpenInverter:
     """An encoder as davidbau/ganseeing publishes it (`…_invert_hybrid_cse-….pth`), in this project's class.
 
     halfsize: for generators of 128 pixels, whose first maximum does not halve. Raises RequestError for any other file. Such a
     file does not say which generator it belongs to.
     """
-    plain = {name.removeprefix("model."): value for name, value in found.tensors.items()}
+    plain = {name.removeprefix("model."): value for name, value in weights.tensors.items()}
     try:
         latent, hidden = plain["inv1.conv2.weight"].shape[0], plain["inv1.conv1.weight"].shape[0]
         channels = {
@@ -120,7 +120,7 @@ def reference_encoder(found: Weights, halfsize: bool = False) -> OpenInverter:
         widths = tuple(int(plain[f"resnet.layer{number}.0.conv1.weight"].shape[0]) for number in range(1, 5))
     except (KeyError, IndexError) as missing:
         raise RequestError(
-            f"{found.path} is neither an inverter of ganaudit nor a published layered encoder (no {missing})"
+            f"{weights.path} is neither an inverter of ganaudit nor a published layered encoder (no {missing})"
         ) from None
     layers = tuple(LayerShape(name, channels[name], side, side) for name, side in REFERENCE)
     last = tuple(name for number, (name, _) in enumerate(REFERENCE, start=1) if f"inv{number}.conv3.weight" in plain)
@@ -128,8 +128,8 @@ def reference_encoder(found: Weights, halfsize: bool = False) -> OpenInverter:
     trunk = Trunk(widths, (1, 2, 2, 2), blocks=blocks, kernel=7, stride=2, pool=1 if halfsize else 2)
     shape = LayeredShape(128 if halfsize else 256, int(latent), layers, trunk, int(hidden), True, True, last)
     renamed = {_ours(name): value for name, value in plain.items()}
-    encoder = network(replace(found, tensors=renamed), lambda _: LayeredEncoder(shape))
-    return OpenInverter(encoder, "layered", None, found.sha256, found.path)
+    encoder = network(replace(weights, tensors=renamed), lambda _: LayeredEncoder(shape))
+    return OpenInverter(encoder, "layered", None, weights.sha256, weights.path)
 
 
 def _ours(name: str) -> str:

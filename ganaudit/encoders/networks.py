@@ -42,7 +42,7 @@ class Trunk:
         return cls(widths, (1,) + (2,) * (stages - 1), stride=1 + stem)
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two 3x3 convolutions beside a shortcut (He et al., CVPR 2016), under torchvision's names."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
@@ -73,7 +73,8 @@ class ResidualNetwork(nn.Module):
         self.stages = [f"layer{number}" for number in range(1, len(trunk.widths) + 1)]
         for name, after, stride in zip(self.stages, trunk.widths, trunk.strides, strict=True):
             blocks = [
-                Block(before if place == 0 else after, after, stride if place == 0 else 1) for place in range(trunk.blocks)
+                ResidualBlock(before if place == 0 else after, after, stride if place == 0 else 1)
+                for place in range(trunk.blocks)
             ]
             self.add_module(name, nn.Sequential(*blocks))
             before = after
@@ -157,7 +158,14 @@ class LayeredShape:
         r = layers[-1]
         trunk = Trunk.between(shape.resolution, max(r.height, r.width), width)
         return cls(
-            shape.resolution, shape.latent, layers, trunk, hidden, False, shape.blind, tuple(one.name for one in layers[1:])
+            shape.resolution,
+            shape.latent,
+            layers,
+            trunk,
+            hidden,
+            False,
+            shape.direction_only,
+            tuple(layer.name for layer in layers[1:]),
         )
 
 
@@ -181,11 +189,11 @@ class LayeredEncoder(nn.Module):
 
     def below(self, feature: Tensor) -> dict[str, Tensor]:
         """r -> estimates of every layer before it, by name, and of `z`."""
-        found = {self.layers[-1]: feature}
+        guesses = {self.layers[-1]: feature}
         for place in range(len(self.layers) - 1, 0, -1):
-            found[self.layers[place - 1]] = self.inverter(self.layers[place])(found[self.layers[place]])
-        found["z"] = self.inv1(found[self.layers[0]])
-        return found
+            guesses[self.layers[place - 1]] = self.inverter(self.layers[place])(guesses[self.layers[place]])
+        guesses["z"] = self.inv1(guesses[self.layers[0]])
+        return guesses
 
     def forward(self, x: Tensor) -> State:
         return MappingProxyType(self.below(self.features(x)))
@@ -205,7 +213,7 @@ class DirectShape:
     @classmethod
     def of(cls, shape: GeneratorShape, width: int = 24, channels: int = 48) -> DirectShape:
         """Small sizes for any generator."""
-        return cls(shape.resolution, shape.latent, Trunk.between(shape.resolution, 4, width), channels, 4, shape.blind)
+        return cls(shape.resolution, shape.latent, Trunk.between(shape.resolution, 4, width), channels, 4, shape.direction_only)
 
 
 class DirectEncoder(nn.Module):

@@ -76,14 +76,14 @@ def filled(
     **sampling: Any,
 ) -> Opened:
     """The network that a weights file fills, sampled as asked for (`LayeredGenerator.sampled`)."""
-    found = weights.load(options.weights, context.folder, options.sha256)
-    generator = weights.network(found, from_weights)
+    loaded = weights.load(options.weights, context.folder, options.sha256)
+    generator = weights.network(loaded, from_weights)
     try:
         generator.sampled(**sampling)
     except RequestError as error:
         raise RequestError(f"{options.name}: {error}") from None
-    recipe = {"kind": options.kind, "weights": found.sha256, "draws": DRAWS_VERSION}
-    return Opened(generator, recipe, {"weights": found.sha256}, found.path)
+    recipe = {"kind": options.kind, "weights": loaded.sha256, "draws": DRAWS_VERSION}
+    return Opened(generator, recipe, {"weights": loaded.sha256}, loaded.path)
 
 
 def _step(options: Source, path: Path | None) -> int | None:

@@ -16,7 +16,7 @@ from ganaudit.state import state_digest
 SHARE = 0.25
 """Free numbers per pixel value up to which a residual search is evidence: 49,152 of 196,608 in Bau et al., ICCV 2019."""
 
-BLIND = 1e-3
+LARGEST_DIFFERENCE = 1e-3
 """Change of an image, in [-1, 1], below which twice the latent counts as the same latent."""
 
 
@@ -37,12 +37,12 @@ class LayerShape:
 
 @dataclass(frozen=True)
 class GeneratorShape:
-    """A generator's sizes. blind: the length of z does not matter, only its direction (as behind a pixel norm)."""
+    """A generator's sizes. direction_only: the length of z does not matter, only its direction (as behind a pixel norm)."""
 
     resolution: int
     latent: int
     layers: tuple[LayerShape, ...]
-    blind: bool
+    direction_only: bool
 
     @property
     def pixel_values(self) -> int:
@@ -82,8 +82,8 @@ def read_shape(generator: Generator) -> GeneratorShape:
     state = generator.latents(0, torch.arange(4))
     z = state.get("z")
     if z is None or z.ndim != 2:
-        found = "none" if z is None else "×".join(str(side) for side in z.shape)
-        raise RequestError(f"inversion needs a latent z of shape (N, L) in the generator's state; this one has {found}")
+        sides = "none" if z is None else "×".join(str(side) for side in z.shape)
+        raise RequestError(f"inversion needs a latent z of shape (N, L) in the generator's state; this one has {sides}")
     layers: list[LayerShape] = []
     current: Mapping[str, Tensor] = state
     for name, before in zip(generator.layers, (None, *generator.layers), strict=False):
@@ -93,8 +93,8 @@ def read_shape(generator: Generator) -> GeneratorShape:
             raise RequestError(f"layer {name!r} gives {'×'.join(map(str, shape))} values; inversion needs (N, C, h, w)")
         layers.append(LayerShape(name, *shape[1:]))
     once, twice = generator.run(state)["image"], generator.run(with_z(state, 2.0 * z))["image"]
-    blind = bool((once - twice).abs().max() < BLIND)
-    return GeneratorShape(height, int(z.shape[1]), tuple(layers), blind)
+    direction_only = bool((once - twice).abs().max() < LARGEST_DIFFERENCE)
+    return GeneratorShape(height, int(z.shape[1]), tuple(layers), direction_only)
 
 
 def choose_layers(shape: GeneratorShape, layer: str = "auto") -> LayerChoice:
@@ -103,7 +103,7 @@ def choose_layers(shape: GeneratorShape, layer: str = "auto") -> LayerChoice:
     Any other name is r itself, and every layer before it gets residuals: beyond SHARE that is an upper bound, no evidence.
     Raises RequestError for a layer that does not exist.
     """
-    names = [one.name for one in shape.layers]
+    names = [layer.name for layer in shape.layers]
     if layer == "auto":
         free, count = 0, 0
         while count < len(names) - 1 and free + shape.layers[count].size <= SHARE * shape.pixel_values:
@@ -111,7 +111,7 @@ def choose_layers(shape: GeneratorShape, layer: str = "auto") -> LayerChoice:
             count += 1
     else:
         before = shape.upto(layer)[:-1]
-        free, count = sum(one.size for one in before), len(before)
+        free, count = sum(layer.size for layer in before), len(before)
     return LayerChoice(tuple(names[:count]), names[count], free / shape.pixel_values)
 
 

@@ -1,9 +1,9 @@
-"""A generator's twin for a search: the same function and gradients up to rounding, in fewer operations.
+"""A generator's fused copy for a search: the same function and gradients up to rounding, in fewer operations.
 
 A search asks one frozen generator for its image and its slope thousands of times. Nearest upsampling followed by a 3x3
 convolution is one transposed convolution of 4x4 (4 products an output pixel instead of 9); leaky ReLU followed by a pixel norm
 has a short slope of its own; batch norm in eval mode is part of the convolution before it; weights are brought to the search's
-precision once. Where a layer is of no family that is known here, the twin has the layer itself.
+precision once. Where a layer is of no family that is known here, the copy has the layer itself.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _LeakyNorm(torch.autograd.Function):
 class _Progan(nn.Module):
     """`progan.Doubling`."""
 
-    def __init__(self, layer: progan.Doubling) -> None:
+    def __init__(self, layer: progan.ProganDoubling) -> None:
         super().__init__()
         first, *rest = layer.convolutions
         assert isinstance(first, nn.Conv2d)
@@ -66,7 +66,7 @@ class _Progan(nn.Module):
 class _Dcgan(nn.Module):
     """`dcgan.Doubling`, its batch norm folded into the convolution."""
 
-    def __init__(self, layer: dcgan.Doubling) -> None:
+    def __init__(self, layer: dcgan.DcganDoubling) -> None:
         super().__init__()
         old, norm = layer.convolution, layer.norm
         assert norm.running_mean is not None and norm.running_var is not None
@@ -96,25 +96,25 @@ def _leaky_norm(x: Tensor) -> Tensor:
 def doubled(weight: Tensor) -> Tensor:
     """A 3x3 convolution (out, in, 3, 3) of an image doubled by nearest neighbour, as the weights (in, out, 4, 4) of one
     transposed convolution with stride 2 and padding 1: each of its 4x4 is the sum of the 3x3's that fall on one small pixel."""
-    wide = F.pad(weight, (1, 1, 1, 1))
-    summed = wide[..., :-1, :-1] + wide[..., 1:, :-1] + wide[..., :-1, 1:] + wide[..., 1:, 1:]
+    padded = F.pad(weight, (1, 1, 1, 1))
+    summed = padded[..., :-1, :-1] + padded[..., 1:, :-1] + padded[..., :-1, 1:] + padded[..., 1:, 1:]
     return summed.flip(2, 3).transpose(0, 1).contiguous()
 
 
 @torch.no_grad()
 def search_twin(generator: Generator, precision: str) -> Generator:
-    """The twin of a generator of the shipped families; any other generator is its own twin.
+    """The fused copy of a generator of the shipped families; any other generator is its own.
 
-    precision: `float32` or `bfloat16`, that of the search. The twin has parameters of its own that need no gradient.
+    precision: `float32` or `bfloat16`, that of the search. The copy has parameters of its own that need no gradient.
     """
     if type(generator) is not LayeredGenerator or generator.training:
         return generator
     layers: list[tuple[str, nn.Module]] = []
     for name in generator.layers:
         layer = generator.get_submodule(name)
-        if type(layer) is progan.Doubling:
+        if type(layer) is progan.ProganDoubling:
             layers.append((name, _halved(_Progan(layer), precision)))
-        elif type(layer) is dcgan.Doubling:
+        elif type(layer) is dcgan.DcganDoubling:
             layers.append((name, _halved(_Dcgan(layer), precision)))
         else:
             layers.append((name, layer))

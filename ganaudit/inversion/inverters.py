@@ -19,8 +19,8 @@ from ganaudit.generators.protocol import Generator, State, with_z
 from ganaudit.generators.shapes import GeneratorShape, LayerChoice
 from ganaudit.inversion.methods import KINDS
 from ganaudit.inversion.objective import Objective, Targets
-from ganaudit.inversion.search import Found, Search, search_all
-from ganaudit.inversion.search_space import Span
+from ganaudit.inversion.search import Search, SearchResult, search_all
+from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.random import normals
 
 
@@ -36,7 +36,7 @@ NEEDS = _Needs({kind.name: kind.needs for kind in KINDS})
 
 OVER_Z = tuple(kind.name for kind in KINDS if "z" in kind.offers)
 """The methods that search over z, and may do so from several starts."""
-WIDE = 2.0
+FURTHER_START_SD = 2.0
 """Standard deviations of z's prior by which a further start is off the method's own: enough to leave the valley it is in."""
 
 FACTOR_ONE = "residuals at factor 1"
@@ -44,12 +44,12 @@ FACTOR_ONE = "residuals at factor 1"
 
 
 @dataclass(frozen=True)
-class Task:
+class InversionTask:
     """What is to be inverted, in what, and how.
 
     targets: made by `objective.targets`. indices: each image's index, which its random starts follow from. encoders: trained
-    inverters by kind (`encoder`, `layered`), in eval mode. restarts: random starts of each image, for `latent`. wide: further
-    starts of each search over z, `WIDE` off its own.
+    inverters by kind (`encoder`, `layered`), in eval mode. restarts: random starts of each image, for `latent`. further_starts:
+    of each search over z, `FURTHER_START_SD` off its own.
     """
 
     generator: Generator
@@ -62,10 +62,10 @@ class Task:
     seed: int = 0
     restarts: int = 1
     encoders: dict[str, Encoder] | None = None
-    floors: frozenset[str] = frozenset()
+    nonnegative_layers: frozenset[str] = frozenset()
     begin: Mapping[str, Tensor] | None = None
     """Residuals from which `layerwise` starts, by layer, instead of none: those found at another penalty."""
-    wide: int = 0
+    further_starts: int = 0
 
     def encoder(self, kind: str) -> Encoder:
         """The trained inverter of that kind. Raises RequestError saying how to get one."""
@@ -78,7 +78,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Inverted:
+class InversionResult:
     """The outcome of one method. found: for each image, its best restart. layer: `z`, or r.
 
     restart: which restart it was. spread: (worst - best) / best over restarts' losses, (N,), zero for one. every: all restarts.
@@ -91,43 +91,43 @@ class Inverted:
     start: str
     ratio: float
     evidential: bool
-    found: Found
+    found: SearchResult
     restart: Tensor
     spread: Tensor
-    every: tuple[Found, ...]
+    every: tuple[SearchResult, ...]
     z: Tensor
     note: str | None = None
 
 
-Inverter = Callable[[Task], Inverted]
+Inverter = Callable[[InversionTask], InversionResult]
 
 
 @torch.no_grad()
-def _state(task: Task) -> State:
+def _state(task: InversionTask) -> State:
     """Latents with everything that is not z (a class, noise), which stays as it is."""
     return task.generator.latents(task.seed, torch.tensor(list(task.indices), dtype=torch.int64))
 
 
 def _outcome(
-    task: Task, method: str, layer: str, start: str, ratio: float, evidential: bool, spans: Sequence[Span]
-) -> Inverted:
+    task: InversionTask, method: str, layer: str, start: str, ratio: float, evidential: bool, spaces: Sequence[SearchSpace]
+) -> InversionResult:
     every, notes = [], []
-    for span in spans:
-        found, note = search_all(span, task.objective, task.targets, task.search)
-        every.append(found)
+    for space in spaces:
+        result, note = search_all(space, task.objective, task.targets, task.search)
+        every.append(result)
         notes += [note] if note else []
-    losses = torch.stack([torch.nan_to_num(found.loss_best, nan=torch.inf) for found in every])
+    losses = torch.stack([torch.nan_to_num(result.loss_best, nan=torch.inf) for result in every])
     best, chosen = losses.min(dim=0)
     finite = torch.where(losses.isfinite(), losses, -torch.inf).amax(dim=0)
     spread = torch.where(best > 0, (finite - best) / best, torch.zeros_like(best))
-    found = picked(every, chosen)
-    return Inverted(
-        method, layer, start, ratio, evidential, found, chosen, torch.nan_to_num(spread, nan=0.0, neginf=0.0), tuple(every),
-        found.free.get("z", spans[0].state["z"]), notes[0] if notes else None,
+    result = picked(every, chosen)
+    return InversionResult(
+        method, layer, start, ratio, evidential, result, chosen, torch.nan_to_num(spread, nan=0.0, neginf=0.0), tuple(every),
+        result.free.get("z", spaces[0].state["z"]), notes[0] if notes else None,
     )  # fmt: skip
 
 
-def picked(every: Sequence[Found], chosen: Tensor) -> Found:
+def picked(every: Sequence[SearchResult], chosen: Tensor) -> SearchResult:
     """Row by row, the restart that was chosen."""
     if len(every) == 1:
         return every[0]
@@ -138,72 +138,72 @@ def picked(every: Sequence[Found], chosen: Tensor) -> Found:
 
     names = ("image", "loss_first", "loss_best", "best_step", "steps", "gradient_norm", "residual")
     places = chosen.tolist()
-    together = {name: pick([getattr(found, name) for found in every]) for name in names}
+    together = {name: pick([getattr(result, name) for result in every]) for name in names}
     return replace(
         every[0], **together,
-        free={name: pick([found.free[name] for found in every]) for name in every[0].free},
-        terms={name: pick([found.terms[name] for found in every]) for name in every[0].terms},
+        free={name: pick([result.free[name] for result in every]) for name in every[0].free},
+        terms={name: pick([result.terms[name] for result in every]) for name in every[0].terms},
         errors=tuple(every[place].errors[row] for row, place in enumerate(places)),
         curves=tuple(every[place].curves[row] for row, place in enumerate(places)),
-        seconds=sum(found.seconds for found in every),
+        seconds=sum(result.seconds for result in every),
     )  # fmt: skip
 
 
-def latent(task: Task) -> Inverted:
+def latent(task: InversionTask) -> InversionResult:
     """Gradient descent on z from random starts (Creswell and Bharath): image i's start k is the same in any batch."""
-    state, spans = _state(task), []
+    state, spaces = _state(task), []
     for restart in range(max(1, task.restarts)):
         z = torch.from_numpy(normals(task.seed, f"inversion start {restart}", list(task.indices), task.shape.latent))
-        spans.append(Span(task.generator, with_z(state, z.to(state["z"].device)), latent=True))
-    spans += _wide(task, state, torch.zeros_like(state["z"], dtype=torch.float32))
-    return _outcome(task, "latent", "z", "random", task.shape.latent / task.shape.pixel_values, True, spans)
+        spaces.append(SearchSpace(task.generator, with_z(state, z.to(state["z"].device)), latent=True))
+    spaces += _further_starts(task, state, torch.zeros_like(state["z"], dtype=torch.float32))
+    return _outcome(task, "latent", "z", "random", task.shape.latent / task.shape.pixel_values, True, spaces)
 
 
-def _wide(task: Task, state: State, z: Tensor) -> list[Span]:
+def _further_starts(task: InversionTask, state: State, z: Tensor) -> list[SearchSpace]:
     """The further starts of a search over z, around `z`: image i's start k is the same in any batch."""
-    found = []
-    for number in range(task.wide):
+    starts = []
+    for number in range(task.further_starts):
         off = torch.from_numpy(normals(task.seed, f"inversion wide start {number}", list(task.indices), task.shape.latent))
-        found.append(Span(task.generator, with_z(state, z + WIDE * off.to(z)), latent=True))
-    return found
+        starts.append(SearchSpace(task.generator, with_z(state, z + FURTHER_START_SD * off.to(z)), latent=True))
+    return starts
 
 
-def _encoded(task: Task, kind: str) -> State:
+def _encoded(task: InversionTask, kind: str) -> State:
     encoder = task.encoder(kind)
     with torch.no_grad():
-        found = encoder(task.targets.images)
-        return {**with_z(_state(task), found["z"]), **found}
+        guesses = encoder(task.targets.images)
+        return {**with_z(_state(task), guesses["z"]), **guesses}
 
 
-def _from_encoder(task: Task, kind: str, method: str, searched: bool) -> Inverted:
+def _from_encoder(task: InversionTask, kind: str, method: str, searched: bool) -> InversionResult:
     state = _encoded(task, kind)
-    spans = [Span(task.generator, with_z(_state(task), state["z"]), latent=True)]
-    spans += _wide(task, _state(task), state["z"]) if searched else []
+    spaces = [SearchSpace(task.generator, with_z(_state(task), state["z"]), latent=True)]
+    spaces += _further_starts(task, _state(task), state["z"]) if searched else []
     todo = task if searched else replace(task, search=replace(task.search, steps=0))
-    return _outcome(todo, method, "z", kind, task.shape.latent / task.shape.pixel_values, True, spans)
+    return _outcome(todo, method, "z", kind, task.shape.latent / task.shape.pixel_values, True, spaces)
 
 
-def encoder(task: Task) -> Inverted:
+def encoder(task: InversionTask) -> InversionResult:
     """One network's z, as it is."""
     return _from_encoder(task, "encoder", "encoder", searched=False)
 
 
-def layered(task: Task) -> Inverted:
+def layered(task: InversionTask) -> InversionResult:
     """The layered encoder's z, as it is."""
     return _from_encoder(task, "layered", "layered", searched=False)
 
 
-def encoder_latent(task: Task) -> Inverted:
+def encoder_latent(task: InversionTask) -> InversionResult:
     """Search on z from one network's guess."""
     return _from_encoder(task, "encoder", "encoder+latent", searched=True)
 
 
-def layered_latent(task: Task) -> Inverted:
+def layered_latent(task: InversionTask) -> InversionResult:
     """Search on z from the layered encoder's guess."""
     return _from_encoder(task, "layered", "layered+latent", searched=True)
 
 
-def layerwise(task: Task) -> Inverted:
+def layerwise(task: InversionTask) -> InversionResult:
     """The full method: z₀ = E(x) stays, residuals on the early layers are free, the layers from r on are frozen.
 
     Raises RequestError where no layer before r is small enough to be freed.
@@ -215,17 +215,24 @@ def layerwise(task: Task) -> Inverted:
         )
     z = _encoded(task, "layered")["z"]
     state, start = with_z(_state(task), z), "layered" if task.begin is None else FACTOR_ONE
-    span = Span(task.generator, state, residuals=task.choice.residuals, floors=task.floors, begin=task.begin)
-    return _outcome(task, "layerwise", task.choice.feature, start, task.choice.ratio, task.choice.evidential, [span])
+    space = SearchSpace(
+        task.generator, state, residuals=task.choice.residuals, nonnegative_layers=task.nonnegative_layers, begin=task.begin
+    )
+    return _outcome(task, "layerwise", task.choice.feature, start, task.choice.ratio, task.choice.evidential, [space])
 
 
-def feature(task: Task) -> Inverted:
+def feature(task: InversionTask) -> InversionResult:
     """r itself is free, from the feature inverter's guess where there is one of that layer: an upper bound, no evidence."""
     name = task.choice.feature
     state = _encoded(task, "layered")
     if name not in state:
         with torch.no_grad():
             state = task.generator.run(with_z(_state(task), state["z"]), upto=name)
-    span = Span(task.generator, {**with_z(_state(task), state["z"]), name: state[name]}, feature=name, floors=task.floors)
+    space = SearchSpace(
+        task.generator,
+        {**with_z(_state(task), state["z"]), name: state[name]},
+        feature=name,
+        nonnegative_layers=task.nonnegative_layers,
+    )
     size = next(layer.size for layer in task.shape.layers if layer.name == name)
-    return _outcome(task, "feature", name, "layered", size / task.shape.pixel_values, False, [span])
+    return _outcome(task, "feature", name, "layered", size / task.shape.pixel_values, False, [space])

@@ -21,8 +21,8 @@ class NoOptions(Part):
 
 def inverter(method: str) -> Inverter:
     """What inverts a task by a method. Raises RequestError with the nearest name that exists."""
-    found: Inverter = kinds.find("inverters", method).open(NoOptions(), Context())
-    return found
+    opened: Inverter = kinds.find("inverters", method).open(NoOptions(), Context())
+    return opened
 
 
 def _from(function: str) -> Callable[[Any, Context], Any]:

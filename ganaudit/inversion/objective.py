@@ -57,7 +57,7 @@ class Targets:
     def take(self, rows: Tensor) -> Targets:
         """The targets at these places."""
         weights = None if self.weights is None else self.weights[rows]
-        return Targets(self.images[rows], tuple(one[rows] for one in self.features), weights)
+        return Targets(self.images[rows], tuple(feature[rows] for feature in self.features), weights)
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class Objective:
 
     def recipe(self) -> dict[str, Any]:
         """What enters a content key, with the digest of the perceptual term's weights."""
-        found = self.perceptual.recipe() if self.perceptual else {"perceptual": "none", "weights": None}
+        term = self.perceptual.recipe() if self.perceptual else {"perceptual": "none", "weights": None}
         return {
-            "pixel": self.pixel, **found, "perceptual_weight": self.perceptual_weight,
+            "pixel": self.pixel, **term, "perceptual_weight": self.perceptual_weight,
             "prior": self.prior, "penalty": self.penalty,
         }  # fmt: skip
 
@@ -104,17 +104,17 @@ class Objective:
         difference = PIXEL_TERMS[self.pixel](image, targets.images)
         if targets.weights is not None:
             difference = difference * targets.weights
-        found = {"pixel": difference.flatten(1).mean(dim=1)}
-        loss = found["pixel"]
+        terms_by_name = {"pixel": difference.flatten(1).mean(dim=1)}
+        loss = terms_by_name["pixel"]
         if self.perceptual is not None:
-            found["perceptual"] = self.perceptual.distance(image, targets.features, targets.weights)
-            loss = loss + self.perceptual_weight * found["perceptual"]
+            terms_by_name["perceptual"] = self.perceptual.distance(image, targets.features, targets.weights)
+            loss = loss + self.perceptual_weight * terms_by_name["perceptual"]
         if z is not None:
-            found["prior"] = prior_term(z)
+            terms_by_name["prior"] = prior_term(z)
             if self.prior:
-                loss = loss + self.prior * found["prior"]
+                loss = loss + self.prior * terms_by_name["prior"]
         if residuals:
-            found["residual"] = torch.stack([d.square().flatten(1).mean(dim=1) for d in residuals.values()]).sum(dim=0)
+            terms_by_name["residual"] = torch.stack([d.square().flatten(1).mean(dim=1) for d in residuals.values()]).sum(dim=0)
             if self.penalty:
-                loss = loss + self.penalty * found["residual"]
-        return {"loss": loss, **found}
+                loss = loss + self.penalty * terms_by_name["residual"]
+        return {"loss": loss, **terms_by_name}

@@ -117,12 +117,12 @@ class LBFGS:
         best, there = x, here
         for _ in range(self.TRIALS):
             trial = x + length[:, None] * direction
-            found = evaluate(trial)
-            enough = found.loss <= here.loss + self.DECREASE * length * slope
-            flat = (found.gradient * direction).sum(dim=1) >= self.CURVATURE * slope
-            better = enough & ~done & found.gradient.isfinite().all(dim=1)
+            evaluated = evaluate(trial)
+            enough = evaluated.loss <= here.loss + self.DECREASE * length * slope
+            flat = (evaluated.gradient * direction).sum(dim=1) >= self.CURVATURE * slope
+            better = enough & ~done & evaluated.gradient.isfinite().all(dim=1)
             best = torch.where(better[:, None], trial, best)
-            there = _choose(better, found, there)
+            there = _choose(better, evaluated, there)
             done = done | (better & flat)
             high = torch.where(enough, high, length)
             low = torch.where(enough, length, low)

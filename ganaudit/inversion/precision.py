@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ganaudit.inversion.inverters import Inverter, Task
-from ganaudit.inversion.search import Found
+from ganaudit.inversion.inverters import InversionTask, Inverter
+from ganaudit.inversion.search import SearchResult
 
 TOLERATED = 0.01
 """Relative change of the mean final loss from which a lower precision is refused."""
@@ -24,7 +24,7 @@ class Precision:
     images: int
 
 
-def choose_precision(own: Task, inverter: Inverter, wanted: str) -> Precision:
+def choose_precision(own: InversionTask, inverter: Inverter, wanted: str) -> Precision:
     """`wanted` where it changes the mean final loss of own samples by less than TOLERATED, else float32.
 
     Final losses are measured in float32 whatever the search computed in. A method that does not search has nothing to gain.
@@ -36,7 +36,7 @@ def choose_precision(own: Task, inverter: Inverter, wanted: str) -> Precision:
     few = replace(own, targets=own.targets.take(rows), indices=list(own.indices)[:count], restarts=1)
     steps = min(STEPS, own.search.steps)
 
-    def ended(precision: str) -> Found:
+    def ended(precision: str) -> SearchResult:
         return inverter(replace(few, search=replace(own.search, precision=precision, steps=steps, patience=0))).found
 
     exact, rough = ended("float32"), ended(wanted)

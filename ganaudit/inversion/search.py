@@ -15,7 +15,7 @@ from ganaudit.errors import RequestError
 from ganaudit.inversion.fused import search_twin
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.optimisers import OPTIMISERS, Evaluation
-from ganaudit.inversion.search_space import Span
+from ganaudit.inversion.search_space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What the search found for N images, at each one's best step.
 
     free: the variables. image: (N, 3, S, S), in float32. loss_first, loss_best, gradient_norm: (N,), the last two measured
@@ -115,21 +115,23 @@ class _Flat:
         return {name: part.reshape(-1, *shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
 
-def evaluation(span: Span, objective: Objective, targets: Targets, flat: _Flat, x: Tensor, precision: str) -> Evaluation:
+def evaluation(
+    space: SearchSpace, objective: Objective, targets: Targets, flat: _Flat, x: Tensor, precision: str
+) -> Evaluation:
     """Losses and gradients at `x`. Losses are summed over images: each gradient is as if its image were alone."""
     x = x.detach().requires_grad_(True)
     with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         free = flat.unpack(x)
-        image = span.image(free)
-    terms = objective.terms(image, targets, free.get("z"), span.residual_parts(free))
+        image = space.image(free)
+    terms = objective.terms(image, targets, free.get("z"), space.residual_parts(free))
     (gradient,) = torch.autograd.grad(terms["loss"].sum(), x)
     return Evaluation(terms["loss"].detach(), gradient, {name: value.detach() for name, value in terms.items()})
 
 
-def search(span: Span, objective: Objective, targets: Targets, how: Search) -> Found:
-    """Searches for all targets in one batch, from the start of `span`."""
+def search(space: SearchSpace, objective: Objective, targets: Targets, how: Search) -> SearchResult:
+    """Searches for all targets in one batch, from the start of `space`."""
     began = time.perf_counter()
-    free = span.start()
+    free = space.start()
     flat = _Flat(free)
     n = len(targets)
     x = flat.pack(free)
@@ -140,7 +142,7 @@ def search(span: Span, objective: Objective, targets: Targets, how: Search) -> F
     log = _Log([[] for _ in range(n)], [{} for _ in range(n)])
     rows = torch.arange(n, device=x.device)
     near, stalled = x.new_full((n,), torch.inf), torch.zeros(n, dtype=torch.int64, device=x.device)
-    part, wanted = replace(span, generator=search_twin(span.generator, how.precision)), targets
+    part, wanted = replace(space, generator=search_twin(space.generator, how.precision)), targets
     optimiser = OPTIMISERS[how.optimiser](x)
 
     def evaluate(point: Tensor) -> Evaluation:
@@ -172,24 +174,32 @@ def search(span: Span, objective: Objective, targets: Targets, how: Search) -> F
             part, wanted = part.take(kept), wanted.take(kept)
             optimiser.take(kept)
         x, here = optimiser.step(x, here, how.rate_at(step), evaluate)
-    final, image = _final(span, objective, targets, flat, best)
-    lost = ~loss_best.isfinite() if how.steps else ~final.loss.isfinite()
+    final, image = _final(space, objective, targets, flat, best)
+    set_aside = ~loss_best.isfinite() if how.steps else ~final.loss.isfinite()
     if not how.steps:
         loss_first = final.loss
-        errors = ["the loss is not finite at the start" if bad else None for bad in lost.tolist()]
-    found = flat.unpack(best)
-    parts = span.residual_parts(found)
+        errors = ["the loss is not finite at the start" if bad else None for bad in set_aside.tolist()]
+    best_variables = flat.unpack(best)
+    parts = space.residual_parts(best_variables)
     residual = flat_norm(parts) if parts else torch.zeros_like(final.loss)
     seconds = time.perf_counter() - began
-    return Found(
-        found, image, loss_first, _without(final.loss, lost), best_step, taken, _without(final.gradient.norm(dim=1), lost),
-        residual, {name: _without(value, lost) for name, value in final.terms.items()}, tuple(errors),
+    return SearchResult(
+        best_variables,
+        image,
+        loss_first,
+        _without(final.loss, set_aside),
+        best_step,
+        taken,
+        _without(final.gradient.norm(dim=1), set_aside),
+        residual,
+        {name: _without(value, set_aside) for name, value in final.terms.items()},
+        tuple(errors),
         tuple(
             Curve(tuple(steps), {name: tuple(values) for name, values in terms.items()})
             for steps, terms in zip(log.steps, log.terms, strict=True)
         ),
         seconds,
-    )  # fmt: skip
+    )
 
 
 def flat_norm(parts: Mapping[str, Tensor]) -> Tensor:
@@ -197,25 +207,25 @@ def flat_norm(parts: Mapping[str, Tensor]) -> Tensor:
     return torch.cat([part.flatten(1) for part in parts.values()], dim=1).square().mean(dim=1).sqrt()
 
 
-def _without(values: Tensor, lost: Tensor) -> Tensor:
-    return torch.where(lost, torch.nan, values)
+def _without(values: Tensor, set_aside: Tensor) -> Tensor:
+    return torch.where(set_aside, torch.nan, values)
 
 
-def _final(span: Span, objective: Objective, targets: Targets, flat: _Flat, best: Tensor) -> tuple[Evaluation, Tensor]:
-    last = evaluation(span, objective, targets, flat, best, "float32")
+def _final(space: SearchSpace, objective: Objective, targets: Targets, flat: _Flat, best: Tensor) -> tuple[Evaluation, Tensor]:
+    last = evaluation(space, objective, targets, flat, best, "float32")
     with torch.no_grad():
-        image = span.image(flat.unpack(best)).float()
+        image = space.image(flat.unpack(best)).float()
     return last, image
 
 
-def search_all(span: Span, objective: Objective, targets: Targets, how: Search) -> tuple[Found, str | None]:
+def search_all(space: SearchSpace, objective: Objective, targets: Targets, how: Search) -> tuple[SearchResult, str | None]:
     """`search` in batches of `how.batch`, in order. Out of memory halves the batch, and says so once in the note it returns."""
-    parts: list[Found] = []
+    parts: list[SearchResult] = []
     first, size, note = 0, how.batch, None
     while first < len(targets):
         rows = torch.arange(first, min(first + size, len(targets)), device=targets.images.device)
         try:
-            parts.append(search(span.take(rows), objective, targets.take(rows), how))
+            parts.append(search(space.take(rows), objective, targets.take(rows), how))
         except (torch.OutOfMemoryError, MemoryError):
             if size == 1:
                 raise
@@ -226,7 +236,7 @@ def search_all(span: Span, objective: Objective, targets: Targets, how: Search) 
     return joined(parts), note
 
 
-def joined(parts: list[Found]) -> Found:
+def joined(parts: list[SearchResult]) -> SearchResult:
     """Several batches as one."""
     if len(parts) == 1:
         return parts[0]

@@ -13,20 +13,20 @@ from ganaudit.generators.protocol import Generator, State, with_z
 
 
 def with_residuals(
-    generator: Generator, state: State, residuals: Mapping[str, Tensor], floors: frozenset[str] = frozenset()
+    generator: Generator, state: State, residuals: Mapping[str, Tensor], nonnegative_layers: frozenset[str] = frozenset()
 ) -> State:
     """The generator's run with d added to the output of each named layer: g_k(d + g_{k-1}(...)). Zero changes nothing at all.
 
-    floors: layers whose outputs are never negative (ReLU), and stay so. Raises RequestError for a layer that does not exist.
+    nonnegative_layers: never negative (ReLU), and stay so. Raises RequestError for a layer that does not exist.
     """
     unknown = sorted(residuals.keys() - set(generator.layers))
     if unknown:
         raise RequestError(f"layer {unknown[0]!r} does not exist; this generator has {', '.join(generator.layers)}")
     before = None
-    for name in (one for one in generator.layers if one in residuals):
+    for name in (layer for layer in generator.layers if layer in residuals):
         state = generator.run(state, after=before, upto=name)
         moved = state[name] + residuals[name]
-        state = {**state, name: rectified(moved) if name in floors else moved}
+        state = {**state, name: rectified(moved) if name in nonnegative_layers else moved}
         before = name
     return generator.run(state, after=before)
 
@@ -37,19 +37,19 @@ def rectified(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def floors(generator: Generator, seed: int = 0, count: int = 64) -> frozenset[str]:
+def nonnegative_layers(generator: Generator, seed: int = 0, count: int = 64) -> frozenset[str]:
     """The layers whose outputs were never negative on `count` own samples."""
-    state, before, found = generator.latents(seed, torch.arange(count)), None, []
+    state, before, never_negative = generator.latents(seed, torch.arange(count)), None, []
     for name in generator.layers:
         state = generator.run(state, after=before, upto=name)
         if bool((state[name] >= 0).all()):
-            found.append(name)
+            never_negative.append(name)
         before = name
-    return frozenset(found)
+    return frozenset(never_negative)
 
 
 @dataclass(frozen=True)
-class Span:
+class SearchSpace:
     """The images within reach of a search.
 
     latent: z is free. residuals: layers that get an additive residual, which starts at that of `begin`, or at zero. feature:
@@ -62,7 +62,7 @@ class Span:
     latent: bool = False
     residuals: tuple[str, ...] = ()
     feature: str | None = None
-    floors: frozenset[str] = frozenset()
+    nonnegative_layers: frozenset[str] = frozenset()
     begin: Mapping[str, Tensor] | None = None
 
     def start(self) -> dict[str, Tensor]:
@@ -75,7 +75,7 @@ class Span:
             free[self.feature] = known[self.feature].float()
         with torch.no_grad():
             state, before = self.state, None
-            for name in (one for one in self.generator.layers if one in self.residuals):
+            for name in (layer for layer in self.generator.layers if layer in self.residuals):
                 state = self.generator.run(state, after=before, upto=name)
                 free[name] = torch.zeros_like(state[name], dtype=torch.float32, memory_format=torch.contiguous_format)
                 before = name
@@ -86,21 +86,23 @@ class Span:
             raise RequestError(f"layer {unknown[0]!r} does not exist; this generator has {', '.join(self.generator.layers)}")
         return {name: value.detach().clone() for name, value in free.items()}
 
-    def take(self, rows: Tensor) -> Span:
-        """The same span for the images at these places."""
+    def take(self, rows: Tensor) -> SearchSpace:
+        """The same space for the images at these places."""
         count = len(self.state["z"])
         state = {name: value[rows] if value.ndim and len(value) == count else value for name, value in self.state.items()}
         begin = None if self.begin is None else {name: value[rows] for name, value in self.begin.items()}
-        return Span(self.generator, state, self.latent, self.residuals, self.feature, self.floors, begin)
+        return SearchSpace(self.generator, state, self.latent, self.residuals, self.feature, self.nonnegative_layers, begin)
 
     def image(self, free: Mapping[str, Tensor]) -> Tensor:
         """(N, 3, S, S) in [-1, 1], differentiable in the free variables."""
         if self.feature is not None:
             value = free[self.feature]
-            floored = rectified(value) if self.feature in self.floors else value
+            floored = rectified(value) if self.feature in self.nonnegative_layers else value
             return self.generator.run({**self.state, self.feature: floored}, after=self.feature)["image"]
         state = with_z(self.state, free["z"]) if self.latent else self.state
-        return with_residuals(self.generator, state, {name: free[name] for name in self.residuals}, self.floors)["image"]
+        return with_residuals(self.generator, state, {name: free[name] for name in self.residuals}, self.nonnegative_layers)[
+            "image"
+        ]
 
     def residual_parts(self, free: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The residuals among the free variables."""

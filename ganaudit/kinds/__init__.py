@@ -99,8 +99,8 @@ def names(room: Room) -> list[str]:
 
 def names_at(place: str) -> list[str]:
     """Every kind that may stand at a place of the audit file, `module:factory` last."""
-    found = dict.fromkeys(name for room in PLACES[place] for name in names(room))
-    return sorted((name for name in found if _allowed(place, name)), key=lambda name: name == OWN)
+    offered = dict.fromkeys(name for room in PLACES[place] for name in names(room))
+    return sorted((name for name in offered if _allowed(place, name)), key=lambda name: name == OWN)
 
 
 def _allowed(place: str, name: str) -> bool:
@@ -111,15 +111,15 @@ def _allowed(place: str, name: str) -> bool:
 
 def summaries(room: Room) -> dict[str, str]:
     """Name → one line about every kind that a place for `room` takes; of one that cannot be loaded, why."""
-    found: dict[str, str] = {}
+    summary_of: dict[str, str] = {}
     for each in PLACES["generators"] if room == "generators" else (room,):
         for name in names(each):
-            if name not in found:
+            if name not in summary_of:
                 try:
-                    found[name] = find(each, name).summary
+                    summary_of[name] = find(each, name).summary
                 except RequestError as error:
-                    found[name] = str(error)
-    return dict(sorted(found.items(), key=lambda item: item[0] == OWN))
+                    summary_of[name] = str(error)
+    return dict(sorted(summary_of.items(), key=lambda item: item[0] == OWN))
 
 
 def is_shipped(kind: Kind) -> bool:
@@ -161,10 +161,10 @@ def _shipped(room: Room) -> dict[str, Kind]:
     """The kinds in the files of a room's folder, sorted by name, `module:factory` last."""
     package = importlib.import_module(FOLDERS[room])
     kinds: dict[str, Kind] = {}
-    for found in pkgutil.iter_modules(package.__path__):
-        module = f"{FOLDERS[room]}.{found.name}"
+    for iter_module in pkgutil.iter_modules(package.__path__):
+        module = f"{FOLDERS[room]}.{iter_module.name}"
         if module not in _FILES:
-            spec = found.module_finder.find_spec(module, None)
+            spec = iter_module.module_finder.find_spec(module, None)
             loader: Any = None if spec is None else spec.loader
             source = loader.get_source(module) if hasattr(loader, "get_source") else None
             _FILES[module] = _of(importlib.import_module(module)) if _DESCRIBED.search(source or "") else ()

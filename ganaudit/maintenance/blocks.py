@@ -27,18 +27,18 @@ Heads = Mapping[int, str]
 def heads(store: Store) -> dict[str, Heads]:
     """The heads of the classes that the records of a key are about, where runs say its parser."""
     of_parser: dict[str, Heads] = {}
-    found: dict[str, Heads] = {}
+    first_heads: dict[str, Heads] = {}
     for path in store.files("run_sources"):
         try:
             for row in store.read(RUN_SOURCES, path, ["key", "parser_key"]).to_pylist():
                 parser = row["parser_key"]
                 if parser not in of_parser:
                     rows = store.read(CLASSES, store.classes(parser)).to_pylist()
-                    of_parser[parser] = {one["class_id"]: one["head"] for one in rows}
-                found[row["key"]] = of_parser[parser]
+                    of_parser[parser] = {row["class_id"]: row["head"] for row in rows}
+                first_heads[row["key"]] = of_parser[parser]
         except AuditError:  # told of where that file itself is looked at
             continue
-    return found
+    return first_heads
 
 
 def overlaps(store: Store, shards: Shards, key: str, done: Sequence[Block]) -> Iterator[Problem]:
@@ -71,17 +71,17 @@ def shard_problems(store: Store, shards: Shards, key: str, block: Block, deep: b
 
 def _image_problems(store: Store, shards: Shards, key: str, block: Block) -> Iterator[Problem]:
     """The tables beside the mark are about the mark's images, and those that have a row for each have one."""
-    held = set(store.read_block(shards.mark, key, block, ["image"])["image"].to_pylist())
+    recorded = set(store.read_block(shards.mark, key, block, ["image"])["image"].to_pylist())
     for table in shards.beside:
         if table.name in shards.may_lack:
             continue
         there = set(store.read_block(table, key, block, ["image"])["image"].to_pylist())
         path = _file(store, shards, table.name, key, block)
-        if there - held:
-            words = f"it holds the image {min(there - held)}, which is not in the shard {block[0]} to {block[1]}"
+        if there - recorded:
+            words = f"it holds the image {min(there - recorded)}, which is not in the shard {block[0]} to {block[1]}"
             yield problem(store, "misplaced", path, words)
-        elif table.name in shards.whole and there != held:
-            yield problem(store, "inconsistent", path, f"it lacks the image {min(held - there)}")
+        elif table.name in shards.whole and there != recorded:
+            yield problem(store, "inconsistent", path, f"it lacks the image {min(recorded - there)}")
 
 
 def pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) -> Iterator[Problem]:
@@ -94,7 +94,7 @@ def pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) ->
 
 def _pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) -> Iterator[Problem]:
     images = store.read_block(IMAGES, key, block, ["image", "pixels", "status"])
-    held = store.read_block(CLASS_PIXELS, key, block, ["image", "class_id", "pixels"])
+    class_rows = store.read_block(CLASS_PIXELS, key, block, ["image", "class_id", "pixels"])
     index = images["image"].to_numpy()
     path = _file(store, OF_IMAGES, CLASS_PIXELS.name, key, block)
     if not np.array_equal(index, np.arange(block[0], block[1] + 1)):
@@ -103,19 +103,19 @@ def _pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) -
         )
         return
     pixels = images["pixels"].fill_null(0).to_numpy().astype(np.int64)
-    place = held["image"].to_numpy() - block[0]
+    place = class_rows["image"].to_numpy() - block[0]
     if len(place) and (place.min() < 0 or place.max() >= len(index)):
         return  # told of above
-    ids = held["class_id"].to_numpy()
+    ids = class_rows["class_id"].to_numpy()
     for head in sorted(set(heads.values())) if heads else ():
         of_head = np.array([one for one, name in heads.items() if name == head and one != 0]) if heads else ids
         inside = np.isin(ids, of_head)
-        total = _summed(place[inside], held["pixels"].to_numpy()[inside], len(index))
+        total = _summed(place[inside], class_rows["pixels"].to_numpy()[inside], len(index))
         if (total > pixels).any():
             image = int(index[np.flatnonzero(total > pixels)[0]])
             yield problem(store, "inconsistent", path, f"the classes of image {image} cover more pixels than it has")
             return
-    if not heads and (held["pixels"].to_numpy() > pixels[place]).any():
+    if not heads and (class_rows["pixels"].to_numpy() > pixels[place]).any():
         yield problem(store, "inconsistent", path, "a class covers more pixels than its image has")
 
 

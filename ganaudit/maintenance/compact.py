@@ -20,7 +20,7 @@ from ganaudit.errors import AuditError
 from ganaudit.maintenance.footers import footers
 from ganaudit.records import catalog, leases, schema, writer
 from ganaudit.records.columns import Shards
-from ganaudit.records.compacted import Block, Manifest, Part, read_manifest, size_of, stretch
+from ganaudit.records.compacted import Block, CompactedPart, Manifest, read_manifest, size_of, stretch
 from ganaudit.records.store import Store, unreadable
 
 GRACE = 3600.0
@@ -51,7 +51,7 @@ def compact(store: Store, grace: float = GRACE) -> list[Compacted]:
         if leases.is_live(store, leases.PRUNE):
             leases.busy(store, leases.PRUNE)
         done = [_of_key(store, shards, key, grace) for shards in schema.SHARDS for key in _keys(store, shards)]
-        if any(one.blocks or one.removed for one in done):
+        if any(compacted.blocks or compacted.removed for compacted in done):
             catalog.build(store)
     return done
 
@@ -86,26 +86,28 @@ def _of_key(store: Store, shards: Shards, key: str, grace: float) -> Compacted:
     return Compacted(key, sum(len(part.blocks) for part in made), len(counted), size_of(counted), removed, waiting)
 
 
-def _parts(store: Store, shards: Shards, key: str, now: Manifest | None, loose: Sequence[Block]) -> tuple[list[Part], int]:
+def _parts(
+    store: Store, shards: Shards, key: str, now: Manifest | None, loose: Sequence[Block]
+) -> tuple[list[CompactedPart], int]:
     """Write the parts of the stretches that have shards of their own; a single shard stays as it is."""
     old = {stretch(part.blocks[0]): part for part in (now.parts if now else ())}
     written = read_manifest(store.manifest_file(key))
     generation = (written.generation if written else 0) + 1
     made = []
     for number in sorted({stretch(block) for block in loose}):
-        held = old[number].blocks if number in old else ()
-        blocks = tuple(sorted([*held, *(block for block in loose if stretch(block) == number)]))
+        before = old[number].blocks if number in old else ()
+        blocks = tuple(sorted([*before, *(block for block in loose if stretch(block) == number)]))
         if len(blocks) > 1:
             made.append(_write_part(store, shards, key, generation, blocks))
     return made, generation
 
 
-def _write_part(store: Store, shards: Shards, key: str, generation: int, blocks: tuple[Block, ...]) -> Part:
+def _write_part(store: Store, shards: Shards, key: str, generation: int, blocks: tuple[Block, ...]) -> CompactedPart:
     """One file per table; a table that none of the blocks has gets none."""
-    tables = [one for one in shards.tables if one.name not in shards.may_lack or _has(store, one.name, key, blocks[0])]
-    part = Part(generation, blocks, {})
+    tables = [table for table in shards.tables if table.name not in shards.may_lack or _has(store, table.name, key, blocks[0])]
+    part = CompactedPart(generation, blocks, {})
     rows = {table.name: _write_file(store, table.name, key, part) for table in tables}
-    return Part(generation, blocks, rows)
+    return CompactedPart(generation, blocks, rows)
 
 
 def _has(store: Store, table: str, key: str, block: Block) -> bool:
@@ -115,7 +117,7 @@ def _has(store: Store, table: str, key: str, block: Block) -> bool:
     return store.shard(table, key, *block).exists()
 
 
-def _write_file(store: Store, name: str, key: str, part: Part) -> tuple[int, ...]:
+def _write_file(store: Store, name: str, key: str, part: CompactedPart) -> tuple[int, ...]:
     """The rows of each block, one row group each, in the order of the blocks; returns how many rows each has."""
     table, path = schema.RECORDS[name], store.part(name, key, part)
     columns = table.arrow.with_metadata(footers(store, name, key, part.blocks))
@@ -124,10 +126,10 @@ def _write_file(store: Store, name: str, key: str, part: Part) -> tuple[int, ...
         store.temporary.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(unfinished, columns, compression="zstd", write_page_checksum=True) as sink:
             for block in part.blocks:
-                held = store.read_block(table, key, block, table.arrow.names)
-                if held.num_rows:
-                    sink.write_table(held, row_group_size=held.num_rows)
-                rows.append(held.num_rows)
+                block_rows = store.read_block(table, key, block, table.arrow.names)
+                if block_rows.num_rows:
+                    sink.write_table(block_rows, row_group_size=block_rows.num_rows)
+                rows.append(block_rows.num_rows)
         _check_written(unfinished, table.arrow, rows)
         with open(unfinished, "rb") as file:
             os.fsync(file.fileno())
@@ -140,7 +142,7 @@ def _check_written(path: Path, columns: pa.Schema, rows: Sequence[int]) -> None:
     """The file holds one row group for each block that has rows."""
     metadata = pq.read_metadata(path)
     groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-    if groups != [held for held in rows if held] or metadata.schema.to_arrow_schema().names != columns.names:
+    if groups != [count for count in rows if count] or metadata.schema.to_arrow_schema().names != columns.names:
         raise AuditError(unreadable(path))
 
 

@@ -41,7 +41,7 @@ def footers(store: Store, table: str, key: str, blocks: Sequence[Block]) -> dict
         else:
             kept[block] = entries(store.shard(table, key, *block))
     each = [{"first": block[0], "last": block[1], **kept.get(block, {})} for block in blocks]
-    shared = {name: value for name, value in each[0].items() if all(one.get(name) == value for one in each)}
+    shared = {name: value for name, value in each[0].items() if all(footer.get(name) == value for footer in each)}
     common = {name: str(value) for name, value in shared.items() if name.startswith("ganaudit.")}
     return {**common, writer.VERSION_ENTRY: str(SCHEMA_VERSION), BLOCKS: json.dumps(each)}
 
@@ -50,6 +50,6 @@ def of_part(footer: dict[str, str]) -> dict[Block, dict[str, str]]:
     """The footer of each block in a part's footer."""
     each = json.loads(footer.get(BLOCKS, "[]"))
     return {
-        (one["first"], one["last"]): {name: value for name, value in one.items() if name.startswith("ganaudit.")}
-        for one in each
+        (footer["first"], footer["last"]): {name: value for name, value in footer.items() if name.startswith("ganaudit.")}
+        for footer in each
     }

@@ -96,10 +96,10 @@ def prune(
     while `report` or `compare` reads."""
     with leases.alone(store, leases.PRUNE):
         check_unused(store)
-        found = prunable(store, keep, keep_days, runs)
+        unneeded = prunable(store, keep, keep_days, runs)
         trash = store.temporary / f"{TRASH}{uuid.uuid4().hex}"
         with writer.writing(trash):
-            for number, folder in enumerate(found.folders):
+            for number, folder in enumerate(unneeded.folders):
                 trash.mkdir(parents=True, exist_ok=True)
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(folder, trash / f"{number:06d}-{folder.name}")
@@ -108,7 +108,7 @@ def prune(
         catalog.build(store)
         for folder in _trash(store):
             shutil.rmtree(folder, ignore_errors=True)
-    return found
+    return unneeded
 
 
 def check_unused(store: Store) -> None:
@@ -128,11 +128,11 @@ def check_unused(store: Store) -> None:
 
 def run_rows(store: Store) -> dict[str, dict[str, Any]]:
     """The row of each run that counts."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows_by_run: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(store.files("runs")):
         (row,) = store.read(RUNS, path, ["run", "audit", "started", "finished", "status"]).to_pylist()
-        found.setdefault(row["run"], []).append(row)
-    return {run: counting(rows) for run, rows in found.items()}
+        rows_by_run.setdefault(row["run"], []).append(row)
+    return {run: counting(rows) for run, rows in rows_by_run.items()}
 
 
 def _newest(rows: dict[str, dict[str, Any]], keep: int | None) -> set[str]:

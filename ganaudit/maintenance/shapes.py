@@ -72,9 +72,9 @@ def _place_problems(
         "run": "run",
         "key": "parser_key" if table.name == "classes" else "pool" if table.name == "calibration" else "key",
     }[what]
-    held = bounds(metadata, column)
-    if held is not None and held != (name, name):
-        yield problem(store, "misplaced", path, f"it holds rows of the {what} {held[0]}, not of its folder's")
+    extremes = bounds(metadata, column)
+    if extremes is not None and extremes != (name, name):
+        yield problem(store, "misplaced", path, f"it holds rows of the {what} {extremes[0]}, not of its folder's")
     recipe = said.get("ganaudit.recipe")
     if recipe is not None and table.name in schema.SHARDED and recipe != name:
         yield problem(store, "digest", path, f"its footer says that it was made for the key {recipe}")

@@ -36,19 +36,23 @@ class Verified:
 
     @property
     def sound(self) -> bool:
-        return all(one.kind in NOTES for one in self.problems)
+        return all(problem.kind in NOTES for problem in self.problems)
 
 
 def verify(store: Store, deep: bool = False) -> Verified:
     """Looks at every file of a store; changes nothing. Raises RequestError where there is no store, or a newer one."""
-    found = list(marker.marker_problems(store))
+    problems = list(marker.marker_problems(store))
     jobs = list(_jobs(store, deep))
     with ThreadPoolExecutor(READERS, "ganaudit-verify") as pool:
-        found += [one for part in pool.map(_run, jobs) for one in part]
-    found += [*expected.missing(store), *leftovers.left(store)]
+        problems += [problem for part in pool.map(_run, jobs) for problem in part]
+    problems += [*expected.missing(store), *leftovers.left(store)]
     looked_at = [path for name in TABLES for path in _there(store, name)]
     total = sum(path.stat().st_size for path in looked_at if path.exists())
-    return Verified(len(looked_at), total, tuple(sorted(found, key=lambda one: (one.kind in NOTES, one.path, one.sentence))))
+    return Verified(
+        len(looked_at),
+        total,
+        tuple(sorted(problems, key=lambda problem: (problem.kind in NOTES, problem.path, problem.sentence))),
+    )
 
 
 def _jobs(store: Store, deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]:
@@ -74,8 +78,8 @@ def _jobs(store: Store, deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]
 def _there(store: Store, table: str) -> list[Path]:
     """The files of a table, in order; of a compacted one also its parts."""
     folder = store.folder(table)
-    found = list(folder.glob(pattern(table)))
-    return sorted([*found, *folder.glob("key=k*/part-*.parquet")] if table in schema.SHARDED else found)
+    paths = list(folder.glob(pattern(table)))
+    return sorted([*paths, *folder.glob("key=k*/part-*.parquet")] if table in schema.SHARDED else paths)
 
 
 def _run(job: Callable[[], Iterable[Problem]]) -> list[Problem]:

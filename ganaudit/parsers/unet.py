@@ -22,9 +22,9 @@ def open_unet(options: UnetParser, context: Context) -> Opened:
     from ganaudit import weights
     from ganaudit.parsers.segmentation import unet_parser
 
-    found = weights.load(options.weights, context.folder, options.sha256)
-    recipe = {"kind": options.kind, "weights": found.sha256, "precision": context.precision}
-    return Opened(unet_parser(found, context.device, context.precision), recipe, {"weights": found.sha256}, found.path)
+    loaded = weights.load(options.weights, context.folder, options.sha256)
+    recipe = {"kind": options.kind, "weights": loaded.sha256, "precision": context.precision}
+    return Opened(unet_parser(loaded, context.device, context.precision), recipe, {"weights": loaded.sha256}, loaded.path)
 
 
 KIND = Kind(

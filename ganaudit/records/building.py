@@ -49,5 +49,5 @@ class Tables:
 
 def number(value: Any) -> float | None:
     """A finite number, else None: what cannot be computed, or has no bound, is NULL."""
-    found = float(value)
-    return found if abs(found) < UNBOUNDED else None
+    as_float = float(value)
+    return as_float if abs(as_float) < UNBOUNDED else None

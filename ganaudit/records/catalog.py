@@ -125,8 +125,8 @@ def of_run(store: Store, run: str) -> Iterator[duckdb.DuckDBPyConnection]:
     path = store.run_sources(run)
     keys = sorted(set(store.read(RUN_SOURCES, path, ["key"])["key"].to_pylist()))
     files = {name: [file for key in keys for file in store.files_of(name, key)] for name in ("images", "class_pixels")}
-    found = {name: [file for file in (store.finding(run, name),) if file.is_file()] for name in schema.FINDINGS}
-    with in_memory(store, {**files, **found, "run_sources": [path]}) as connection:
+    paths = {name: [file for file in (store.finding(run, name),) if file.is_file()] for name in schema.FINDINGS}
+    with in_memory(store, {**files, **paths, "run_sources": [path]}) as connection:
         yield connection
 
 
@@ -185,12 +185,12 @@ def create_views(
     """Create every view and macro in the connection's current database."""
     for table in _TABLES.values():
         if files and table.name in files:
-            held = list(files[table.name])
-            patterns = [_escaped(path) for path in held]
+            paths = list(files[table.name])
+            patterns = [_escaped(path) for path in paths]
         else:
-            held = list(store.files(table.name)) if table.name in schema.GROWN else []
+            paths = list(store.files(table.name)) if table.name in schema.GROWN else []
             patterns = _patterns(store, table.name)
-        connection.execute(_table_view(table, patterns, table.name in schema.GROWN and _is_older(table, held)))
+        connection.execute(_table_view(table, patterns, table.name in schema.GROWN and _is_older(table, paths)))
     for script in sql.SCRIPTS:
         connection.execute(sql.text(script))
     about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}
@@ -210,12 +210,12 @@ def _patterns(store: Store, table: str) -> list[str]:
     if not compacted:
         return [f"{_escaped(folder)}/{pattern(table)}", *last]
     patterns = []
-    for one in sorted(folder.glob("key=k*")):
-        key = one.name.removeprefix("key=")
+    for key_folder in sorted(folder.glob("key=k*")):
+        key = key_folder.name.removeprefix("key=")
         if key in compacted:
             patterns += [_escaped(path) for path in store.loose_and_parts(table, key)]
-        elif any(True for _ in one.glob("shard-*-*.parquet")):
-            patterns.append(f"{_escaped(one)}/shard-*-*.parquet")
+        elif any(True for _ in key_folder.glob("shard-*-*.parquet")):
+            patterns.append(f"{_escaped(key_folder)}/shard-*-*.parquet")
     return [*patterns, *last]
 
 
@@ -226,7 +226,7 @@ def _made_by() -> str:
 
 def _comments() -> str:
     """What the data dictionary says, on the views, their columns and the macros."""
-    said = [one.statement for one in sql.definitions()]
+    said = [definition.statement for definition in sql.definitions()]
     for table in _TABLES.values():
         view = sql.identifier(table.name)
         said.append(f"COMMENT ON VIEW {view} IS {sql.literal(f'One row per {table.row}.')};")

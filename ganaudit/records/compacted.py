@@ -29,7 +29,7 @@ Block = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Part:
+class CompactedPart:
     """One stretch of a key: its blocks (first, last) in order, and of each table that it has the rows of every block."""
 
     generation: int
@@ -43,7 +43,7 @@ class Part:
     def row_group(self, table: str, block: Block) -> int | None:
         """The row group of a block; None for a block without rows, which has none."""
         place, rows = self.blocks.index(block), self.rows[table]
-        return sum(1 for held in rows[:place] if held) if rows[place] else None
+        return sum(1 for count in rows[:place] if count) if rows[place] else None
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Manifest:
 
     key: str
     generation: int
-    parts: tuple[Part, ...]
+    parts: tuple[CompactedPart, ...]
 
     @cached_property
-    def places(self) -> Mapping[Block, Part]:
+    def places(self) -> Mapping[Block, CompactedPart]:
         """The part of each block."""
         return {block: part for part in self.parts for block in part.blocks}
 
@@ -80,7 +80,7 @@ def _read(path: Path, *state: int) -> Manifest:
         if said["version"] != VERSION:
             raise ValueError("of another version")
         parts = (
-            Part(
+            CompactedPart(
                 int(part["generation"]),
                 tuple((int(first), int(last)) for first, last in part["blocks"]),
                 {str(table): tuple(map(int, rows)) for table, rows in part["rows"].items()},

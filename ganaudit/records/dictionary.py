@@ -70,8 +70,12 @@ QUESTIONS = (
 def dictionary() -> str:
     """The whole page, in Markdown."""
     made = sql.definitions()
-    views = [one for one in made if one.parameters is None and one.name not in RECORDS and one.name != "about"]
-    macros = [one for one in made if one.parameters is not None]
+    views = [
+        definition
+        for definition in made
+        if definition.parameters is None and definition.name not in RECORDS and definition.name != "about"
+    ]
+    macros = [definition for definition in made if definition.parameters is not None]
     parts = (
         [INTRODUCTION],
         _questions(),
@@ -103,9 +107,9 @@ def _tables(title: str, tables: dict[str, Table]) -> Iterator[str]:
 
 def _sql(title: str, what: str, made: list[sql.Definition]) -> Iterator[str]:
     yield f"## {title}\n\n| {what} | what it is |\n|---|---|"
-    for one in made:
-        call = one.name if one.parameters is None else f"{one.name}({', '.join(one.parameters)})"
-        yield f"| `{call}` | {one.comment.replace('|', chr(92) + '|')} |"
+    for definition in made:
+        call = definition.name if definition.parameters is None else f"{definition.name}({', '.join(definition.parameters)})"
+        yield f"| `{call}` | {definition.comment.replace('|', chr(92) + '|')} |"
     yield ""
 
 

@@ -73,7 +73,7 @@ def announce(store: Store, run: str) -> None:
 
 
 @contextlib.contextmanager
-def held(store: Store, name: str) -> Iterator[None]:
+def taken(store: Store, name: str) -> Iterator[None]:
     """Hold a lease while what is inside is at work; its file is gone afterwards."""
     with writer.writing(store.leases):
         store.leases.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def alone(store: Store, name: str) -> Iterator[None]:
                 dead.unlink()
         else:
             break
-    with held(store, name):
+    with taken(store, name):
         yield
 
 
@@ -121,7 +121,7 @@ def reading(store: Store) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(RequestError, AuditError):
-            stack.enter_context(held(store, f"{_READ}{uuid.uuid4().hex}"))
+            stack.enter_context(taken(store, f"{_READ}{uuid.uuid4().hex}"))
         if is_live(store, PRUNE):
             raise RequestError(f"the store {store.path} is being pruned; ask again in a minute")
         yield
@@ -129,13 +129,13 @@ def reading(store: Store) -> Iterator[None]:
 
 def readers(store: Store) -> list[str]:
     """Who reads now, in words; the leases of those that died are removed."""
-    found = []
+    leases = []
     for path in sorted(store.leases.glob(f"{_READ}*.lease")):
         if is_live(store, path.stem):
-            found.append(_who(store, path.stem))
+            leases.append(_who(store, path.stem))
         else:
             path.unlink(missing_ok=True)
-    return found
+    return leases
 
 
 def _who(store: Store, name: str) -> str:

@@ -40,7 +40,7 @@ from ganaudit import paths
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema, writer
 from ganaudit.records.columns import Table
-from ganaudit.records.compacted import Manifest, Part, footer, read_manifest, read_row_group
+from ganaudit.records.compacted import CompactedPart, Manifest, footer, read_manifest, read_row_group
 from ganaudit.records.places import misplaced
 from ganaudit.records.schema import INTERRUPTED, SCHEMA_VERSION
 from ganaudit.records.tables import (
@@ -114,17 +114,17 @@ class Store:
     def manifest_file(self, key: str) -> Path:
         return self._of_key("manifests", key) / "manifest.json"
 
-    def part(self, table: str, key: str, part: Part) -> Path:
+    def part(self, table: str, key: str, part: CompactedPart) -> Path:
         """The file of a part of a key that was compacted."""
         return self._of_key(table, key) / part.file
 
     def manifest(self, key: str) -> Manifest | None:
         """The parts of a key whose files are all there; None where it has none."""
-        found = read_manifest(self.manifest_file(key))
-        if found is None or found.key != key:
+        read = read_manifest(self.manifest_file(key))
+        if read is None or read.key != key:
             return None
-        parts = tuple(part for part in found.parts if all(self.part(table, key, part).exists() for table in part.rows))
-        return found if parts == found.parts else replace(found, parts=parts)
+        parts = tuple(part for part in read.parts if all(self.part(table, key, part).exists() for table in part.rows))
+        return read if parts == read.parts else replace(read, parts=parts)
 
     def compacted_keys(self) -> list[str]:
         """Keys that have a manifest."""
@@ -160,8 +160,8 @@ class Store:
         """The parts of a key that was compacted, and its shards that no part holds."""
         manifest = self.manifest(key)
         parts = manifest.parts if manifest else ()
-        held = manifest.places if manifest else {}
-        loose = sorted(block for block in self.loose_blocks(table, key) if block not in held)
+        compacted = manifest.places if manifest else {}
+        loose = sorted(block for block in self.loose_blocks(table, key) if block not in compacted)
         return [*(self.part(table, key, part) for part in parts if table in part.rows),
                 *(self.shard(table, key, *block) for block in loose)]  # fmt: skip
 
@@ -170,10 +170,10 @@ class Store:
     ) -> list[Path]:
         """The files that hold these finished blocks of a key, by default all; a part may hold further ones."""
         manifest = self.manifest(key)
-        held = manifest.places if manifest else {}
+        compacted = manifest.places if manifest else {}
         wanted = sorted(self.finished_blocks(key, mark) if blocks is None else blocks)
-        found = (self.part(table, key, held[b]) if b in held else self.shard(table, key, *b) for b in wanted)
-        return list(dict.fromkeys(found))
+        paths = (self.part(table, key, compacted[b]) if b in compacted else self.shard(table, key, *b) for b in wanted)
+        return list(dict.fromkeys(paths))
 
     def _of_key(self, table: str, key: str) -> Path:
         return self.folder(table) / f"key={_checked(_KEY, key, 'key')}"
@@ -226,12 +226,12 @@ class Store:
 
     def check_version(self) -> None:
         """Raises RequestError for a store of a newer schema, by its marker and by the footer of its newest run."""
-        found = [self.marked_version()]
+        versions = [self.marked_version()]
         runs = sorted(self.files("runs"), key=lambda path: path.stat().st_mtime_ns)
-        found += [_footer_version(path) for path in runs[-1:]]
-        if max(found) > SCHEMA_VERSION:
+        versions += [_footer_version(path) for path in runs[-1:]]
+        if max(versions) > SCHEMA_VERSION:
             raise RequestError(
-                f"the store {self.path} was written with schema version {max(found)} and this ganaudit knows "
+                f"the store {self.path} was written with schema version {max(versions)} and this ganaudit knows "
                 f"{SCHEMA_VERSION}; upgrade ganaudit, or choose another folder with --store"
             )
 
@@ -442,7 +442,9 @@ class Store:
         _check_place(path, metadata, key, block if schema.indexed(table.name) else None)
         return rows
 
-    def _read_part(self, table: Table, key: str, part: Part, block: tuple[int, int], columns: Sequence[str]) -> pa.Table:
+    def _read_part(
+        self, table: Table, key: str, part: CompactedPart, block: tuple[int, int], columns: Sequence[str]
+    ) -> pa.Table:
         path, wanted = self.part(table.name, key, part), _part(table, columns)
         if table.name not in part.rows:
             raise AuditError(f"{path.parent} has no rows of the images {block[0]} to {block[1]}; run `ganaudit verify`")
@@ -489,7 +491,7 @@ def unsound(path: Path | str, what: str) -> AuditError:
 def _wrong(path: Path, what: str) -> str:
     """The block of a shard is done while its mark is there, which has to go with it."""
     table = path.parent.parent.name
-    mark = next((one.mark.name for one in schema.SHARDS if table in [held.name for held in one.tables]), table)
+    mark = next((shard.mark.name for shard in schema.SHARDS if table in [each.name for each in shard.tables]), table)
     beside = path.parents[2] / mark / path.parent.name / path.name
     also = f" and {beside}" if mark != table and _SHARD.fullmatch(path.name) else ""
     return (

@@ -13,7 +13,7 @@ Block = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Source:
+class UsedSource:
     """A source of a run: which images of which key it uses, and the blocks of them that are recorded."""
 
     role: str
@@ -25,7 +25,7 @@ class Source:
     blocks: tuple[Block, ...]
 
 
-def sources_of(store: Store, run: str) -> list[Source]:
+def sources_of(store: Store, run: str) -> list[UsedSource]:
     """The sources of a run in the order of its audit file. Raises RequestError where they were not parsed by one parser.
 
     Raises AuditError where two blocks hold the same images.
@@ -43,7 +43,7 @@ def sources_of(store: Store, run: str) -> list[Source]:
                 paths = " and ".join(map(str, store.files_of("images", row["key"], [before, after])))
                 raise AuditError(f"{paths} hold the same images; `ganaudit verify` says which of them is wrong")
         role = OLDER_ROLES.get(row["role"], row["role"])
-        sources.append(Source(role, row["source"], row["key"], row["parser_key"], row["first"], row["count"], used))
+        sources.append(UsedSource(role, row["source"], row["key"], row["parser_key"], row["first"], row["count"], used))
     if len({source.parser_key for source in sources}) > 1:
         names = " and ".join(repr(source.name) for source in sources)
         raise RequestError(f"the sources {names} were not all parsed by the same parser and cannot be compared")

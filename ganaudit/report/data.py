@@ -115,5 +115,5 @@ def rows(findings: Findings, name: str, generator: str | None = None) -> list[Ro
     table = findings[name]
     if generator is not None:
         table = table.filter(pc.equal(table["generator"], generator))
-    found: list[Row] = table.to_pylist()
-    return found
+    all_rows: list[Row] = table.to_pylist()
+    return all_rows

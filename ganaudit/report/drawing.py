@@ -52,7 +52,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnFigure:
     """A figure, what it shows in one sentence, and what hovering over its marks tells (by the mark's gid)."""
 
     figure: "Figure"
@@ -75,13 +75,13 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(drawn: Drawn, file: "Path | io.BytesIO", kind: str) -> None:
+def save(drawn: DrawnFigure, file: "Path | io.BytesIO", kind: str) -> None:
     """Write a figure as png, svg or pdf."""
     metadata = {"Date": None} if kind == "svg" else {"CreationDate": None} if kind == "pdf" else None
     drawn.figure.savefig(file, format=kind, dpi=200, metadata=metadata)
 
 
-def inline(drawn: Drawn, name: str) -> str:
+def inline(drawn: DrawnFigure, name: str) -> str:
     """A figure as an <svg> element for the page: its colours, its font, tooltips, and ids that begin with `name`."""
     file = io.BytesIO()
     drawn.figure.patch.set_visible(False)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganaudit.report.data import ReportData
-from ganaudit.report.drawing import Drawn, save, style
+from ganaudit.report.drawing import DrawnFigure, save, style
 from ganaudit.studies.protocol import sections
 
 
@@ -18,7 +18,7 @@ def figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png", "sv
     taken: set[str] = set()
     files: list[Path] = []
 
-    def write(stem: str, drawn: Drawn) -> None:
+    def write(stem: str, drawn: DrawnFigure) -> None:
         while stem in taken:
             stem += "_"
         taken.add(stem)

@@ -24,7 +24,7 @@ from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.kinds import Kind
 from ganaudit.options import Source, in_pixels
 from ganaudit.parsers.opening import OpenParser
-from ganaudit.sources.roles import GENERATED, OWN, TRUTH, Asked
+from ganaudit.sources.roles import GENERATED, OWN, TRUTH, SourceRole
 
 Fit = images.Fit
 
@@ -88,7 +88,7 @@ class OpenSource(Protocol):
     def read(self, indices: Sequence[int]) -> Batch: ...
 
 
-def open_source(role: Asked, options: Source, parser: OpenParser, context: Context) -> OpenSource:
+def open_source(role: SourceRole, options: Source, parser: OpenParser, context: Context) -> OpenSource:
     """Opens one source of an audit, in its role. Raises RequestError."""
     generated = role.role in (GENERATED, OWN)
     kind = kinds.at("generators" if generated else "real", options.kind)
@@ -108,7 +108,7 @@ def open_source(role: Asked, options: Source, parser: OpenParser, context: Conte
     if role.role == TRUTH:
         _check_truth(options, kind, opened, parser)
     maps = "maps" in kind.offers and role.role != TRUTH
-    source = DatasetSource(opened, options, parser, maps, truth=role.role == TRUTH, through=role.through)
+    source = DatasetSource(opened, options, parser, maps, truth=role.role == TRUTH, resized_through=role.resized_through)
     _check_room(options, source.shape, context.batch)
     return source
 
@@ -142,8 +142,8 @@ def _check_truth(options: Source, kind: Kind, dataset: Dataset, parser: OpenPars
 class DatasetSource:
     """A collection: decoded, resized, each image that cannot be read set aside.
 
-    maps: its label maps are taken as the parser's. truth: they are what the parser is measured by. through: images go through
-    this resolution (short side, pixels) and back, by the same resizing that a generator's images get.
+    maps: its label maps are taken as the parser's. truth: they measure the parser. resized_through: images go
+    through this resolution (short side, pixels) and back, by the same resizing that a generator's images get.
     """
 
     training_step = truncation = noise = None
@@ -155,20 +155,20 @@ class DatasetSource:
         parser: OpenParser,
         maps: bool,
         truth: bool = False,
-        through: int | None = None,
+        resized_through: int | None = None,
     ) -> None:
         self.kind = asked.kind
         self._dataset = dataset
-        self._truth, self._through = truth, through
+        self._truth, self._resized_through = truth, resized_through
         self.maps = maps
         self._classes = parser.class_count
         self._names = {info.id for info in parser.parser.classes} | {0}
         self._size = None if self.maps else in_pixels(getattr(asked, "resize", None)) or parser.resolution
         self._how: Fit = getattr(asked, "how", "crop")
         self.length = None if getattr(dataset, "endless", False) else len(dataset)
-        self.resolution: int | None = through or getattr(dataset, "resolution", None)
+        self.resolution: int | None = resized_through or getattr(dataset, "resolution", None)
         recipe = dict(dataset.recipe())
-        role = {"truth": TRUTH_VERSION} if truth else {"through": through} if through is not None else {}
+        role = {"truth": TRUTH_VERSION} if truth else {"through": resized_through} if resized_through is not None else {}
         self.recipe = {"source": recipe, "size": self._size, "how": self._how, **role}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
         contents = getattr(dataset, "contents", None)
@@ -239,8 +239,8 @@ class DatasetSource:
                 if self._truth and image.labels is not None:
                     labels = fitted(image.labels, image.pixels.shape[:2], self._size, self._how)
                 image = Image(pixels, image.name, labels, image.cluster, image.label)
-            if self._through is not None:
-                image = replace(image, pixels=through(image.pixels, self._through))
+            if self._resized_through is not None:
+                image = replace(image, pixels=resize_through(image.pixels, self._resized_through))
         except ImageError as error:
             return str(error)
         return image, images.digest(image.pixels)
@@ -261,7 +261,7 @@ TRUTH_VERSION = 1
 """Enters the keys of true label maps: raised when they would be fitted to the images otherwise."""
 
 
-def through(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def resize_through(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """An image (H, W, 3) sent through the resolution whose short side is `side` pixels, and back."""
     height, width = pixels.shape[:2]
     short = min(height, width)
@@ -322,12 +322,12 @@ class GeneratorSource:
         errors = faults(image)
         pixels = images.to_bytes(torch.nan_to_num(image.clamp(-1.0, 1.0)))
         if self._size is not None and self._size != self._made:
-            resized = [images.resize(one, self._size, self._how) for one in pixels.cpu().numpy()]
+            resized = [images.resize(pixel, self._size, self._how) for pixel in pixels.cpu().numpy()]
             pixels = torch.from_numpy(np.stack(resized)).to(image.device)
         seen = pixels.cpu().numpy()
         return Batch(
             names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
-            digests=[None if error else images.digest(one) for one, error in zip(seen, errors, strict=True)],
+            digests=[None if error else images.digest(image) for image, error in zip(seen, errors, strict=True)],
             clusters=[None] * n, tags=[None] * n,
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ganaudit.keys import canonical
 from ganaudit.parsers.protocol import ClassInfo
-from ganaudit.sources.roles import Asked
+from ganaudit.sources.roles import SourceRole
 from ganaudit.spec import AuditSpec
 
 
@@ -17,7 +17,7 @@ from ganaudit.spec import AuditSpec
 class PlannedSource:
     """One source of a run, with the content key of its records."""
 
-    asked: Asked
+    asked: SourceRole
     name: str
     kind: str
     key: str

@@ -6,7 +6,7 @@ from ganaudit.context import Context
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.sources.opening import OpenSource, open_source
-from ganaudit.sources.roles import Asked
+from ganaudit.sources.roles import SourceRole
 from ganaudit.spec import AuditSpec
 
 
@@ -16,7 +16,7 @@ def reopened_parser(spec: AuditSpec, parser_key: str, context: Context) -> OpenP
     return context.opened(known, lambda: open_parser(spec.parser, context))
 
 
-def reopened_source(spec: AuditSpec, asked: Asked, key: str, parser: OpenParser, context: Context) -> OpenSource:
+def reopened_source(spec: AuditSpec, asked: SourceRole, key: str, parser: OpenParser, context: Context) -> OpenSource:
     """A source of a plan, in its role. key: of its records, which `parser` is part of."""
     source = asked.source(spec)
     said = source.model_dump(mode="json", exclude={"name", "count"})

@@ -1,4 +1,4 @@
-"""What a source is asked for in a run: real, generated, truth (to measure the parser), control (real, resized), held out,
+"""What a source is asked for in a run: real, generated, truth (to measure the parser), resized real, held out,
 train or own (all three to be inverted)."""
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from ganaudit import kinds
 from ganaudit.options import Source
 from ganaudit.spec import AuditSpec
 
-REAL, GENERATED, TRUTH, CONTROL, HELDOUT, TRAIN = "real", "generated", "truth", "resized_real", "heldout", "train"
+REAL, GENERATED, TRUTH, RESIZED_REAL, HELDOUT, TRAIN = "real", "generated", "truth", "resized_real", "heldout", "train"
 OWN = "own"
 """Samples of a generator from a seed of their own: what a search should be able to find."""
 
-CONTROLS = 4096
-"""Real images at most that are sent through a generator's resolution: enough to tell a floor."""
+RESIZED_REAL_IMAGES = 4096
+"""Real images at most that are resized through a generator's resolution: enough to tell a floor."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class SourceRole:
     """One source of an audit file in one role.
 
-    place: of the generator in the audit file, 0 for the other roles. through: the short side, in pixels, of the resolution
-    that the images of a control are sent through and back. seed, count: of own samples, which the audit file does not name.
+    place: of the generator in the audit file, 0 for the other roles. resized_through: short side, in pixels, of the resolution
+    that real images are resized to, and back. seed, count: of own samples, which the audit file does not name.
     """
 
     role: str
     place: int = 0
-    through: int | None = None
+    resized_through: int | None = None
     seed: int | None = None
     count: int | None = None
 
     def source(self, spec: AuditSpec) -> Source:
-        """What the audit file says about it; a control is made of the real images, and so may held-out ones be."""
+        """What the audit file says about it; resized ones are made of the real images, and so may held-out ones be."""
         if self.role in (GENERATED, OWN):
             return spec.generators[self.place]
         if self.role == TRUTH:
@@ -49,38 +49,38 @@ class Asked:
     def name(self, spec: AuditSpec) -> str:
         """What people call it: in a run, no two are called the same."""
         parted, own = self.role == HELDOUT and spec.heldout is None, self.role == OWN
-        if self.through is None and not parted and not own:
+        if self.resized_through is None and not parted and not own:
             return self.source(spec).name
         further = [source for source in (spec.truth, spec.heldout, spec.train) if source is not None]
         taken = {source.name for source in (spec.real, *spec.generators, *further)}
         name, more = (
             (f"{self.source(spec).name}, own samples", " (own)") if own
             else (f"{spec.real.name}, held out", " (held out)") if parted
-            else (f"{spec.real.name} at {self.through} px", " (resized)")
+            else (f"{spec.real.name} at {self.resized_through} px", " (resized)")
         )  # fmt: skip
         while name in taken:
             name += more
         return name
 
 
-def named(spec: AuditSpec) -> list[Asked]:
+def named(spec: AuditSpec) -> list[SourceRole]:
     """The sources that the audit file names, real images first."""
-    found = [Asked(REAL), *(Asked(GENERATED, place) for place in range(len(spec.generators)))]
+    roles = [SourceRole(REAL), *(SourceRole(GENERATED, place) for place in range(len(spec.generators)))]
     if spec.truth is not None and not_measured(spec) is None:
-        found.append(Asked(TRUTH))
+        roles.append(SourceRole(TRUTH))
     if spec.heldout is not None or spec.real.heldout is not None:
-        found.append(Asked(HELDOUT))
+        roles.append(SourceRole(HELDOUT))
     if spec.train is not None:
-        found.append(Asked(TRAIN))
-    return found
+        roles.append(SourceRole(TRAIN))
+    return roles
 
 
-def controls(natives: Sequence[int | None], parsed_at: tuple[int, int] | None) -> list[Asked]:
-    """A control for each resolution of a generator (natives: short sides, None where unknown) below the one parsed at."""
+def resized_real(natives: Sequence[int | None], parsed_at: tuple[int, int] | None) -> list[SourceRole]:
+    """Real images at each resolution of a generator (natives: short sides, None where unknown) below the one parsed at."""
     if parsed_at is None:
         return []
     smaller = {side for side in natives if side is not None and side < min(parsed_at)}
-    return [Asked(CONTROL, through=side) for side in sorted(smaller, reverse=True)]
+    return [SourceRole(RESIZED_REAL, resized_through=side) for side in sorted(smaller, reverse=True)]
 
 
 def not_measured(spec: AuditSpec) -> str | None:

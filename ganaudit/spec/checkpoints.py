@@ -55,21 +55,21 @@ def expanded(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[int], list[t
     if not isinstance(generators, list | tuple):
         return dict(data), [], []
     folder = Path(str(data.get("folder", ".")))
-    found: list[Any] = []
+    sources: list[Any] = []
     places: list[int] = []
     mistakes: list[tuple[str, str]] = []
     members: dict[str, list[str]] = {}
-    for place, one in enumerate(generators):
-        many = [one]
-        if isinstance(one, Mapping) and is_pattern(one.get("weights"), folder):
+    for place, generator in enumerate(generators):
+        many = [generator]
+        if isinstance(generator, Mapping) and is_pattern(generator.get("weights"), folder):
             try:
-                many = _each(one, folder)
-                members[str(one.get("name"))] = [each["name"] for each in many]
+                many = _each(generator, folder)
+                members[str(generator.get("name"))] = [each["name"] for each in many]
             except ValueError as error:
                 mistakes.append((f"generators[{place}].weights", str(error)))
-        found += many
+        sources += many
         places += [place] * len(many)
-    changed = {**data, "generators": found}
+    changed = {**data, "generators": sources}
     accept = data.get("accept")
     if members and isinstance(accept, Mapping):  # what is accepted of a training is accepted of each of its checkpoints
         changed["accept"] = {name: what for key, what in accept.items() for name in members.get(str(key), [key])}
@@ -115,7 +115,7 @@ def _fitting(pattern: str, folder: Path) -> list[Path]:
         parts = whole.parts
         fixed = next(place for place, part in enumerate(parts) if _GLOB.search(part))
         walk = _Walk(pattern, time.monotonic() + LONGEST)
-        return sorted({Path(found) for found in walk.below(str(Path(*parts[:fixed])), parts[fixed:])})
+        return sorted({Path(path) for path in walk.below(str(Path(*parts[:fixed])), parts[fixed:])})
     except (OSError, RuntimeError) as error:
         raise ValueError(f"pattern {_short(pattern)} names no place: {getattr(error, 'strerror', None) or error}") from None
     except StopIteration:

@@ -36,7 +36,7 @@ def with_store(spec: AuditSpec, store: Path | str) -> AuditSpec:
 def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
     """The spec of a mapping such as an audit file's. Raises RequestError listing every mistake with its key path."""
     whole, places, wrong = expanded(data)
-    found: dict[str, list[str]] = {}
+    models: dict[str, list[str]] = {}
     try:
         spec = AuditSpec.model_validate(whole)
         wrong += _missing_files(spec)
@@ -49,11 +49,11 @@ def parse(data: Mapping[str, Any], where: str = "the audit") -> AuditSpec:
         for detail in details:
             valid = _keys(whole, detail["loc"]) if detail["type"] == "extra_forbidden" else []
             path, message = _mistake(_in_the_file(dict(detail), places), valid)
-            if message not in found.setdefault(path, []):
-                found[path].append(message)
+            if message not in models.setdefault(path, []):
+                models[path].append(message)
     for path, message in wrong:
-        found.setdefault(path, []).append(message)
-    lines = [f"{path}: {', or '.join(messages)}".lstrip(": ") for path, messages in found.items()]
+        models.setdefault(path, []).append(message)
+    lines = [f"{path}: {', or '.join(messages)}".lstrip(": ") for path, messages in models.items()]
     heading = f"{where} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
     raise RequestError("\n".join([heading, *(f"  {line}" for line in lines)])) from None
 
@@ -137,4 +137,4 @@ def _model(annotation: Any) -> type[BaseModel] | None:
     """The part that a field holds, wherever it stands in its type."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model(part)) is not None), None)
+    return next((model for part in get_args(annotation) if (model := _model(part)) is not None), None)

@@ -225,7 +225,7 @@ class AuditSpec(Part):
 
     @model_validator(mode="after")
     def _held_out(self) -> AuditSpec:
-        for source in (*self.generators, *(one for one in (self.truth, self.heldout, self.train) if one is not None)):
+        for source in (*self.generators, *(source for source in (self.truth, self.heldout, self.train) if source is not None)):
             if source.heldout is not None:
                 raise ValueError(f"source {source.name!r}: heldout stands on the real side alone")
         if self.real.heldout is not None and self.heldout is not None:

@@ -53,14 +53,14 @@ class Definition:
 
 def definitions() -> list[Definition]:
     """Every view and macro that the scripts make, in their order."""
-    found = []
+    parsed = []
     for script in SCRIPTS:
         for match in _DEFINITION.finditer(text(script)):
             comment = " ".join(line.removeprefix("--").strip() for line in match["comment"].splitlines())
             given = match["parameters"]
             parameters = None if given is None else tuple(name.strip() for name in given.split(","))
-            found.append(Definition(match["name"], parameters, comment, match["table"] is not None))
-    return found
+            parsed.append(Definition(match["name"], parameters, comment, match["table"] is not None))
+    return parsed
 
 
 def text(name: str) -> str:

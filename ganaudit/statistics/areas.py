@@ -38,9 +38,9 @@ class Areas:
 
     def size(self) -> tuple[Floats, Floats, Floats]:
         """(C,) mean pixels where it is, the squared coefficient of variation of that mean, and its degrees of freedom."""
-        held = np.maximum(self.holding, 1.0)
-        mean = self.total / held
-        spread = np.maximum(self.squares / held - mean**2, 0.0) * held / np.maximum(held - 1, 1.0)
+        holding = np.maximum(self.holding, 1.0)
+        mean = self.total / holding
+        spread = np.maximum(self.squares / holding - mean**2, 0.0) * holding / np.maximum(holding - 1, 1.0)
         effective = np.maximum(self.holding / self.design, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = np.where(self.holding > 1, spread / mean**2 / effective, 1.0)
@@ -50,8 +50,8 @@ class Areas:
 def ratio(real: Areas, generated: Areas) -> Floats:
     """(C,) mean area generated over real; NaN where the real images hold none."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = (generated.total / generated.n) / (real.total / real.n)
-    return np.where(real.total > 0, found, np.nan)
+        quotient: Floats = (generated.total / generated.n) / (real.total / real.n)
+    return np.where(real.total > 0, quotient, np.nan)
 
 
 def interval(real: Areas, generated: Areas, alpha: float = 0.05) -> tuple[Floats, Floats]:
@@ -62,33 +62,33 @@ def interval(real: Areas, generated: Areas, alpha: float = 0.05) -> tuple[Floats
 
 def limit(real: Areas, generated: Areas, deviate: ArrayLike) -> Floats:
     """(C,) limit of the ratio `deviate` standard deviations up (or down, where that is negative)."""
-    pair = _Pair.of(real, generated)
+    pair = _LogRatios.of(real, generated)
     d = np.broadcast_to(np.asarray(deviate, np.float64), real.holding.shape)
     shares = proportions.limit(pair.x, pair.n, pair.y, pair.m, d)
-    wide = pair.wide(d)
+    half_width = pair.wide(d)
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = np.hypot(np.log(shares) - pair.presence, wide)
-        found = np.exp(pair.presence + pair.sizes + np.sign(d) * half)
+        half = np.hypot(np.log(shares) - pair.presence, half_width)
+        bound = np.exp(pair.presence + pair.sizes + np.sign(d) * half)
     # Nothing generated: the limit of the shares, widened by what the real size is unsure.
-    found = np.where(pair.y > 0, found, np.where(d > 0, shares * np.exp(np.minimum(wide, _FARTHEST)), 0.0))
-    return np.where(pair.x > 0, np.minimum(found, LARGEST), np.where(d > 0, np.inf, 0.0))
+    bound = np.where(pair.y > 0, bound, np.where(d > 0, shares * np.exp(np.minimum(half_width, _FARTHEST)), 0.0))
+    return np.where(pair.x > 0, np.minimum(bound, LARGEST), np.where(d > 0, np.inf, 0.0))
 
 
 def p_below(real: Areas, generated: Areas, bound: float) -> Floats:
     """(C,) one-sided p-value of `the true ratio is `bound` or more`: that of the limit which reaches the bound."""
-    found: Floats = special.ndtr(deviate(real, generated, bound))
-    return found
+    p: Floats = special.ndtr(deviate(real, generated, bound))
+    return p
 
 
 def p_above(real: Areas, generated: Areas, bound: float) -> Floats:
     """(C,) one-sided p-value of `the true ratio is `bound` or less`."""
-    found: Floats = special.ndtr(-deviate(real, generated, bound))
-    return found
+    p: Floats = special.ndtr(-deviate(real, generated, bound))
+    return p
 
 
 def deviate(real: Areas, generated: Areas, bound: float | Floats) -> Floats:
     """(C,) standard deviations from the bound to the ratio, negative where the ratio is smaller: `limit` turned round."""
-    pair = _Pair.of(real, generated)
+    pair = _LogRatios.of(real, generated)
     none = pair.y == 0
     with np.errstate(invalid="ignore"):
         needed = np.log(bound) - pair.sizes - np.where(none, 0.0, pair.presence)
@@ -100,12 +100,12 @@ def deviate(real: Areas, generated: Areas, bound: float | Floats) -> Floats:
         return np.where(none, x + pair.wide(z) - needed, np.hypot(x, pair.wide(z)) - np.abs(needed))
 
     place = proportions.crossing(beyond, start, np.where(none, needed, np.abs(needed)), halvings=5)
-    found = pair.score(np.where(none, place, pair.presence + side * place))
-    return np.where(pair.x > 0, np.clip(found, -_FARTHEST, _FARTHEST), 0.0)
+    deviates = pair.score(np.where(none, place, pair.presence + side * place))
+    return np.where(pair.x > 0, np.clip(deviates, -_FARTHEST, _FARTHEST), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class _Pair:
+class _LogRatios:
     """Effective counts of both sides, and the two log ratios whose sum is the log ratio of areas."""
 
     x: Floats
@@ -118,7 +118,7 @@ class _Pair:
     degrees: Floats
 
     @classmethod
-    def of(cls, real: Areas, generated: Areas) -> _Pair:
+    def of(cls, real: Areas, generated: Areas) -> _LogRatios:
         x, n = real.holding / real.design, real.n / real.design
         y, m = generated.holding / generated.design, generated.n / generated.design
         size_real, spread_real, df_real = real.size()
@@ -136,8 +136,8 @@ class _Pair:
     def wide(self, z: Floats) -> Floats:
         """(C,) half width of the log ratio of sizes at the level of a normal deviate."""
         t = -special.stdtrit(self.degrees, special.ndtr(-np.minimum(np.abs(z), _FARTHEST)))
-        found: Floats = np.minimum(t, LARGEST) * np.sqrt(self.variance)
-        return found
+        half: Floats = np.minimum(t, LARGEST) * np.sqrt(self.variance)
+        return half
 
     def score(self, log_ratio: Floats) -> Floats:
         return proportions.score(self.x, self.n, self.y, self.m, np.exp(np.clip(log_ratio, -_FARTHEST, _FARTHEST)))

@@ -73,10 +73,10 @@ def compare(
             pairs.append(Pair(a, b, difference if _known(difference) else None, None, None, None, NOT_TOLD_APART))
             continue
         value, error = tested[a, b]
-        reach = float(stdtrit(of[a, b], 1 - alpha / 2))
+        quantile = float(stdtrit(of[a, b], 1 - alpha / 2))
         p = adjusted[a, b]
         verdict = NOT_TOLD_APART if p > alpha else A_NEARER if value < 0 else B_NEARER
-        pairs.append(Pair(a, b, value, value - reach * error, value + reach * error, p, verdict))
+        pairs.append(Pair(a, b, value, value - quantile * error, value + quantile * error, p, verdict))
     return pairs, _places(values, pairs)
 
 
@@ -86,7 +86,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order = np.argsort(p, kind="stable")
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
-    return [float(one) for one in adjusted]
+    return [float(value) for value in adjusted]
 
 
 def _places(values: Sequence[float | None], pairs: Sequence[Pair]) -> list[Place | None]:

@@ -48,15 +48,15 @@ def interval(
     return np.where(low < 1 / edge, 0.0, low), np.where(high > edge, np.inf, high)
 
 
-def design(held: Floats, n: Floats) -> Floats:
+def design(holding: Floats, n: Floats) -> Floats:
     """(C,) by how much groups vary more than independent images would; 1 where that may be chance, at a level of .01.
 
-    held: (G, C) images of each group that count, n: (G, 1) or (G, C) of how many. Groups keep clusters whole.
+    holding: (G, C) images of each group that count, n: (G, 1) or (G, C) of how many. Groups keep clusters whole.
     """
     number = (n > 0).sum(axis=0) - 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = held.sum(axis=0) / n.sum(axis=0)
-        squares = ((held - n * share) ** 2 / (n * share * (1 - share))).sum(axis=0)
+        share = holding.sum(axis=0) / n.sum(axis=0)
+        squares = ((holding - n * share) ** 2 / (n * share * (1 - share))).sum(axis=0)
     usual = ~np.isfinite(squares) | (number < 1) | (stats.chi2.sf(squares, np.maximum(number, 1)) >= 0.01)
     return np.where(usual, 1.0, np.where(usual, 1.0, squares) / np.maximum(number, 1))
 

@@ -70,10 +70,10 @@ def shares(a: Moments, b: Moments) -> Floats:
     f, h = factor(first), factor(second)
     u, _, v = np.linalg.svd(f.T @ h, full_matrices=False)
     crossed = ((f @ u) * (h @ v.T)).sum(axis=1)
-    found = np.zeros(len(a.total))
+    parts = np.zeros(len(a.total))
     spread = np.diag(first) + np.diag(second) - 2 * crossed
-    found[live] = (a.mean()[live] - b.mean()[live]) ** 2 + np.maximum(spread, 0.0)
-    return found
+    parts[live] = (a.mean()[live] - b.mean()[live]) ** 2 + np.maximum(spread, 0.0)
+    return parts
 
 
 def distance(difference: Floats, covariance_a: Floats, covariance_b: Floats) -> Frechet:
@@ -92,8 +92,8 @@ def factor(covariance: Floats) -> Floats:
     """(C, R) F with FFᵀ the covariance, by symmetric eigendecomposition; eigenvalues that are rounding noise are 0."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > values.max(initial=0.0) * len(values) * np.finfo(np.float64).eps
-    found: Floats = vectors[:, kept] * np.sqrt(values[kept])
-    return found
+    root: Floats = vectors[:, kept] * np.sqrt(values[kept])
+    return root
 
 
 def quick(apart: Floats, covariance_a: Floats, covariance_b: Floats) -> float:

@@ -43,11 +43,11 @@ def by_rank(rank: Labels, clusters: Labels | None = None, groups: int = GROUPS) 
     sizes = np.bincount(clusters)
     first = np.full(len(sizes), n)
     np.minimum.at(first, clusters, rank)
-    held = np.zeros(number(len(sizes), groups), np.int64)
+    filled = np.zeros(number(len(sizes), groups), np.int64)
     group_of = np.empty(len(sizes), np.int64)
     for cluster in np.lexsort((first, -sizes)):
-        group_of[cluster] = held.argmin()
-        held[group_of[cluster]] += sizes[cluster]
+        group_of[cluster] = filled.argmin()
+        filled[group_of[cluster]] += sizes[cluster]
     return group_of[clusters]
 
 

@@ -41,14 +41,14 @@ class Influence:
         # xᵀFx + (linear - 2Fc)ᵀx + cᵀFc - linearᵀc, since most of x is 0
         toward = self.linear - 2 * self.form @ self.centre
         constant = float(self.centre @ self.form @ self.centre - self.linear @ self.centre) - self.offset
-        found = sparse @ toward + constant
-        for start in range(0, len(found), _ROWS):
+        values = sparse @ toward + constant
+        for start in range(0, len(values), _ROWS):
             some = sparse[start : start + _ROWS]
             product = some @ self.form
             row = np.repeat(np.arange(some.shape[0]), np.diff(some.indptr))
             pulls = product[row, some.indices] * some.data
-            found[start : start + _ROWS] += np.bincount(row, pulls, minlength=some.shape[0])
-        return np.asarray(found)
+            values[start : start + _ROWS] += np.bincount(row, pulls, minlength=some.shape[0])
+        return np.asarray(values)
 
 
 def influences(real: Moments, generated: Moments) -> tuple[Influence, Influence]:

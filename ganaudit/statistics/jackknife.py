@@ -65,8 +65,8 @@ def estimate(real: Centred, generated: Centred, alpha: float = 0.05) -> Estimate
         return None
     a, b = _side(real), _side(generated)
     plain, (left_a, left_b) = _leave_outs(a, b)
-    found = _estimate(plain, [(left_a, a.n), (left_b, b.n)], alpha)
-    return _evened(found, *_slope_and_noise(real, generated), alpha)
+    estimated = _estimate(plain, [(left_a, a.n), (left_b, b.n)], alpha)
+    return _evened(estimated, *_slope_and_noise(real, generated), alpha)
 
 
 def difference(real: GroupMoments, a: GroupMoments, b: GroupMoments, alpha: float = 0.05) -> Estimate | None:
@@ -77,10 +77,10 @@ def difference(real: GroupMoments, a: GroupMoments, b: GroupMoments, alpha: floa
     sides = centred(real, a, b)
     if not all(map(_enough, sides)):
         return None
-    common, one, other = map(_side, sides)
-    plain_a, (real_a, left_a) = _leave_outs(common, one)
+    common, first, other = map(_side, sides)
+    plain_a, (real_a, left_a) = _leave_outs(common, first)
     plain_b, (real_b, left_b) = _leave_outs(common, other)
-    parts = [(real_a - real_b, common.n), (left_a - plain_b, one.n), (plain_a - left_b, other.n)]
+    parts = [(real_a - real_b, common.n), (left_a - plain_b, first.n), (plain_a - left_b, other.n)]
     return _estimate(plain_a - plain_b, parts, alpha)
 
 
@@ -94,11 +94,13 @@ def _slope_and_noise(a: Centred, b: Centred) -> tuple[float, float]:
     return 4 * float(along @ along) / across if across > 0 else 0.0, float((2 * (variance**2).sum()) ** 0.5)
 
 
-def _evened(found: Estimate, slope: float, noise: float, alpha: float) -> Estimate:
+def _evened(estimated: Estimate, slope: float, noise: float, alpha: float) -> Estimate:
     """The estimate with the interval on the scale that evens out its variance."""
-    t, se = float(stats.t.ppf(1 - alpha / 2, found.degrees)), found.se
+    t, se = float(stats.t.ppf(1 - alpha / 2, estimated.degrees)), estimated.se
     below = t * se - slope * t * t / 4 if 2 * se >= slope * t else se * se / slope
-    return replace(found, low=found.value - max(below, NOISE * t * noise), high=found.value + t * se + slope * t * t / 4)
+    return replace(
+        estimated, low=estimated.value - max(below, NOISE * t * noise), high=estimated.value + t * se + slope * t * t / 4
+    )
 
 
 def _enough(state: Centred) -> bool:
@@ -113,8 +115,8 @@ def _side(state: Centred) -> _Side:
 
 def _leave_outs(a: _Side, b: _Side) -> tuple[float, tuple[Floats, Floats]]:
     """The plain distance, and that with each group of `a`, then of `b`, left out."""
-    without_a = np.array([_between(b.whole, one) for one in a.without])
-    without_b = np.array([_between(a.whole, one) for one in b.without])
+    without_a = np.array([_between(b.whole, state) for state in a.without])
+    without_b = np.array([_between(a.whole, state) for state in b.without])
     return _between(a.whole, b.whole), (without_a, without_b)
 
 

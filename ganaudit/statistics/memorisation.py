@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ganaudit.studies.inversion.verdicts import Share
+from ganaudit.studies.inversion.verdicts import Estimate
 
 MEMORISED = "memorised"
 NOT_FOUND = "no sign of it"
@@ -28,24 +28,24 @@ class Memorisation:
     """difference: held-out minus training error, and its interval. ks, ks_p: Kolmogorov-Smirnov distance of the two kinds of
     errors, two-sided. auc: chance that a held-out image's error is above a training image's, 0.5 where they are alike."""
 
-    difference: Share
+    difference: Estimate
     ks: float
     ks_p: float
     auc: float
     verdict: str
 
 
-def difference(a: Floats, b: Floats, alpha: float = 0.05) -> Share:
+def difference(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
     """mean(a) - mean(b) of independent images, with Welch's interval; NaN where either has fewer than two."""
     if min(len(a), len(b)) < 2:
-        return Share(math.nan, math.nan, math.nan, len(a) + len(b))
+        return Estimate(math.nan, math.nan, math.nan, len(a) + len(b))
     spread_a, spread_b = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     value, variance = float(a.mean() - b.mean()), float(spread_a + spread_b)
     if variance == 0.0:
-        return Share(value, value, value, len(a) + len(b))
+        return Estimate(value, value, value, len(a) + len(b))
     degrees = variance**2 / (spread_a**2 / (len(a) - 1) + spread_b**2 / (len(b) - 1))
     half = float(stats.t.ppf(1.0 - alpha / 2.0, degrees)) * math.sqrt(variance)
-    return Share(value, value - half, value + half, len(a) + len(b))
+    return Estimate(value, value - half, value + half, len(a) + len(b))
 
 
 def auc(above: Floats, below: Floats) -> float:
@@ -57,10 +57,10 @@ def auc(above: Floats, below: Floats) -> float:
 
 def memorisation(
     train: Floats,
-    held: Floats,
+    heldout: Floats,
     evidential: bool = True,
     train_weights: Floats | None = None,
-    held_weights: Floats | None = None,
+    heldout_weights: Floats | None = None,
 ) -> Memorisation:
     """Whether training images come back better than held-out ones.
 
@@ -69,24 +69,24 @@ def memorisation(
     or asymptotic, else both are by resampling and permuting images.
     """
     train_weights = np.ones(len(train)) if train_weights is None else train_weights
-    held_weights = np.ones(len(held)) if held_weights is None else held_weights
-    (train, train_weights), (held, held_weights) = _finite(train, train_weights), _finite(held, held_weights)
-    plain = all(len(set(weights.tolist())) <= 1 for weights in (train_weights, held_weights))
-    if plain or min(len(train), len(held)) < 2:
-        found, chance = difference(held, train), auc(held, train)
+    heldout_weights = np.ones(len(heldout)) if heldout_weights is None else heldout_weights
+    (train, train_weights), (heldout, heldout_weights) = _finite(train, train_weights), _finite(heldout, heldout_weights)
+    plain = all(len(set(weights.tolist())) <= 1 for weights in (train_weights, heldout_weights))
+    if plain or min(len(train), len(heldout)) < 2:
+        gap, chance = difference(heldout, train), auc(heldout, train)
     else:
-        found, chance = (
-            _weighted_difference(held, held_weights, train, train_weights),
-            _weighted_auc(held, held_weights, train, train_weights),
+        gap, chance = (
+            _weighted_difference(heldout, heldout_weights, train, train_weights),
+            _weighted_auc(heldout, heldout_weights, train, train_weights),
         )
-    if not evidential or min(len(train), len(held)) < LEAST:
-        return Memorisation(found, math.nan, math.nan, chance, NOT_TESTABLE)
+    if not evidential or min(len(train), len(heldout)) < LEAST:
+        return Memorisation(gap, math.nan, math.nan, chance, NOT_TESTABLE)
     if plain:
-        test = stats.ks_2samp(held, train)
+        test = stats.ks_2samp(heldout, train)
         ks, p = float(test.statistic), float(test.pvalue)
     else:
-        ks, p = _weighted_ks(held, held_weights, train, train_weights)
-    return Memorisation(found, ks, p, chance, MEMORISED if found.low > 0.0 else NOT_FOUND)
+        ks, p = _weighted_ks(heldout, heldout_weights, train, train_weights)
+    return Memorisation(gap, ks, p, chance, MEMORISED if gap.low > 0.0 else NOT_FOUND)
 
 
 def _finite(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -94,18 +94,18 @@ def _finite(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
     return values[good], weights[good]
 
 
-def _weighted_difference(a: Floats, a_weights: Floats, b: Floats, b_weights: Floats, seed: int = 0) -> Share:
+def _weighted_difference(a: Floats, a_weights: Floats, b: Floats, b_weights: Floats, seed: int = 0) -> Estimate:
     """Weighted mean of a less that of b; each side's images are resampled on their own."""
     draws = np.random.default_rng(seed)
 
     def resampled(values: Floats, weights: Floats) -> Floats:
         places = draws.integers(0, len(values), (2000, len(values)))
-        found: Floats = (values[places] * weights[places]).sum(axis=1) / weights[places].sum(axis=1)
-        return found
+        means: Floats = (values[places] * weights[places]).sum(axis=1) / weights[places].sum(axis=1)
+        return means
 
     low, high = np.quantile(resampled(a, a_weights) - resampled(b, b_weights), [0.025, 0.975])
     value = float(np.average(a, weights=a_weights) - np.average(b, weights=b_weights))
-    return Share(value, float(low), float(high), len(a) + len(b))
+    return Estimate(value, float(low), float(high), len(a) + len(b))
 
 
 def _weighted_auc(above: Floats, above_weights: Floats, below: Floats, below_weights: Floats) -> float:
@@ -125,8 +125,8 @@ def _weighted_ks(
     first = order < len(a)
 
     def distance(chosen: NDArray[np.bool_]) -> float:
-        one, other = np.where(chosen, weights, 0.0), np.where(chosen, 0.0, weights)
-        apart = np.abs(np.cumsum(one) / one.sum() - np.cumsum(other) / other.sum())
+        first, other = np.where(chosen, weights, 0.0), np.where(chosen, 0.0, weights)
+        apart = np.abs(np.cumsum(first) / first.sum() - np.cumsum(other) / other.sum())
         return float(apart[last].max())
 
     seen = distance(first)

@@ -151,8 +151,8 @@ def _few(counts: NDArray[np.integer[Any]], pixels: int) -> Moments:
     """Moments of few enough rows that float64, whose matrix product is fast, holds every sum exactly."""
     total = counts.sum(axis=0, dtype=np.int64)
     if len(counts) * _peak(counts) ** 2 <= _FLOAT64:
-        wide = counts.astype(np.float64)
-        product = np.rint(wide.T @ wide).astype(np.int64)
+        doubles = counts.astype(np.float64)
+        product = np.rint(doubles.T @ doubles).astype(np.int64)
     else:
         exact = counts.astype(object)
         product = exact.T @ exact

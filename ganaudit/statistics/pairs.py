@@ -82,13 +82,13 @@ def decide(real: NDArray[np.int64], n: int, generated: NDArray[np.int64], m: int
     a, b = np.triu_indices(len(of_real), 1)
     kept = common[a] & common[b] & (real[a, b] > 0)
     a, b = a[kept], b[kept]
-    wide = np.maximum(design[a], design[b])
+    effect = np.maximum(design[a], design[b])
     cells = _Cells(
-        n / wide, (of_real[a] / n, of_real[b] / n, real[a, b] / n),
-        m / wide, (of_generated[a] / m, of_generated[b] / m, generated[a, b] / m),
+        n / effect, (of_real[a] / n, of_real[b] / n, real[a, b] / n),
+        m / effect, (of_generated[a] / m, of_generated[b] / m, generated[a, b] / m),
     )  # fmt: skip
-    lost = _Cells(cells.n, cells.real, cells.m, (*cells.generated[:2], np.zeros(len(a))))
-    chosen, _ = testable(stats.norm.cdf(lost.score(np.full(len(a), lines.reduced))), lines.alpha)
+    without_pair = _Cells(cells.n, cells.real, cells.m, (*cells.generated[:2], np.zeros(len(a))))
+    chosen, _ = testable(stats.norm.cdf(without_pair.score(np.full(len(a), lines.reduced))), lines.alpha)
     a, b, cells = a[chosen], b[chosen], _some(cells, chosen)
     at = {bound: cells.score(np.full(len(a), bound)) for bound in (lines.reduced, lines.dropped, lines.increased)}
     everything = np.ones(len(a), bool)
@@ -115,8 +115,8 @@ def decide(real: NDArray[np.int64], n: int, generated: NDArray[np.int64], m: int
 def _lift_variance(a: Floats, b: Floats, both: Floats, n: Floats) -> Floats:
     """Of the logarithm of p_ab / (p_a p_b), from n images, by the delta method."""
     safe = np.maximum(both, 1e-300)
-    found: Floats = np.maximum(1 / safe - 1 / a - 1 / b + 2 * both / (a * b) - 1, 0.0) / n
-    return found
+    variance: Floats = np.maximum(1 / safe - 1 / a - 1 / b + 2 * both / (a * b) - 1, 0.0) / n
+    return variance
 
 
 def _some(cells: _Cells, chosen: NDArray[np.bool_]) -> _Cells:

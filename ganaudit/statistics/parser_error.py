@@ -55,7 +55,7 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ParsedImages:
     """Sums over G groups of parsed images. n: (G,) images; present: (G, C) that hold a class; total: (G, C) its pixels."""
 
     n: Floats
@@ -67,9 +67,9 @@ class Seen:
     def groups(self) -> int:
         return len(self.n)
 
-    def without(self, group: int | None = None) -> Seen:
+    def without(self, group: int | None = None) -> ParsedImages:
         n, present, total = (_rest(value, group)[None] for value in (self.n, self.present, self.total))
-        return Seen(n, present, total, self.pixels)
+        return ParsedImages(n, present, total, self.pixels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class Worth:
 
 
 @dataclass(frozen=True, eq=False)
-class Corrected:
+class CorrectedRatios:
     """One measure's corrected ratios with their intervals, (C,) each. NaN where nothing is known; high may be infinite.
 
     log_se: standard error of log(ratio), NaN where that has none; degrees: of freedom of its t. worth: the parser's true
@@ -114,20 +114,20 @@ def measured(true: NDArray[Any], parsed: NDArray[Any], confusion: NDArray[Any], 
     """
     number = len(confusion)
     there, given = true >= least, parsed >= least
-    held, found, both = (
+    holding, found, both = (
         _summed(csr_array(value.astype(np.float64)), groups, number) for value in (there, given, there & given)
     )
     n = np.bincount(groups, minlength=number).astype(np.float64)
-    return Measured(n, held, found, both, confusion.astype(np.float64))
+    return Measured(n, holding, found, both, confusion.astype(np.float64))
 
 
-def seen(counts: Rows, pixels: int, groups: NDArray[Any], least: int) -> Seen:
+def seen(counts: Rows, pixels: int, groups: NDArray[Any], least: int) -> ParsedImages:
     """The sums over parsed images: counts (N, C) pixels of each class, dense or sparse; groups (N,) of each image."""
     number = int(groups.max(initial=-1)) + 1
     total = csr_array(counts).astype(np.float64)
     present = csr_array(((total.data >= least).astype(np.float64), total.indices, total.indptr), shape=total.shape)
     n = np.bincount(groups, minlength=number).astype(np.float64)
-    return Seen(n, _summed(present, groups, number), _summed(total, groups, number), pixels)
+    return ParsedImages(n, _summed(present, groups, number), _summed(total, groups, number), pixels)
 
 
 def worth(known: Measured, alpha: float = 0.05) -> Worth:
@@ -146,26 +146,26 @@ def worth(known: Measured, alpha: float = 0.05) -> Worth:
     )  # fmt: skip
 
 
-def presence(known: Measured, real: Seen, generated: Seen, alpha: float = 0.05) -> Corrected:
+def presence(known: Measured, real: ParsedImages, generated: ParsedImages, alpha: float = 0.05) -> CorrectedRatios:
     """Ratios of presences, corrected after Rogan and Gladen."""
 
-    def shares(part: Measured, side: Seen) -> Floats:
+    def shares(part: Measured, side: ParsedImages) -> Floats:
         true, false = _rates(part)
         return rogan_gladen(side.present[0] / side.n[0], true, 1.0 - false)
 
-    found = _corrected(known, real, generated, shares, _rates(known.without()), alpha)
+    ratios = _corrected(known, real, generated, shares, _rates(known.without()), alpha)
     false = _independent(known.found - known.both, known.n[:, None] - known.true)
     before, after = (_independent(side.present, side.n[:, None]) for side in (real, generated))
     low, high = excesses.interval(*false, *before, *after, alpha)
-    some = np.isfinite(found.ratio)
-    low, high = np.minimum(low, found.ratio), np.maximum(high, found.ratio)  # a share kept below 1 may lie outside
-    return replace(found, low=np.where(some, low, np.nan), high=np.where(some, high, np.nan))
+    some = np.isfinite(ratios.ratio)
+    low, high = np.minimum(low, ratios.ratio), np.maximum(high, ratios.ratio)  # a share kept below 1 may lie outside
+    return replace(ratios, low=np.where(some, low, np.nan), high=np.where(some, high, np.nan))
 
 
-def area(known: Measured, real: Seen, generated: Seen, alpha: float = 0.05) -> Corrected:
+def area(known: Measured, real: ParsedImages, generated: ParsedImages, alpha: float = 0.05) -> CorrectedRatios:
     """Ratios of areas, corrected by non-negative least squares on the pixel confusion."""
 
-    def shares(part: Measured, side: Seen) -> Floats:
+    def shares(part: Measured, side: ParsedImages) -> Floats:
         return true_areas(part.confusion[0], side.total[0] / (side.n[0] * side.pixels))
 
     pixels = known.confusion.sum(axis=0)
@@ -179,8 +179,8 @@ def rogan_gladen(seen_in: Floats, sensitivity: Floats, specificity: Floats) -> F
     """(C,) true shares of images, kept between 0 and 1; NaN where the parser knows next to nothing of a class."""
     knows = sensitivity + specificity - 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.clip((seen_in + specificity - 1.0) / knows, 0.0, 1.0)
-    return np.where(knows >= LEAST_WORTH, found, np.nan)
+        prevalence = np.clip((seen_in + specificity - 1.0) / knows, 0.0, 1.0)
+    return np.where(knows >= LEAST_WORTH, prevalence, np.nan)
 
 
 def true_areas(confusion: Floats, areas: Floats) -> Floats:
@@ -197,7 +197,7 @@ def true_areas(confusion: Floats, areas: Floats) -> Floats:
     return np.asarray(optimize.nnls(rows.T, areas)[0])
 
 
-def tipping(found: Corrected, verdict: NDArray[np.str_], lines: Lines) -> tuple[Floats, Floats]:
+def tipping(corrected: CorrectedRatios, verdict: NDArray[np.str_], lines: Lines) -> tuple[Floats, Floats]:
     """(C,) sensitivity and (C,) false-positive rate on generated images at which each verdict would no longer hold.
 
     Given the real side's rates Se and f. A verdict `reduced` needs the ratio's upper end below its line. Were the
@@ -206,14 +206,14 @@ def tipping(found: Corrected, verdict: NDArray[np.str_], lines: Lines) -> tuple[
     it becomes (q - g) / (Se - g) / π, where q is the presence seen that belongs to the lower end and π the real one: that
     reaches the line L at g = (q - L·π·Se) / (1 - L·π). For areas, rates are those of pixels.
     """
-    se, fp = found.true_positive, found.false_positive
+    se, fp = corrected.true_positive, corrected.false_positive
     upper = np.select([verdict == DROPPED, verdict == REDUCED], [lines.dropped, lines.reduced], np.nan)
     lower = np.select([verdict == INCREASED, verdict == EQUIVALENT], [lines.increased, lines.reduced], np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        sensitivity = fp + (se - fp) * found.high / upper
-        seen_low = fp + found.low * found.real * (se - fp)
-        false = (seen_low - lower * found.real * se) / (1.0 - lower * found.real)
-    possible = (lower * found.real < 1.0) & (false >= 0.0) & (false <= 1.0)
+        sensitivity = fp + (se - fp) * corrected.high / upper
+        seen_low = fp + corrected.low * corrected.real * (se - fp)
+        false = (seen_low - lower * corrected.real * se) / (1.0 - lower * corrected.real)
+    possible = (lower * corrected.real < 1.0) & (false >= 0.0) & (false <= 1.0)
     return np.where(sensitivity <= 1.0, sensitivity, np.where(np.isfinite(sensitivity), 1.0, np.nan)), np.where(
         possible, false, np.nan
     )
@@ -232,12 +232,12 @@ def confidence_falls(real: float | None, generated: float | None) -> bool | None
 
 def _corrected(
     known: Measured,
-    real: Seen,
-    generated: Seen,
-    shares: Callable[[Measured, Seen], Floats],
+    real: ParsedImages,
+    generated: ParsedImages,
+    shares: Callable[[Measured, ParsedImages], Floats],
     rates: tuple[Floats, Floats],
     alpha: float,
-) -> Corrected:
+) -> CorrectedRatios:
     """The ratio and its interval: on the log scale where every group can be spared, else on the plain one, from 0 on.
 
     Where no generated image shows a class the jackknife sees no doubt, and nothing bounds the ratio above.
@@ -264,20 +264,20 @@ def _corrected(
     with np.errstate(divide="ignore", invalid="ignore"):
         degrees = np.where(log_squares > 0, log_variance**2 / log_squares, np.inf)
         t = stats.t.ppf(1.0 - alpha / 2.0, degrees)
-        wide = np.exp(t * np.sqrt(log_variance))
+        factor = np.exp(t * np.sqrt(log_variance))
         plain = stats.t.ppf(1.0 - alpha / 2.0, np.where(squares > 0, variance**2 / squares, np.inf)) * np.sqrt(variance)
     logs = np.isfinite(log_variance) & (ratio > 0)
-    low = np.where(logs, ratio / wide, np.maximum(ratio - plain, 0.0))
-    high = np.where(logs, ratio * wide, ratio + plain)
+    low = np.where(logs, ratio / factor, np.maximum(ratio - plain, 0.0))
+    high = np.where(logs, ratio * factor, ratio + plain)
     none = generated.present.sum(axis=0) == 0
     high = np.where(none & np.isfinite(high), np.inf, high)
-    return Corrected(ratio, low, high, np.where(logs, np.sqrt(log_variance), np.nan), degrees, *rates, below)
+    return CorrectedRatios(ratio, low, high, np.where(logs, np.sqrt(log_variance), np.nan), degrees, *rates, below)
 
 
-def _independent(held: Floats, n: Floats) -> tuple[Floats, Floats]:
+def _independent(holding: Floats, n: Floats) -> tuple[Floats, Floats]:
     """(C,) images that hold, and of how many, as if all were independent."""
-    by = excesses.design(held, n)
-    return held.sum(axis=0) / by, n.sum(axis=0) / by
+    by = excesses.design(holding, n)
+    return holding.sum(axis=0) / by, n.sum(axis=0) / by
 
 
 def _rates(known: Measured) -> tuple[Floats, Floats]:
@@ -294,8 +294,8 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 
 def _share(part: Any, whole: Any) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = np.where(np.asarray(whole) > 0, part / np.asarray(whole, np.float64), np.nan)
-    return found
+        quotient: Floats = np.where(np.asarray(whole) > 0, part / np.asarray(whole, np.float64), np.nan)
+    return quotient
 
 
 def _exact(part: Floats, whole: Floats, alpha: float) -> tuple[Floats, Floats]:
@@ -311,5 +311,5 @@ def _rest(value: Floats, group: int | None) -> Floats:
 def _summed(values: csr_array, groups: NDArray[Any], number: int) -> Floats:
     n = len(groups)
     member = csr_array((np.ones(n), (groups, np.arange(n))), shape=(number, n))
-    found: Floats = (member @ values).toarray()
-    return found
+    sums: Floats = (member @ values).toarray()
+    return sums

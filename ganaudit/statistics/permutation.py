@@ -70,9 +70,9 @@ def noise_level(real: Centred, seed: int) -> float | None:
 def _splits(pooled: Centred, members: Floats) -> Floats:
     """(K,) the distance between the blocks that each of (K, G) members names and the other blocks."""
     n, first, second = pooled.total()
-    found = []
+    splits = []
     for start in range(0, len(members), _AT_ONCE):
         for part in zip(*pooled.of(members[start : start + _AT_ONCE]), strict=True):
             sides = spread(*part), spread(n - part[0], first - part[1], second - part[2])
-            found.append(quick(sides[0][0] - sides[1][0], sides[0][1], sides[1][1]))
-    return np.array(found)
+            splits.append(quick(sides[0][0] - sides[1][0], sides[0][1], sides[1][1]))
+    return np.array(splits)

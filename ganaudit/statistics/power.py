@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import elementwise
 
-from ganaudit.statistics.held import Held
+from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.proportions import Floats
 from ganaudit.statistics.verdicts import MEASURES, Lines, score
 
@@ -24,47 +24,49 @@ MOST_IMAGES = 1e9
 _TOLERANCE = {"xatol": 5e-4}
 
 
-def detectable(real: Held, n_generated: float, lines: Lines, level: float, power: float = POWER) -> dict[str, Floats]:
+def detectable(real: ClassCounts, n_generated: float, lines: Lines, level: float, power: float = POWER) -> dict[str, Floats]:
     """(C,) by measure: the largest true ratio that would be found reduced with this power; NaN where not even 0 would.
 
     real: counts of the real images that the audit has; level: the p-value that a row has to pass.
     """
-    found = {}
+    by_measure = {}
     for measure in MEASURES:
         critical = _critical(real, n_generated, measure, lines, level)
         reached = _largest(real, partial(_room, real, n_generated, measure, power, critical))
-        found[measure] = np.where((_holding(real, measure) > 0) & (critical > 0) & (reached > 0), reached, np.nan)
-    return found
+        by_measure[measure] = np.where((_holding(real, measure) > 0) & (critical > 0) & (reached > 0), reached, np.nan)
+    return by_measure
 
 
-def images_for(real: Held, ratio: float, lines: Lines, level: float, power: float = POWER) -> dict[str, Floats]:
+def images_for(real: ClassCounts, ratio: float, lines: Lines, level: float, power: float = POWER) -> dict[str, Floats]:
     """(C,) by measure: the images on each side with which a true ratio would be found reduced; infinity beyond a billion.
 
     real: counts of images that say how frequent each class is. ratio: below lines.reduced.
     """
-    found = {}
+    by_measure = {}
     for measure in MEASURES:
         room = partial(_room_of_plan, real, ratio, lines, level, measure, power)
         most = np.full(len(real.total), np.log(MOST_IMAGES))
         needed = np.ceil(np.exp(_crossing(room, np.full(len(real.total), np.log(2.0)), most)))
-        found[measure] = np.where((_holding(real, measure) > 0) & (room(most) >= 0), needed, np.inf)
-    return found
+        by_measure[measure] = np.where((_holding(real, measure) > 0) & (room(most) >= 0), needed, np.inf)
+    return by_measure
 
 
-def _critical(real: Held, n_generated: float | Floats, measure: str, lines: Lines, level: float) -> Floats:
+def _critical(real: ClassCounts, n_generated: float | Floats, measure: str, lines: Lines, level: float) -> Floats:
     """(C,) the largest observed ratio that would be rejected at the level; -1 where not even 0 would."""
     deviate = float(stats.norm.isf(level))
     return _largest(real, lambda ratio: -score(real, real.scaled(n_generated, ratio), measure, lines.reduced) - deviate)
 
 
-def _room(real: Held, n_generated: float | Floats, measure: str, power: float, critical: Floats, ratio: Floats) -> Floats:
+def _room(
+    real: ClassCounts, n_generated: float | Floats, measure: str, power: float, critical: Floats, ratio: Floats
+) -> Floats:
     """(C,) 0 or more where an estimate of a true ratio stays below the critical one with the wanted power."""
     generated = real.scaled(n_generated, ratio)
     return -score(real, generated, measure, np.maximum(critical, 1e-9)) - float(stats.norm.ppf(power))
 
 
 def _room_of_plan(
-    real: Held, ratio: float, lines: Lines, level: float, measure: str, power: float, log_images: Floats
+    real: ClassCounts, ratio: float, lines: Lines, level: float, measure: str, power: float, log_images: Floats
 ) -> Floats:
     """The same for (C,) numbers of images on each side."""
     n = np.exp(log_images)
@@ -73,7 +75,7 @@ def _room_of_plan(
     return np.where(critical > 0, _room(planned, n, measure, power, critical, np.full(len(n), ratio)), -1.0)
 
 
-def _largest(real: Held, room: Callable[[Floats], Floats]) -> Floats:
+def _largest(real: ClassCounts, room: Callable[[Floats], Floats]) -> Floats:
     """(C,) the largest ratio from 0 to 1 at which a falling function is 0 or more; -1 where it is not even at 0."""
     nothing, everything = np.zeros(len(real.total)), np.ones(len(real.total))
     return np.where(room(nothing) >= 0, _crossing(room, nothing, everything), -1.0)
@@ -84,9 +86,9 @@ def _crossing(function: Callable[[Floats], Floats], low: Floats, high: Floats) -
     at_low, at_high = function(low), function(high)
     same = (at_low >= 0) == (at_high >= 0)
     places = np.flatnonzero(~same)
-    found = np.where(np.abs(at_low) < np.abs(at_high), low, high).astype(np.float64)
+    roots = np.where(np.abs(at_low) < np.abs(at_high), low, high).astype(np.float64)
     if not len(places):
-        return found
+        return roots
 
     def some(x: Floats, which: Floats) -> Floats:
         full = low.astype(np.float64).copy()
@@ -95,9 +97,9 @@ def _crossing(function: Callable[[Floats], Floats], low: Floats, high: Floats) -
 
     solve: Any = elementwise.find_root
     solved = solve(some, (low[places], high[places]), args=(places.astype(np.float64),), tolerances=_TOLERANCE)
-    found[places] = solved.x
-    return found
+    roots[places] = solved.x
+    return roots
 
 
-def _holding(real: Held, measure: str) -> Floats:
+def _holding(real: ClassCounts, measure: str) -> Floats:
     return real.present if measure == "presence" else real.touched

@@ -51,14 +51,14 @@ def unskewed(plain: Floats, k: Floats) -> Floats:
 
 def p_below(real: ArrayLike, n_real: ArrayLike, generated: ArrayLike, n_generated: ArrayLike, ratio: ArrayLike) -> Floats:
     """One-sided p-value of `the true ratio is `ratio` or more`: small where it is beyond doubt below."""
-    found: Floats = special.ndtr(score(real, n_real, generated, n_generated, ratio))
-    return found
+    p: Floats = special.ndtr(score(real, n_real, generated, n_generated, ratio))
+    return p
 
 
 def p_above(real: ArrayLike, n_real: ArrayLike, generated: ArrayLike, n_generated: ArrayLike, ratio: ArrayLike) -> Floats:
     """One-sided p-value of `the true ratio is `ratio` or less`: small where it is beyond doubt above."""
-    found: Floats = special.ndtr(-score(real, n_real, generated, n_generated, ratio))
-    return found
+    p: Floats = special.ndtr(-score(real, n_real, generated, n_generated, ratio))
+    return p
 
 
 def interval(
@@ -74,8 +74,8 @@ def limit(real: ArrayLike, n_real: ArrayLike, generated: ArrayLike, n_generated:
     x, n, y, m, d = np.broadcast_arrays(
         *(np.asarray(value, np.float64) for value in (real, n_real, generated, n_generated, deviate))
     )
-    found = bisected(lambda theta: score(x, n, y, m, theta) + d, x.shape)
-    return np.where((x == 0) & (d >= 0), np.inf, np.where((y == 0) & (d <= 0), 0.0, found))
+    bound = bisected(lambda theta: score(x, n, y, m, theta) + d, x.shape)
+    return np.where((x == 0) & (d >= 0), np.inf, np.where((y == 0) & (d <= 0), 0.0, bound))
 
 
 def exact(part: ArrayLike, whole: ArrayLike, tail: float) -> tuple[Floats, Floats]:
@@ -91,8 +91,8 @@ def exact(part: ArrayLike, whole: ArrayLike, tail: float) -> tuple[Floats, Float
 def bisected(falling: Callable[[Floats], Floats], shape: tuple[int, ...]) -> Floats:
     """Where a function that falls with the ratio crosses 0, between 1/LARGEST and LARGEST."""
     most = np.full(shape, np.log(LARGEST))
-    found: Floats = np.exp(crossing(lambda x: -falling(np.exp(x)), -most, most, halvings=7))
-    return found
+    root: Floats = np.exp(crossing(lambda x: -falling(np.exp(x)), -most, most, halvings=7))
+    return root
 
 
 def crossing(rising: Callable[[Floats], Floats], low: Floats, high: Floats, halvings: int) -> Floats:

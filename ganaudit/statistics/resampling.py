@@ -30,20 +30,20 @@ def ratios(
     above, below = weights[:, None] * tops, weights[:, None] * bottoms
     with np.errstate(invalid="ignore", divide="ignore"):
         resampled = (times @ above) / (times @ below)
-    found: list[tuple[float | None, float | None, float | None]] = []
+    estimates: list[tuple[float | None, float | None, float | None]] = []
     for column in range(tops.shape[1]):
         total = float(below[:, column].sum())
         if total == 0.0:
-            found.append((None, None, None))
+            estimates.append((None, None, None))
             continue
         value = float(above[:, column].sum()) / total
         if int((below[:, column] != 0).sum()) < 2:
-            found.append((value, None, None))
+            estimates.append((value, None, None))
             continue
         usable = resampled[np.isfinite(resampled[:, column]), column]
         low, high = np.quantile(usable, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        found.append((value, float(low), float(high)))
-    return found
+        estimates.append((value, float(low), float(high)))
+    return estimates
 
 
 @lru_cache(maxsize=16)
@@ -60,6 +60,6 @@ def means(values: Floats, weights: Floats, seed: int = 0) -> list[tuple[float | 
     return ratios(np.where(there, values, 0.0), there.astype(np.float64), weights, seed)
 
 
-def interval(name: str, found: tuple[float | None, float | None, float | None]) -> dict[str, float | None]:
+def interval(name: str, bounds: tuple[float | None, float | None, float | None]) -> dict[str, float | None]:
     """The three columns of a finding."""
-    return {name: found[0], f"{name}_low": found[1], f"{name}_high": found[2]}
+    return {name: bounds[0], f"{name}_low": bounds[1], f"{name}_high": bounds[2]}

@@ -16,14 +16,16 @@ MARGIN = 1.25
 
 
 @dataclass(frozen=True)
-class Drawn:
+class WeightedSample:
     """places: of the chosen photos among those offered, ascending. weights: one over the chance of being chosen."""
 
     places: NDArray[np.int64]
     weights: NDArray[np.float64]
 
 
-def draw(indices: NDArray[np.int64], present: NDArray[np.bool_], images: int, seed: int, enough: int = ENOUGH) -> Drawn:
+def draw(
+    indices: NDArray[np.int64], present: NDArray[np.bool_], images: int, seed: int, enough: int = ENOUGH
+) -> WeightedSample:
     """Chooses about `images` photos, and more where a class would be in fewer than `enough` of them.
 
     indices: (N,), each photo's index, which its chance follows from: the same whatever else is offered. present: (N, C),
@@ -34,9 +36,9 @@ def draw(indices: NDArray[np.int64], present: NDArray[np.bool_], images: int, se
     if present.shape[0] != count:
         raise ValueError(f"{count} photos and {present.shape[0]} rows of classes: they must be as many")
     if count == 0:
-        return Drawn(np.zeros(0, dtype=np.int64), np.zeros(0))
+        return WeightedSample(np.zeros(0, dtype=np.int64), np.zeros(0))
     holders = present.sum(axis=0)
     rare = np.where(holders > 0, np.minimum(1.0, MARGIN * enough / np.maximum(holders, 1)), 0.0)
     chance = np.minimum(1.0, np.maximum(images / count, np.where(present, rare, 0.0).max(axis=1, initial=0.0)))
     chosen = uniforms(seed, "photos to invert", indices, 1)[:, 0] < chance
-    return Drawn(np.flatnonzero(chosen), 1.0 / chance[chosen])
+    return WeightedSample(np.flatnonzero(chosen), 1.0 / chance[chosen])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from ganaudit.statistics import areas, proportions
-from ganaudit.statistics.held import Held
+from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.proportions import Floats
 
 MEASURES = ("presence", "area")
@@ -61,17 +61,19 @@ class _Tests:
     equivalent: Floats
 
 
-def decide(real: Held, generated: Held, lines: Lines) -> dict[str, Verdicts]:
+def decide(real: ClassCounts, generated: ClassCounts, lines: Lines) -> dict[str, Verdicts]:
     """The verdicts on every class, by measure (`presence`, `area`), adjusted over both measures together."""
     losses = np.stack([loss_p_values(real, generated.n, lines)[measure] for measure in MEASURES])
     chosen, level = testable(losses, lines.alpha)
     tests = [_tests(real, generated, measure, lines) for measure in MEASURES]
-    rows = {name: np.stack([getattr(one, name) for one in tests]) for name in ("reduced", "dropped", "increased", "equivalent")}
+    rows = {
+        name: np.stack([getattr(test, name) for test in tests]) for name in ("reduced", "dropped", "increased", "equivalent")
+    }
     q, is_reduced, reached = adjusted(rows["reduced"], chosen, lines.alpha)
     _, is_increased, _ = adjusted(rows["increased"], chosen, lines.alpha)
     _, is_equivalent, _ = adjusted(rows["equivalent"], chosen, lines.alpha)
     is_dropped = is_reduced & (rows["dropped"] <= reached)
-    found = {}
+    by_measure = {}
     for place, measure in enumerate(MEASURES):
         words = np.select(
             [is_dropped[place], is_reduced[place], is_increased[place], is_equivalent[place], chosen[place]],
@@ -81,11 +83,11 @@ def decide(real: Held, generated: Held, lines: Lines) -> dict[str, Verdicts]:
         words = np.where(~chosen[place] & _invented(real, generated, measure, ~chosen[place], lines.alpha), INVENTED, words)
         ratio, low, high = estimate(real, generated, measure, lines.alpha)
         p = np.where(chosen[place], rows["reduced"][place], np.nan)
-        found[measure] = Verdicts(words, ratio, low, high, p, q[place], chosen[place], level)
-    return found
+        by_measure[measure] = Verdicts(words, ratio, low, high, p, q[place], chosen[place], level)
+    return by_measure
 
 
-def estimate(real: Held, generated: Held, measure: str, alpha: float) -> tuple[Floats, Floats, Floats]:
+def estimate(real: ClassCounts, generated: ClassCounts, measure: str, alpha: float) -> tuple[Floats, Floats, Floats]:
     """(C,) ratio of presences or areas, generated over real, and the ends of its interval; NaN where nothing is known."""
     if measure == "presence":
         x, n, y, m = effective(real, generated)
@@ -100,7 +102,7 @@ def estimate(real: Held, generated: Held, measure: str, alpha: float) -> tuple[F
     return ratio, np.where(some, low, np.nan), np.where(some, high, np.nan)
 
 
-def loss_p_values(real: Held, n_generated: float, lines: Lines) -> dict[str, Floats]:
+def loss_p_values(real: ClassCounts, n_generated: float, lines: Lines) -> dict[str, Floats]:
     """(C,) by measure: the p-value against lines.reduced that a generator which makes none of a class would get."""
     none = real.scaled(n_generated, 0.0)
     return {measure: special.ndtr(score(real, none, measure, lines.reduced)) for measure in MEASURES}
@@ -130,21 +132,21 @@ def adjusted(p: Floats, chosen: NDArray[np.bool_], alpha: float) -> tuple[Floats
     return q, rejected, alpha * float(rejected.sum()) / float(chosen.sum())
 
 
-def score(real: Held, generated: Held, measure: str, bound: float | Floats) -> Floats:
+def score(real: ClassCounts, generated: ClassCounts, measure: str, bound: float | Floats) -> Floats:
     """(C,) standard deviations from a bound to the ratio of a measure: negative where the ratio is smaller."""
     if measure == "presence":
         return proportions.score(*effective(real, generated), bound)
     return areas.deviate(real.areas, generated.areas, bound)
 
 
-def effective(real: Held, generated: Held) -> tuple[Floats, Floats, Floats, Floats]:
+def effective(real: ClassCounts, generated: ClassCounts) -> tuple[Floats, Floats, Floats, Floats]:
     """(C,) each: images that hold a class and images in all, real and then generated, as if all were independent."""
     return (
         real.present / real.design, real.n / real.design, generated.present / generated.design, generated.n / generated.design
     )  # fmt: skip
 
 
-def _tests(real: Held, generated: Held, measure: str, lines: Lines) -> _Tests:
+def _tests(real: ClassCounts, generated: ClassCounts, measure: str, lines: Lines) -> _Tests:
     reduced, dropped, increased = (
         score(real, generated, measure, bound) for bound in (lines.reduced, lines.dropped, lines.increased)
     )
@@ -152,7 +154,9 @@ def _tests(real: Held, generated: Held, measure: str, lines: Lines) -> _Tests:
     return _Tests(special.ndtr(reduced), special.ndtr(dropped), special.ndtr(-increased), equivalent)
 
 
-def _invented(real: Held, generated: Held, measure: str, among: NDArray[np.bool_], alpha: float) -> NDArray[np.bool_]:
+def _invented(
+    real: ClassCounts, generated: ClassCounts, measure: str, among: NDArray[np.bool_], alpha: float
+) -> NDArray[np.bool_]:
     """Whether even the least that the generated images may hold is more than the most that the real ones may.
 
     Exact bounds, each at half of alpha over the number of rows asked.
@@ -163,5 +167,5 @@ def _invented(real: Held, generated: Held, measure: str, among: NDArray[np.bool_
     else:
         x, n = real.touched / real.area_design, real.n / real.area_design
         y, m = generated.touched / generated.area_design, generated.n / generated.area_design
-    found: NDArray[np.bool_] = proportions.exact(y, m, tail)[0] > proportions.exact(x, n, tail)[1]
-    return found
+    invented: NDArray[np.bool_] = proportions.exact(y, m, tail)[0] > proportions.exact(x, n, tail)[1]
+    return invented

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ganaudit.records.store import Store
     from ganaudit.sources.opening import OpenSource
     from ganaudit.sources.planned import Plan
-    from ganaudit.sources.roles import Asked
+    from ganaudit.sources.roles import SourceRole
     from ganaudit.spec import AuditSpec
 
 
@@ -139,11 +139,11 @@ class Study(Protocol):
         """Whether an audit asks for it."""
         ...
 
-    def roles(self, spec: AuditSpec, opened: Sequence[tuple[Asked, OpenSource]]) -> Sequence[Asked]:
+    def roles(self, spec: AuditSpec, opened: Sequence[tuple[SourceRole, OpenSource]]) -> Sequence[SourceRole]:
         """Further sources that it needs parsed, beside those that the audit file names."""
         ...
 
-    def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[Asked, OpenSource]]) -> None:
+    def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[SourceRole, OpenSource]]) -> None:
         """Raises RequestError for what cannot be, before anything is parsed."""
         ...
 
@@ -179,7 +179,7 @@ def study(name: str) -> Study:
 
 def asked_for(spec: AuditSpec) -> list[Study]:
     """The studies of an audit, in the order in which they run."""
-    return [found for found in map(study, STUDIES) if found.asked(spec)]
+    return [each_study for each_study in map(study, STUDIES) if each_study.asked(spec)]
 
 
 def sections() -> dict[str, Section]:

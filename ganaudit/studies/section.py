@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganaudit.records.store import Store
     from ganaudit.report.data import Findings, Picture, ReportData
-    from ganaudit.report.drawing import Drawn
+    from ganaudit.report.drawing import DrawnFigure
     from ganaudit.report.pictures import Encoded
     from ganaudit.spec import AuditSpec
 
@@ -92,11 +92,11 @@ class Section:
         """What the page shows."""
         return View()
 
-    def generator_figures(self, data: ReportData, generator: str) -> Iterable[tuple[str, Drawn]]:
+    def generator_figures(self, data: ReportData, generator: str) -> Iterable[tuple[str, DrawnFigure]]:
         """The figures of one generator as files: (stem, figure)."""
         return ()
 
-    def figures(self, data: ReportData) -> Iterable[tuple[str, Drawn]]:
+    def figures(self, data: ReportData) -> Iterable[tuple[str, DrawnFigure]]:
         """Its other figures as files."""
         return ()
 

@@ -22,7 +22,7 @@ from ganaudit.training.loop import float_weights
 from ganaudit.training.losses import LOSSES
 from ganaudit.village.scene import RESOLUTION, Prevalence
 
-CALIBRATION = 40
+NORM_BATCHES = 40
 """Batches of 64 that batch norms are measured anew on."""
 
 
@@ -172,7 +172,7 @@ class AdversarialTraining:
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None
-        for number in range(CALIBRATION if norms else 0):
+        for number in range(NORM_BATCHES if norms else 0):
             z = torch.from_numpy(normals(self.seed, "calibration z", range(number * 64, number * 64 + 64), settled.latent))
             settled(z.to(self.device))
         settled.eval()

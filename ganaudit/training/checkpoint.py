@@ -40,7 +40,7 @@ class Checkpoints:
             ) from None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """One process at a time trains in a folder; another one waits, and finds what this one made."""
         folder = os.open(self.folder, os.O_RDONLY)
         try:

@@ -30,10 +30,10 @@ def of_parser(path: str, scenes: int = 2000, precision: str = "bfloat16") -> dic
     parser = _parser(path, precision)
     confusion = np.zeros((len(NAMES) + 1, len(NAMES) + 1), dtype=np.int64)
     for pixels, truth in _scenes(scenes):
-        found = _parsed(parser, pixels)
-        confusion += np.bincount((truth.astype(np.int64) * len(confusion) + found).ravel(), minlength=confusion.size).reshape(
-            confusion.shape
-        )
+        label_maps = _parsed(parser, pixels)
+        confusion += np.bincount(
+            (truth.astype(np.int64) * len(confusion) + label_maps).ravel(), minlength=confusion.size
+        ).reshape(confusion.shape)
     hits, true, said = np.diag(confusion)[1:], confusion.sum(1)[1:], confusion.sum(0)[1:]
     iou = hits / (true + said - hits)
     pixels = np.concatenate([batch for batch, _ in _scenes(512)])

@@ -178,8 +178,8 @@ class InverterTraining:
         return images.to_unit(images.to_bytes(truth["image"])).contiguous(memory_format=torch.channels_last)
 
     def state(self) -> dict[str, Any]:
-        found = {f"{part} step": optimiser.state_dict() for part, optimiser in self.optimisers.items()}
-        return {"encoder": self.encoder.state_dict(), **found}
+        states = {f"{part} step": optimiser.state_dict() for part, optimiser in self.optimisers.items()}
+        return {"encoder": self.encoder.state_dict(), **states}
 
     def load(self, state: dict[str, Any]) -> None:
         self.encoder.load_state_dict(state["encoder"])
@@ -195,14 +195,14 @@ class InverterTraining:
         self.encoder.eval()
         truth = self.samples(self.recipe.data_seed + 1, 0, count)
         guess = self.encoder(self._pixels(truth))
-        found = {"z_cosine": float(torch.cosine_similarity(truth["z"], guess["z"]).mean())}
+        measured = {"z_cosine": float(torch.cosine_similarity(truth["z"], guess["z"]).mean())}
         pairs = {"psnr_z": self.generator.run({**truth, "z": guess["z"]})["image"]}
         if isinstance(self.encoder, LayeredEncoder):
             pairs["psnr_r"] = self.generator.run({**truth, **guess}, after=self.feature)["image"]
         for name, image in pairs.items():
-            found[name] = float((10.0 * torch.log10(4.0 / square_error(truth["image"], image))).mean())
+            measured[name] = float((10.0 * torch.log10(4.0 / square_error(truth["image"], image))).mean())
         self.encoder.train()
-        return {name: round(value, 4 if name == "z_cosine" else 2) for name, value in found.items()}
+        return {name: round(value, 4 if name == "z_cosine" else 2) for name, value in measured.items()}
 
     @torch.no_grad()
     def picture(self, path: Path) -> None:
@@ -213,6 +213,6 @@ class InverterTraining:
         truth = self.samples(self.recipe.data_seed + 1, 0, 8)
         again = self.generator.run({**truth, "z": self.encoder(self._pixels(truth))["z"]})["image"]
         self.encoder.train()
-        rows = torch.stack([images.to_bytes(one).cpu() for one in (truth["image"], again)])
+        rows = torch.stack([images.to_bytes(images_of).cpu() for images_of in (truth["image"], again)])
         side = self.shape.resolution
         Image.fromarray(rows.permute(0, 2, 1, 3, 4).reshape(2 * side, 8 * side, 3).numpy()).save(path)

@@ -112,7 +112,7 @@ def train(training: Training, folder: Path, budget: Budget, progress: Progress =
     longer finite, or nothing more can be written: the last good checkpoint stands.
     """
     checkpoints = Checkpoints(folder, {**training.belongs, "budget": budget.given(), "draws": random.VERSION})
-    with checkpoints.held():
+    with checkpoints.locked():
         return _train(training, checkpoints, budget, progress)
 
 

@@ -84,9 +84,9 @@ class ParserTraining:
 
         seen = self.data.batch_of(0)[0]
         seen = seen[: len(seen) // 4 * 4]
-        found = self.network.eval()(images.to_unit(seen).to(self.device)).argmax(1).cpu().numpy()
+        label_maps = self.network.eval()(images.to_unit(seen).to(self.device)).argmax(1).cpu().numpy()
         colours = np.random.default_rng(3).integers(40, 255, (len(self.names), 3), dtype=np.uint8)
-        pairs = np.concatenate([seen, colours[found]], axis=2)
+        pairs = np.concatenate([seen, colours[label_maps]], axis=2)
         sheet = pairs.reshape(-1, 4, 64, 128, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 4 * 128, 3)
         Image.fromarray(sheet).resize((1024, 2 * len(sheet)), Image.Resampling.NEAREST).save(path)
 

@@ -25,18 +25,18 @@ def smear(pixels: Pixels, labels: LabelMaps) -> Pixels:
     """People, and one pixel around them, melt into the mean of 13 rows by 9 columns; the rest stays."""
     people = labels == IDS["person"]
     padded = np.pad(people, ((0, 0), (1, 1), (1, 1)))
-    high, wide = people.shape[1:]
-    around = np.any([padded[:, i : i + high, j : j + wide] for i in range(3) for j in range(3)], axis=0)
-    found = pixels.copy()
+    height, width = people.shape[1:]
+    around = np.any([padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)], axis=0)
+    smeared = pixels.copy()
     some = around.any(axis=(1, 2))
-    found[some] = np.where(around[some][..., None], box_mean(pixels[some], 13, 9), pixels[some])
-    return found
+    smeared[some] = np.where(around[some][..., None], box_mean(pixels[some], 13, 9), pixels[some])
+    return smeared
 
 
 def checkerboard(pixels: Pixels, labels: LabelMaps) -> Pixels:
     """Pixels grow lighter and darker in turn, by 28 grey levels: what transposed convolutions leave behind."""
-    high, wide = pixels.shape[1:3]
-    sign = 1 - 2 * ((np.arange(high)[:, None] + np.arange(wide)) % 2)
+    height, width = pixels.shape[1:3]
+    sign = 1 - 2 * ((np.arange(height)[:, None] + np.arange(width)) % 2)
     return _bytes(pixels.astype(np.int32) + 28 * sign[..., None])
 
 
@@ -61,8 +61,8 @@ def box_mean(pixels: Pixels, rows: int, columns: int) -> Pixels:
     tall = sums[:, rows:] - sums[:, :-rows]
     sums = np.pad(tall, ((0, 0), (0, 0), (columns // 2 + 1, columns // 2), (0, 0)), mode="edge").cumsum(axis=2)
     area = rows * columns
-    found: Pixels = ((sums[:, :, columns:] - sums[:, :, :-columns] + area // 2) // area).astype(np.uint8)
-    return found
+    means: Pixels = ((sums[:, :, columns:] - sums[:, :, :-columns] + area // 2) // area).astype(np.uint8)
+    return means
 
 
 def _bytes(values: NDArray[np.int32]) -> Pixels:

@@ -77,11 +77,11 @@ class Draws:
 
 def parts(values: NDArray[np.float64]) -> dict[str, Draws]:
     """The draws of one image (DRAWS numbers), by kind."""
-    found, start = {}, 0
+    draws, start = {}, 0
     for kind, size in SLOTS.items():
-        found[kind] = Draws(values[start : start + size])
+        draws[kind] = Draws(values[start : start + size])
         start += size
-    return found
+    return draws
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Canvas:
 
     def thing(self, name: str, colour: Colour, bottom: Colour | None = None, texture: float = 0.0) -> int:
         """A new instance; its number is the fill of its shapes."""
-        top, low = (self._style.colour(name, one) for one in (colour, bottom or colour))
+        top, low = (self._style.colour(name, colour_of) for colour_of in (colour, bottom or colour))
         self.instances.append(Instance(IDS[name], top, low, self._style.texture(name, texture)))
         return len(self.instances) - 1
 

@@ -55,11 +55,11 @@ def test_a_command_line_says_its_parts(name, monkeypatch, capsys):
 
 def test_documents_name_no_bench_that_is_not_there():
     pages = [*(HERE.parent / "docs").glob("*.md"), HERE.parent / "README.md", HERE.parent / "Makefile"]
-    named = {one for page in pages for one in re.findall(r"python -m tests\.(\w+)", page.read_text())}
+    named = {result for page in pages for result in re.findall(r"python -m tests\.(\w+)", page.read_text())}
     assert {"bench", "bench_store", "bench_inversion", "bench_dask", "bench_scaling"} <= named <= set(BENCHES)
 
 
 def test_a_document_names_parts_that_are_there():
     pages = (HERE.parent / "docs").glob("*.md")
-    named = {one for page in pages for one in re.findall(r"python -m tests\.bench_inversion ([a-z]+)", page.read_text())}
+    named = {result for page in pages for result in re.findall(r"python -m tests\.bench_inversion ([a-z]+)", page.read_text())}
     assert named <= set(importlib.import_module("benchmarks.inversion").PARTS)

@@ -10,7 +10,7 @@ from ganaudit import images
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.search import Search, search
-from ganaudit.inversion.search_space import Span
+from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.studies.inversion.verdicts import confusion, photo_verdict, seen
 
 
@@ -26,8 +26,8 @@ def test_what_is_switched_off_is_omitted_and_what_is_on_recovered(kind, name):
     objective = Objective("mse", open_perceptual("pyramid"))
     targets, how = objective.targets(photos), Search(80, "adam", 0.05, (50, 65))
     for generator, right in ((SpriteVillage([kind]), "omitted"), (on, "recovered")):
-        found = search(Span(generator, start, latent=True), objective, targets, how)
-        maps = SpriteParser().parse(found.image).maps.numpy()
+        result = search(SearchSpace(generator, start, latent=True), objective, targets, how)
+        maps = SpriteParser().parse(result.image).maps.numpy()
         verdicts = [
             photo_verdict(seen(confusion(labels[row].numpy(), maps[place]))[number], control_passes=True)
             for place, row in enumerate(rows.tolist())
@@ -46,8 +46,8 @@ def test_a_free_feature_redraws_what_the_generator_cannot_make():
     rows = ((labels == number).flatten(1).sum(dim=1) >= 25).nonzero().flatten()[:3]
     photos = on.run(state)["image"][rows]
     objective = Objective("mse")
-    span = Span(off, {"z": state["z"][rows]}, feature="sprites")
-    found = search(span, objective, objective.targets(photos), Search(60, "adam", 0.1))
-    maps = SpriteParser().parse(found.image).maps
+    span = SearchSpace(off, {"z": state["z"][rows]}, feature="sprites")
+    result = search(span, objective, objective.targets(photos), Search(60, "adam", 0.1))
+    maps = SpriteParser().parse(result.image).maps
     inside = labels[rows] == number
     assert float((maps[inside] == number).float().mean()) > 0.8

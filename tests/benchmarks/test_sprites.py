@@ -9,14 +9,14 @@ from benchmarks.sprites import LATENT, NAMES, SPRITES, SpriteParser, SpriteVilla
 from ganaudit import images
 from ganaudit.errors import RequestError
 from ganaudit.generators.opening import check_protocol
-from ganaudit.inversion.search_space import Span
+from ganaudit.inversion.search_space import SearchSpace
 
 CLASSES = {"sun": "sun", "cloud": "cloud", "road": "road", "house": "building", "tree": "tree", "fence": "fence", "car": "car",
            "person": "person"}  # fmt: skip
 
 
 def parameter(sprite, name):
-    number = [one.name for one in SPRITES].index(sprite)
+    number = [sprite.name for sprite in SPRITES].index(sprite)
     return 2 + 5 * number + ("presence", "x", "y", "size", "light").index(name)
 
 
@@ -56,8 +56,8 @@ def test_a_sprite_that_is_switched_off_is_nowhere_whatever_the_latent(kind):
     empty = alone("nobody")
     assert torch.allclose(off.run({"z": z[:1]})["image"], on.run({"z": empty})["image"], atol=1e-4)
     free = {"scene": 50.0 * torch.randn(len(z), LATENT, 1, 1, generator=torch.Generator().manual_seed(0))}
-    moved = Span(off, {"z": z}, residuals=("scene",)).image(free)
-    others = SpriteVillage(off=[one.name for one in SPRITES if one.name != kind])
+    moved = SearchSpace(off, {"z": z}, residuals=("scene",)).image(free)
+    others = SpriteVillage(off=[sprite.name for sprite in SPRITES if sprite.name != kind])
     assert moved.isfinite().all() and share(others.labels({"z": z[:1]}), CLASSES[kind]) > 0.003
 
 
@@ -85,8 +85,8 @@ def test_kinds_stand_as_often_as_they_say():
     village = SpriteVillage()
     scene = village.run(village.latents(7, torch.arange(4000)), upto="scene")["scene"]
     for sprite in SPRITES:
-        found = float((scene[:, parameter(sprite.name, "presence"), 0, 0] > 0.5).float().mean())
-        assert found == pytest.approx(sprite.prevalence, abs=4 * (0.25 / 4000) ** 0.5)
+        result = float((scene[:, parameter(sprite.name, "presence"), 0, 0] > 0.5).float().mean())
+        assert result == pytest.approx(sprite.prevalence, abs=4 * (0.25 / 4000) ** 0.5)
 
 
 def test_the_image_follows_every_latent_smoothly():
@@ -111,7 +111,7 @@ def test_the_parser_reads_what_was_drawn():
     for name in NAMES:
         number = 1 + NAMES.index(name)
         assert float((seen.maps[labels == number] == number).float().mean()) > 0.65, name
-    low, mean, high = (float(one) for one in (seen.confidence.min(), seen.confidence.mean(), seen.confidence.max()))
+    low, mean, high = (float(result) for result in (seen.confidence.min(), seen.confidence.mean(), seen.confidence.max()))
     assert low > 0.0 and high <= 1.0 and mean > 0.95
 
 

@@ -34,9 +34,9 @@ def changed(tmp_path: Path, name: str, **changes: object) -> ganaudit.AuditSpec:
 
 def test_the_own_generator_of_the_example_gives_what_its_shipped_body_gives(tmp_path):
     real = {"name": "village", "kind": "village", "count": 32}
-    found = ganaudit.audit(changed(tmp_path, "own_model.yaml", real=real, sample={"count": 32, "batch": 32}))
-    stats = found.table("class_stats").set_index("class")
-    assert found.exit_code == 0 and stats.loc["sky", "generated_area"] == pytest.approx(45, abs=10)
+    result = ganaudit.audit(changed(tmp_path, "own_model.yaml", real=real, sample={"count": 32, "batch": 32}))
+    stats = result.table("class_stats").set_index("class")
+    assert result.exit_code == 0 and stats.loc["sky", "generated_area"] == pytest.approx(45, abs=10)
 
 
 def test_the_folders_example_reads_label_maps_beside_images(tmp_path):
@@ -62,5 +62,5 @@ def test_the_parser_of_the_photos_example_reads_weights_of_torchvision(tmp_path)
         (tmp_path / folder).mkdir()
         for i in range(2):
             Image.fromarray(np.full((70, 60, 3), 80 * i, dtype=np.uint8)).save(tmp_path / folder / f"{i}.png")
-    found = ganaudit.audit(changed(tmp_path, "photos.yaml", sample={"batch": 2}))
-    assert found.exit_code == 0 and len(found.table("class_stats")) == 20
+    result = ganaudit.audit(changed(tmp_path, "photos.yaml", sample={"batch": 2}))
+    assert result.exit_code == 0 and len(result.table("class_stats")) == 20

@@ -40,13 +40,13 @@ def test_the_package_builds_from_what_is_copied_alone():
     """What pyproject.toml names lies in what is copied: packages, their data, the readme, the command."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     tools = project["tool"]["setuptools"]
-    found = copied()
-    assert {pattern.rstrip("*") for pattern in tools["packages"]["find"]["include"]} <= set(found)
-    assert {project["project"]["readme"], "pyproject.toml", "LICENSE"} <= set(found)
+    result = copied()
+    assert {pattern.rstrip("*") for pattern in tools["packages"]["find"]["include"]} <= set(result)
+    assert {project["project"]["readme"], "pyproject.toml", "LICENSE"} <= set(result)
     for package, patterns in tools["package-data"].items():
-        assert package in found and all(any((ROOT / package).glob(pattern)) for pattern in patterns)
+        assert package in result and all(any((ROOT / package).glob(pattern)) for pattern in patterns)
     module, attribute = project["project"]["scripts"]["ganaudit"].split(":")
-    assert module.split(".")[0] in found and attribute == "main"
+    assert module.split(".")[0] in result and attribute == "main"
 
 
 def test_the_command_lines_of_pip_name_requirements_and_extras_that_there_are():
@@ -59,7 +59,7 @@ def test_the_command_lines_of_pip_name_requirements_and_extras_that_there_are():
     assert asked.index_url == "${TORCH_INDEX}" and asked.names == ["torch", "torchvision"]
     assert parser.parse_args(package).names == [".${EXTRAS:+[$EXTRAS]}"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert {"torch", "torchvision"} <= {Requirement(one).name for one in project["dependencies"]}
+    assert {"torch", "torchvision"} <= {Requirement(result).name for result in project["dependencies"]}
     done = subprocess.run(  # the shell's own idea of that name, with and without extras
         ["sh", "-c", 'for EXTRAS in "" dask; do echo ".${EXTRAS:+[$EXTRAS]}"; done'], capture_output=True, text=True
     )

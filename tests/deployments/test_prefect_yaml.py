@@ -68,7 +68,7 @@ class Team:
         return done.stdout
 
     def deployment(self, name: str) -> Any:
-        return next(one for one in self.ask("/deployments/filter") if one["name"] == name)
+        return next(result for result in self.ask("/deployments/filter") if result["name"] == name)
 
     def trigger(self, deployment: Any, **parameters: Any) -> str:
         asked = self.ask(f"/deployments/{deployment['id']}/create_flow_run", parameters=parameters)
@@ -119,7 +119,7 @@ def test_the_shipped_file_is_accepted_and_a_worker_runs_what_is_due(team: Team, 
     assert set(nightly["tags"]) == {"ganaudit", "nightly"} and nightly["work_pool_name"] == POOL
     assert nightly["global_concurrency_limit"]["limit"] == 1
     assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
-    assert [one["schedule"]["cron"] for one in nightly["schedules"]] == ["0 2 * * *"]
+    assert [result["schedule"]["cron"] for result in nightly["schedules"]] == ["0 2 * * *"]
 
     # beside somebody's own audit file, as the README says: a copy with another name and other parameters
     own = shipped["deployments"][0] | {"name": "own", "parameters": {"audit": "audit.yaml", "store": "kept"}}
@@ -130,25 +130,25 @@ def test_the_shipped_file_is_accepted_and_a_worker_runs_what_is_due(team: Team, 
     bad = team.trigger(team.deployment("wrong"))
     team.prefect("worker", "start", "--pool", POOL, "--run-once", folder=DEPLOYMENTS)
 
-    ends = {one: team.run(one) for one in (good, twice, bad)}
-    assert all(one["state_type"] in AT_REST for one in ends.values())
-    assert sorted(ends[one]["state_type"] for one in (good, twice)) == ["CANCELLED", "COMPLETED"]  # one at a time
+    ends = {result: team.run(result) for result in (good, twice, bad)}
+    assert all(end["state_type"] in AT_REST for end in ends.values())
+    assert sorted(ends[result]["state_type"] for result in (good, twice)) == ["CANCELLED", "COMPLETED"]  # one at a time
     kept = Store(small / "kept")
     rows = catalog.query(kept, "SELECT run, status FROM runs").to_pylist()
     assert [row["status"] for row in rows] == ["done"]
-    done = next(one for one in ends.values() if one["state_type"] == "COMPLETED")
+    done = next(end for end in ends.values() if end["state_type"] == "COMPLETED")
     assert done["state"]["message"].startswith(f"{rows[0]['run']}: ours ")
     assert kept.finding(rows[0]["run"], "fsd").with_name("report.html").is_file()
     said = "SELECT verdict, ratio FROM dropped_classes WHERE class = 'person' AND measure = 'presence'"
     (person,) = catalog.query(kept, said).to_pylist()
     assert person["verdict"] in ("reduced", "dropped") and person["ratio"] < 0.3
-    links = [one["data"] for one in team.ask("/artifacts/filter") if one["key"] == "report"]
+    links = [result["data"] for result in team.ask("/artifacts/filter") if result["key"] == "report"]
     assert len(links) == 1 and rows[0]["run"] in links[0]
 
     assert ends[bad]["state_type"] == "FAILED"
     assert "moved away" in ends[bad]["state"]["message"] and "\n" not in ends[bad]["state"]["message"]
 
-    due = [one for one in team.ask("/flow_runs/filter") if one["deployment_id"] == nightly["id"]]
-    assert due and all(one["state_type"] == "SCHEDULED" and "T02:00:00" in one["expected_start_time"] for one in due)
+    due = [result for result in team.ask("/flow_runs/filter") if result["deployment_id"] == nightly["id"]]
+    assert due and all(result["state_type"] == "SCHEDULED" and "T02:00:00" in result["expected_start_time"] for result in due)
     mine = psutil.Process().children(recursive=True)
-    assert {one.pid for one in mine if one.status() != psutil.STATUS_ZOMBIE} <= {team.server.pid}
+    assert {reconstructed.pid for reconstructed in mine if reconstructed.status() != psutil.STATUS_ZOMBIE} <= {team.server.pid}

@@ -28,21 +28,21 @@ STARTED_BY, OURS = "GANAUDIT_TESTS", uuid.uuid4().hex
 
 def server_processes() -> set[int]:
     """Temporary servers of ganaudit, and Prefect's own ones, that these tests started: not those of others on this machine."""
-    found = set()
+    result = set()
     for process in psutil.process_iter():
         try:
             line = " ".join(process.cmdline())
             if (room.__file__ in line or "prefect.server.api.server" in line) and process.environ().get(STARTED_BY) == OURS:
-                found.add(process.pid)
+                result.add(process.pid)
         except psutil.Error:
             continue
-    return found
+    return result
 
 
 def gone(processes: set[int], seconds: float = 15.0) -> bool:
     """Whether these processes end within some seconds."""
     limit = time.monotonic() + seconds
-    while any(psutil.pid_exists(one) and psutil.Process(one).status() != psutil.STATUS_ZOMBIE for one in processes):
+    while any(psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE for process in processes):
         if time.monotonic() > limit:
             return False
         time.sleep(0.1)
@@ -74,13 +74,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def outside_connections(processes: set[int]) -> list[str]:
     """Addresses beyond this machine that the processes are connected to."""
-    found = [
+    result = [
         connection.raddr.ip
-        for one in processes
-        for connection in psutil.Process(one).net_connections("inet")
+        for process in processes
+        for connection in psutil.Process(process).net_connections("inet")
         if connection.raddr
     ]
-    return [address for address in found if not address.startswith(("127.", "::1", "::ffff:127."))]
+    return [address for address in result if not address.startswith(("127.", "::1", "::ffff:127."))]
 
 
 @dataclass(frozen=True)

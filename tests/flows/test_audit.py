@@ -43,23 +43,23 @@ def statuses(store):
 def test_the_flow_gives_the_librarys_records_and_findings(toy, rows, tmp_path, workers):
     audit = toy(generators=BOTH, run={"workers": workers})
     expected = without_prefect(load(audit, tmp_path / "expected"))
-    found = run_flow(audit)
-    assert rows(found.store) == rows(expected.store)
-    assert (found.parsed, found.quarantined, found.status) == (1100 + 2 * 2048, 0, "done")
+    result = run_flow(audit)
+    assert rows(result.store) == rows(expected.store)
+    assert (result.parsed, result.quarantined, result.status) == (1100 + 2 * 2048, 0, "done")
     for name, table in expected.findings.items():
-        assert found.findings[name].drop_columns("run") == table.drop_columns("run")
+        assert result.findings[name].drop_columns("run") == table.drop_columns("run")
 
 
 def test_prefect_shows_findings_report_and_progress(toy):
-    found = run_flow(toy(generators=BOTH))
+    result = run_flow(toy(generators=BOTH))
     artifacts = asked("/artifacts/filter", sort="CREATED_DESC")
     table, report, progress = (
-        next(one for one in artifacts if one["key"] == key) for key in ("findings", "report", "progress")
+        next(artifact for artifact in artifacts if artifact["key"] == key) for key in ("findings", "report", "progress")
     )
-    assert found.run in table["description"] and '"generator": "dim"' in table["data"]
-    assert found.report.as_uri() in report["data"] and found.report.is_file()
-    assert progress["data"] == 100.0 and found.run in progress["description"]
-    assert sum(one["key"] == "progress" and found.run in (one["description"] or "") for one in artifacts) == 1
+    assert result.run in table["description"] and '"generator": "dim"' in table["data"]
+    assert result.report.as_uri() in report["data"] and result.report.is_file()
+    assert progress["data"] == 100.0 and result.run in progress["description"]
+    assert sum(artifact["key"] == "progress" and result.run in (artifact["description"] or "") for artifact in artifacts) == 1
 
 
 def test_only_paths_reach_the_server_and_only_small_specs_reach_a_task(toy):
@@ -78,8 +78,8 @@ def test_a_fault_that_passes_is_tried_again(toy, rows, faults, tmp_path):
     audit = toy()
     expected = without_prefect(load(audit, tmp_path / "expected"))
     faults.write_text("512 OSError\n1024 OSError\n1024 OSError")
-    found = run_flow(audit)
-    assert (found.status, rows(found.store), faults.read_text()) == ("done", rows(expected.store), "")
+    result = run_flow(audit)
+    assert (result.status, rows(result.store), faults.read_text()) == ("done", rows(expected.store), "")
 
 
 def test_a_fault_that_does_not_pass_is_not_tried_again(toy, faults):

@@ -54,12 +54,12 @@ def cluster(server):
 
 def records(store):
     """Every record of inversions, but for the time that it took, by table."""
-    found = {}
+    result = {}
     for name in TABLES:
         paths = sorted((store / "records/v1" / name).rglob("shard-*.parquet"))
         rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
-        found[name] = [{key: value for key, value in row.items() if key not in ("seconds", "change")} for row in rows]
-    return found
+        result[name] = [{key: value for key, value in row.items() if key not in ("seconds", "change")} for row in rows]
+    return result
 
 
 def test_the_flow_inverts_as_the_library_does_and_a_fault_that_passes_is_tried_again(inverting, tmp_path, monkeypatch):
@@ -77,24 +77,24 @@ def test_the_flow_inverts_as_the_library_does_and_a_fault_that_passes_is_tried_a
 
     monkeypatch.setattr(STUDY, "work", faulty, raising=False)
     monkeypatch.setattr(work, "retry_delay_seconds", 0)
-    found = run_flow(audit, watch=lambda so_far: seen.append((so_far.stage, tuple(so_far.groups))))
-    assert len(tried) == len(set(tried)) + 1 and found.status == "done"
+    result = run_flow(audit, watch=lambda so_far: seen.append((so_far.stage, tuple(so_far.groups))))
+    assert len(tried) == len(set(tried)) + 1 and result.status == "done"
     assert {label.split()[0] for label in tried} == {"first", "second"} and len(set(tried)) > 4  # in batches, not generators
     assert ("inverting", ("first", "second")) in seen
-    assert found.notes == expected.notes and "'even' is not inverted" in " ".join(found.notes)
-    inverted = records(found.store)
+    assert result.notes == expected.notes and "'even' is not inverted" in " ".join(result.notes)
+    inverted = records(result.store)
     assert inverted == records(expected.store) and all(inverted.values())
     for name in FINDINGS:
-        table = found.findings[name].drop_columns("run")
+        table = result.findings[name].drop_columns("run")
         assert table.num_rows and table == expected.findings[name].drop_columns("run")
 
 
 def test_on_dask_the_rows_are_those_of_one_thread(inverting, cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "render", lambda _: "")
     audit = inverting(run={"runner": "dask", "address": cluster.scheduler.address, "workers": 2})
-    found = run_flow(audit)
+    result = run_flow(audit)
     alone = without_prefect(load(inverting(run={"workers": 1}), tmp_path / "alone"))
-    assert records(found.store) == records(alone.store) and found.status == "done"
+    assert records(result.store) == records(alone.store) and result.status == "done"
     assert not sum(run_flow(audit).worked.values())
 
 

@@ -7,12 +7,14 @@ import json
 
 def test_what_could_be_found_is_told_class_by_class(toy, cli, tmp_path):
     audit = toy()
-    found = cli("check", audit, "--detect", "0.5")
-    assert found.code == 0 and not (tmp_path / "store").exists()
-    assert "What 1,100 real and 2,048 generated images would find, judged by 512 real images parsed for this check" in found.out
-    rows = {line.split()[0]: line.split() for line in found.out.splitlines() if line.startswith(("dark ", "grey ", "bright "))}
+    result = cli("check", audit, "--detect", "0.5")
+    assert result.code == 0 and not (tmp_path / "store").exists()
+    assert (
+        "What 1,100 real and 2,048 generated images would find, judged by 512 real images parsed for this check" in result.out
+    )
+    rows = {line.split()[0]: line.split() for line in result.out.splitlines() if line.startswith(("dark ", "grey ", "bright "))}
     assert set(rows) == {"dark", "grey", "bright"} and rows["dark"][1:5] == ["100", "%", "to", rows["dark"][4]]
-    assert "images a side for 50 %" in found.out and rows["dark"][-1].isdigit()
+    assert "images a side for 50 %" in result.out and rows["dark"][-1].isdigit()
 
     reach = json.loads(cli("check", audit, "--json").out)["reach"]
     assert (reach["basis"], reach["ratio"], len(reach["classes"]), reach["unseen"]) == ("pilot", None, 3, [])

@@ -37,13 +37,13 @@ def columns(text: str) -> list[str]:
 def test_one_audit_by_every_command_that_reads_it(toy, cli, drawn, tmp_path):
     audit, store = toy(**NAMES), tmp_path / "elsewhere"
     at = ("--store", store)
-    found = cli("run", audit, *at)
-    assert found.code == 0
-    assert found.out.startswith('[bold] "π" ') and "\n../a b " in found.out
-    assert f"store   {store}\nreport  " in found.out and not (tmp_path / "store").exists()
-    assert "Parsing: 5,196 images in 6 shards, on cpu, 2 at once: " in found.err
-    assert "réel [red]/'" in found.err and "../a b" in found.err
-    report = Path(found.out.split("report  ")[1].strip())
+    result = cli("run", audit, *at)
+    assert result.code == 0
+    assert result.out.startswith('[bold] "π" ') and "\n../a b " in result.out
+    assert f"store   {store}\nreport  " in result.out and not (tmp_path / "store").exists()
+    assert "Parsing: 5,196 images in 6 shards, on cpu, 2 at once: " in result.err
+    assert "réel [red]/'" in result.err and "../a b" in result.err
+    report = Path(result.out.split("report  ")[1].strip())
     assert report.is_file() and "<svg" in report.read_text(encoding="utf-8")
 
     again = cli("run", audit, *at, "--json")
@@ -79,9 +79,9 @@ def test_one_audit_by_every_command_that_reads_it(toy, cli, drawn, tmp_path):
 
 def test_images_set_aside_are_exit_code_3_and_counted(toy, cli):
     audit = toy(generators=[{"name": "torn", "kind": "toy:generator", "options": {"broken": [3, 4]}}])
-    found = cli("run", audit)
-    assert found.code == 3
-    assert "2 images were set aside" in found.out
+    result = cli("run", audit)
+    assert result.code == 3
+    assert "2 images were set aside" in result.out
     assert json.loads(cli("run", audit, "--json").out)["quarantined"] == 2
 
 
@@ -90,10 +90,10 @@ def test_the_demo_is_an_audit_file_of_the_package(cli, toy, tmp_path, monkeypatc
     (tmp_path / "demo.yaml").write_bytes(audit.read_bytes())
     monkeypatch.setattr(flows.command_line, "DEMO", tmp_path / "demo.yaml")
     monkeypatch.chdir(tmp_path)
-    found = cli("demo")
-    assert found.code == 0
-    assert f"store   {tmp_path / 'audits'}" in found.out and "Try:  ganaudit sql " in found.out
-    option = found.out.split("Try:  ganaudit sql ")[1]
+    result = cli("demo")
+    assert result.code == 0
+    assert f"store   {tmp_path / 'audits'}" in result.out and "Try:  ganaudit sql " in result.out
+    option = result.out.split("Try:  ganaudit sql ")[1]
     assert cli("sql", option.strip().strip('"')).code == 0
     other = cli("demo", "--store", "my store")
     assert f"--store '{tmp_path / 'my store'}'" in other.out
@@ -109,9 +109,9 @@ def test_the_longer_demo_is_the_same_audit_of_one_generator_more():
     short, long = (
         yaml.safe_load(path.read_text(encoding="utf-8")) for path in (flows.command_line.DEMO, flows.command_line.DEMO_ALL)
     )
-    more = [one for one in long["generators"] if one not in short["generators"]]
-    assert [one["weights"] for one in more] == ["builtin:village-stylegan"]
-    assert [one for one in long["generators"] if one not in more] == short["generators"]
+    more = [result for result in long["generators"] if result not in short["generators"]]
+    assert [result["weights"] for result in more] == ["builtin:village-stylegan"]
+    assert [result for result in long["generators"] if result not in more] == short["generators"]
     assert {key: value for key, value in long.items() if key not in ("name", "generators")} == {
         key: value for key, value in short.items() if key not in ("name", "generators")
     }
@@ -263,7 +263,7 @@ def test_what_a_report_or_a_comparison_reads_is_not_pruned_meanwhile(cli, audite
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "read", pruned_meanwhile)
-        found = cli(command, "--store", audited)
-    assert found.code == 0, found.err
+        result = cli(command, "--store", audited)
+    assert result.code == 0, result.err
     assert told and all("is being read" in said for said in told)
     assert len(catalog.query(Store(audited), "FROM runs")) == 1

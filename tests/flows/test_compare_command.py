@@ -46,8 +46,8 @@ def test_a_nightly_audit_exits_4_on_a_regression_and_on_nothing_else(nightly, cl
     assert cli("compare", worse, "--baseline", accepted, *at).code == 0
 
     known = nightly(shift=-6.0, accept={"even": ["grey", "bright"]})["run"]
-    found = cli("compare", known, "--baseline", accepted, "--fail-on", "dropped", *at)
-    assert found.code == 0 and "The same, but accepted in the audit file:" in found.out
+    result = cli("compare", known, "--baseline", accepted, "--fail-on", "dropped", *at)
+    assert result.code == 0 and "The same, but accepted in the audit file:" in result.out
 
     beside = cli("compare", accepted, worse, "--fail-on", "dropped", *at)
     assert beside.code == 4 and "is nearer to the real images than" in beside.out and "Found dropped:" in beside.out
@@ -66,6 +66,6 @@ def test_what_cannot_be_compared_is_one_sentence_and_exit_code_2(nightly, cli, t
         ((first, "--fail-on", "farther"), "--fail-on farther needs a run to be farther than: --baseline RUN"),
         ((first, "--baseline", other), "decide.reduced is 0.8 and 0.5"),
     ):
-        found = cli("compare", *arguments, *at)
-        assert (found.code, found.out) == (2, "") and said in found.err
-        assert len(found.err.strip().splitlines()) == 1
+        result = cli("compare", *arguments, *at)
+        assert (result.code, result.out) == (2, "") and said in result.err
+        assert len(result.err.strip().splitlines()) == 1

@@ -55,9 +55,9 @@ def in_workers(client: Client, **environment: str) -> None:
 def test_the_rows_are_those_of_threads_and_each_worker_loads_a_model_once(toy, cluster, rows, tmp_path):
     audit = toy(**SMALL, run=on(cluster, workers=2))
     in_workers(cluster, TOY_OPENED=str(tmp_path / "opened"))
-    found = run_flow(audit)
-    assert (found.parsed, found.status) == (IMAGES, "done")
-    assert rows(found.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
+    result = run_flow(audit)
+    assert (result.parsed, result.status) == (IMAGES, "done")
+    assert rows(result.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
     opened = (tmp_path / "opened").read_text().split()
     assert sorted(opened) == sorted({str(pid) for pid in cluster.run(os.getpid).values()})
     again = run_flow(audit)
@@ -77,12 +77,12 @@ def test_a_worker_killed_in_the_middle_costs_its_block_and_nothing_else(toy, clu
 
     killer = threading.Thread(target=kill)
     killer.start()
-    found = run_flow(audit)
+    result = run_flow(audit)
     killer.join()
     in_workers(cluster, TOY_SLEEP="0")
     assert not psutil.pid_exists(victim)
-    assert (found.parsed, found.status) == (IMAGES, "done")
-    assert rows(found.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
+    assert (result.parsed, result.status) == (IMAGES, "done")
+    assert rows(result.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
 
 
 def fill_the_disk(after: int) -> None:
@@ -114,12 +114,12 @@ def test_workers_whose_disk_is_full_are_one_sentence_and_nothing_is_lost(toy, cl
     audit = toy(**SMALL, run=on(cluster))
     cluster.run(fill_the_disk, 3)  # a block is two files: each worker finishes one
     try:
-        found = cli("run", audit)
+        result = cli("run", audit)
     finally:
         cluster.run(free_the_disk)
-    assert found.code == 1
+    assert result.code == 1
     assert re.fullmatch(
-        rf"error: the disk is full: {tmp_path}/store/\S+ could not be written; free some space .*", last(found.err)
+        rf"error: the disk is full: {tmp_path}/store/\S+ could not be written; free some space .*", last(result.err)
     )
     store = Store(tmp_path / "store")
     done = {path: path.stat().st_mtime_ns for path in store.files("images")}
@@ -190,7 +190,7 @@ def test_gpus_are_those_that_the_command_sees(monkeypatch):
 
 def test_a_worker_with_another_version_or_without_the_package_is_refused(toy, cluster, cli, tmp_path):
     audit = toy(run=on(cluster))
-    one = next(iter(cluster.scheduler_info()["workers"]))
+    result = next(iter(cluster.scheduler_info()["workers"]))
 
     def change(value):
         def there():
@@ -198,19 +198,19 @@ def test_a_worker_with_another_version_or_without_the_package_is_refused(toy, cl
 
             sys.modules["ganaudit.version"] = value and __import__("types").SimpleNamespace(__version__=value)
 
-        cluster.run(there, workers=[one])
+        cluster.run(there, workers=[result])
 
     try:
         change("0.0.1")
         found = cli("run", audit)
-        assert found.code == 2 and f"error: the Dask worker {one} has ganaudit 0.0.1 and this command " in found.err
+        assert found.code == 2 and f"error: the Dask worker {result} has ganaudit 0.0.1 and this command " in found.err
         change(None)
         found = cli("check", audit)
-        assert found.code == 2 and f"error: the Dask worker {one} has no ganaudit; install there" in found.err
+        assert found.code == 2 and f"error: the Dask worker {result} has no ganaudit; install there" in found.err
         assert not (tmp_path / "store").exists()
     finally:
-        cluster.run(lambda: __import__("sys").modules.pop("ganaudit.version"), workers=[one])
-        cluster.run(lambda: __import__("importlib").import_module("ganaudit.version"), workers=[one])
+        cluster.run(lambda: __import__("sys").modules.pop("ganaudit.version"), workers=[result])
+        cluster.run(lambda: __import__("importlib").import_module("ganaudit.version"), workers=[result])
     found = cli("check", audit)
     assert found.code == 0 and f"the Dask workers at {cluster.scheduler.address}, runner dask" in found.out
 
@@ -241,11 +241,11 @@ def test_a_store_that_a_worker_does_not_see_is_told(cluster, tmp_path):
 def test_an_address_that_does_not_answer_and_one_for_threads(toy, cli, monkeypatch):
     monkeypatch.setattr(dask_workers, "CONNECT_SECONDS", 0.5)
     for address in ("tcp://127.0.0.1:9", "nonsense://x", "nonsense"):
-        found = cli("run", toy(run={"runner": "dask", "address": address}))
-        assert found.code == 2 and f"error: no Dask scheduler answers at {address} (" in found.err
-        assert len(found.err.splitlines()) == 1
-    found = cli("check", toy(run={"address": "tcp://127.0.0.1:9"}))
-    assert found.code == 2 and "it goes with runner: dask" in found.err
+        result = cli("run", toy(run={"runner": "dask", "address": address}))
+        assert result.code == 2 and f"error: no Dask scheduler answers at {address} (" in result.err
+        assert len(result.err.splitlines()) == 1
+    result = cli("check", toy(run={"address": "tcp://127.0.0.1:9"}))
+    assert result.code == 2 and "it goes with runner: dask" in result.err
 
 
 def test_workers_that_are_not_there_or_have_many_threads(monkeypatch):
@@ -261,9 +261,9 @@ def test_workers_that_are_not_there_or_have_many_threads(monkeypatch):
 
 def test_without_the_extra_one_sentence_says_what_to_install(toy, cli, monkeypatch):
     monkeypatch.setattr(runners.importlib.util, "find_spec", lambda name: None)
-    found = cli("run", toy(run={"runner": "dask"}))
-    assert (found.code, found.out) == (2, "")
-    assert found.err == "error: run.runner is dask, which is not installed here; pip install 'ganaudit[dask]'\n"
+    result = cli("run", toy(run={"runner": "dask"}))
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "error: run.runner is dask, which is not installed here; pip install 'ganaudit[dask]'\n"
 
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "killed"])
@@ -287,9 +287,9 @@ def test_no_worker_outlives_the_command(toy, start, cluster, ended, rows, how, t
     if how == "Ctrl-C":
         assert last(err) == "stopped; the same command goes on where it was stopped"
         assert time.monotonic() - asked < 10
-        found = run_flow(toy(**SMALL, run=on(cluster)))
-        assert found.status == "done" and 0 < found.parsed < IMAGES
-        images = rows(found.store)["images"]
+        result = run_flow(toy(**SMALL, run=on(cluster)))
+        assert result.status == "done" and 0 < result.parsed < IMAGES
+        images = rows(result.store)["images"]
         assert len(images) == len({(row["key"], row["image"]) for row in images}) == IMAGES
 
 
@@ -306,8 +306,8 @@ def test_no_worker_outlives_a_run_that_fails(toy, cli, ended, rows, monkeypatch,
         return running
 
     monkeypatch.setattr(dask_runner, "local_cluster", seen_cluster)
-    found = cli("run", toy(**SMALL, run={"runner": "dask", "workers": 2}))
-    assert (found.code, last(found.err)) == (1, "error: the generator raised ValueError at images 0-511: on purpose")
+    result = cli("run", toy(**SMALL, run={"runner": "dask", "workers": 2}))
+    assert (result.code, last(result.err)) == (1, "error: the generator raised ValueError at images 0-511: on purpose")
     assert len(seen) == 2 and ended(seen, 10) and ended(children(os.getpid()) - others, 10)
     assert catalog.query(Store(tmp_path / "store"), "SELECT status FROM runs").to_pylist() == [{"status": "failed"}]
     assert len(rows(tmp_path / "store")["images"]) == IMAGES - 1024

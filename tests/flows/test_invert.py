@@ -34,15 +34,15 @@ def test_an_inverter_is_trained_and_photos_are_inverted_with_it(cli, place):
     assert card["command"] == "ganaudit train inverter mine.safetensors --method layered --layer layer2 --steps 4"
     assert (card["steps"], card["images"]) == (4, 128)
     asked = ("invert", "mine.safetensors", "photo.png", "torn.png", "--inverter", made.out.strip(), "--layer", "layer2")
-    found = cli(*asked, "--steps", "4")
-    assert found.code == 3  # one photo was set aside
-    assert "own samples come back at" in found.out and "torn.png is not an image" in found.out
+    result = cli(*asked, "--steps", "4")
+    assert result.code == 3  # one photo was set aside
+    assert "own samples come back at" in result.out and "torn.png is not an image" in result.out
     told = json.loads(Path("inverted/inversions.json").read_text())
     assert [row["status"] for row in told["photos"]] == ["ok", "quarantined"] and told["objective"]["penalty"] > 0
     assert Image.open("inverted/photo.png.webp").size == (2 * 192 + 4, 192)
     asked = ("invert", "mine.safetensors", "photo.png", "--method", "latent", "--steps", "2", "--out", "z", "--json")
-    found = cli(*asked)
-    assert found.code == 0 and json.loads(found.out)["photos"][0]["layer"] == "z"
+    result = cli(*asked)
+    assert result.code == 0 and json.loads(result.out)["photos"][0]["layer"] == "z"
 
 
 def test_a_folder_of_another_training_is_refused(cli, place):
@@ -59,18 +59,18 @@ def test_a_folder_of_another_training_is_refused(cli, place):
 def test_photos_are_inverted_by_a_references_settings(cli, place, monkeypatch):
     preset = presets.PRESETS["creswell-2018-bce"]
     monkeypatch.setitem(presets.PRESETS, "short", replace(preset, search=replace(preset.search, steps=3)))
-    found = cli("invert", "mine.safetensors", "photo.png", "--preset", "short", "--json")
-    told = json.loads(found.out)
-    assert (found.code, told["method"], told["search"]["optimiser"], told["search"]["steps"]) == (0, "latent", "rmsprop", 3)
+    result = cli("invert", "mine.safetensors", "photo.png", "--preset", "short", "--json")
+    told = json.loads(result.out)
+    assert (result.code, told["method"], told["search"]["optimiser"], told["search"]["steps"]) == (0, "latent", "rmsprop", 3)
     assert (told["objective"]["pixel"], told["objective"]["prior"]) == ("bce", 0.01)
 
 
 def test_a_shipped_inverter_is_found_and_a_bound_is_called_one(cli, place):
     Image.fromarray(render(Prevalence(), 5, [0])[0][0]).save("scene.png")
     asked = ("invert", "village-progan", "scene.png", "--steps", "2", "--penalty", "0.2")
-    found = cli(*asked, "--parser", "builtin:village", "--class", "sky", "--json")
-    assert found.code == 0
-    row = json.loads(found.out)["photos"][0]
+    result = cli(*asked, "--parser", "builtin:village", "--class", "sky", "--json")
+    assert result.code == 0
+    row = json.loads(result.out)["photos"][0]
     assert row["evidence"] and row["free_per_pixel"] == 0.25 and row["classes"]["sky"]["recall"] > 0.5
     assert "upper bound" in cli(*asked, "--method", "feature").out
     assert "upper bound" in cli(*asked, "--layer", "layer3").out

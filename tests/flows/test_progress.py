@@ -154,5 +154,5 @@ def test_one_artifact_updated_now_and_then_and_at_the_end(stage, clock, monkeypa
         clock.now += seconds
         add(group)
     assert len(made) == 1 and made[0]["key"] == "progress" and "run r1" in made[0]["description"].lower()
-    assert [round(one["progress"]) for one in updates] == [75, 100]
+    assert [round(update["progress"]) for update in updates] == [75, 100]
     assert "- [gan]: 2,048 of 3,072 images, 2 of 3 shards" in updates[0]["description"]

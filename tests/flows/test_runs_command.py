@@ -28,7 +28,7 @@ def filled(tmp_path):
         row = {"run": name, "audit": audit, "spec": json.dumps({"generators": generators}), "started": started,
                "status": "running", "versions": "{}", "device": "cpu"}  # fmt: skip
         used = [{"role": "real", "source": "photos", "key": "k0", "parser_key": "p", "first": 0, "count": 10}]
-        used += [{**used[0], "role": "generated", "source": one["name"], "key": "k1"} for one in generators]
+        used += [{**used[0], "role": "generated", "source": generator["name"], "key": "k1"} for generator in generators]
         store.start_run(row, used)
         if status:
             store.finish_run({**row, "finished": started + timedelta(minutes=10), "status": status})
@@ -62,7 +62,7 @@ def test_filters(filled, asked, runs):
 
 
 def test_a_run_at_work_is_running(filled):
-    with leases.held(filled, leases.of_run("r4")):
+    with leases.taken(filled, leases.of_run("r4")):
         assert names(filled, status="running") == ["r4"]
 
 

@@ -25,8 +25,8 @@ def test_a_run_without_a_server_says_what_is_waited_for_and_leaves_no_process(to
     running = start("run", toy(), "--json", **fresh)
     out, err = running.communicate(timeout=200)
     assert running.returncode == 0, err
-    found = json.loads(out)
-    assert (found["status"], found["parsed"], found["exit_code"]) == ("done", 3148, 0)
+    result = json.loads(out)
+    assert (result["status"], result["parsed"], result["exit_code"]) == ("done", 3148, 0)
     lines = err.splitlines()
     assert lines[0].startswith("Starting a temporary Prefect server: about 25 s this first time, 15 s later")
     assert "Parsing: 3,148 images in 4 shards" in err
@@ -95,11 +95,11 @@ def test_two_servers_that_start_together_on_a_new_home_both_answer(monkeypatch, 
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
     both = [room.TemporaryServer(), room.TemporaryServer()]
     try:
-        for one in both:
-            one.wait()
+        for result in both:
+            result.wait()
     finally:
-        for one in both:
-            one.stop()
+        for result in both:
+            result.stop()
 
 
 SERVER = """
@@ -148,10 +148,10 @@ def serving(tmp_path):
         return begun[-1]
 
     yield call
-    for one in begun:
-        one.kill()
-        one.wait()
-        for pipe in (one.stdin, one.stdout, one.stderr):
+    for result in begun:
+        result.kill()
+        result.wait()
+        for pipe in (result.stdin, result.stdout, result.stderr):
             pipe.close()
 
 
@@ -163,8 +163,8 @@ def said(process) -> str:
 def test_of_two_servers_on_one_home_one_waits_until_the_database_of_the_other_is_made(serving, tmp_path):
     both = [serving(), serving()]
     (tmp_path / "begin").touch()
-    assert [said(one) for one in both for _ in range(2)] == ["migrating\n", "serving\n"] * 2
-    assert all(one.poll() is None for one in both)  # they serve together: only the making is one after the other
+    assert [said(result) for result in both for _ in range(2)] == ["migrating\n", "serving\n"] * 2
+    assert all(result.poll() is None for result in both)  # they serve together: only the making is one after the other
     both[0].stdin.close()  # its command has ended
     assert both[0].wait(10) == -signal.SIGTERM and both[1].poll() is None
 

@@ -25,7 +25,7 @@ def test_a_store_is_verified_compacted_and_pruned(toy, cli, tmp_path):
     before = answers()
     assert before.count("\n") > 4 and cli("verify", *at).out.endswith(": sound\n")
     compacted = json.loads(cli("compact", "--grace", "0", "--json", *at).out)
-    assert [one["blocks"] for one in compacted] == [2, 2] and all(one["removed"] >= 4 for one in compacted)
+    assert [result["blocks"] for result in compacted] == [2, 2] and all(result["removed"] >= 4 for result in compacted)
     assert answers() == before and cli("verify", "--deep", *at).code == 0
     assert cli("compact", "--grace", "0", *at).out == "nothing to compact in 2 keys\n"
     (path / "ganaudit.json").rename(path / "elsewhere.json")
@@ -36,7 +36,7 @@ def test_a_store_is_verified_compacted_and_pruned(toy, cli, tmp_path):
     assert cli("verify", *at).code == 3 and cli("verify", "--store", tmp_path / "nowhere").code == 2
     (path / "elsewhere.json").replace(path / "ganaudit.json")
 
-    with leases.held(Store(path), leases.of_run("another")):
+    with leases.taken(Store(path), leases.of_run("another")):
         busy = cli("prune", "--run", first, "--yes", *at)
     assert busy.code == 2 and "is in use by the run another; nothing was removed" in busy.err
     assert cli("prune", "--run", first, "--keep", "1", "--yes", *at).code == 2

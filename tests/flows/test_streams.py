@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from flows.streams import Output
+from flows.streams import OutputStream
 from ganaudit.errors import AuditError
 
 
 def test_a_pipe_that_nobody_reads_takes_all_that_is_written():
     reading, writing = os.pipe()
-    stream = io.TextIOWrapper(io.BufferedWriter(Output(writing, needed=True)))
+    stream = io.TextIOWrapper(io.BufferedWriter(OutputStream(writing, needed=True)))
     stream.write("a\n")
     stream.flush()
     assert os.read(reading, 10) == b"a\n"
@@ -31,12 +31,12 @@ def test_a_pipe_that_nobody_reads_takes_all_that_is_written():
 def test_results_that_a_full_disk_does_not_take_are_one_error_and_progress_is_none():
     full = os.open("/dev/full", os.O_WRONLY)
     try:
-        needed = io.BufferedWriter(Output(full, needed=True))
+        needed = io.BufferedWriter(OutputStream(full, needed=True))
         needed.write(b"a")
         with pytest.raises(AuditError, match=r"standard output \(No space left"):
             needed.flush()
         needed.close()  # what is left is not tried again as the process ends
-        with io.BufferedWriter(Output(full, needed=False)) as progress:
+        with io.BufferedWriter(OutputStream(full, needed=False)) as progress:
             progress.write(b"a")
     finally:
         os.close(full)

@@ -61,16 +61,16 @@ def mixed_folder(folder: Path) -> set[str]:
 
 def test_a_folder_of_odd_images_is_audited_and_those_that_cannot_be_read_are_rows_with_their_reason(tmp_path):
     bad = mixed_folder(tmp_path / "photos")
-    found = ganaudit.audit(spec(tmp_path / "s", real={"name": "real", "kind": "folder", "path": str(tmp_path / "photos")}))
-    assert (found.status, found.exit_code, found.quarantined) == ("set aside", 3, len(bad))
-    assert set(found.table("fsd")["real_images"]) == {13 - len(bad)}
-    with catalog.connect(Store(found.store)) as connection:
+    result = ganaudit.audit(spec(tmp_path / "s", real={"name": "real", "kind": "folder", "path": str(tmp_path / "photos")}))
+    assert (result.status, result.exit_code, result.quarantined) == ("set aside", 3, len(bad))
+    assert set(result.table("fsd")["real_images"]) == {13 - len(bad)}
+    with catalog.connect(Store(result.store)) as connection:
         listed = connection.execute(
-            "SELECT name, status, error FROM run_images(?) WHERE source = 'real'", [found.run]
+            "SELECT name, status, error FROM run_images(?) WHERE source = 'real'", [result.run]
         ).fetchall()
         counted = connection.execute(
             "SELECT i.name, c.class_id, c.pixels, c.x_max FROM run_images(?) i JOIN class_pixels c USING (key, image) "
-            "WHERE i.source = 'real'", [found.run],
+            "WHERE i.source = 'real'", [result.run],
         ).fetchall()  # fmt: skip
     rows = {name: (status, error) for name, status, error in listed}
     assert {name for name, (status, _) in rows.items() if status != "ok"} == bad and len(rows) == 13
@@ -98,21 +98,21 @@ def test_names_with_spaces_quotes_slashes_and_letters_of_any_script_go_through_e
     names = ["it's", 'quo"te', "a/b\\c", "Größe 漢字 🏘", "x; DROP TABLE runs; --"]
     generators = [{**NOISE, "name": name, "options": {"light": 0.1 * k}} for k, name in enumerate(names[1:])]
     store = tmp_path / 'st\'ore "ü" 1'
-    found = ganaudit.audit(spec(store, *generators, real={**RAMP, "name": names[0]}, name="nächtlich / 'a'"))
-    assert set(found.table("fsd")["generator"]) == set(names[1:]) and set(found.table("fsd")["real"]) == {names[0]}
-    assert len(found.table("comparison")) == 6
+    result = ganaudit.audit(spec(store, *generators, real={**RAMP, "name": names[0]}, name="nächtlich / 'a'"))
+    assert set(result.table("fsd")["generator"]) == set(names[1:]) and set(result.table("fsd")["real"]) == {names[0]}
+    assert len(result.table("comparison")) == 6
     with catalog.connect(Store(store)) as connection:
         assert connection.execute("SELECT audit FROM runs").fetchall() == [("nächtlich / 'a'",)]
-        assert connection.execute("SELECT count(*) FROM run_images(?) WHERE source = ?", [found.run, names[1]]).fetchone() == (
+        assert connection.execute("SELECT count(*) FROM run_images(?) WHERE source = ?", [result.run, names[1]]).fetchone() == (
             50,
         )
-    page = found.report.read_text(encoding="utf-8")
+    page = result.report.read_text(encoding="utf-8")
     assert "Größe 漢字 🏘" in page and "it&#39;s" in page
 
 
 def test_markup_in_a_name_is_text_in_the_report(tmp_path):
-    found = ganaudit.audit(spec(tmp_path, {**NOISE, "name": "<script>alert(1)</script>"}))
-    assert "<script>alert(1)" not in found.report.read_text(encoding="utf-8")
+    result = ganaudit.audit(spec(tmp_path, {**NOISE, "name": "<script>alert(1)</script>"}))
+    assert "<script>alert(1)" not in result.report.read_text(encoding="utf-8")
 
 
 # stores

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ganaudit.context import PROCESS, Context, Kept
+from ganaudit.context import PROCESS, Context, OpenedModels
 
 
 def test_threads_that_ask_for_one_model_open_it_once_and_others_are_opened_beside_it():
-    kept, made, barrier = Kept(), [], threading.Barrier(8)
+    kept, made, barrier = OpenedModels(), [], threading.Barrier(8)
 
     def make(name):
         made.append(name)
@@ -30,12 +30,12 @@ def test_threads_that_ask_for_one_model_open_it_once_and_others_are_opened_besid
     threads = [threading.Thread(target=ask, args=(name,)) for name in "aaaabbbb"]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    assert sorted(made) == ["a", "b"] and len({id(one) for one in found}) == 2
+    assert sorted(made) == ["a", "b"] and len({id(result) for result in found}) == 2
     assert time.perf_counter() - began < 5
 
 
 def test_the_models_that_were_used_last_are_kept():
-    kept = Kept(most=3)
+    kept = OpenedModels(most=3)
     for name in ("a", "b", "c", "a", "d"):
         kept.opened(name, lambda: object())
     made = []
@@ -45,7 +45,7 @@ def test_the_models_that_were_used_last_are_kept():
 
 
 def test_what_could_not_be_opened_is_tried_again_and_anew_replaces():
-    kept = Kept()
+    kept = OpenedModels()
     for error in (ValueError, KeyboardInterrupt):
         with pytest.raises(error):
             kept.opened("a", lambda error=error: (_ for _ in ()).throw(error()))
@@ -57,7 +57,7 @@ def test_what_could_not_be_opened_is_tried_again_and_anew_replaces():
 
 
 def test_a_model_may_open_another_while_it_is_opened():
-    kept = Kept()
+    kept = OpenedModels()
     assert kept.opened("outer", lambda: [kept.opened("inner", lambda: 1)]) == [1] and kept.opened("inner", lambda: 2) == 1
 
 

@@ -40,19 +40,19 @@ def test_the_folder_does_not_stay_on_the_path(folder):
 
 
 def test_two_folders_may_hold_modules_of_one_name(folder):
-    one, two = (folder(name, mine=f"def make(): return {name!r}") for name in ("one", "two"))
-    assert [factory.call("mine:make", where, {}) for where in (one, two, one)] == ["one", "two", "one"]
+    result, two = (folder(name, mine=f"def make(): return {name!r}") for name in ("one", "two"))
+    assert [factory.call("mine:make", where, {}) for where in (result, two, result)] == ["one", "two", "one"]
 
 
 def test_two_folders_may_hold_siblings_of_one_name(folder):
     code = "import nets\nfrom parts.layer import LAYER\ndef make(): return nets.NAME, LAYER"
-    one, two = (
+    result, two = (
         folder(
             name, mine=code, nets=f"NAME = {name!r}", parts__in__layer=f"LAYER = {name!r}", parts__in____init__="",
         )
         for name in ("one", "two")
     )  # fmt: skip
-    assert [factory.call("mine:make", where, {}) for where in (one, two)] == [("one", "one"), ("two", "two")]
+    assert [factory.call("mine:make", where, {}) for where in (result, two)] == [("one", "one"), ("two", "two")]
 
 
 def test_a_changed_sibling_is_run_and_not_the_one_that_was_there_before(folder):
@@ -85,10 +85,10 @@ def test_a_module_in_a_package_is_found_and_may_import_its_neighbours(folder):
 
 def test_a_module_in_a_package_may_import_its_neighbours_by_dots_and_nothing_of_another_folder_is_left(folder):
     code = "from . import nets\nfrom .nets import X\ndef make(): return X"
-    one, two = (
+    result, two = (
         folder(name, pack__in____init__="", pack__in__models=code, pack__in__nets=f"X = {name!r}") for name in ("one", "two")
     )
-    assert [factory.call("pack.models:make", where, {}) for where in (one, two)] == ["one", "two"]
+    assert [factory.call("pack.models:make", where, {}) for where in (result, two)] == ["one", "two"]
 
 
 def test_a_package_that_an_installed_one_hides_is_said_to_be_hidden(folder):
@@ -158,8 +158,8 @@ def test_every_file_that_is_imported_directly_or_not_counts(folder, name):
 
 def test_the_package_of_an_imported_module_counts(folder):
     files = {"mine": "import pack.deep\n", "pack__in__deep": "x = 1\n"}
-    one = factory.source_digest("mine:make", folder("one", **files, pack__in____init__="y = 1"))
-    assert one != factory.source_digest("mine:make", folder("two", **files, pack__in____init__="y = 2"))
+    result = factory.source_digest("mine:make", folder("one", **files, pack__in____init__="y = 1"))
+    assert result != factory.source_digest("mine:make", folder("two", **files, pack__in____init__="y = 2"))
 
 
 def test_a_file_that_is_not_imported_does_not_count(folder):
@@ -167,9 +167,9 @@ def test_a_file_that_is_not_imported_does_not_count(folder):
 
 
 def test_moving_code_from_one_file_to_another_counts(folder):
-    one = factory.source_digest("mine:make", folder("one", mine="import nets\n", nets="x = 1\n"))
+    result = factory.source_digest("mine:make", folder("one", mine="import nets\n", nets="x = 1\n"))
     two = factory.source_digest("mine:make", folder("two", mine="import nets\nx = 1\n", nets=""))
-    assert one != two
+    assert result != two
 
 
 def test_imports_in_a_circle_end(folder):
@@ -355,11 +355,11 @@ def late(folder, name, value):
 
 
 def test_modules_beside_the_audit_file_are_found_inside_parse_in_any_thread_and_of_each_folder_its_own(folder):
-    one, two = (
+    result, two = (
         factory.make(FactoryParser.model_construct(kind="mine:Mine"), late(folder, name, k)).object
         for k, name in enumerate(("one", "two"))
     )
-    assert [one.parse(), two.parse(), one.parse()] == [(0, 0), (1, 1), (0, 0)]
+    assert [result.parse(), two.parse(), result.parse()] == [(0, 0), (1, 1), (0, 0)]
     found = []
     thread = threading.Thread(target=lambda: found.append(two.parse()))
     thread.start()
@@ -422,7 +422,7 @@ def test_an_object_that_cannot_be_looked_at_is_a_sentence(folder, code, reason):
 def test_objects_of_every_build_are_guarded_and_may_be_made_twice(folder, code):
     where = folder(mine=code)
     objects = [factory.make(FactoryParser.model_construct(kind="mine:Mine"), where).object for _ in range(2)]
-    assert [(one.parse(), len(one)) for one in objects] == [(1, 3), (1, 3)]
+    assert [(result.parse(), len(result)) for result in objects] == [(1, 3), (1, 3)]
 
 
 def test_a_copy_of_a_guarded_object_calls_itself(folder):

@@ -19,7 +19,7 @@ from torch import nn
 
 from ganaudit import factory, identity
 from ganaudit.errors import RequestError
-from ganaudit.identity import content_digest, held_digest
+from ganaudit.identity import content_digest, object_digest
 from ganaudit.options import FactoryParser
 
 # what an object holds
@@ -55,7 +55,7 @@ class Config:
 
 
 def held(**parts):
-    return held_digest(Holder(**parts), [Path("/a/folder/somewhere")])
+    return object_digest(Holder(**parts), [Path("/a/folder/somewhere")])
 
 
 def linear(seed=0):
@@ -66,7 +66,7 @@ def linear(seed=0):
 def test_an_object_of_tensors_and_networks_alone_keeps_the_key_it_had():
     assert held() is None
     assert held(net=linear(), mean=torch.zeros(2), nets=[]) is None
-    assert held_digest(nn.Sequential(linear(), nn.BatchNorm1d(2)).train(), []) is None
+    assert object_digest(nn.Sequential(linear(), nn.BatchNorm1d(2)).train(), []) is None
     assert held(classes=("a",), resolution=4, layers=()) is None  # they are in the key by themselves
 
 
@@ -98,10 +98,10 @@ DIFFERENT = {
 def test_other_content_has_another_digest_and_the_same_content_the_same(what):
     import copy
 
-    one, other = DIFFERENT[what]
-    assert held(x=one) is not None
-    assert held(x=one) != held(x=other)
-    assert held(x=one) == held(x=copy.deepcopy(one))
+    result, other = DIFFERENT[what]
+    assert held(x=result) is not None
+    assert held(x=result) != held(x=other)
+    assert held(x=result) == held(x=copy.deepcopy(result))
 
 
 @pytest.mark.parametrize("one, other", [
@@ -115,9 +115,9 @@ def test_order_place_and_what_is_only_of_this_process_do_not_count(one, other):
 
 
 def test_circles_end_and_what_is_deep_is_reached():
-    one, other = Holder(x=1), Holder(x=2)
-    one.me, other.me = [one], [other]
-    assert held_digest(one, []) != held_digest(other, [])
+    result, other = Holder(x=1), Holder(x=2)
+    result.me, other.me = [result], [other]
+    assert object_digest(result, []) != object_digest(other, [])
     deep, deeper = [1], [2]
     for _ in range(5_000):
         deep, deeper = [deep], [deeper]
@@ -125,7 +125,7 @@ def test_circles_end_and_what_is_deep_is_reached():
 
 
 def test_too_many_values_are_refused(monkeypatch):
-    monkeypatch.setattr(identity, "MOST_HELD", 10)
+    monkeypatch.setattr(identity, "MOST_VALUES", 10)
     assert held(x=list(range(9)))
     with pytest.raises(RequestError, match="more than 10 numbers"):
         held(x=list(range(20)))
@@ -142,12 +142,12 @@ def tree(folder: Path, **files: str) -> Path:
 
 
 def test_a_folder_is_its_names_and_bytes_and_not_its_place(tmp_path):
-    one = content_digest(tree(tmp_path / "a", x="1", sub__y="2"))
-    assert one == content_digest(tree(tmp_path / "b" / "c", sub__y="2", x="1", __pycache____z="3"))
+    result = content_digest(tree(tmp_path / "a", x="1", sub__y="2"))
+    assert result == content_digest(tree(tmp_path / "b" / "c", sub__y="2", x="1", __pycache____z="3"))
     others = [{"x": "2", "sub__y": "2"}, {"x": "1", "sub__z": "2"}, {"x": "1", "y": "2"}, {"x": "1"}, {"x": "12", "sub__y": ""},
               {"x": "1", "sub__y": "2", "z": ""}, {"x": "", "sub__y": "12"}]  # fmt: skip
     digests = [content_digest(tree(tmp_path / str(k), **files)) for k, files in enumerate(others)]
-    assert len({one, *digests}) == len(others) + 1
+    assert len({result, *digests}) == len(others) + 1
 
 
 def test_links_count_as_what_they_lead_to_and_a_circle_of_them_ends(tmp_path):
@@ -205,9 +205,9 @@ def test_weights_may_be_a_folder_and_files_may_be_both_and_all_reach_the_factory
     seen = []
     for content in ("1", "2"):
         where = tree(tmp_path / content / "here", weights__x=content, config="c", scheduler__x="s")
-        found = made(where, **asked)
-        assert found.object.text == [content, "c", "s"] and all(os.path.isabs(path) for path in found.object.given)
-        seen.append(found.content)
+        result = made(where, **asked)
+        assert result.object.text == [content, "c", "s"] and all(os.path.isabs(path) for path in result.object.given)
+        seen.append(result.content)
     assert seen[0]["files"] == seen[1]["files"] and seen[0]["weights"] != seen[1]["weights"]
     again = made(tree(tmp_path / "3", weights__x="1", config="c", scheduler__x="s"), **asked)
     assert again.content == seen[0]
@@ -225,8 +225,8 @@ def test_a_folder_of_weights_may_be_insisted_on(tmp_path):
 
 def test_without_files_and_held_values_the_key_is_what_it_was(tmp_path):
     (tmp_path / "mine.py").write_text("import torch\nclass Mine:\n    def __init__(self): self.mean = torch.zeros(2)\n")
-    found = factory.make(FactoryParser.model_construct(kind="mine:Mine"), tmp_path)
-    assert set(found.content) == {"state"} and set(found.recipe) == {"kind", "factory", "options", "source"}
+    result = factory.make(FactoryParser.model_construct(kind="mine:Mine"), tmp_path)
+    assert set(result.content) == {"state"} and set(result.recipe) == {"kind", "factory", "options", "source"}
 
 
 def test_a_collection_is_known_by_its_recipe_and_not_by_what_it_holds(tmp_path):

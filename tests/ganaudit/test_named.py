@@ -44,8 +44,8 @@ def test_a_module_opens_frozen(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from ganaudit.generators.networks.progan import progan\ndef make():\n    return progan(8, 12, ((12,),))\n"
     )
-    found = open_named("mine:make", None, tmp_path)
-    assert found.layers == ("layer1", "layer2") and not found.training
+    result = open_named("mine:make", None, tmp_path)
+    assert result.layers == ("layer1", "layer2") and not result.training
     (tmp_path / "wrong.py").write_text("def make():\n    return 3\n")
     with pytest.raises(RequestError, match="wrong:make: a generator has the methods"):
         open_named("wrong:make", None, tmp_path)
@@ -74,8 +74,8 @@ class Dark:
 ])  # fmt: skip
 def test_a_parser_of_any_kind_opens_by_name(tmp_path, name, classes):
     (tmp_path / "mine.py").write_text(PARSER)
-    found = open_parser(options_named("parsers", name, folder=tmp_path), Context(tmp_path))
-    assert len(found.parser.classes) == classes
+    result = open_parser(options_named("parsers", name, folder=tmp_path), Context(tmp_path))
+    assert len(result.parser.classes) == classes
 
 
 @pytest.mark.parametrize("name, words", [

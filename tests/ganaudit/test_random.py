@@ -32,9 +32,9 @@ def splitmix(seed: int, purpose: str, index: int, n: int) -> list[int]:
 @settings(deadline=None, max_examples=50)
 @given(st.integers(-5, 2**63), st.sampled_from(["latent z", "village scene", "ä"]), indices_drawn, st.integers(0, 5))
 def test_every_word_is_splitmix64_s(seed, purpose, indices, n):
-    found = bits(seed, purpose, indices, n)
-    assert found.dtype == np.uint64
-    assert found.tolist() == [splitmix(seed, purpose, index, n) for index in indices]
+    result = bits(seed, purpose, indices, n)
+    assert result.dtype == np.uint64
+    assert result.tolist() == [splitmix(seed, purpose, index, n) for index in indices]
 
 
 def test_the_words_are_those_of_every_other_machine():

@@ -119,7 +119,7 @@ def case(home, name):
     parser, real, generators, further = CASES[name]
     return parse({
         "name": "n", "folder": str(home), "store": "store", "parser": parser, "real": {"name": "real", **real},
-        "generators": [{"name": f"{place}", **one} for place, one in enumerate(generators)],
+        "generators": [{"name": f"{place}", **generator} for place, generator in enumerate(generators)],
         "run": {"device": "cpu", "precision": "float32"}, "sample": {"count": 4}, **further,
     })  # fmt: skip
 

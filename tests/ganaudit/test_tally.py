@@ -89,11 +89,11 @@ def test_an_image_has_the_same_rows_in_any_order_and_alone(scene, random):
 @given(scenes())
 def test_the_first_head_s_classes_with_void_fill_the_image(scene):
     maps, confidence, classes = scene
-    found = tally(torch.from_numpy(maps[:, :1]), torch.from_numpy(confidence[:, :1]), classes)
+    result = tally(torch.from_numpy(maps[:, :1]), torch.from_numpy(confidence[:, :1]), classes)
     area = maps.shape[2] * maps.shape[3]
-    assert np.bincount(found.image, found.pixels).tolist() == [area] * len(maps)
-    assert (found.pixels > 0).all()
-    assert ((found.x_max >= found.x_min) & (found.x_max < maps.shape[3]) & (found.y_max < maps.shape[2])).all()
+    assert np.bincount(result.image, result.pixels).tolist() == [area] * len(maps)
+    assert (result.pixels > 0).all()
+    assert ((result.x_max >= result.x_min) & (result.x_max < maps.shape[3]) & (result.y_max < maps.shape[2])).all()
 
 
 def test_maps_with_and_without_a_dimension_of_heads_are_the_same():
@@ -103,9 +103,9 @@ def test_maps_with_and_without_a_dimension_of_heads_are_the_same():
 
 
 def test_row_12_of_the_reference_s_oracles():
-    found = tally(torch.tensor([[[0, 1, 1], [335, 5, 5]]]), None, 336)
+    result = tally(torch.tensor([[[0, 1, 1], [335, 5, 5]]]), None, 336)
     areas = np.zeros(336)
-    areas[found.class_id] = found.pixels / 6
+    areas[result.class_id] = result.pixels / 6
     assert {int(i): areas[i] for i in np.flatnonzero(areas)} == {0: 1 / 6, 1: 2 / 6, 5: 2 / 6, 335: 1 / 6}
     assert areas.sum() == pytest.approx(1, abs=1e-12)
 
@@ -147,6 +147,6 @@ def test_a_confusion_is_that_of_a_loop_over_the_parsed_pixels(truth_side):
         row, column = int((y + 0.5) / 6 * truth_side[0]), int((x + 0.5) / 4 * truth_side[1])
         pair = image, int(truth[image, row, column]), int(maps[image, y, x])
         expected[pair] = expected.get(pair, 0) + 1
-    found = confused(truth, maps, 5)
-    rows = list(zip(found.image.tolist(), found.true_class.tolist(), found.class_id.tolist(), strict=True))
-    assert rows == sorted(expected) and found.pixels.tolist() == [expected[row] for row in rows]
+    confusion = confused(truth, maps, 5)
+    rows = list(zip(confusion.image.tolist(), confusion.true_class.tolist(), confusion.class_id.tolist(), strict=True))
+    assert rows == sorted(expected) and confusion.pixels.tolist() == [expected[row] for row in rows]

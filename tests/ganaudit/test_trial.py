@@ -18,7 +18,7 @@ from ganaudit.named import options_named
 from ganaudit.parsers.opening import open_parser
 from ganaudit.parsers.protocol import ClassInfo, Labels
 from ganaudit.sources.opening import open_source
-from ganaudit.sources.roles import REAL, Asked
+from ganaudit.sources.roles import REAL, SourceRole
 
 HEAD = """
 import threading, time
@@ -197,7 +197,7 @@ def test_a_collection_that_crops_at_random_is_refused_and_one_whose_first_image_
                 "generators": [{"name": "g", "kind": "village"}]}  # fmt: skip
         whole = specs.parse(data)
         context = Context.of(whole, "cpu", "float32", anew=True)
-        return open_source(Asked(REAL), whole.real, open_parser(whole.parser, context), context)
+        return open_source(SourceRole(REAL), whole.real, open_parser(whole.parser, context), context)
 
     assert opened(True).read([0]).errors == ["torn"]
     with pytest.raises(RequestError, match="image 0 has other pixels the second time"):
@@ -364,13 +364,13 @@ def test_a_parser_that_two_threads_disturb_is_told_about_threads_and_works_with_
         parser(tmp_path, code)
     opened = parser(tmp_path, code, threads=1)
     images = torch.rand(6, 3, 16, 16) * 2 - 1
-    expected, found = [opened.parse(images[i : i + 1]).maps for i in range(6)], {}
-    threads = [threading.Thread(target=lambda i=i: found.update({i: opened.parse(images[i : i + 1]).maps})) for i in range(6)]
+    expected, result = [opened.parse(images[i : i + 1]).maps for i in range(6)], {}
+    threads = [threading.Thread(target=lambda i=i: result.update({i: opened.parse(images[i : i + 1]).maps})) for i in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(torch.equal(found[i], expected[i]) for i in range(6))
+    assert all(torch.equal(result[i], expected[i]) for i in range(6))
 
 
 def test_an_object_that_lives_in_one_thread_is_refused_with_threads_1_too(tmp_path):

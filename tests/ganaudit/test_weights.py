@@ -95,10 +95,10 @@ def test_what_is_no_state_dict_is_refused(tmp_path, value):
 def test_a_tensor_only_torch_file_gives_the_tensors_of_the_safetensors_file(tmp_path, wrap):
     own = network().state_dict()
     torch.save(wrap(own), tmp_path / "n.pt")
-    found = weights.load("n.pt", tmp_path)
+    result = weights.load("n.pt", tmp_path)
     other = weights.load(str(saved(tmp_path / "n.safetensors", metadata={"a": "b"})))
-    assert found.tensors.keys() == other.tensors.keys() == own.keys()
-    assert all(torch.equal(found.tensors[name], other.tensors[name]) for name in own)
+    assert result.tensors.keys() == other.tensors.keys() == own.keys()
+    assert all(torch.equal(result.tensors[name], other.tensors[name]) for name in own)
     assert other.metadata == {"a": "b"}
 
 
@@ -418,5 +418,5 @@ def test_what_is_digested_is_what_is_loaded_though_the_file_changes_meanwhile(tm
         return content
 
     monkeypatch.setattr(weights, "_read", read_and_replace)
-    found = weights.load(str(path), sha256=digest)
-    assert found.sha256 == digest and found.tensors["a"].tolist() == [1.0] * 3
+    result = weights.load(str(path), sha256=digest)
+    assert result.sha256 == digest and result.tensors["a"].tolist() == [1.0] * 3

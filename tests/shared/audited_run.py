@@ -34,7 +34,7 @@ def audited(store: Any, pictures: Callable[..., None], run: Callable[..., None])
         if said not in keys:
             keys[said] = f"k{len(keys):x}"
             factor = size // 100
-            made = [{one: pixels * factor for one, pixels in scene.items()} for scene in scenes(seed, n, presence)]
+            made = [{result: pixels * factor for result, pixels in scene.items()} for scene in scenes(seed, n, presence)]
             pictures(store, keys[said], made, size=size, block=1024)
         return keys[said]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from searched_by_hand import Inverted
+from searched_by_hand import InvertedAudit
 
 from ganaudit import spec as specs
 from ganaudit.auditing.run import audit
@@ -49,7 +49,7 @@ def inverted(tmp_path_factory):
     })  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(precision, "TOLERATED", 0.0)
-        return Inverted(spec, audit(spec))
+        return InvertedAudit(spec, audit(spec))
 
 
 @pytest.fixture
@@ -57,4 +57,4 @@ def copied(inverted, tmp_path, monkeypatch):
     """The same audit over a copy of its store, which a test may change."""
     monkeypatch.setattr(precision, "TOLERATED", 0.0)
     shutil.copytree(inverted.store.path, tmp_path / "store")
-    return Inverted(inverted.spec.model_copy(update={"store": tmp_path / "store"}), inverted.audit)
+    return InvertedAudit(inverted.spec.model_copy(update={"store": tmp_path / "store"}), inverted.audit)

@@ -41,28 +41,28 @@ def write(store, setting, images, *, layer="z", ratio=0.01, start="random", evid
     for first in range(0, len(images), BATCH):
         part = images[first : first + BATCH]
         rows, pairs, classes = [], [], []
-        for one in part:
-            mine, ok = {**common, "image": one["image"]}, one["status"] == "ok"
+        for result in part:
+            mine, ok = {**common, "image": result["image"]}, result["status"] == "ok"
             rows.append({
-                **mine, "generator_key": generator_key, "parser_key": "p00", "weight": one["weight"], "layer": layer,
+                **mine, "generator_key": generator_key, "parser_key": "p00", "weight": result["weight"], "layer": layer,
                 "ratio": ratio, "evidential": evidential, "start": start, "restart": 0, "seed": 1, "penalty": 0.0,
-                "perceptual": "none", "steps": 1, "seconds": 0.1, "best_step": 1, "status": one["status"],
-                "mse": one["mse"] if ok else None, "psnr": 10 * np.log10(4 / one["mse"]) if ok else None,
-                "ssim": one["ssim"] if ok else None, "lpips": one["lpips"] if ok else None,
+                "perceptual": "none", "steps": 1, "seconds": 0.1, "best_step": 1, "status": result["status"],
+                "mse": result["mse"] if ok else None, "psnr": 10 * np.log10(4 / result["mse"]) if ok else None,
+                "ssim": result["ssim"] if ok else None, "lpips": result["lpips"] if ok else None,
             })  # fmt: skip
             if ok:
                 pairs += [
                     {**mine, "target_class": a, "reconstruction_class": b, "pixels": n}
-                    for a, b, n in confusion(one["before"], one["after"])
+                    for a, b, n in confusion(result["before"], result["after"])
                 ]
-            for number in np.unique(one["before"]).tolist():
-                known = one["colours"].get(number, ((0.0,) * 4, (0.0,) * 4))
-                row = {**mine, "class_id": number, "target_pixels": int((one["before"] == number).sum()),
-                       "contrast": one["contrasts"].get(number, 0.5), "target_confidence": 0.9}  # fmt: skip
+            for number in np.unique(result["before"]).tolist():
+                known = result["colours"].get(number, ((0.0,) * 4, (0.0,) * 4))
+                row = {**mine, "class_id": number, "target_pixels": int((result["before"] == number).sum()),
+                       "contrast": result["contrasts"].get(number, 0.5), "target_confidence": 0.9}  # fmt: skip
                 names = ("red", "green", "blue", "sharpness")
                 row |= {f"target_{name}": value for name, value in zip(names, known[0], strict=True)}
                 if ok:
-                    row |= {**dict(zip(names, known[1], strict=True)), "confidence": one["confidence"]}
+                    row |= {**dict(zip(names, known[1], strict=True)), "confidence": result["confidence"]}
                 classes.append(row)
         tables = {
             "inversions": INVERSIONS.from_rows(rows), "inversion_confusion": INVERSION_CONFUSION.from_rows(pairs),

@@ -83,7 +83,7 @@ def residual_search(generator: TinyProGAN, z: Tensor, target: Tensor, steps: int
             x = generator.layer(number, x)
             x = x + d[number - 1] if number <= 3 else x
         difference = F.l1_loss(generator.output(x), target)
-        loss = difference + difference + sum(one.square().mean() for one in d)
+        loss = difference + difference + sum(result.square().mean() for result in d)
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -11,7 +11,7 @@ import pytest
 
 from ganaudit.records.schema import FINDINGS
 from ganaudit.report import Findings, Picture, Quarantined, ReportData, Used
-from ganaudit.studies.census.section.classes import lost
+from ganaudit.studies.census.section.classes import lost_classes
 from ganaudit.studies.census.section.kept import Kept, Samples
 
 # Presence (share of images) and size (percent of pixels where present) in the real images.
@@ -180,16 +180,16 @@ def compared(fsd: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], li
 
 def curve_rows(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The distance of one generator at 125, 250, … images: the plain one falls, the corrected one stays."""
-    found = []
+    result = []
     for images in (125, 250, 500, 1000, 2000):
         bias, half = 400 / images, 9 / math.sqrt(images)
         plain, right = row["corrected"] + bias, row["corrected"]
-        found.append({
+        result.append({
             **NAMES, "generator": row["generator"], "real_images": images, "generated_images": images, "fsd": plain,
             "fsd_low": plain - half, "fsd_high": plain + half, "corrected": right, "corrected_low": right - half,
             "corrected_high": right + half,
         })  # fmt: skip
-    return found
+    return result
 
 
 def build(
@@ -237,7 +237,7 @@ def build(
     holders: dict[str, dict[int, Sequence[Picture]]] = {}
     for generator in generators:
         holders[generator] = {}
-        for each in lost(findings, generator, 4):
+        for each in lost_classes(findings, generator, 4):
             scenes.setdefault(
                 each.class_id,
                 [paint(1000 * each.class_id + i, side, [each.class_id], "photo") for i in range(min(6, pictures))],

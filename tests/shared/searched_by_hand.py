@@ -42,7 +42,7 @@ class Again:
 
 
 @dataclass(frozen=True)
-class Inverted:
+class InvertedAudit:
     """An audit that has run, and what it inverted."""
 
     spec: AuditSpec
@@ -58,12 +58,12 @@ class Inverted:
     @cached_property
     def records(self):
         """Rows of `inversions` with latents and residuals, by (sample, method, factor, weighted class) and image."""
-        found = {}
+        result = {}
         statement = "SELECT i.*, z, layers, residuals FROM inversions AS i JOIN inversion_latents AS l USING (key, image)"
         for row in self.rows(statement):
             way = (row["sample"], row["method"], row["penalty_factor"], row["weighted_class"])
-            found.setdefault(way, {})[row["image"]] = row
-        return found
+            result.setdefault(way, {})[row["image"]] = row
+        return result
 
     @cached_property
     def generator(self):

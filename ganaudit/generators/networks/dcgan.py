@@ -12,7 +12,7 @@ from ganaudit.generators.networks.output import Output
 from ganaudit.generators.protocol import LayeredGenerator
 
 
-class First(nn.Module):
+class DcganFirst(nn.Module):
     """z (N, latent) -> (N, width, 4, 4)."""
 
     def __init__(self, latent: int, width: int) -> None:
@@ -24,7 +24,7 @@ class First(nn.Module):
         return F.relu(self.norm(self.linear(z).unflatten(1, (-1, 4, 4))))
 
 
-class Doubling(nn.Module):
+class DcganDoubling(nn.Module):
     """(N, C, h, w) -> (N, width, 2h, 2w)."""
 
     def __init__(self, channels: int, width: int) -> None:
@@ -38,9 +38,9 @@ class Doubling(nn.Module):
 
 def dcgan(latent: int, width: int, widths: Sequence[int]) -> LayeredGenerator:
     """`layer1` is (width, 4, 4); each further layer doubles the side and has widths[k] channels."""
-    layers: list[tuple[str, nn.Module]] = [("layer1", First(latent, width))]
+    layers: list[tuple[str, nn.Module]] = [("layer1", DcganFirst(latent, width))]
     for number, following in enumerate(widths, start=2):
-        layers.append((f"layer{number}", Doubling(width, following)))
+        layers.append((f"layer{number}", DcganDoubling(width, following)))
         width = following
     return LayeredGenerator(latent, layers, Output(width), resolution=4 * 2 ** len(widths))
 

@@ -19,7 +19,7 @@ def pixel_norm(x: Tensor) -> Tensor:
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
 
 
-class First(nn.Module):
+class ProganFirst(nn.Module):
     """z (N, latent) on its sphere -> (N, width, 4, 4)."""
 
     def __init__(self, latent: int, width: int) -> None:
@@ -31,7 +31,7 @@ class First(nn.Module):
         return pixel_norm(F.leaky_relu(x, 0.2))
 
 
-class Doubling(nn.Module):
+class ProganDoubling(nn.Module):
     """(N, C, h, w) -> (N, widths[-1], 2h, 2w): nearest upsampling, then one convolution for each width."""
 
     def __init__(self, width: int, widths: Sequence[int]) -> None:
@@ -48,9 +48,9 @@ class Doubling(nn.Module):
 
 def progan(latent: int, width: int, widths: Sequence[Sequence[int]]) -> LayeredGenerator:
     """`layer1` is (width, 4, 4); each further layer doubles the side, with convolutions to widths[k]."""
-    layers: list[tuple[str, nn.Module]] = [("layer1", First(latent, width))]
+    layers: list[tuple[str, nn.Module]] = [("layer1", ProganFirst(latent, width))]
     for number, chain in enumerate(widths, start=2):
-        layers.append((f"layer{number}", Doubling(width, chain)))
+        layers.append((f"layer{number}", ProganDoubling(width, chain)))
         width = chain[-1]
     return LayeredGenerator(latent, layers, Output(width), resolution=4 * 2 ** len(widths))
 

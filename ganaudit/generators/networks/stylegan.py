@@ -154,20 +154,20 @@ class StyleGenerator(LayeredGenerator):
         """Standard normal `z` and noise, float32 on the generator's device."""
         device = next(self.parameters()).device
         places = indices.cpu().numpy()
-        found = {"z": torch.from_numpy(normals(seed, "latent z", places, self.latent)).to(device)}
+        state = {"z": torch.from_numpy(normals(seed, "latent z", places, self.latent)).to(device)}
         for number in range(len(self.layers) if self.noise != "none" else 0):
             side = 4 * 2**number
             which = places if self.noise == "index" else 0 * places
             draws = torch.from_numpy(normals(seed if self.noise == "index" else 0, f"noise {side}", which, side * side))
-            found[f"noise{number + 1}"] = draws.view(-1, 1, side, side).to(device)
-        return MappingProxyType(found)
+            state[f"noise{number + 1}"] = draws.view(-1, 1, side, side).to(device)
+        return MappingProxyType(state)
 
     def run(self, state: State, after: str | None = None, upto: str | None = None) -> State:
         """See `Generator.run`. Raises RequestError for a layer that does not exist, naming those that do."""
         if "w" in state:
             return super().run(state, after, upto)
-        found = super().run({**state, "w": self._truncated(self.mapping(state["z"]))}, after, upto)
-        return MappingProxyType({name: value for name, value in found.items() if name != "w"})
+        after_layers = super().run({**state, "w": self._truncated(self.mapping(state["z"]))}, after, upto)
+        return MappingProxyType({name: value for name, value in after_layers.items() if name != "w"})
 
     def _truncated(self, w: Tensor) -> Tensor:
         """Styles (N, L) on their way to the mean: (N, L), or (N, layers, L) where not every layer's are."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganaudit.errors import RequestError
 
 
-class Block(nn.Sequential):
+class UNetBlock(nn.Sequential):
     """Two 3x3 convolutions, (N, C, h, w) -> (N, width, h, w)."""
 
     def __init__(self, channels: int, width: int) -> None:
@@ -28,8 +28,8 @@ class UNet(nn.Module):
     def __init__(self, widths: Sequence[int], classes: int) -> None:
         super().__init__()
         chain = [3, *widths]
-        self.down = nn.ModuleList(Block(a, b) for a, b in pairwise(chain))
-        self.up = nn.ModuleList(Block(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.down = nn.ModuleList(UNetBlock(a, b) for a, b in pairwise(chain))
+        self.up = nn.ModuleList(UNetBlock(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.head = nn.Conv2d(widths[0], classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:

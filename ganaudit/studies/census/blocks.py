@@ -9,7 +9,7 @@ from ganaudit.options import Source
 from ganaudit.records.store import Store
 from ganaudit.records.tables import IMAGES
 from ganaudit.sources.planned import Plan, PlannedSource
-from ganaudit.sources.roles import Asked
+from ganaudit.sources.roles import SourceRole
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.protocol import Stage, UsedKey
 
@@ -21,7 +21,7 @@ class BlockTask:
     """One block of one source: small, picklable, everything that a worker needs."""
 
     spec: AuditSpec
-    asked: Asked
+    asked: SourceRole
     key: str
     parser_key: str
     first: int
@@ -73,5 +73,7 @@ def missing(plan: Plan, store: Store) -> list[BlockTask]:
 
 def parsing(plan: Plan, store: Store) -> Stage:
     """The one stage: every source sampled or read, parsed and counted."""
-    keys = [UsedKey(IMAGES.name, one.name, one.role, one.key, one.first, one.count, {}) for one in plan.sources]
+    keys = [
+        UsedKey(IMAGES.name, source.name, source.role, source.key, source.first, source.count, {}) for source in plan.sources
+    ]
     return Stage(PARSING, missing(plan, store), keys)

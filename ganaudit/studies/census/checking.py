@@ -14,7 +14,7 @@ from ganaudit.sources.opening import Batch
 from ganaudit.sources.planned import Plan
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import BlockTask, block_of, missing
-from ganaudit.studies.census.power import check_ratio, reach
+from ganaudit.studies.census.power import check_ratio, planned_power
 from ganaudit.studies.protocol import Checked, SourceCheck
 
 BYTES_PER_IMAGE, BYTES_PER_CLASS_ROW = 32, 17
@@ -35,7 +35,7 @@ def checked(plan: Plan, store: Store, detect: float | None) -> Checked:
         )
     by_key = {source.key: source for source in sources}
     size = sum(s.missing_images * (BYTES_PER_IMAGE + BYTES_PER_CLASS_ROW * s.class_rows) for s in by_key.values())
-    return Checked(remarks, sources, len(blocks), size / 1e6, reach(plan, store, detect))
+    return Checked(remarks, sources, len(blocks), size / 1e6, planned_power(plan, store, detect))
 
 
 def _probe(task: BlockTask) -> tuple[float, int, float, str | None]:

@@ -20,17 +20,17 @@ from ganaudit.records.building import UNBOUNDED, Columns
 from ganaudit.records.schema import FINDINGS, RECORDS
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, RUN_SOURCES
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import pairs, power, verdicts
-from ganaudit.statistics.held import LEAST_PIXELS, Held, held, least_pixels, pooled
+from ganaudit.statistics.class_counts import LEAST_PIXELS, ClassCounts, count_classes, least_pixels, pooled
 from ganaudit.statistics.proportions import Floats
 from ganaudit.statistics.verdicts import MEASURES, Lines
 from ganaudit.studies.census.counts import Counts
 from ganaudit.studies.census.tables import CLASS_STATS
 
 
-def class_stats(store: Store, run: str, presence: float, sources: Sequence[Source]) -> pa.Table:
+def class_stats(store: Store, run: str, presence: float, sources: Sequence[UsedSource]) -> pa.Table:
     """The macro's answer, over the run's own files: it takes no longer in a store of many runs."""
     files = {
         name: sorted({file for source in sources for file in store.files_of(name, source.key, source.blocks)})
@@ -48,9 +48,9 @@ def lines_of(decide: Decide) -> Lines:
     return Lines(decide.alpha, decide.dropped, decide.reduced, decide.increased)
 
 
-def held_of(side: Counts, columns: csr_array, presence: float) -> Held:
+def class_counts_of(side: Counts, columns: csr_array, presence: float) -> ClassCounts:
     """What the images of one side hold of some classes, or of groups of them."""
-    return held(columns, side.pixels, presence, side.cluster)
+    return count_classes(columns, side.pixels, presence, side.cluster)
 
 
 def threshold(pixels: int, presence: float) -> float:
@@ -58,21 +58,21 @@ def threshold(pixels: int, presence: float) -> float:
     return max(float(presence), 100.0 * LEAST_PIXELS / pixels) if pixels else float(presence)
 
 
-def verdict_columns(real: Held, generated: Held, names: Columns, decide: Decide, pixels: int) -> Columns:
+def verdict_columns(real: ClassCounts, generated: ClassCounts, names: Columns, decide: Decide, pixels: int) -> Columns:
     """Columns of `dropped_classes` and its kin, without run, real and generator; names: what identifies each class."""
     lines = lines_of(decide)
-    found = verdicts.decide(real, generated, lines)
-    reach = power.detectable(real, generated.n, lines, found["presence"].level)
+    decided = verdicts.decide(real, generated, lines)
+    detectable = power.detectable(real, generated.n, lines, decided["presence"].level)
     columns: Columns = {name: [*values, *values] for name, values in names.items()}
-    both = [found[measure] for measure in MEASURES]
+    both = [decided[measure] for measure in MEASURES]
     size = len(real.total)
     return columns | {
         "measure": [measure for measure in MEASURES for _ in range(size)],
-        "verdict": np.concatenate([one.verdict for one in both]).tolist(),
-        "ratio": numbers(*(one.ratio for one in both)),
-        "ratio_low": numbers(*(one.low for one in both)), "ratio_high": numbers(*(one.high for one in both)),
-        "p_value": numbers(*(one.p_value for one in both)), "q_value": numbers(*(one.q_value for one in both)),
-        "detectable": numbers(*(np.where(found[m].testable, reach[m], np.nan) for m in MEASURES)),
+        "verdict": np.concatenate([side.verdict for side in both]).tolist(),
+        "ratio": numbers(*(side.ratio for side in both)),
+        "ratio_low": numbers(*(side.low for side in both)), "ratio_high": numbers(*(side.high for side in both)),
+        "p_value": numbers(*(side.p_value for side in both)), "q_value": numbers(*(side.q_value for side in both)),
+        "detectable": numbers(*(np.where(decided[m].testable, detectable[m], np.nan) for m in MEASURES)),
         "presence_threshold": [threshold(pixels, decide.presence)] * (2 * size),
         "real_holding": np.concatenate([real.present, real.touched]).astype(np.int64),
         "generated_holding": np.concatenate([generated.present, generated.touched]).astype(np.int64),
@@ -81,9 +81,9 @@ def verdict_columns(real: Held, generated: Held, names: Columns, decide: Decide,
 
 def of_classes(real: Counts, generated: Counts, names: Mapping[int, str], decide: Decide) -> Columns:
     """Columns of `dropped_classes` for every class but void."""
-    ids = [one for one in real.classes if one != 0]
-    a, b = (held_of(side, side.of(ids), decide.presence) for side in (real, generated))
-    return verdict_columns(a, b, {"class_id": ids, "class": [names[one] for one in ids]}, decide, real.pixels)
+    ids = [class_id for class_id in real.classes if class_id != 0]
+    a, b = (class_counts_of(side, side.of(ids), decide.presence) for side in (real, generated))
+    return verdict_columns(a, b, {"class_id": ids, "class": [names[class_id] for class_id in ids]}, decide, real.pixels)
 
 
 def of_groups(
@@ -95,7 +95,7 @@ def of_groups(
     check_groups(groups, names)
     ids = {name: class_id for class_id, name in names.items() if class_id != 0}
     members = [[real.classes.index(ids[name]) for name in dict.fromkeys(wanted)] for wanted in groups.values()]
-    a, b = (held_of(side, pooled(side.matrix, members), decide.presence) for side in (real, generated))
+    a, b = (class_counts_of(side, pooled(side.matrix, members), decide.presence) for side in (real, generated))
     return verdict_columns(a, b, {"group": list(groups)}, decide, real.pixels)
 
 
@@ -179,9 +179,9 @@ def empty_slices(
             condition = part.real if role == "real" else part.generated
             if condition is None or images < 2:
                 continue  # it has no findings at all, and is told of
-            found = len(_chosen(connection, run, source, name, condition))
-            if found < 2:
-                count = "no image" if found == 0 else "one image"
+            chosen_images = len(_chosen(connection, run, source, name, condition))
+            if chosen_images < 2:
+                count = "no image" if chosen_images == 0 else "one image"
                 unset = re.search(r"\blabel\b", condition) is not None and not labelled
                 why = f": its images have no label, and the slice asks {condition}" if unset else f" of {images:,}"
                 yield f"The slice {name!r} has {count} of {source!r}{why}: it has no verdict."
@@ -194,7 +194,7 @@ def of_slices(
     """Columns of `dropped_in_slices`, slice by slice; fewer than two images on a side have none. Raises RequestError."""
     if not slices:
         return
-    ids = [one for one in real.classes if one != 0]
+    ids = [class_id for class_id in real.classes if class_id != 0]
     with catalog.of_run(store, run) as connection:
         for name, part in slices.items():
             members = []
@@ -206,7 +206,7 @@ def of_slices(
             if min(int(member.sum()) for member in members) < 2:
                 continue
             held_in = [
-                held(
+                count_classes(
                     side.of(ids)[np.flatnonzero(member)], side.pixels, decide.presence,
                     None if side.cluster is None else side.cluster[member],
                 )
@@ -214,31 +214,38 @@ def of_slices(
             ]  # fmt: skip
             sizes = {"slice": name, "real_images": int(members[0].sum()), "generated_images": int(members[1].sum())}
             named: Columns = {what: [value] * len(ids) for what, value in sizes.items()}
-            named |= {"class_id": ids, "class": [names[one] for one in ids]}
+            named |= {"class_id": ids, "class": [names[class_id] for class_id in ids]}
             yield verdict_columns(held_in[0], held_in[1], named, decide, real.pixels)
 
 
 def of_pairs(real: Counts, generated: Counts, names: Mapping[int, str], heads: Mapping[int, str], decide: Decide) -> Columns:
     """Columns of `dropped_pairs`, within the first head: classes of two heads share pixels, not places."""
-    head = next((heads[one] for one in real.classes if one != 0), None)
-    ids = [one for one in real.classes if one != 0 and heads[one] == head]
+    head = next((heads[class_id] for class_id in real.classes if class_id != 0), None)
+    ids = [class_id for class_id in real.classes if class_id != 0 and heads[class_id] == head]
     least = least_pixels(real.pixels, decide.presence)
     together = []
     for side in (real, generated):
         columns = side.of(ids)
         seen = csr_array(((columns.data >= least).astype(np.int64), columns.indices, columns.indptr), shape=columns.shape)
         together.append((seen.T @ seen).toarray())
-    design = held_of(real, real.of(ids), decide.presence).design if real.cluster is not None else np.ones(len(ids))
+    design = class_counts_of(real, real.of(ids), decide.presence).design if real.cluster is not None else np.ones(len(ids))
     if generated.cluster is not None:
-        design = np.maximum(design, held_of(generated, generated.of(ids), decide.presence).design)
-    found = pairs.decide(together[0], len(real), together[1], len(generated), lines_of(decide), design)
-    label = np.array([names[one] for one in ids] or [""])
+        design = np.maximum(design, class_counts_of(generated, generated.of(ids), decide.presence).design)
+    decided = pairs.decide(together[0], len(real), together[1], len(generated), lines_of(decide), design)
+    label = np.array([names[class_id] for class_id in ids] or [""])
     return {
-        "class_a": label[found.a].tolist(), "class_b": label[found.b].tolist(), "verdict": found.verdict.tolist(),
-        "ratio": numbers(found.ratio), "ratio_low": numbers(found.low), "ratio_high": numbers(found.high),
-        "p_value": numbers(found.p_value), "q_value": numbers(found.q_value), "expected": numbers(found.expected),
-        "generated_holding": found.generated_together.astype(np.int64), "real_holding": found.real_together.astype(np.int64),
-    }  # fmt: skip
+        "class_a": label[decided.a].tolist(),
+        "class_b": label[decided.b].tolist(),
+        "verdict": decided.verdict.tolist(),
+        "ratio": numbers(decided.ratio),
+        "ratio_low": numbers(decided.low),
+        "ratio_high": numbers(decided.high),
+        "p_value": numbers(decided.p_value),
+        "q_value": numbers(decided.q_value),
+        "expected": numbers(decided.expected),
+        "generated_holding": decided.generated_together.astype(np.int64),
+        "real_holding": decided.real_together.astype(np.int64),
+    }
 
 
 def numbers(*parts: Floats) -> pa.Array:

@@ -17,7 +17,7 @@ from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.schema import OK
 from ganaudit.records.store import Store, unsound
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
-from ganaudit.records.used import Block, Source
+from ganaudit.records.used import Block, UsedSource
 from ganaudit.statistics import grouping
 from ganaudit.statistics.moments import GroupMoments, group_moments
 
@@ -33,7 +33,7 @@ class Counts:
     each image's cluster, None where all are independent.
     """
 
-    source: Source
+    source: UsedSource
     classes: tuple[int, ...]
     images: NDArray[np.int64]
     matrix: csr_array
@@ -52,7 +52,7 @@ class Counts:
 
     def of(self, classes: Sequence[int]) -> csr_array:
         """(N, K) pixel counts of some classes."""
-        return csr_array(self.matrix[:, [self.classes.index(one) for one in classes]])
+        return csr_array(self.matrix[:, [self.classes.index(class_id) for class_id in classes]])
 
     def moments(self, classes: Sequence[int]) -> GroupMoments:
         """Moments of the groups over these classes."""
@@ -64,18 +64,18 @@ class Counts:
         return group_moments(self.of(classes)[np.flatnonzero(used)], self.rank[used] // size, self.pixels, number)
 
 
-def read_counts(store: Store, source: Source, classes: Sequence[int]) -> Counts:
+def read_counts(store: Store, source: UsedSource, classes: Sequence[int]) -> Counts:
     """Reads every block of a source. Raises RequestError where its label maps have several sizes."""
     column_of = np.full(2**15, -1)
     column_of[list(classes)] = np.arange(len(classes))
     with ThreadPoolExecutor(READERS, "ganaudit-records") as pool:
         parts = list(pool.map(lambda block: _block(store, source, block, column_of), source.blocks))
-    images, digests, clusters, sizes, held, column, pixels = (list(part) for part in zip(*parts, strict=True)) if parts else (
-        [] for _ in range(7)
-    )  # fmt: skip
+    images, digests, clusters, sizes, class_numbers, column, pixels = (
+        (list(part) for part in zip(*parts, strict=True)) if parts else ([] for _ in range(7))
+    )
     index = _joined(images)
     size = _one_size(source, _joined(sizes))
-    bounds = np.concatenate([[0], np.cumsum(_joined(held))])
+    bounds = np.concatenate([[0], np.cumsum(_joined(class_numbers))])
     matrix = csr_array((_joined(pixels, np.int32), _joined(column, np.int32), bounds), shape=(len(index), len(classes)))
     cluster = _clusters(clusters)
     rank = np.arange(len(index)) if source.role == "generated" else _rank(digests, len(index))
@@ -88,7 +88,7 @@ def read_counts(store: Store, source: Source, classes: Sequence[int]) -> Counts:
     return Counts(source, tuple(classes), index, matrix, size, cluster, rank)
 
 
-def _block(store: Store, source: Source, block: Block, column_of: NDArray[np.int64]) -> tuple[Any, ...]:
+def _block(store: Store, source: UsedSource, block: Block, column_of: NDArray[np.int64]) -> tuple[Any, ...]:
     """Of the images of one block that the run uses and that were read: index, digest, cluster, pixels, classes held; then
     column and pixels of every class in them, sorted by image."""
     rows = store.read_block(IMAGES, source.key, block, ["image", "digest", "cluster", "pixels", "status"])
@@ -115,7 +115,7 @@ def _block(store: Store, source: Source, block: Block, column_of: NDArray[np.int
     return index[used], kept["digest"], kept["cluster"], sizes, np.bincount(row, minlength=int(used.sum())), column, pixels
 
 
-def _unsound(store: Store, table: str, source: Source, block: Block, what: str) -> AuditError:
+def _unsound(store: Store, table: str, source: UsedSource, block: Block, what: str) -> AuditError:
     (path,) = store.files_of(table, source.key, [block])
     return unsound(path, what)
 
@@ -124,7 +124,7 @@ def _joined(parts: Sequence[Any], kind: Any = np.int64) -> Any:
     return np.concatenate(parts).astype(kind, copy=False) if parts else np.zeros(0, kind)
 
 
-def _one_size(source: Source, sizes: NDArray[np.int64]) -> int:
+def _one_size(source: UsedSource, sizes: NDArray[np.int64]) -> int:
     if not len(sizes):
         return 0
     other = sizes[sizes != sizes[0]]

@@ -48,14 +48,14 @@ class Sides:
         return self.states[0].all(), self.states[1].all()
 
 
-def resolution_floor(real: Counts, control: Counts, classes: Sequence[int]) -> float | None:
+def resolution_floor(real: Counts, resized: Counts, classes: Sequence[int]) -> float | None:
     """The plain distance of real images from themselves, sent through a lower resolution and back; None for less than two."""
-    _, here, there = np.intersect1d(real.images, control.images, return_indices=True)
+    _, here, there = np.intersect1d(real.images, resized.images, return_indices=True)
     if len(here) < 2:
         return None
     sides = (
-        group_moments(one.of(classes)[rows], np.zeros(len(rows), np.int64), one.pixels, 1).all()
-        for one, rows in ((real, here), (control, there))
+        group_moments(side.of(classes)[rows], np.zeros(len(rows), np.int64), side.pixels, 1).all()
+        for side, rows in ((real, here), (resized, there))
     )
     return frechet(*sides).value
 
@@ -121,24 +121,24 @@ def curve_rows(sides: Sides, estimate: Estimate | None, alpha: float) -> Iterato
             images.append([float(part.n.sum()) for part in (a, b)])
             if min(images[-1]) < 2:
                 return
-            found = jackknife.estimate(a, b, alpha) if k >= CORRECTED_FROM else None
-            plain.append(_plain(a, b) if found is None else found.plain)
-            corrected += [] if found is None else [found.value]
-        wide = half * (groups / k) ** 0.5
-        yield _curve_row(np.mean(images, axis=0), float(np.mean(plain)), np.mean(corrected) if corrected else None, wide)
+            estimated = jackknife.estimate(a, b, alpha) if k >= CORRECTED_FROM else None
+            plain.append(_plain(a, b) if estimated is None else estimated.plain)
+            corrected += [] if estimated is None else [estimated.value]
+        half_width = half * (groups / k) ** 0.5
+        yield _curve_row(np.mean(images, axis=0), float(np.mean(plain)), np.mean(corrected) if corrected else None, half_width)
     whole = np.array([float(side.n.sum()) for side in sums])
     last = _curve_row(whole, estimate.plain, estimate.value, half)
     yield {**last, "corrected_low": estimate.low, "corrected_high": estimate.high}
 
 
-def _curve_row(images: Any, plain: float, corrected: Any, wide: float) -> Row:
+def _curve_row(images: Any, plain: float, corrected: Any, half_width: float) -> Row:
     row: Row = {
         "real_images": round(float(images[0])), "generated_images": round(float(images[1])),
-        "fsd": plain, "fsd_low": max(0.0, plain - wide), "fsd_high": plain + wide,
+        "fsd": plain, "fsd_low": max(0.0, plain - half_width), "fsd_high": plain + half_width,
     }  # fmt: skip
     if corrected is not None:
         value = float(corrected)
-        row |= {"corrected": value, "corrected_low": value - wide, "corrected_high": value + wide}
+        row |= {"corrected": value, "corrected_low": value - half_width, "corrected_high": value + half_width}
     return row
 
 
@@ -153,12 +153,12 @@ def influence_rows(run: str, sides: Sides) -> tuple[pa.Table, float]:
     real, generated = sides.counts
     tables, variance = [], 0.0
     for role, side, reader in (("real", real, readers[0]), ("generated", generated, readers[1])):
-        n, found = len(side), reader.of(side.of(sides.classes))
-        variance += float(found.var()) / n
+        n, influence = len(side), reader.of(side.of(sides.classes))
+        variance += float(influence.var()) / n
         tables.append(pa.table({
             "run": _repeated(run, n), "real": _repeated(real.source.name, n), "generator": _repeated(generated.source.name, n),
             "role": _repeated(role, n), "key": _repeated(side.source.key, n), "image": side.images,
-            "influence": found.astype(np.float32),
+            "influence": influence.astype(np.float32),
         }))  # fmt: skip
     return INFLUENCES.conform(pa.concat_tables(tables)), variance
 

@@ -46,22 +46,24 @@ def falls(known: Doubts, real: str, generator: str, classes: list[int], alpha: f
     It must also fall by what `parser_error.confidence_falls` asks: half as much doubt again, and .02 of it.
     """
     pairs = {
-        one: (known[real, one], known[generator, one]) for one in classes if (real, one) in known and (generator, one) in known
+        class_id: (known[real, class_id], known[generator, class_id])
+        for class_id in classes
+        if (real, class_id) in known and (generator, class_id) in known
     }
-    grown = {one: _growth(*pair) for one, pair in pairs.items()}
+    grown = {class_id: _growth(*pair) for class_id, pair in pairs.items()}
     usual = [growth[0] for growth in grown.values() if growth is not None]
     middle = max(median(usual), 0.0) if usual else 0.0
     z = NormalDist().inv_cdf(1 - alpha / max(len(usual), 1))  # one class among all that are looked at
-    found: dict[int, bool | None] = {}
+    fallen: dict[int, bool | None] = {}
     for one in classes:
         pair, growth = pairs.get(one), grown.get(one)
         if pair is None:
-            found[one] = None
+            fallen[one] = None
             continue
         lower = parser_error.confidence_falls(1 - pair[0].value, 1 - pair[1].value)
         stands_out = growth is not None and growth[1] is not None and growth[0] - z * growth[1] > middle + math.log(FACTOR)
-        found[one] = bool(lower and stands_out)
-    return found
+        fallen[one] = bool(lower and stands_out)
+    return fallen
 
 
 def _growth(real: Doubt, generated: Doubt) -> tuple[float, float | None] | None:

@@ -13,7 +13,7 @@ from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.building import Tables
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, CLASSES
-from ganaudit.records.used import Source, sources_of
+from ganaudit.records.used import UsedSource, sources_of
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import jackknife
 from ganaudit.statistics.centred import centred
@@ -59,12 +59,12 @@ def materialise(
     known = classes_of(store, sources[0].parser_key)
     counts = {source.name: read_counts(store, source, list(known.names)) for source in sources}
     _check_comparable(store, sources, counts, known)
-    some = [one for one in counts.values() if len(one) >= 2]
+    some = [counted for counted in counts.values() if len(counted) >= 2]
     with ThreadPoolExecutor(WRITERS, "ganaudit-moments") as pool:
-        made = pool.map(lambda one: moments_of(store, one.source, known.first_head, one), some)
-        states = dict(zip((one.source.name for one in some), made, strict=True))
+        made = pool.map(lambda counted: moments_of(store, counted.source, known.first_head, counted), some)
+        states = dict(zip((counted.source.name for counted in some), made, strict=True))
     used = [source for source in sources if source.name in states]
-    floors = resolution.floors(store, listed, counts, known.first_head)
+    floors = resolution.resolution_floors(store, listed, counts, known.first_head)
     tables = Tables()
     beside = ThreadPoolExecutor(1, "ganaudit-sql")  # DuckDB works on its own threads while this one has the distances
     stats = beside.submit(class_findings.class_stats, store, run, decide.presence, used)
@@ -75,7 +75,7 @@ def materialise(
         values = []
         for generator in generators:
             floor = floors.get((real.name, generator))
-            pair = _Pair(store, run, counts[real.name], counts[generator], known, decide, floor)
+            pair = _RealAndGenerated(store, run, counts[real.name], counts[generator], known, decide, floor)
             values.append(pair.distances(tables, (states[real.name], states[generator]), level))
             pair.classes(tables, groups or {}, slices or {})
         _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, decide.alpha)
@@ -88,7 +88,7 @@ def materialise(
 
 
 @dataclass(frozen=True)
-class _Pair:
+class _RealAndGenerated:
     """One generator against one real source."""
 
     store: Store
@@ -110,12 +110,12 @@ class _Pair:
         pulls, variance = distances.influence_rows(self.run, sides)
         tables.part("influences", pulls)
         row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations, self.resolution_floor)
-        found = {
+        rows_of = {
             "fsd": [row], "fsd_by_class": distances.share_rows(sides, self.known.names),
             "fsd_curve": distances.curve_rows(sides, estimate, self.decide.alpha),
         }  # fmt: skip
-        for table, rows in found.items():
-            tables.rows(table, ({**self.names, **one} for one in rows))
+        for table, rows in rows_of.items():
+            tables.rows(table, ({**self.names, **row} for row in rows))
         return None if estimate is None else estimate.value
 
     def classes(self, tables: Tables, groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:
@@ -137,38 +137,40 @@ def classes_of(store: Store, parser_key: str) -> Classes:
     return Classes({row["class_id"]: row["name"] for row in rows}, heads, tuple(first))
 
 
-def _check_comparable(store: Store, sources: Sequence[Source], counts: Mapping[str, Counts], known: Classes) -> None:
+def _check_comparable(store: Store, sources: Sequence[UsedSource], counts: Mapping[str, Counts], known: Classes) -> None:
     """The real images are there and hold something, and all label maps have one size."""
     for source in sources:
-        one = counts[source.name]
+        counted = counts[source.name]
         if source.role != "real":
             continue
-        if len(one) < 2:
+        if len(counted) < 2:
             raise AuditError(
-                f"{len(one)} of the {source.count} images of {source.name!r} could be read, and a comparison needs 2; "
+                f"{len(counted)} of the {source.count} images of {source.name!r} could be read, and a comparison needs 2; "
                 "the reasons are in the table images, in the column error"
             )
-        if not any(known.names[one.classes[column]] and one.classes[column] for column in set(one.matrix.indices.tolist())):
+        if not any(
+            known.names[counted.classes[column]] and counted.classes[column] for column in set(counted.matrix.indices.tolist())
+        ):
             raise AuditError(
                 f"no image of {source.name!r} holds any class of the parser: there is nothing to compare; "
                 "is it the parser for these images?"
             )
-    sizes = {name: one.pixels for name, one in counts.items() if len(one)}
+    sizes = {name: counted.pixels for name, counted in counts.items() if len(counted)}
     if len(set(sizes.values())) > 1:
         said = ", ".join(f"{name!r} {size}" for name, size in sizes.items())
         advice = _one_size(store, [source for source in sources if source.name in sizes], sizes)
         raise RequestError(f"label maps of different sizes cannot be compared; they have pixels: {said}{advice}")
 
 
-def _one_size(store: Store, sources: Sequence[Source], sizes: Mapping[str, int]) -> str:
+def _one_size(store: Store, sources: Sequence[UsedSource], sizes: Mapping[str, int]) -> str:
     """How label maps of different sizes get one: that of a network's, or else the smallest. Maps of kind masks can have any."""
     made = {source.name for source in sources if parser.kind_of(store, source) == "masks"}
     given = [source for source in sources if source.name not in made]
     if not made or len({sizes[source.name] for source in given}) > 1:
         return ""
     least = min(given or sources, key=lambda source: sizes[source.name])
-    held = [store.read_block(CLASS_PIXELS, least.key, block, ["y_max", "x_max"]) for block in least.blocks]
-    height, width = (pa.concat_tables(held)[column].to_numpy().max() + 1 for column in ("y_max", "x_max"))
+    boxes = [store.read_block(CLASS_PIXELS, least.key, block, ["y_max", "x_max"]) for block in least.blocks]
+    height, width = (pa.concat_tables(boxes)[column].to_numpy().max() + 1 for column in ("y_max", "x_max"))
     which = " and ".join(repr(source.name) for source in sources if source.name in made)
     return f"; `size: [{height}, {width}]` in {which} gives all of them one size"
 
@@ -182,8 +184,10 @@ def _compare(
         (a, b): jackknife.difference(states[real], states[generators[a]], states[generators[b]], alpha)
         for a, b in combinations(range(len(generators)), 2)
     }
-    differences = {pair: (one.value, one.se) if one else (None, None) for pair, one in found.items()}
-    degrees = {pair: one.degrees for pair, one in found.items() if one}
+    differences = {
+        pair: (difference.value, difference.se) if difference else (None, None) for pair, difference in found.items()
+    }
+    degrees = {pair: difference.degrees for pair, difference in found.items() if difference}
     pairs, places = compare(list(corrected.values()), differences, degrees, alpha)
     named = {"run": run, "real": real}
     tables.rows("comparison", ({

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from ganaudit.records.store import Store, unsound
 from ganaudit.records.tables import MOMENTS
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.statistics.moments import GroupMoments
 from ganaudit.studies.census.counts import Counts, read_counts
 
 _INT64 = 2**63 - 1
 
 
-def moments_of(store: Store, source: Source, classes: Sequence[int], counts: Counts | None = None) -> GroupMoments:
+def moments_of(store: Store, source: UsedSource, classes: Sequence[int], counts: Counts | None = None) -> GroupMoments:
     """The moments of a source's groups over these classes: from their file, else from the records, and then kept.
 
     counts: the source's, where they were read already.
@@ -39,7 +39,7 @@ def moments_of(store: Store, source: Source, classes: Sequence[int], counts: Cou
     return state
 
 
-def _check_owner(path: Path, kept: pa.Table, source: Source) -> None:
+def _check_owner(path: Path, kept: pa.Table, source: UsedSource) -> None:
     """Raises AuditError for the sums of other images than the file's name says."""
     for name, value in (("key", source.key), ("first", source.first), ("count", source.count)):
         others = set(kept[name].unique().to_pylist()) - {value}
@@ -47,13 +47,13 @@ def _check_owner(path: Path, kept: pa.Table, source: Source) -> None:
             raise unsound(path, f"holds sums of the {name} {others.pop()}")
 
 
-def _whole(source: Source) -> int:
+def _whole(source: UsedSource) -> int:
     """Images recorded in the range that the run uses: fewer while blocks are missing."""
     end = source.first + source.count
     return sum(min(last + 1, end) - max(first, source.first) for first, last in source.blocks)
 
 
-def _rows(source: Source, state: GroupMoments, classes: Sequence[int], recorded: int) -> pa.Table:
+def _rows(source: UsedSource, state: GroupMoments, classes: Sequence[int], recorded: int) -> pa.Table:
     """Only what is not 0: sums have class_b NULL; of the symmetric products the half with class_a <= class_b."""
     names = np.asarray(classes)
     number = len(state)
@@ -92,8 +92,8 @@ def _state(rows: pa.Table, classes: Sequence[int]) -> GroupMoments:
     total = np.zeros((number, size), values.dtype)
     product = np.zeros((number, size, size), values.dtype)
     asked_a, asked_b = column_of[a] >= 0, column_of[b] >= 0  # the file may know more classes
-    one = (a >= 0) & (b < 0) & asked_a
-    total[group[one], column_of[a[one]]] = values[one]
+    only_a = (a >= 0) & (b < 0) & asked_a
+    total[group[only_a], column_of[a[only_a]]] = values[only_a]
     two = (b >= 0) & asked_a & asked_b
     for left, right in ((a, b), (b, a)):
         product[group[two], column_of[left[two]], column_of[right[two]]] = values[two]
@@ -102,7 +102,7 @@ def _state(rows: pa.Table, classes: Sequence[int]) -> GroupMoments:
 
 def _integers(values: pa.ChunkedArray) -> NDArray[Any]:
     try:
-        found: NDArray[Any] = values.cast(pa.int64()).to_numpy()
+        integers: NDArray[Any] = values.cast(pa.int64()).to_numpy()
     except pa.ArrowInvalid:
-        found = np.array([int(value) for value in values.to_pylist()], object)
-    return found
+        integers = np.array([int(value) for value in values.to_pylist()], object)
+    return integers

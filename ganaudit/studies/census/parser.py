@@ -11,11 +11,11 @@ import pyarrow as pa
 from ganaudit.records.building import Row, Tables, number
 from ganaudit.records.store import Store
 from ganaudit.records.tables import PARSER_CONFUSION, SOURCES
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.spec import Decide
 from ganaudit.statistics import grouping, parser_error
-from ganaudit.statistics.held import least_pixels
-from ganaudit.statistics.parser_error import Measured, Seen, Worth
+from ganaudit.statistics.class_counts import least_pixels
+from ganaudit.statistics.parser_error import Measured, ParsedImages, Worth
 from ganaudit.statistics.verdicts import Lines
 from ganaudit.studies.census.counts import Counts, read_counts
 from ganaudit.studies.census.doubt import doubts, falls
@@ -30,7 +30,7 @@ def add(
     tables: Tables,
     store: Store,
     run: str,
-    sources: Sequence[Source],
+    sources: Sequence[UsedSource],
     counts: Mapping[str, Counts],
     classes: Sequence[int],
     names: Mapping[int, str],
@@ -55,7 +55,9 @@ def add(
     worth = parser_error.worth(known, decide.alpha)
     tables.rows("parser_classes", ({**named, **row} for row in worth_rows(worth, classes, names)))
     seen = {
-        name: parser_error.seen(one.of(classes), one.pixels, one.groups, least) for name, one in counts.items() if len(one) >= 2
+        name: parser_error.seen(counted.of(classes), counted.pixels, counted.groups, least)
+        for name, counted in counts.items()
+        if len(counted) >= 2
     }
     sure = {
         (row["real"], row["generator"], row["class_id"]): (row["real_confidence"], row["generated_confidence"])
@@ -73,11 +75,11 @@ def add(
         if not {real, generator} <= parsed:
             continue
         verdicts = {
-            measure: np.array([said.get((real, generator, measure, one), "") for one in classes])
+            measure: np.array([said.get((real, generator, measure, class_id), "") for class_id in classes])
             for measure in ("presence", "area")
         }
-        confidence = [sure.get((real, generator, one), (None, None)) for one in classes]
-        falling = falls(doubted, real, generator, [one for one in classes if one != 0], decide.alpha)
+        confidence = [sure.get((real, generator, class_id), (None, None)) for class_id in classes]
+        falling = falls(doubted, real, generator, [class_id for class_id in classes if class_id != 0], decide.alpha)
         ids = {"run": run, "real": real, "generator": generator}
         for row in corrected_rows(known, seen[real], seen[generator], classes, names, verdicts, lines):
             before, after = confidence[list(classes).index(row["class_id"])]
@@ -87,13 +89,13 @@ def add(
     tables.rows("parser_corrected", corrected)
 
 
-def kind_of(store: Store, source: Source) -> str:
+def kind_of(store: Store, source: UsedSource) -> str:
     """The kind of a source, as it was recorded; empty where it was not."""
     rows = store.read(SOURCES, store.source(source.key), ["kind"]) if store.source(source.key).is_file() else None
     return "" if rows is None else str(rows["kind"][0].as_py())
 
 
-def known_of(store: Store, truth: Source, read: Counts, classes: Sequence[int], least: int) -> Measured:
+def known_of(store: Store, truth: UsedSource, read: Counts, classes: Sequence[int], least: int) -> Measured:
     """The parser's error on a source with true labels, summed by groups of its images."""
     parts = [
         store.read_block(PARSER_CONFUSION, truth.key, block, ["image", "true_class", "class_id", "pixels"])
@@ -112,27 +114,27 @@ def known_of(store: Store, truth: Source, read: Counts, classes: Sequence[int], 
     groups = grouping.by_rank(read.rank, read.cluster)
     shape = len(read), len(classes)
     labelled = true > 0  # where the true labels say nothing, the parser is neither right nor wrong
-    held = [np.zeros(shape, np.int64) for _ in range(2)]
-    np.add.at(held[0], (row[labelled], true[labelled]), pixels[labelled])
-    np.add.at(held[1], (row[labelled], given[labelled]), pixels[labelled])
+    class_pixels = [np.zeros(shape, np.int64) for _ in range(2)]
+    np.add.at(class_pixels[0], (row[labelled], true[labelled]), pixels[labelled])
+    np.add.at(class_pixels[1], (row[labelled], given[labelled]), pixels[labelled])
     confusion = np.zeros((int(groups.max()) + 1, shape[1], shape[1]), np.int64)
     np.add.at(confusion, (groups[row], true, given), pixels)
-    return parser_error.measured(held[0], held[1], confusion, groups, least)
+    return parser_error.measured(class_pixels[0], class_pixels[1], confusion, groups, least)
 
 
 def worth_rows(worth: Worth, classes: Sequence[int], names: Mapping[int, str]) -> Iterator[Row]:
     """Rows of `parser_classes`, without its source."""
-    for place, one in enumerate(classes):
-        if one == 0:
+    for place, class_id in enumerate(classes):
+        if class_id == 0:
             continue
-        row = {"class_id": one, "class": names[one], "holding": int(worth.holding[place])}
+        row = {"class_id": class_id, "class": names[class_id], "holding": int(worth.holding[place])}
         yield row | {name: number(getattr(worth, name)[place]) for name in SHARES}
 
 
 def corrected_rows(
     known: Measured,
-    real: Seen,
-    generated: Seen,
+    real: ParsedImages,
+    generated: ParsedImages,
     classes: Sequence[int],
     names: Mapping[int, str],
     verdicts: Mapping[str, Any],
@@ -140,13 +142,13 @@ def corrected_rows(
 ) -> Iterator[Row]:
     """Rows of `parser_corrected` for one pair, without names of sources and without confidences."""
     for measure, correct in (("presence", parser_error.presence), ("area", parser_error.area)):
-        found = correct(known, real, generated, lines.alpha)
-        sensitivity, false = parser_error.tipping(found, verdicts[measure], lines)
-        for place, one in enumerate(classes):
-            if one == 0 or not verdicts[measure][place]:
+        ratios = correct(known, real, generated, lines.alpha)
+        sensitivity, false = parser_error.tipping(ratios, verdicts[measure], lines)
+        for place, class_id in enumerate(classes):
+            if class_id == 0 or not verdicts[measure][place]:
                 continue
             yield {
-                "class_id": one, "class": names[one], "measure": measure, "ratio": number(found.ratio[place]),
-                "ratio_low": number(found.low[place]), "ratio_high": number(found.high[place]),
+                "class_id": class_id, "class": names[class_id], "measure": measure, "ratio": number(ratios.ratio[place]),
+                "ratio_low": number(ratios.low[place]), "ratio_high": number(ratios.high[place]),
                 "tipping_sensitivity": number(sensitivity[place]), "tipping_false_positive": number(false[place]),
             }  # fmt: skip

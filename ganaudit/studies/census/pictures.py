@@ -24,7 +24,7 @@ from ganaudit.sources.opening import DatasetSource
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import block_of
-from ganaudit.studies.census.section.classes import lost
+from ganaudit.studies.census.section.classes import lost_classes
 from ganaudit.studies.census.section.kept import Kept, Samples
 
 SAMPLES = 12
@@ -60,9 +60,9 @@ def collect(plan: Plan, store: Store, findings: Findings) -> Kept:
 
         first = {source.name: indices(READABLE, plan.run, source.name, SAMPLES) for source in looked_at}
         most = {
-            (generator, one.class_id): indices(MOST_OF, plan.run, real.name, one.name, HOLDERS)
+            (generator, lost_class.class_id): indices(MOST_OF, plan.run, real.name, lost_class.name, HOLDERS)
             for generator in generators
-            for one in lost(findings, generator, LOST)
+            for lost_class in lost_classes(findings, generator, LOST)
         }
     pushed = {name: {role: influential(findings, name, role) for role in ("real", "generated")} for name in generators}
     of_real = {index for wanted in most.values() for index in wanted} | {
@@ -95,8 +95,8 @@ def influential(findings: Findings, generator: str, role: str) -> list[int]:
         return []
     table = findings["influences"].filter((pc.field("generator") == generator) & (pc.field("role") == role))
     table = table.filter(pc.field("influence") > 0).sort_by([("influence", "descending"), ("image", "ascending")])
-    found: list[int] = table["image"].slice(0, INFLUENTIAL).to_pylist()
-    return found
+    images: list[int] = table["image"].slice(0, INFLUENTIAL).to_pylist()
+    return images
 
 
 def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int, Picture]:
@@ -106,7 +106,7 @@ def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int,
     first, last = source.blocks[0]
     task = block_of(plan, source, first, last)
     parser, opened = work.opened(task)
-    found: dict[int, Picture] = {}
+    pictures: dict[int, Picture] = {}
     if plan.spec.parser.kind == "masks" or source.kind == "masks":
         assert isinstance(opened, DatasetSource)
         for index in indices:
@@ -115,8 +115,8 @@ def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int,
             except ImageError:
                 continue
             if image.labels is not None:
-                found[index] = Picture(index, image.name, _small(image.pixels), np.asarray(image.labels))
-        return found
+                pictures[index] = Picture(index, image.name, _small(image.pixels), np.asarray(image.labels))
+        return pictures
     batch = plan.spec.sample.batch
     for start in range(0, len(indices), batch):
         part = list(indices[start : start + batch])
@@ -125,8 +125,8 @@ def look(plan: Plan, source: PlannedSource, indices: Sequence[int]) -> dict[int,
         maps = work.label_maps(parser, pixels, batch, plan.device)
         for place, index in enumerate(part):
             if read.errors[place] is None:
-                found[index] = Picture(index, read.names[place], _small(pixels[place]), maps[place])
-    return found
+                pictures[index] = Picture(index, read.names[place], _small(pixels[place]), maps[place])
+    return pictures
 
 
 def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

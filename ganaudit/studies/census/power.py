@@ -16,14 +16,14 @@ from scipy.sparse import csr_array
 
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.report.words import share
 from ganaudit.sources.opening import Batch
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.spec import Decide
 from ganaudit.statistics import power, verdicts
+from ganaudit.statistics.class_counts import ClassCounts, count_classes
 from ganaudit.statistics.grouping import cluster_numbers
-from ganaudit.statistics.held import Held, held
 from ganaudit.statistics.verdicts import MEASURES
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import block_of
@@ -42,7 +42,7 @@ UNSEEN = 12
 
 
 @dataclass(frozen=True)
-class ClassReach:
+class ClassPower:
     """What would be found of one class. presence: share of the real images that hold it.
 
     detectable_…: the largest ratio of generated to real that would be found reduced, with 90 % power; None where not even a
@@ -60,7 +60,7 @@ class ClassReach:
 
 
 @dataclass(frozen=True)
-class Reach:
+class Power:
     """What the planned numbers of images could find. basis: records, or a pilot, of so many real images."""
 
     basis: str
@@ -70,7 +70,7 @@ class Reach:
     """Of the generator that has fewest."""
     ratio: float | None
     """The ratio that `images_…` are for."""
-    classes: tuple[ClassReach, ...]
+    classes: tuple[ClassPower, ...]
     """Those that the real images hold, the most frequent first."""
     unseen: tuple[str, ...]
     """Those that no real image of the basis holds: not testable."""
@@ -103,7 +103,7 @@ class Reach:
         return [Text(heading), Table(rows, "No class is in any of these images."), *rest]
 
 
-def reach(planned: Plan, store: Store, ratio: float | None = None) -> Reach | None:
+def planned_power(planned: Plan, store: Store, ratio: float | None = None) -> Power | None:
     """What the audit could find; None where fewer than two real images can be read. Writes nothing.
 
     Raises RequestError for a ratio that is not between 0 and decide.reduced: only a reduction is found.
@@ -117,7 +117,7 @@ def reach(planned: Plan, store: Store, ratio: float | None = None) -> Reach | No
     if seen is None:
         return None
     names = {info.id: info.name for info in planned.classes}
-    return _reach(basis, seen, (real.count, generated), [(one, names[one]) for one in ids], decide, ratio)
+    return _power(basis, seen, (real.count, generated), [(class_id, names[class_id]) for class_id in ids], decide, ratio)
 
 
 def check_ratio(ratio: float | None, decide: Decide) -> None:
@@ -128,43 +128,45 @@ def check_ratio(ratio: float | None, decide: Decide) -> None:
         )
 
 
-def _reach(
-    basis: str, seen: Held, images: tuple[int, int], named: list[tuple[int, str]], decide: Decide, ratio: float | None
-) -> Reach:
+def _power(
+    basis: str, seen: ClassCounts, images: tuple[int, int], named: list[tuple[int, str]], decide: Decide, ratio: float | None
+) -> Power:
     lines, expected = lines_of(decide), seen.scaled(images[0])
     losses = verdicts.loss_p_values(expected, images[1], lines)
     chosen, level = verdicts.testable(np.stack([losses[measure] for measure in MEASURES]), lines.alpha)
-    found = power.detectable(expected, images[1], lines, level)
-    found = {measure: np.where(among, found[measure], np.nan) for measure, among in zip(MEASURES, chosen, strict=True)}
+    detectable = power.detectable(expected, images[1], lines, level)
+    detectable = {
+        measure: np.where(among, detectable[measure], np.nan) for measure, among in zip(MEASURES, chosen, strict=True)
+    }
     needed = {measure: np.full(len(named), np.inf) for measure in MEASURES}
     if ratio is not None:
         # With more images more classes are testable, at worst all that there are: that level is the one to plan for.
         rows = int((seen.present > 0).sum() + (seen.touched > 0).sum())
         needed = power.images_for(seen, ratio, lines, lines.alpha / max(rows, 1))
     classes = tuple(
-        ClassReach(
+        ClassPower(
             named[place][0], named[place][1], float(seen.present[place] / seen.n),
-            _finite(found["presence"][place]), _finite(found["area"][place]),
+            _finite(detectable["presence"][place]), _finite(detectable["area"][place]),
             _whole(needed["presence"][place]), _whole(needed["area"][place]),
         )
         for place in np.argsort(-seen.present, kind="stable")
         if seen.touched[place] > 0
     )  # fmt: skip
     unseen = tuple(name for place, (_, name) in enumerate(named) if seen.touched[place] == 0)
-    return Reach(basis, int(seen.n), *images, ratio, classes, unseen)
+    return Power(basis, int(seen.n), *images, ratio, classes, unseen)
 
 
-def _recorded(planned: Plan, store: Store, real: PlannedSource, ids: list[int]) -> tuple[str, Held] | None:
+def _recorded(planned: Plan, store: Store, real: PlannedSource, ids: list[int]) -> tuple[str, ClassCounts] | None:
     """From the records of those planned blocks that are done; None where they hold fewer than two readable images."""
     there = tuple(sorted(set(real.blocks) & store.finished_blocks(real.key)))
-    source = Source("real", real.name, real.key, planned.parser_key, 0, real.count, there)
+    source = UsedSource("real", real.name, real.key, planned.parser_key, 0, real.count, there)
     counts = read_counts(store, source, ids) if there else None
     if counts is None or len(counts) < 2:
         return None
-    return RECORDS, held(counts.of(ids), counts.pixels, planned.spec.decide.presence, counts.cluster)
+    return RECORDS, count_classes(counts.of(ids), counts.pixels, planned.spec.decide.presence, counts.cluster)
 
 
-def _pilot(planned: Plan, real: PlannedSource, ids: list[int]) -> Held | None:
+def _pilot(planned: Plan, real: PlannedSource, ids: list[int]) -> ClassCounts | None:
     """From the first images of the real source, parsed now."""
     columns = np.full(max(ids, default=0) + 1, -1)
     columns[ids] = np.arange(len(ids))
@@ -183,7 +185,7 @@ def _pilot(planned: Plan, real: PlannedSource, ids: list[int]) -> Held | None:
         return None
     matrix = csr_array(np.concatenate([part.toarray() for part in rows]))
     independent = all(name is None for name in clusters)
-    return held(matrix, size, planned.spec.decide.presence, None if independent else cluster_numbers(clusters))
+    return count_classes(matrix, size, planned.spec.decide.presence, None if independent else cluster_numbers(clusters))
 
 
 def _first_batches(planned: Plan, real: PlannedSource) -> Iterator[tuple[Batch, Tally]]:

@@ -27,9 +27,9 @@ class Shared:
         said = []
         for role, other, count in self.shared:
             number = f"All {count:,}" if count == self.images else f"{count:,} of the {self.images:,}"
-            one = "is" if count == 1 else "are"
+            is_or_are = "is" if count == 1 else "are"
             said.append(
-                f"{number} images of {self.source!r} {one} also among {_AMONG[role]} {other!r}: they are not independent."
+                f"{number} images of {self.source!r} {is_or_are} also among {_AMONG[role]} {other!r}: they are not independent."
             )
         if self.repeats:
             verb = "is a repeat" if self.repeats == 1 else "are repeats"
@@ -38,15 +38,15 @@ class Shared:
 
 
 def shared(store: Store, run: str) -> list[Shared]:
-    """Every source of a run but controls and truth, real images first. Raises RequestError where there is no such run."""
-    found: dict[str, Shared] = {}
+    """Every source of a run but resized images and truth, real images first. Raises RequestError where there is no such run."""
+    by_source: dict[str, Shared] = {}
     with catalog.of_run(store, run) as connection:
         rows = connection.execute(sql.text("shared"), [run]).fetchall()
     for role, source, images, repeats, other, other_role, count in rows:
-        before = found[source].shared if source in found else ()
+        before = by_source[source].shared if source in by_source else ()
         pair = ((other_role, other, count),) if count else ()
-        found[source] = Shared(role, source, images, repeats, (*before, *pair))
-    return list(found.values())
+        by_source[source] = Shared(role, source, images, repeats, (*before, *pair))
+    return list(by_source.values())
 
 
 def shared_notes(store: Store, run: str) -> list[str]:

@@ -11,7 +11,7 @@ from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import OpenSource
 from ganaudit.sources.planned import Plan
-from ganaudit.sources.roles import Asked
+from ganaudit.sources.roles import SourceRole
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.census import pictures
 from ganaudit.studies.census.blocks import PARSING, parsing
@@ -33,10 +33,10 @@ class Census:
     def asked(self, spec: AuditSpec) -> bool:
         return True
 
-    def roles(self, spec: AuditSpec, opened: Sequence[tuple[Asked, OpenSource]]) -> Sequence[Asked]:
+    def roles(self, spec: AuditSpec, opened: Sequence[tuple[SourceRole, OpenSource]]) -> Sequence[SourceRole]:
         return ()
 
-    def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[Asked, OpenSource]]) -> None:
+    def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[SourceRole, OpenSource]]) -> None:
         names = {info.id: info.name for info in parser.parser.classes}
         check_groups(spec.groups, names)
         check_accept(spec.accept, spec.groups, names)

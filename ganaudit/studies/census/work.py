@@ -115,8 +115,8 @@ def counted_batches(task: BlockTask, parser: OpenParser, source: OpenSource) -> 
 
 
 def _first_head(maps: torch.Tensor) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = (maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy().astype(np.int64)
-    return found
+    first: NDArray[np.int64] = (maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy().astype(np.int64)
+    return first
 
 
 def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, int, Confusion | None]:
@@ -146,11 +146,11 @@ def look(batch: Batch, readings: Sequence[Reading], task: BlockTask) -> list[Any
         pixels = torch.cat([pixels, pixels.new_zeros((size - len(pixels), *pixels.shape[1:]))])
     if task.device.startswith("cuda") and not pixels.is_cuda:
         pixels = pixels.pin_memory().to(task.device, non_blocking=True)
-    shown, found = images.to_unit(pixels.to(task.device)), []
+    shown, looked = images.to_unit(pixels.to(task.device)), []
     for reading in readings:
         with _blamed("the parser" if isinstance(reading, OpenParser) else f"the reading {type(reading).__name__}", task):
-            found.append(reading.read(shown))
-    return found
+            looked.append(reading.read(shown))
+    return looked
 
 
 @contextmanager
@@ -180,14 +180,14 @@ def _checked(labels: Any, size: int, batch: Batch, parser: OpenParser, task: Blo
     raise AuditError(f"parser {task.spec.parser.kind}, {image} of source {task.source.name!r}: {wrong.sentence}")
 
 
-def _confusion_rows(key: str, first: int, batch: Batch, found: Confusion) -> pa.Table:
-    kept = np.array([error is None for error in batch.errors])[found.image]
+def _confusion_rows(key: str, first: int, batch: Batch, confusion: Confusion) -> pa.Table:
+    kept = np.array([error is None for error in batch.errors])[confusion.image]
     return pa.table({
         "key": pa.array([key] * int(kept.sum()), pa.string()),
-        "image": pa.array(found.image[kept] + first, pa.int64()),
-        "true_class": pa.array(found.true_class[kept], pa.int16()),
-        "class_id": pa.array(found.class_id[kept], pa.int16()),
-        "pixels": pa.array(found.pixels[kept], pa.int32()),
+        "image": pa.array(confusion.image[kept] + first, pa.int64()),
+        "true_class": pa.array(confusion.true_class[kept], pa.int16()),
+        "class_id": pa.array(confusion.class_id[kept], pa.int16()),
+        "pixels": pa.array(confusion.pixels[kept], pa.int32()),
     })  # fmt: skip
 
 
@@ -243,7 +243,7 @@ def label_maps(
     parser: OpenParser, pixels: Sequence[np.ndarray[Any, Any]], batch: int, device: str
 ) -> list[np.ndarray[Any, Any]]:
     """Label maps (h, w) of the parser's first head for images (H, W, 3) uint8 of one size, to look at."""
-    found: list[np.ndarray[Any, Any]] = []
+    batches: list[np.ndarray[Any, Any]] = []
     for start in range(0, len(pixels), batch):
         stacked = np.stack(pixels[start : start + batch])
         try:
@@ -251,5 +251,5 @@ def label_maps(
                 maps = parser.parser.parse(images.to_unit(torch.from_numpy(stacked).to(device))).maps
         except Exception as error:
             raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
-        found += list((maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy())
-    return found
+        batches += list((maps[:, 0] if maps.ndim == 4 else maps).cpu().numpy())
+    return batches

@@ -16,10 +16,10 @@ ATTRIBUTES = ("red", "green", "blue", "sharpness")
 def attribute_rows(run: str, generator: InvertedGenerator, classes: Mapping[int, str]) -> list[Row]:
     """Rows of inversion_attributes: weighted means over images that can be tested, and of their differences."""
     rows = []
-    for one in generator.plain:
-        weights = {row["image"]: row["weight"] for row in one.ended}
+    for inverted in generator.plain:
+        weights = {row["image"]: row["weight"] for row in inverted.ended}
         inside: dict[int, list[Row]] = {}
-        for row in one.classes:
+        for row in inverted.classes:
             if row["class_id"] > 0 and row["target_pixels"] >= Rules.least_pixels and row["image"] in weights:
                 inside.setdefault(row["class_id"], []).append(row)
         for number, areas in sorted(inside.items()):
@@ -27,10 +27,10 @@ def attribute_rows(run: str, generator: InvertedGenerator, classes: Mapping[int,
             for attribute in ATTRIBUTES:
                 before = np.array([row[f"target_{attribute}"] for row in areas], dtype=np.float64)
                 after = np.array([row[attribute] for row in areas], dtype=np.float64)
-                found = means(np.stack([before, after, after - before], axis=1), by_image)
+                estimates = means(np.stack([before, after, after - before], axis=1), by_image)
                 rows.append({
-                    **named(run, generator, one), "sample": one.setting.sample, "class_id": number,
+                    **named(run, generator, inverted), "sample": inverted.setting.sample, "class_id": number,
                     "class": classes.get(number, str(number)), "attribute": attribute, "images": len(areas),
-                    "target": found[0][0], "reconstruction": found[1][0], **interval("difference", found[2]),
+                    "target": estimates[0][0], "reconstruction": estimates[1][0], **interval("difference", estimates[2]),
                 })  # fmt: skip
     return rows

@@ -15,8 +15,8 @@ def laplacian(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     The image goes on beyond its border as it ends there, so a border has no edge of its own.
     """
     light = pixels.astype(np.float64) @ np.array(LUMINANCE)
-    wide = np.pad(light, 1, mode="edge")
-    return np.asarray(wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:] - 4.0 * light)
+    padded = np.pad(light, 1, mode="edge")
+    return np.asarray(padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:] - 4.0 * light)
 
 
 def attributes(pixels: NDArray[np.uint8], masks: NDArray[np.bool_]) -> NDArray[np.float64]:

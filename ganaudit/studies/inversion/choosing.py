@@ -12,7 +12,7 @@ from ganaudit.random import uniforms
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.sources.planned import Plan, PlannedSource
-from ganaudit.sources.roles import Asked
+from ganaudit.sources.roles import SourceRole
 from ganaudit.statistics.sampling import draw
 from ganaudit.studies.inversion.models import Invertible
 from ganaudit.studies.inversion.settings import HELDOUT, MASKED, OWN, TRAIN
@@ -37,7 +37,7 @@ class TargetList:
     """
 
     sample: str
-    asked: Asked
+    asked: SourceRole
     source: str
     source_key: str
     indices: tuple[int, ...]
@@ -95,8 +95,8 @@ def masked(own: TargetList, count: int, seed: int) -> TargetList:
     few = own.take(0, min(count, len(own)) - 1)
     corners = uniforms(seed, "masked patch", few.indices, 2) * (1.0 - PATCH)
     patches = np.concatenate([corners, corners + PATCH], axis=1).tolist()
-    found = tuple((top, left, bottom, right) for top, left, bottom, right in patches)
-    return TargetList(MASKED, few.asked, few.source, few.source_key, few.indices, few.weights, few.batch, found)
+    boxes = tuple((top, left, bottom, right) for top, left, bottom, right in patches)
+    return TargetList(MASKED, few.asked, few.source, few.source_key, few.indices, few.weights, few.batch, boxes)
 
 
 def _drawn(plan: Plan, store: Store, source: PlannedSource, sample: str, count: int) -> TargetList:
@@ -116,8 +116,8 @@ def counted(store: Store, run: str, source: str) -> tuple[NDArray[np.int64], NDA
         readable = "SELECT image FROM run_images(?) WHERE source = ? AND status = 'ok' ORDER BY image"
         offered = np.asarray(connection.execute(readable, [run, source]).fetchnumpy()["image"], dtype=np.int64)
         enough = "SELECT image, class_id FROM run_class_pixels(?) WHERE source = ? AND class_id > 0 AND pixels >= ?"
-        held = connection.execute(enough, [run, source, Rules().least_pixels]).fetchnumpy()
-    classes, columns = np.unique(np.asarray(held["class_id"], dtype=np.int64), return_inverse=True)
+        holding = connection.execute(enough, [run, source, Rules().least_pixels]).fetchnumpy()
+    classes, columns = np.unique(np.asarray(holding["class_id"], dtype=np.int64), return_inverse=True)
     present = np.zeros((len(offered), len(classes)), dtype=bool)
-    present[np.searchsorted(offered, np.asarray(held["image"], dtype=np.int64)), columns] = True
+    present[np.searchsorted(offered, np.asarray(holding["image"], dtype=np.int64)), columns] = True
     return offered, present

@@ -32,17 +32,17 @@ def class_rows(
     common: the key columns. reconstruction: None where the search was set aside. Label maps of another size than the image
     (a parser with coarser maps) are spread over it.
     """
-    found = np.unique(classes)
-    masks = classes == found[:, None, None]
-    wide = _spread(masks, target.pixels.shape[:2])
-    before = attributes(target.pixels, wide)
-    after = None if reconstruction is None else attributes(reconstruction.pixels, wide)
+    class_ids = np.unique(classes)
+    masks = classes == class_ids[:, None, None]
+    widened = _spread(masks, target.pixels.shape[:2])
+    before = attributes(target.pixels, widened)
+    after = None if reconstruction is None else attributes(reconstruction.pixels, widened)
     rows = []
-    for place, class_id in enumerate(found.tolist()):
+    for place, class_id in enumerate(class_ids.tolist()):
         mask = masks[place]
         row: dict[str, Any] = {
             **common, "class_id": class_id, "target_pixels": int(mask.sum()),
-            "contrast": _finite(contrast_of(target.pixels / 255.0, wide[place])),
+            "contrast": _finite(contrast_of(target.pixels / 255.0, widened[place])),
             "target_confidence": float(target.confidence[mask].mean()),
         }  # fmt: skip
         row |= {f"target_{name}": _finite(value) for name, value in zip(NAMES, before[place].tolist(), strict=True)}

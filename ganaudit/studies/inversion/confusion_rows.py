@@ -16,10 +16,11 @@ MOST = 6
 def confusion_rows(run: str, generator: InvertedGenerator, classes: Mapping[int, str]) -> list[Row]:
     """Rows of inversion_confusions, over the images that hold enough of the class to be tested."""
     rows = []
-    for one in generator.plain:
-        for number, parts in one.parts().items():
+    for inverted in generator.plain:
+        for number, parts in inverted.parts().items():
             inside = [
-                {other: pixels for target, other, pixels in one.confusion[part.image] if target == number} for part in parts
+                {other: pixels for target, other, pixels in inverted.confusion[part.image] if target == number}
+                for part in parts
             ]
             others = sorted({other for each in inside for other in each})
             tops = np.array([[each.get(other, 0) for other in others] for each in inside], dtype=np.float64)
@@ -29,7 +30,7 @@ def confusion_rows(run: str, generator: InvertedGenerator, classes: Mapping[int,
             for rank, place in enumerate(order, start=1):
                 if rank <= MOST or others[place] == number:
                     rows.append({
-                        **named(run, generator, one), "sample": one.setting.sample, "class_id": number,
+                        **named(run, generator, inverted), "sample": inverted.setting.sample, "class_id": number,
                         "class": classes.get(number, str(number)), "rank": rank, "reconstruction_class_id": others[place],
                         "reconstruction_class": classes.get(others[place], str(others[place])),
                         "images": len(parts), **interval("share", shares[place]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ganaudit import images
-from ganaudit.inversion.inverters import NEEDS, Task, latent
+from ganaudit.inversion.inverters import NEEDS, InversionTask, latent
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.records.store import Store
 from ganaudit.report.words import about
@@ -92,7 +92,7 @@ def cost_notes(plan: Plan, store: Store) -> list[str]:
     return notes
 
 
-def _rate(base: Task, device: str) -> float:
+def _rate(base: InversionTask, device: str) -> float:
     """Seconds of one image's step, from a few steps on z of a few own samples."""
     target = images.to_unit(own_pixels(base.generator, range(PROBED))).to(device)
     task = replace(base, targets=base.objective.targets(target), indices=range(PROBED), restarts=1)

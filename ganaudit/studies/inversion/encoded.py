@@ -58,7 +58,7 @@ def _opened(content: bytes, mode: str) -> Image.Image:
             image.load()
             if image.mode == mode:
                 return image.copy()
-            found = f"its mode is {image.mode}"
+            problem = f"its mode is {image.mode}"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        found = str(error)
-    raise AuditError(f"a picture in the records is damaged: {found}; run `ganaudit verify`, and the audit again")
+        problem = str(error)
+    raise AuditError(f"a picture in the records is damaged: {problem}; run `ganaudit verify`, and the audit again")

@@ -77,7 +77,7 @@ def written(
         rows["inversion_attributes"] += attribute_rows(run, one, classes)
         rows["memorisation"].append(memorisation_row(run, one))
     rows["generalisation"] += pair_rows(run, generators)
-    tables = {name: FINDINGS[name].from_rows(found) for name, found in rows.items()}
+    tables = {name: FINDINGS[name].from_rows(row) for name, row in rows.items()}
     for name, table in tables.items():
         store.write_finding(run, name, table)
     return tables

@@ -16,8 +16,8 @@ Z = "z"
 def layer_rows(run: str, generator: InvertedGenerator) -> list[Row]:
     """Rows of inversion_by_layer, z first, then by how many numbers are free."""
     ratios: dict[str, float] = {}
-    for one in generator.plain:
-        ratios[one.layer] = max(one.images[0]["ratio"], ratios.get(one.layer, 0.0))
+    for inverted in generator.plain:
+        ratios[inverted.layer] = max(inverted.images[0]["ratio"], ratios.get(inverted.layer, 0.0))
     order = sorted(ratios, key=lambda layer: (layer != Z, ratios[layer], layer))
     rows = []
     for one in generator.plain:
@@ -26,11 +26,11 @@ def layer_rows(run: str, generator: InvertedGenerator) -> list[Row]:
             [[_or_nan(row["mse"]), _or_nan(row["psnr"]), agreement(one.confusion.get(row["image"], ()))] for row in ended],
             dtype=np.float64,
         ).reshape(-1, 3)
-        found = means(values, np.array([row["weight"] for row in ended], dtype=np.float64))
+        estimates = means(values, np.array([row["weight"] for row in ended], dtype=np.float64))
         rows.append({
             **named(run, generator, one), "place": order.index(one.layer) + 1, "sample": one.setting.sample,
             "ratio": one.images[0]["ratio"], "evidential": one.images[0]["evidential"], "images": len(ended),
-            **interval("mse", found[0]), **interval("psnr", found[1]), **interval("agreement", found[2]),
+            **interval("mse", estimates[0]), **interval("psnr", estimates[1]), **interval("agreement", estimates[2]),
         })  # fmt: skip
     return sorted(rows, key=lambda row: row["place"])
 
@@ -45,12 +45,12 @@ def summary_rows(run: str, generator: InvertedGenerator) -> list[Row]:
     """Rows of inversion_summary."""
     rows = []
     measures = ("mse", "psnr", "ssim", "lpips")
-    for one in generator.plain:
-        values = np.array([[_or_nan(row[name]) for name in measures] for row in one.images], dtype=np.float64)
-        found = means(values, np.array([row["weight"] for row in one.images], dtype=np.float64))
-        counts: Mapping[str, int] = {"images": len(one.images), "failed": len(one.images) - len(one.ended)}
-        row = {**named(run, generator, one), "sample": one.setting.sample, **counts}
-        for name, each in zip(measures, found, strict=True):
+    for inverted in generator.plain:
+        values = np.array([[_or_nan(row[name]) for name in measures] for row in inverted.images], dtype=np.float64)
+        estimates = means(values, np.array([row["weight"] for row in inverted.images], dtype=np.float64))
+        counts: Mapping[str, int] = {"images": len(inverted.images), "failed": len(inverted.images) - len(inverted.ended)}
+        row = {**named(run, generator, inverted), "sample": inverted.setting.sample, **counts}
+        for name, each in zip(measures, estimates, strict=True):
             row |= interval(name, each)
         rows.append(row)
     return rows

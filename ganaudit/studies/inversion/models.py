@@ -18,16 +18,16 @@ from ganaudit.encoders.networks import Encoder
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
-from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.inverters import NEEDS, InversionTask
 from ganaudit.inversion.presets import settings_of
-from ganaudit.inversion.search_space import floors
+from ganaudit.inversion.search_space import nonnegative_layers
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import GeneratorSource, OpenSource
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.sources.reopening import reopened_parser, reopened_source
-from ganaudit.sources.roles import GENERATED, OWN, Asked
+from ganaudit.sources.roles import GENERATED, OWN, SourceRole
 from ganaudit.spec import AuditSpec, Invert
 from ganaudit.training.making import SMALL
 
@@ -69,7 +69,7 @@ class Invertible:
     place: int
     name: str
     key: str
-    own: Asked
+    own: SourceRole
     own_key: str
     own_name: str
 
@@ -91,7 +91,7 @@ def reason(generator: Generator) -> str | None:
 def invertible(plan: Plan) -> tuple[list[Invertible], list[str]]:
     """The generators of a plan that can be inverted, and a sentence about each that cannot."""
     own = {source.asked.place: source for source in plan.sources if source.role == OWN}
-    found: list[Invertible] = []
+    generators: list[Invertible] = []
     notes: list[str] = []
     for source in plan.sources:
         if source.role != GENERATED:
@@ -99,10 +99,10 @@ def invertible(plan: Plan) -> tuple[list[Invertible], list[str]]:
         place = source.asked.place
         if place in own:
             mine = own[place]
-            found.append(Invertible(place, source.name, source.key, mine.asked, mine.key, mine.name))
+            generators.append(Invertible(place, source.name, source.key, mine.asked, mine.key, mine.name))
         else:
             notes.append(f"{source.name!r} is not inverted: {_why_not(setup_of(plan), source)}.")
-    return found, notes
+    return generators, notes
 
 
 def _why_not(setup: Setup, source: PlannedSource) -> str:
@@ -116,7 +116,7 @@ def parser_of(setup: Setup) -> OpenParser:
     return reopened_parser(setup.spec, setup.parser_key, setup.context)
 
 
-def source_of(setup: Setup, asked: Asked, key: str) -> OpenSource:
+def source_of(setup: Setup, asked: SourceRole, key: str) -> OpenSource:
     """A source in its role."""
     return reopened_source(setup.spec, asked, key, parser_of(setup), setup.context)
 
@@ -132,7 +132,7 @@ def frame(resolution: int | Sequence[int]) -> tuple[int, int]:
     return (resolution, resolution) if isinstance(resolution, int) else (resolution[0], resolution[1])
 
 
-def base_of(setup: Setup, which: Invertible, inverters: Inverters = ()) -> Task:
+def base_of(setup: Setup, which: Invertible, inverters: Inverters = ()) -> InversionTask:
     """What all searches in one generator share, with the trained inverters of these digests; nothing is to be found yet.
 
     Raises RequestError for an unknown layer, AuditError where the inverters' files are not the same any more.
@@ -149,37 +149,37 @@ def base_of(setup: Setup, which: Invertible, inverters: Inverters = ()) -> Task:
         raise RequestError(f"{which.name!r} cannot be inverted: {error}") from None
 
 
-def base_task(setup: Setup, generator: Generator, encoders: dict[str, Encoder]) -> Task:
+def base_task(setup: Setup, generator: Generator, encoders: dict[str, Encoder]) -> InversionTask:
     asked, shape = setup.asked, read_shape(generator)
     settings = settings_of(asked, encoders, setup.spec.folder, setup.device)
     nothing = torch.zeros((0, 3, *frame(shape.resolution)), device=setup.device)
-    return Task(
+    return InversionTask(
         generator, shape, choose_layers(shape, asked.layer), settings.objective.targets(nothing), (), settings.objective,
-        settings.search, setup.spec.sample.seed, settings.restarts, encoders, floors(generator),
+        settings.search, setup.spec.sample.seed, settings.restarts, encoders, nonnegative_layers(generator),
     )  # fmt: skip
 
 
 def _encoders(setup: Setup, which: Invertible, digests: Mapping[str, str]) -> dict[str, Encoder]:
-    found = inverters_of(setup, which, list(digests))
+    encoders = inverters_of(setup, which, list(digests))
     for kind, digest in digests.items():
-        if kind not in found or found[kind].sha256 != digest:
+        if kind not in encoders or encoders[kind].sha256 != digest:
             raise AuditError(
                 f"the inverter of kind {kind} for {which.name!r} is not here as it was when the audit was planned; "
                 "every worker sees the folder of the store, and the same version of ganaudit"
             )
-    return {kind: found[kind].encoder for kind in digests}
+    return {kind: encoders[kind].encoder for kind in digests}
 
 
 def inverters_of(setup: Setup, which: Invertible, kinds: Sequence[str]) -> dict[str, OpenInverter]:
     """The trained inverters that there are for a generator, in the store or shipped, by kind, on the device."""
     generator = generator_of(setup, which)
-    mark, found = mark_of(setup, which), {}
+    mark, encoders = mark_of(setup, which), {}
     for kind in kinds:
         path = find_inverter(mark, kind, [inverters_folder(setup)])
         if path is not None:
             name = f"inverter {mark} {path} {path.stat().st_mtime_ns} {setup.device}"
-            found[kind] = setup.context.opened(name, lambda path=path: _inverter(path, mark, generator, setup.device))  # type: ignore[misc]
-    return found
+            encoders[kind] = setup.context.opened(name, lambda path=path: _inverter(path, mark, generator, setup.device))  # type: ignore[misc]
+    return encoders
 
 
 def _inverter(path: Path, mark: str, generator: Generator, device: str) -> OpenInverter:

@@ -20,12 +20,12 @@ from ganaudit.errors import ImageError, RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import GeneratorShape, choose_layers, generator_digest, read_shape
 from ganaudit.inversion import fidelity
-from ganaudit.inversion.inverters import NEEDS, Inverted, Task
+from ganaudit.inversion.inverters import NEEDS, InversionResult, InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
-from ganaudit.inversion.penalty import Penalty, calibrate
+from ganaudit.inversion.penalty import Penalty, choose_penalty
 from ganaudit.inversion.search import Search
-from ganaudit.inversion.search_space import floors
+from ganaudit.inversion.search_space import nonnegative_layers
 from ganaudit.parsers.protocol import Parser
 from ganaudit.paths import plain_file
 from ganaudit.report.side_by_side import side_by_side, webp
@@ -46,7 +46,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class InvertedPhotos:
     """rows: one for each photo, ready for JSON. own_psnr: of the control, in dB. objective: with the penalty that was used.
     note: what was changed on the way."""
 
@@ -54,7 +54,7 @@ class Outcome:
     own_psnr: float
     objective: Objective
     penalty: Penalty | None
-    inverted: Inverted | None
+    inverted: InversionResult | None
     note: str | None
 
 
@@ -63,18 +63,18 @@ def read_photos(paths: Sequence[Path], resolution: int) -> list[Photo]:
 
     Two photos of one name get distinct ones: a picture each is written under it.
     """
-    found: list[Photo] = []
+    photos: list[Photo] = []
     for path in paths:
         stem = path.name
-        name = stem if all(one.name != stem for one in found) else f"{len(found) + 1}-{stem}"
+        name = stem if all(photo.name != stem for photo in photos) else f"{len(photos) + 1}-{stem}"
         try:
             pixels = images.decode(plain_file(path, "photo"))
-            found.append(Photo(name, images.resize(pixels, (resolution, resolution), "crop")))
+            photos.append(Photo(name, images.resize(pixels, (resolution, resolution), "crop")))
         except (ImageError, RequestError) as error:
-            found.append(Photo(name, None, str(error)))
+            photos.append(Photo(name, None, str(error)))
         except OSError as error:
-            found.append(Photo(name, None, f"{name} cannot be read: {error.strerror or error}"))
-    return found
+            photos.append(Photo(name, None, f"{name} cannot be read: {error.strerror or error}"))
+    return photos
 
 
 def encoders_for(generator: Generator, shape: GeneratorShape, method: str, file: Path | None = None) -> dict[str, Encoder]:
@@ -106,7 +106,7 @@ def encoders_for(generator: Generator, shape: GeneratorShape, method: str, file:
 def invert_photos(
     generator: Generator, photos: Sequence[Photo], method: str, objective: Objective, search: Search,
     layer: str = "auto", penalty: float | None = None, encoders: dict[str, Encoder] | None = None, restarts: int = 1,
-) -> Outcome:  # fmt: skip
+) -> InvertedPhotos:  # fmt: skip
     """Inverts every photo that could be read, and OWN own samples as control.
 
     penalty: of the residuals; None: set from own samples (`layerwise` alone has residuals). Pixels of a photo are
@@ -120,20 +120,20 @@ def invert_photos(
         own = images.to_unit(images.to_bytes(generator.run(state)["image"]))
     good = [photo for photo in photos if photo.pixels is not None]
     run = inverter(method)
-    task = Task(
+    task = InversionTask(
         generator, shape, choice, objective.targets(own), range(OWN), objective, search, OWN_SEED, restarts, encoders,
-        floors(generator),
+        nonnegative_layers(generator),
     )  # fmt: skip
     found_penalty = None
     if method == "layerwise":
         if penalty is None:
-            found_penalty = calibrate(task)
+            found_penalty = choose_penalty(task)
             penalty = found_penalty.weight
         task = replace(task, objective=replace(objective, penalty=penalty))
     control = run(task)
     own_psnr = float(fidelity.psnr(control.found.image, own).mean())
     if not good:
-        return Outcome(
+        return InvertedPhotos(
             [_set_aside(photo.name, photo.error) for photo in photos], own_psnr, task.objective, found_penalty, None, None
         )
     stacked = np.stack([photo.pixels for photo in good if photo.pixels is not None])
@@ -141,28 +141,28 @@ def invert_photos(
     inverted = run(replace(task, targets=task.objective.targets(target), indices=range(len(good))))
     rows = {photo.name: _row(photo.name, place, inverted, target) for place, photo in enumerate(good)}
     ordered = [rows[photo.name] if photo.pixels is not None else _set_aside(photo.name, photo.error) for photo in photos]
-    return Outcome(ordered, own_psnr, task.objective, found_penalty, inverted, inverted.note)
+    return InvertedPhotos(ordered, own_psnr, task.objective, found_penalty, inverted, inverted.note)
 
 
 def _set_aside(name: str, error: str | None) -> dict[str, Any]:
     return {"name": name, "status": "quarantined", "error": error}
 
 
-def _row(name: str, place: int, inverted: Inverted, target: Tensor) -> dict[str, Any]:
-    found = inverted.found
-    error = found.errors[place]
-    lost = not math.isfinite(float(found.loss_best[place]))
-    if lost:
+def _row(name: str, place: int, inverted: InversionResult, target: Tensor) -> dict[str, Any]:
+    result = inverted.found
+    error = result.errors[place]
+    set_aside = not math.isfinite(float(result.loss_best[place]))
+    if set_aside:
         return _set_aside(name, error)
-    image, wanted = found.image[place : place + 1], target[place : place + 1]
+    image, wanted = result.image[place : place + 1], target[place : place + 1]
     return {
         "name": name, "status": "ok", "error": error, "method": inverted.method, "layer": inverted.layer,
         "free_per_pixel": round(inverted.ratio, 4), "evidence": inverted.evidential,
         "psnr": _finite(fidelity.psnr(image, wanted)), "mse": float(fidelity.mse(image, wanted)),
-        "ssim": float(fidelity.ssim(image, wanted)), "loss_first": float(found.loss_first[place]),
-        "loss_best": float(found.loss_best[place]), "best_step": int(found.best_step[place]),
-        "steps": int(found.steps[place]), "gradient_norm": float(found.gradient_norm[place]),
-        "residual": float(found.residual[place]), "restart": int(inverted.restart[place]),
+        "ssim": float(fidelity.ssim(image, wanted)), "loss_first": float(result.loss_first[place]),
+        "loss_best": float(result.loss_best[place]), "best_step": int(result.best_step[place]),
+        "steps": int(result.steps[place]), "gradient_norm": float(result.gradient_norm[place]),
+        "residual": float(result.residual[place]), "restart": int(inverted.restart[place]),
         "spread": float(inverted.spread[place]),
     }  # fmt: skip
 
@@ -172,7 +172,7 @@ def _finite(value: Tensor) -> float | None:
 
 
 def write_pictures(
-    outcome: Outcome, photos: Sequence[Photo], folder: Path, parser: Parser | None = None, outlined: str | None = None
+    outcome: InvertedPhotos, photos: Sequence[Photo], folder: Path, parser: Parser | None = None, outlined: str | None = None
 ) -> None:
     """A lossless WebP for each inverted photo, and into its row the file's name and each class's recall.
 
@@ -202,10 +202,10 @@ def write_pictures(
 
 def _recall(maps: tuple[NDArray[np.int64], NDArray[np.int64]], names: dict[int, str]) -> dict[str, dict[str, float]]:
     """For each class in the photo: its pixels there, and the share of them that the reconstruction's map agrees on."""
-    found: dict[str, dict[str, float]] = {}
+    by_class: dict[str, dict[str, float]] = {}
     for number in np.unique(maps[0]).tolist():
         inside = maps[0] == number
-        found[names.get(number, "void")] = {
+        by_class[names.get(number, "void")] = {
             "pixels": int(inside.sum()), "recall": round(float((maps[1][inside] == number).mean()), 4)
         }  # fmt: skip
-    return found
+    return by_class

@@ -43,7 +43,7 @@ def reconstructed(store: Store, findings: Findings) -> list[Reconstructed]:
 def _rows(store: Store, table: Table, wanted: Collection[Place]) -> Mapping[Place, Row]:
     """The pictures of these images, shard by shard; of an older ganaudit's shards none."""
     columns = [name for name in ("image", "targets_key", "picture", "label_map") if name in table.arrow.names]
-    found: dict[Place, Row] = {}
+    by_key: dict[Place, Row] = {}
     mark = shards_of(table.name).mark.name
     for key in sorted({key for key, _ in wanted}):
         images = {image for of, image in wanted if of == key}
@@ -55,8 +55,8 @@ def _rows(store: Store, table: Table, wanted: Collection[Place]) -> Mapping[Plac
             places = [place for place, image in enumerate(inside) if image in images]
             if places:
                 rows = store.read_block(table, key, block, columns).take(places).to_pylist()
-                found |= {(key, row["image"]): row for row in rows}
-    return found
+                by_key |= {(key, row["image"]): row for row in rows}
+    return by_key
 
 
 def _shown(choice: Choice, target: Row, row: Row) -> Reconstructed:

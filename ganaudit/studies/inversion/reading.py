@@ -12,7 +12,7 @@ from ganaudit.records.store import Store
 from ganaudit.records.tables import SOURCES
 from ganaudit.studies.inversion.record_tables import INVERSION_CLASSES, INVERSION_CONFUSION, INVERSIONS
 from ganaudit.studies.inversion.settings import HELDOUT, OWN, SearchSetting
-from ganaudit.studies.inversion.verdicts import Rules, Seen, seen
+from ganaudit.studies.inversion.verdicts import ClassInPhoto, Rules, seen
 
 Row = dict[str, Any]
 Pairs = Sequence[tuple[int, int, int]]
@@ -29,7 +29,7 @@ class ClassInImage:
 
     image: int
     weight: float
-    seen: Seen
+    seen: ClassInPhoto
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class InvertedList:
 
     def parts(self, least: int = Rules.least_pixels) -> dict[int, list[ClassInImage]]:
         """By class but void, in the order of images: where an image holds at least so many pixels of it."""
-        found: dict[int, list[ClassInImage]] = {}
+        by_class: dict[int, list[ClassInImage]] = {}
         for row in self.ended:
-            for number, one in seen(self.confusion.get(row["image"], ())).items():
-                if number > 0 and one.target >= least:
-                    found.setdefault(number, []).append(ClassInImage(row["image"], row["weight"], one))
-        return dict(sorted(found.items()))
+            for number, area in seen(self.confusion.get(row["image"], ())).items():
+                if number > 0 and area.target >= least:
+                    by_class.setdefault(number, []).append(ClassInImage(row["image"], row["weight"], area))
+        return dict(sorted(by_class.items()))
 
     def contrasts(self) -> dict[tuple[int, int], float]:
         """By (image, class), where the class stands out from what is around it at all."""
@@ -83,22 +83,22 @@ class InvertedGenerator:
     @property
     def plain(self) -> list[InvertedList]:
         """All but the mask-weighted searches."""
-        return [one for one in self.inverted if one.setting.weighted_class is None]
+        return [inverted for inverted in self.inverted if inverted.setting.weighted_class is None]
 
-    def like(self, one: InvertedList, sample: str) -> InvertedList | None:
+    def like(self, inverted: InvertedList, sample: str) -> InvertedList | None:
         """What was inverted as another one was, of this generator or another: by the same method, as hard."""
-        wanted = (sample, one.setting.method, one.setting.factor)
+        wanted = (sample, inverted.setting.method, inverted.setting.factor)
         return next((o for o in self.plain if (o.setting.sample, o.setting.method, o.setting.factor) == wanted), None)
 
     def heldout(self) -> list[tuple[InvertedList, InvertedList | None]]:
         """Every way in which photos were inverted, with the own samples that were inverted in the same way."""
-        return [(one, self.like(one, OWN)) for one in self.plain if one.setting.sample == HELDOUT]
+        return [(inverted, self.like(inverted, OWN)) for inverted in self.plain if inverted.setting.sample == HELDOUT]
 
 
 def read_generator(store: Store, name: str, settings: Sequence[SearchSetting]) -> InvertedGenerator:
     """Reads all settings of a generator that hold any image."""
-    found = [read_inverted(store, setting) for setting in settings if setting.images]
-    return InvertedGenerator(name, _resolution(store, found[0].images[0]["generator_key"]) if found else None, found)
+    lists = [read_inverted(store, setting) for setting in settings if setting.images]
+    return InvertedGenerator(name, _resolution(store, lists[0].images[0]["generator_key"]) if lists else None, lists)
 
 
 def _resolution(store: Store, key: str) -> int | None:
@@ -106,8 +106,8 @@ def _resolution(store: Store, key: str) -> int | None:
     path = store.source(key)
     if not path.exists():
         return None
-    found: list[int | None] = store.read(SOURCES, path, ("resolution",))["resolution"].to_pylist()
-    return found[0] if found else None
+    sides: list[int | None] = store.read(SOURCES, path, ("resolution",))["resolution"].to_pylist()
+    return sides[0] if sides else None
 
 
 def read_inverted(store: Store, setting: SearchSetting) -> InvertedList:
@@ -131,7 +131,7 @@ def recalls_by_class(
     """By class but void: (place, recall) of each image, in order, whose search came to an end and that holds at least so many
     pixels of it. images: those of the setting's list, by place. Reads shard by shard."""
     places = {image: place for place, image in enumerate(images)}
-    found: dict[int, list[tuple[int, float]]] = {}
+    recalls: dict[int, list[tuple[int, float]]] = {}
     for block in blocks_of(store, setting):
         by_image: dict[int, list[tuple[int, int, int]]] = {}
         for image, *pair in map(_pair, _block(store, INVERSION_CONFUSION, setting, block, PAIR)):
@@ -139,8 +139,8 @@ def recalls_by_class(
         for image, pairs in sorted(by_image.items()):
             for number, area in seen(pairs).items():
                 if number > 0 and area.target >= least:
-                    found.setdefault(number, []).append((places[image], area.recall))
-    return found
+                    recalls.setdefault(number, []).append((places[image], area.recall))
+    return recalls
 
 
 def _block(
@@ -154,9 +154,9 @@ def _pair(row: Row) -> tuple[int, int, int, int]:
     return row["image"], row["target_class"], row["reconstruction_class"], row["pixels"]
 
 
-def named(run: str, generator: InvertedGenerator, one: InvertedList) -> Row:
+def named(run: str, generator: InvertedGenerator, inverted: InvertedList) -> Row:
     """The columns that say which finding a row is."""
     return {
-        "run": run, "generator": generator.name, "method": one.setting.method, "layer": one.layer,
-        "penalty_factor": one.setting.factor,
+        "run": run, "generator": generator.name, "method": inverted.setting.method, "layer": inverted.layer,
+        "penalty_factor": inverted.setting.factor,
     }  # fmt: skip

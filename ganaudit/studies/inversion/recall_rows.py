@@ -16,8 +16,8 @@ WORST = 5
 def size_rows(run: str, generator: InvertedGenerator, classes: Mapping[int, str]) -> list[Row]:
     """Rows of recall_by_size: bins from one power of two of pixels to the next, those without an image left out."""
     rows = []
-    for one in generator.plain:
-        for number, parts in one.parts(least=1).items():
+    for inverted in generator.plain:
+        for number, parts in inverted.parts(least=1).items():
             bins: dict[int, list[ClassInImage]] = {}
             for part in parts:
                 bins.setdefault(bin_of(part.seen.target), []).append(part)
@@ -25,7 +25,7 @@ def size_rows(run: str, generator: InvertedGenerator, classes: Mapping[int, str]
                 recalls = np.array([[part.seen.recall] for part in inside])
                 weights = np.array([part.weight for part in inside])
                 rows.append({
-                    **named(run, generator, one), "sample": one.setting.sample, "class_id": number,
+                    **named(run, generator, inverted), "sample": inverted.setting.sample, "class_id": number,
                     "class": classes.get(number, str(number)), "pixels_from": start, "pixels_below": 2 * start,
                     "images": len(inside), **interval("recall", means(recalls, weights)[0]),
                 })  # fmt: skip
@@ -51,20 +51,28 @@ def worst_rows(
     nearest size (by ratio; of equals the lower index).
     """
     rows = []
-    for one, own in generator.heldout():
-        if one.setting.factor not in (None, 1.0):
+    for inverted, own in generator.heldout():
+        if inverted.setting.factor not in (None, 1.0):
             continue
         theirs = own.parts() if own is not None else {}
-        for number, parts in one.parts().items():
+        for number, parts in inverted.parts().items():
             order = sorted(parts, key=lambda part: (part.seen.recall, -part.seen.target, part.image))
             for rank, part in enumerate(order[:WORST], start=1):
-                rows.append({
-                    **named(run, generator, one), "class_id": number, "class": classes.get(number, str(number)), "rank": rank,
-                    "key": one.setting.key, "image": part.image, "name": names.get(part.image, f"image {part.image}"),
-                    "target_pixels": part.seen.target, "recall": part.seen.recall,
-                    "verdict": verdicts[one.setting.key, part.image, number],
-                    **_beside(own, theirs.get(number, []), part.seen.target),
-                })  # fmt: skip
+                rows.append(
+                    {
+                        **named(run, generator, inverted),
+                        "class_id": number,
+                        "class": classes.get(number, str(number)),
+                        "rank": rank,
+                        "key": inverted.setting.key,
+                        "image": part.image,
+                        "name": names.get(part.image, f"image {part.image}"),
+                        "target_pixels": part.seen.target,
+                        "recall": part.seen.recall,
+                        "verdict": verdicts[inverted.setting.key, part.image, number],
+                        **_beside(own, theirs.get(number, []), part.seen.target),
+                    }
+                )
     return rows
 
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganaudit.inversion import fidelity
-from ganaudit.inversion.inverters import Inverted
+from ganaudit.inversion.inverters import InversionResult
 from ganaudit.records.schema import OK, QUARANTINED, RECORDS
 from ganaudit.studies.inversion.class_rows import View, class_rows
 from ganaudit.studies.inversion.encoded import label_png, webp
 from ganaudit.studies.inversion.settings import SearchSetting
-from ganaudit.studies.inversion.targets import Targets, untouched
+from ganaudit.studies.inversion.targets import ParsedTargets, untouched
 from ganaudit.studies.inversion.verdicts import confusion
 
 Row = dict[str, Any]
@@ -34,8 +34,8 @@ class SearchedBatch:
     rows of `inversions`. as_lpips: whether the perceptual term is LPIPS. keep: whether residuals are kept."""
 
     setting: SearchSetting
-    targets: Targets
-    made: Inverted
+    targets: ParsedTargets
+    made: InversionResult
     target: Tensor
     pixels: Tensor
     maps: NDArray[np.int64]
@@ -49,63 +49,73 @@ def tables(batch: SearchedBatch) -> dict[str, pa.Table]:
     """The rows of all tables, by table."""
     setting, targets = batch.setting, batch.targets
     common = [_common(setting, image) for image in targets.indices]
-    found: dict[str, list[Row]] = {"inversion_confusion": [], "inversion_classes": []}
-    found["inversions"] = [common[place] | _row(batch, place) for place in range(len(targets))]
-    for place, row in enumerate(found["inversions"]):
+    rows_of: dict[str, list[Row]] = {"inversion_confusion": [], "inversion_classes": []}
+    rows_of["inversions"] = [common[place] | _row(batch, place) for place in range(len(targets))]
+    for place, row in enumerate(rows_of["inversions"]):
         wanted, fine = targets.maps[place], row["status"] == OK
         before = View(targets.pixels[place].numpy(), targets.confidence[place].astype(np.float64))
         after = View(batch.pixels[place].numpy(), batch.confidence[place].astype(np.float64)) if fine else None
-        found["inversion_classes"] += class_rows(common[place], wanted, before, after)
+        rows_of["inversion_classes"] += class_rows(common[place], wanted, before, after)
         if fine:
-            found["inversion_confusion"] += [
+            rows_of["inversion_confusion"] += [
                 {**common[place], "target_class": a, "reconstruction_class": b, "pixels": n}
                 for a, b, n in confusion(wanted, batch.maps[place])
             ]
-    found["inversion_curves"] = _curve_rows(common, batch.made)
-    found["inversion_latents"] = [common[place] | _latent(batch, place) for place in range(len(targets))]
-    return {name: RECORDS[name].from_rows(rows) for name, rows in found.items()}
+    rows_of["inversion_curves"] = _curve_rows(common, batch.made)
+    rows_of["inversion_latents"] = [common[place] | _latent(batch, place) for place in range(len(targets))]
+    return {name: RECORDS[name].from_rows(rows) for name, rows in rows_of.items()}
 
 
-def lost(batch: SearchedBatch, place: int) -> bool:
+def set_aside(batch: SearchedBatch, place: int) -> bool:
     """Whether an image's search was set aside."""
     return not math.isfinite(float(batch.made.found.loss_best[place]))
 
 
 def _row(batch: SearchedBatch, place: int) -> Row:
-    found, made = batch.made.found, batch.made
-    measured: Row = {} if lost(batch, place) else _measured(batch, place)
+    result, made = batch.made.found, batch.made
+    measured: Row = {} if set_aside(batch, place) else _measured(batch, place)
     return {
-        **batch.shared, **measured, "weight": batch.targets.weights[place], "layer": made.layer, "ratio": made.ratio,
-        "evidential": made.evidential, "start": made.start, "restart": int(made.restart[place]),
-        "spread": _finite(made.spread[place]), "steps": int(found.steps[place]), "loss_first": _finite(found.loss_first[place]),
-        "best_step": int(found.best_step[place]), "status": OK if measured else QUARANTINED, "error": found.errors[place],
-    }  # fmt: skip
+        **batch.shared,
+        **measured,
+        "weight": batch.targets.weights[place],
+        "layer": made.layer,
+        "ratio": made.ratio,
+        "evidential": made.evidential,
+        "start": made.start,
+        "restart": int(made.restart[place]),
+        "spread": _finite(made.spread[place]),
+        "steps": int(result.steps[place]),
+        "loss_first": _finite(result.loss_first[place]),
+        "best_step": int(result.best_step[place]),
+        "status": OK if measured else QUARANTINED,
+        "error": result.errors[place],
+    }
 
 
 def _measured(batch: SearchedBatch, place: int) -> Row:
     """Fidelity of one reconstruction; of a masked sample outside its patch, where it is known what should come back."""
-    setting, targets, found = batch.setting, batch.targets, batch.made.found
-    one, wanted = found.image[place : place + 1], batch.target[place : place + 1]
-    measured: Row = {"loss_best": float(found.loss_best[place]), "gradient_norm": _finite(found.gradient_norm[place])}
+    setting, targets, result = batch.setting, batch.targets, batch.made.found
+    image, wanted = result.image[place : place + 1], batch.target[place : place + 1]
+    measured: Row = {"loss_best": float(result.loss_best[place]), "gradient_norm": _finite(result.gradient_norm[place])}
     if targets.patches is None:
-        measured |= {"mse": float(fidelity.mse(one, wanted)), "psnr": _finite(fidelity.psnr(one, wanted)),
-                     "ssim": float(fidelity.ssim(one, wanted))}  # fmt: skip
+        measured |= {"mse": float(fidelity.mse(image, wanted)), "psnr": _finite(fidelity.psnr(image, wanted)),
+                     "ssim": float(fidelity.ssim(image, wanted))}  # fmt: skip
     else:
-        at = (one.shape[2], one.shape[3])
+        at = (image.shape[2], image.shape[3])
         outside = torch.from_numpy(untouched(targets.patches[place : place + 1], targets.size, at)[0])
-        error = float((one - wanted).square()[0][:, outside.to(one.device)].mean())
+        error = float((image - wanted).square()[0][:, outside.to(image.device)].mean())
         measured |= {"mse": error, "psnr": 10.0 * math.log10(4.0 / error) if error > 0.0 else None}
     if setting.factor is not None:
-        measured["residual"] = float(found.residual[place])
+        measured["residual"] = float(result.residual[place])
     if batch.as_lpips:
-        measured["lpips"] = float(found.terms["perceptual"][place])
+        measured["lpips"] = float(result.terms["perceptual"][place])
     if setting.shown:
         measured |= {"picture": webp(batch.pixels[place].numpy()), "label_map": label_png(batch.maps[place])}
     return measured
 
 
 def _latent(batch: SearchedBatch, place: int) -> Row:
-    if lost(batch, place):
+    if set_aside(batch, place):
         return {}
     made = batch.made
     kept: Row = {"z": made.z[place].float().cpu().tolist()}
@@ -123,7 +133,7 @@ def _common(setting: SearchSetting, image: int) -> Row:
     }  # fmt: skip
 
 
-def _curve_rows(common: Sequence[Row], made: Inverted) -> list[Row]:
+def _curve_rows(common: Sequence[Row], made: InversionResult) -> list[Row]:
     rows: list[Row] = []
     for place, curve in enumerate(made.found.curves):
         for number, step in enumerate(curve.steps):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganaudit import images
-from ganaudit.inversion.inverters import NEEDS, OVER_Z, Inverted, Task
+from ganaudit.inversion.inverters import NEEDS, OVER_Z, InversionResult, InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.search import Search
 from ganaudit.keys import source_key
@@ -22,7 +22,7 @@ from ganaudit.studies.inversion.done import InversionDone, footer
 from ganaudit.studies.inversion.models import Invertible, Setup, base_of, frame, parser_of
 from ganaudit.studies.inversion.record_tables import INVERSIONS
 from ganaudit.studies.inversion.settings import SearchSetting
-from ganaudit.studies.inversion.targets import Targets, read_targets, resized, see
+from ganaudit.studies.inversion.targets import ParsedTargets, read_targets, resized, see
 
 LOG = logging.getLogger("ganaudit.inversion")
 VERSION = 6
@@ -36,11 +36,11 @@ may have no slope that leads there: a class is not made only where no start find
 
 
 @dataclass(frozen=True)
-class Way:
+class TunedMethod:
     """How a method searches in a generator, once own samples have been asked.
 
     inverters: digests of trained inverters by kind. penalty: of the residuals at factor 1; None without residuals;
-    calibration: the key of what it was set from.
+    penalty_key: the key of the records that it was set from.
     """
 
     which: Invertible
@@ -48,7 +48,7 @@ class Way:
     inverters: tuple[tuple[str, str], ...]
     precision: str
     penalty: float | None = None
-    calibration: str | None = None
+    penalty_key: str | None = None
 
     @property
     def inverter(self) -> str | None:
@@ -69,7 +69,7 @@ class SearchShard:
     """
 
     setup: Setup
-    way: Way
+    way: TunedMethod
     settings: tuple[SearchSetting, ...]
     targets_key: str
     count: int
@@ -100,7 +100,7 @@ class SearchShard:
 
 
 def setting_key(
-    setup: Setup, way: Way, targets_key: str, sample: str, factor: float | None, weighted: int | None = None,
+    setup: Setup, way: TunedMethod, targets_key: str, sample: str, factor: float | None, weighted: int | None = None,
     part: str | None = None,
 ) -> str:  # fmt: skip
     """The key of the records of one list of images, or of a part of it (a digest of its places), inverted in one way."""
@@ -109,11 +109,11 @@ def setting_key(
     return source_key({
         "inversion": VERSION, "targets": targets_key, "part": part, "sample": sample, "generator": way.which.key,
         "method": way.method,
-        "objective": base.objective.recipe(), "penalty": factor, "calibration": way.calibration if factor is not None else None,
+        "objective": base.objective.recipe(), "penalty": factor, "calibration": way.penalty_key if factor is not None else None,
         "search": how.recipe(), "then": None if factor in (None, 1.0) else again(how, factor).recipe(),
         "residuals": list(base.choice.residuals), "r": base.choice.feature, "inverter": way.inverter,
         "parser": setup.parser_key, "seed": base.seed, "restarts": base.restarts, "weighted": weighted,
-        "wide": _wide(way.method, weighted), "keep": setup.asked.keep,
+        "wide": _further_starts(way.method, weighted), "keep": setup.asked.keep,
     })  # fmt: skip
 
 
@@ -126,9 +126,9 @@ def search_batch(shard: SearchShard) -> InversionDone:
     target = images.to_unit(resized(targets.pixels, size)).to(setup.device)
     inside = None if weighted is None else _inside(targets, weighted, size, setup.device)
     how = replace(base.search, precision=way.precision)
-    task = replace(base, indices=targets.indices, search=how, wide=_wide(way.method, weighted))
-    start: Inverted | None = None
-    lost = 0
+    task = replace(base, indices=targets.indices, search=how, further_starts=_further_starts(way.method, weighted))
+    start: InversionResult | None = None
+    failed = 0
     for setting in sorted(shard.settings, key=lambda setting: setting.factor != 1.0):
         other = setting.factor not in (None, 1.0)
         if other and start is None:
@@ -138,11 +138,13 @@ def search_batch(shard: SearchShard) -> InversionDone:
         made, seconds = _search(way, begin, setting.factor, target, inside)
         if setting.factor == 1.0:
             start = made
-        lost += _write(setup, shard, setting, targets, made, target, seconds, base)
-    return InversionDone(shard.images, lost)
+        failed += _write(setup, shard, setting, targets, made, target, seconds, base)
+    return InversionDone(shard.images, failed)
 
 
-def _search(way: Way, task: Task, factor: float | None, target: Tensor, inside: Tensor | None) -> tuple[Inverted, float]:
+def _search(
+    way: TunedMethod, task: InversionTask, factor: float | None, target: Tensor, inside: Tensor | None
+) -> tuple[InversionResult, float]:
     """The outcome, and its wall time divided by its images."""
     began = time.perf_counter()
     objective = replace(task.objective, penalty=way.weight(factor))
@@ -155,8 +157,8 @@ def _search(way: Way, task: Task, factor: float | None, target: Tensor, inside: 
 
 
 def _write(
-    setup: Setup, shard: SearchShard, setting: SearchSetting, targets: Targets, made: Inverted, target: Tensor,
-    seconds: float, base: Task,
+    setup: Setup, shard: SearchShard, setting: SearchSetting, targets: ParsedTargets, made: InversionResult, target: Tensor,
+    seconds: float, base: InversionTask,
 ) -> int:  # fmt: skip
     """Parses the reconstructions at the size of their targets and writes everything; how many were set aside."""
     way, perceptual = shard.way, base.objective.perceptual
@@ -178,13 +180,13 @@ def _write(
     return sum(status == QUARANTINED for status in tables[INVERSIONS.name]["status"].to_pylist())
 
 
-def _inside(targets: Targets, number: int, size: tuple[int, int], device: str) -> Tensor:
+def _inside(targets: ParsedTargets, number: int, size: tuple[int, int], device: str) -> Tensor:
     """Where the loss counts ten times, (N, h, w) in the generator's frame."""
     mask = torch.from_numpy(targets.maps == number)[:, None].float()
     return (torch.nn.functional.interpolate(mask, size, mode="nearest")[:, 0] > 0).to(device)
 
 
-def _wide(method: str, weighted: int | None) -> int:
+def _further_starts(method: str, weighted: int | None) -> int:
     return WEIGHTED_STARTS if weighted is not None and method in OVER_Z else 0
 
 

@@ -18,7 +18,7 @@ MASKED = "masked"
 class SearchSetting:
     """One way in which one list of images is inverted.
 
-    key: of its records. factor: the residuals' penalty as a multiple of the calibrated one; None without residuals.
+    key: of its records. factor: the residuals' penalty as a multiple of the chosen one; None without residuals.
     weighted_class: whose pixels the loss counts ten times; None in a plain search. images: how many there are.
     """
 

@@ -13,17 +13,6 @@ from ganaudit.keys import digest
 from ganaudit.records.store import Store
 from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import GENERATED
-from ganaudit.studies.inversion.calibration import (
-    SEARCHED,
-    OwnShard,
-    PenaltyShard,
-    PrecisionShard,
-    calibrated_penalty,
-    chosen_precision,
-    penalty_key,
-    precision_key,
-    tried,
-)
 from ganaudit.studies.inversion.choosing import TargetList, own_lists, photo_lists
 from ganaudit.studies.inversion.models import (
     Invertible,
@@ -43,15 +32,26 @@ from ganaudit.studies.inversion.record_tables import (
     INVERSION_TARGETS,
     INVERSIONS,
 )
-from ganaudit.studies.inversion.searching import SearchShard, Way, setting_key
+from ganaudit.studies.inversion.searching import SearchShard, TunedMethod, setting_key
 from ganaudit.studies.inversion.settings import HELDOUT, OWN, SearchSetting
 from ganaudit.studies.inversion.targets import TargetShard
 from ganaudit.studies.inversion.training import missing_inverters
+from ganaudit.studies.inversion.tuning import (
+    SEARCHED,
+    OwnShard,
+    PenaltyShard,
+    PrecisionShard,
+    chosen_penalty,
+    chosen_precision,
+    penalty_key,
+    precision_key,
+    tried,
+)
 from ganaudit.studies.inversion.verdicts import Rules, proportion
 from ganaudit.studies.protocol import Stage, UsedKey
 
 TRAINING, PARSING, PRECISION, PENALTY, INVERTING, WEIGHTED = STAGES = (
-    "training inverters", "parsing targets", "choosing precision", "calibrating penalties", "inverting",
+    "training inverters", "parsing targets", "choosing precision", "choosing penalties", "inverting",
     "mask-weighted searches",
 )  # fmt: skip
 WEIGHED = (*OVER_Z, "layerwise")
@@ -73,7 +73,7 @@ class Method:
 class Searched:
     """A list of images, or those at some of its places, inverted in one way at several penalties."""
 
-    way: Way
+    way: TunedMethod
     targets: TargetList
     places: tuple[int, ...]
     settings: tuple[SearchSetting, ...]
@@ -107,8 +107,8 @@ def stages(plan: Plan, store: Store) -> Iterator[Stage]:
         key = precision_key(setup, method.which, method.name, method.inverters, wanted)
         precisions[method], refusal = chosen_precision(store, key, method.which.name, wanted)
         notes += [] if refusal is None else [refusal]
-    calibrated = [method for method in methods if method.name == "layerwise" and not _given(setup, method)]
-    yield _penalties(setup, store, calibrated, precisions)
+    penalised = [method for method in methods if method.name == "layerwise" and not _given(setup, method)]
+    yield _penalties(setup, store, penalised, precisions)
     searched = []
     for method in methods:
         way = _way(setup, store, method, precisions[method])
@@ -120,7 +120,7 @@ def stages(plan: Plan, store: Store) -> Iterator[Stage]:
 
 def usable_methods(setup: Setup, which: Invertible) -> tuple[list[Method], list[str]]:
     """The methods asked for that there is everything for, and a sentence about those that there is not."""
-    asked, found, notes = setup.asked, list[Method](), list[str]()
+    asked, usable, notes = setup.asked, list[Method](), list[str]()
     there = inverters_of(setup, which, needed(asked))
     for kind in needed(asked):
         if kind not in there:
@@ -135,12 +135,12 @@ def usable_methods(setup: Setup, which: Invertible) -> tuple[list[Method], list[
                 f"{which.name!r} is not inverted by layerwise: no layer before {choice.feature!r} is small enough to be freed."
             )
             continue
-        found.append(Method(which, name, () if start is None else ((start, there[start].sha256),)))
-    return found, notes
+        usable.append(Method(which, name, () if start is None else ((start, there[start].sha256),)))
+    return usable, notes
 
 
 def factors(method: str, sample: str) -> tuple[float | None, ...]:
-    """Other penalties than the calibrated one are searched where a verdict or its control needs them."""
+    """Other penalties than the chosen one are searched where a verdict or its control needs them."""
     if method != "layerwise":
         return (None,)
     return FACTORS if sample in (HELDOUT, OWN) else (1.0,)
@@ -198,17 +198,17 @@ def _given(setup: Setup, method: Method) -> float:
     return base_of(setup, method.which, method.inverters).objective.penalty
 
 
-def _way(setup: Setup, store: Store, method: Method, precision: str) -> Way:
+def _way(setup: Setup, store: Store, method: Method, precision: str) -> TunedMethod:
     if method.name != "layerwise":
-        return Way(method.which, method.name, method.inverters, precision)
+        return TunedMethod(method.which, method.name, method.inverters, precision)
     if given := _given(setup, method):
-        return Way(method.which, method.name, method.inverters, precision, given)
+        return TunedMethod(method.which, method.name, method.inverters, precision, given)
     key = penalty_key(setup, method.which, method.inverters, precision)
-    penalty = calibrated_penalty(store, key, setup.asked.own)
-    return Way(method.which, method.name, method.inverters, precision, penalty, key)
+    penalty = chosen_penalty(store, key, setup.asked.own)
+    return TunedMethod(method.which, method.name, method.inverters, precision, penalty, key)
 
 
-def _plain(setup: Setup, way: Way, targets: TargetList) -> Searched:
+def _plain(setup: Setup, way: TunedMethod, targets: TargetList) -> Searched:
     settings = [
         SearchSetting(
             setting_key(setup, way, targets.key, targets.sample, factor), targets.sample, way.method, factor, None, len(targets)

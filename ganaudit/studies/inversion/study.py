@@ -14,9 +14,8 @@ from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import GeneratorSource, OpenSource
 from ganaudit.sources.planned import Plan
-from ganaudit.sources.roles import GENERATED, OWN, Asked
+from ganaudit.sources.roles import GENERATED, OWN, SourceRole
 from ganaudit.spec import AuditSpec
-from ganaudit.studies.inversion.calibration import PenaltyShard, PrecisionShard, choose_precision, free_own_samples
 from ganaudit.studies.inversion.choosing import POOL
 from ganaudit.studies.inversion.cost import cost_notes
 from ganaudit.studies.inversion.done import InversionDone
@@ -28,6 +27,7 @@ from ganaudit.studies.inversion.section.section import InversionSection
 from ganaudit.studies.inversion.stages import STAGES, stages
 from ganaudit.studies.inversion.targets import TargetShard, parse_targets
 from ganaudit.studies.inversion.training import InverterShard, train_inverter
+from ganaudit.studies.inversion.tuning import PenaltyShard, PrecisionShard, choose_precision, free_own_samples
 from ganaudit.studies.protocol import Checked, Stage
 
 WORK: Mapping[type, Callable[[Any], InversionDone]] = {
@@ -47,16 +47,16 @@ class Inversion:
     def asked(self, spec: AuditSpec) -> bool:
         return spec.invert is not None
 
-    def roles(self, spec: AuditSpec, opened: Sequence[tuple[Asked, OpenSource]]) -> Sequence[Asked]:
+    def roles(self, spec: AuditSpec, opened: Sequence[tuple[SourceRole, OpenSource]]) -> Sequence[SourceRole]:
         """Own samples of each generator that can be inverted, among which those that are inverted are chosen."""
         assert spec.invert is not None
         return [
-            Asked(OWN, asked.place, seed=OWN_SEED, count=POOL * spec.invert.own)
+            SourceRole(OWN, asked.place, seed=OWN_SEED, count=POOL * spec.invert.own)
             for asked, source in opened
             if asked.role == GENERATED and isinstance(source, GeneratorSource) and reason(source.generator) is None
         ]
 
-    def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[Asked, OpenSource]]) -> None:
+    def validate(self, spec: AuditSpec, parser: OpenParser, opened: Sequence[tuple[SourceRole, OpenSource]]) -> None:
         assert spec.invert is not None
         settings_of(spec.invert, {}, spec.folder, devices.pick(spec.run.device))
         for _, source in opened:

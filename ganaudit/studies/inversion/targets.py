@@ -30,7 +30,7 @@ COLUMNS = ("image", "sample", "weight", "patch_top", "patch_left", "patch_bottom
 
 
 @dataclass(frozen=True)
-class Targets:
+class ParsedTargets:
     """Images to be inverted. pixels: (N, H, W, 3) uint8 at the parser's resolution. maps, confidence: (N, h, w), what the
     parser saw. patches: (N, 4), top, left, bottom, right of what is greyed out, as shares of the image. key: of the records."""
 
@@ -113,18 +113,18 @@ def _patch(part: TargetList, place: int) -> dict[str, float]:
     return dict(zip(("patch_top", "patch_left", "patch_bottom", "patch_right"), part.patches[place], strict=True))
 
 
-def read_targets(store: Store, key: str, count: int, batch: int, places: Sequence[int]) -> Targets:
+def read_targets(store: Store, key: str, count: int, batch: int, places: Sequence[int]) -> ParsedTargets:
     """The images at these places, ascending, of a list of `count` that is kept in shards of `batch`. Raises AuditError."""
     rows = []
     for first in sorted({place // batch * batch for place in places}):
         block = (first, min(first + batch, count) - 1)
-        held = store.read_block(INVERSION_TARGETS, key, block, COLUMNS)
+        block_rows = store.read_block(INVERSION_TARGETS, key, block, COLUMNS)
         inside = [place - first for place in places if block[0] <= place <= block[1]]
-        rows += held.take(inside).to_pylist()
+        rows += block_rows.take(inside).to_pylist()
     patches = None
     if rows[0]["patch_top"] is not None:
         patches = np.array([[row[name] for name in COLUMNS[3:7]] for row in rows], dtype=np.float64)
-    return Targets(
+    return ParsedTargets(
         key, rows[0]["sample"], tuple(row["image"] for row in rows), tuple(row["weight"] for row in rows),
         torch.from_numpy(np.stack([pixels_of(row["picture"]) for row in rows])),
         np.stack([labels_of(row["label_map"]) for row in rows]),
@@ -153,12 +153,14 @@ def see(parser: OpenParser, pixels: Tensor, batch: int, device: str) -> tuple[ND
             raise
         except Exception as error:
             raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
-    found, sure = np.concatenate(maps), np.concatenate(confidence)
-    if found.min() < 0 or found.max() >= parser.class_count:
-        raise AuditError(f"the parser gave the class ids {found.min()} to {found.max()}; they end at {parser.class_count - 1}")
-    if found.shape != sure.shape or not ((sure > -1e-3) & (sure < 1.0 + 1e-3)).all():
+    label_maps, sure = np.concatenate(maps), np.concatenate(confidence)
+    if label_maps.min() < 0 or label_maps.max() >= parser.class_count:
+        raise AuditError(
+            f"the parser gave the class ids {label_maps.min()} to {label_maps.max()}; they end at {parser.class_count - 1}"
+        )
+    if label_maps.shape != sure.shape or not ((sure > -1e-3) & (sure < 1.0 + 1e-3)).all():
         raise AuditError("the parser's confidences are numbers from 0 to 1, one for each pixel of a label map; these are not")
-    return found, np.clip(sure, 0.0, 1.0)
+    return label_maps, np.clip(sure, 0.0, 1.0)
 
 
 def resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
@@ -188,11 +190,11 @@ def greyed(pixels: Tensor, maps: NDArray[np.int64], patches: Sequence[Patch]) ->
 
 def inside(patches: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Masks (N, h, w) of patches (N, 4): the pixels that a patch touches."""
-    found = np.zeros((len(patches), *size), dtype=bool)
-    for mask, (top, left, bottom, right) in zip(found, patches.tolist(), strict=True):
+    in_patch = np.zeros((len(patches), *size), dtype=bool)
+    for mask, (top, left, bottom, right) in zip(in_patch, patches.tolist(), strict=True):
         height, width = size
         mask[int(top * height) : int(np.ceil(bottom * height)), int(left * width) : int(np.ceil(right * width))] = True
-    return found
+    return in_patch
 
 
 def untouched(patches: NDArray[np.float64], size: tuple[int, int], at: tuple[int, int]) -> NDArray[np.bool_]:

@@ -52,13 +52,13 @@ def minutes_of(asked: Invert, kind: str) -> float:
 
 def missing_inverters(setup: Setup, generators: list[Invertible]) -> list[InverterShard]:
     """Those that the methods asked for start from, each generator's weights once."""
-    found: dict[tuple[str, str], InverterShard] = {}
+    missing: dict[tuple[str, str], InverterShard] = {}
     for which in generators:
         there = inverters_of(setup, which, needed(setup.asked))
         for kind in needed(setup.asked):
             if kind not in there:
-                found.setdefault((mark_of(setup, which), kind), InverterShard(setup, which, kind))
-    return list(found.values())
+                missing.setdefault((mark_of(setup, which), kind), InverterShard(setup, which, kind))
+    return list(missing.values())
 
 
 def train_inverter(shard: InverterShard) -> InversionDone:

@@ -55,7 +55,7 @@ def confusion(target: NDArray[np.int64], reconstruction: NDArray[np.int64]) -> l
 
 
 @dataclass(frozen=True)
-class Seen:
+class ClassInPhoto:
     """One class in one inverted photo: its pixels there, how many of them the reconstruction shows as the class, and how
     many pixels of the class the reconstruction has anywhere."""
 
@@ -68,11 +68,11 @@ class Seen:
         return self.kept / self.target if self.target else math.nan
 
 
-def seen(rows: Sequence[tuple[int, int, int]]) -> dict[int, Seen]:
+def seen(rows: Sequence[tuple[int, int, int]]) -> dict[int, ClassInPhoto]:
     """By class of the photo, from the rows of its confusion."""
     classes = {target for target, _, _ in rows}
     return {
-        class_id: Seen(
+        class_id: ClassInPhoto(
             sum(n for target, _, n in rows if target == class_id),
             sum(n for target, other, n in rows if target == class_id == other),
             sum(n for _, other, n in rows if other == class_id),
@@ -82,7 +82,7 @@ def seen(rows: Sequence[tuple[int, int, int]]) -> dict[int, Seen]:
 
 
 def photo_verdict(
-    one: Seen, control_passes: bool | None, failed: bool = False, rules: Rules = Rules(), collapsed: bool = False,
+    area: ClassInPhoto, control_passes: bool | None, failed: bool = False, rules: Rules = Rules(), collapsed: bool = False,
     evidential: bool = True,
 ) -> str:  # fmt: skip
     """The verdict on a class in a photo.
@@ -92,11 +92,11 @@ def photo_verdict(
     evidential: whether what the search may free is evidence; where it is not, what comes back may be painted by the search
     itself and says nothing, while what is lost even so is lost. A recovered class is recovered whatever the control says.
     """
-    if one.target < rules.least_pixels:
+    if area.target < rules.least_pixels:
         return NOT_TESTABLE
     if failed:
         return SEARCH_INCONCLUSIVE
-    if one.recall >= rules.recovered:
+    if area.recall >= rules.recovered:
         if not evidential:
             return NOT_TESTABLE
         return DISTORTED if collapsed else RECOVERED
@@ -104,11 +104,11 @@ def photo_verdict(
         return NOT_TESTABLE
     if not control_passes:
         return SEARCH_INCONCLUSIVE
-    return DISTORTED if one.found >= rules.found * one.target else OMITTED
+    return DISTORTED if area.found >= rules.found * area.target else OMITTED
 
 
 @dataclass(frozen=True)
-class Share:
+class Estimate:
     """An estimated share or mean with its 95 % interval, and how many images it rests on."""
 
     value: float
@@ -117,16 +117,16 @@ class Share:
     images: int
 
 
-def proportion(hits: int, cases: int) -> Share:
+def proportion(hits: int, cases: int) -> Estimate:
     """A share of independent cases with Wilson's interval; NaN where there are no cases."""
     if cases == 0:
-        return Share(math.nan, math.nan, math.nan, 0)
+        return Estimate(math.nan, math.nan, math.nan, 0)
     interval = binomtest(hits, cases).proportion_ci(method="wilson")
-    return Share(hits / cases, float(interval.low), float(interval.high), cases)
+    return Estimate(hits / cases, float(interval.low), float(interval.high), cases)
 
 
 @dataclass(frozen=True)
-class Case:
+class ControlCase:
     """A class where it is known to be within reach: in an own sample. contrast: how far its colours are from what is around
     it, on any one scale."""
 
@@ -141,7 +141,7 @@ class Control:
     `sibling NAME`, another generator of the audit that draws the class."""
 
     kind: str
-    recovered: Share
+    recovered: Estimate
     recall: float
 
     def passes(self, rules: Rules = Rules()) -> bool | None:
@@ -149,7 +149,7 @@ class Control:
         return None if self.recovered.images < rules.cases else self.recovered.value >= rules.control
 
 
-def alike(cases: Sequence[Case], pixels: float, contrast: float, factor: float = 2.0) -> list[Case]:
+def alike(cases: Sequence[ControlCase], pixels: float, contrast: float, factor: float = 2.0) -> list[ControlCase]:
     """The cases whose area and contrast are both within a factor of those asked for."""
     return [
         case
@@ -159,8 +159,8 @@ def alike(cases: Sequence[Case], pixels: float, contrast: float, factor: float =
 
 
 def control(
-    own: Sequence[Case], others: Sequence[Case], pixels: float, contrast: float, rules: Rules = Rules(),
-    siblings: Mapping[str, Sequence[Case]] | None = None,
+    own: Sequence[ControlCase], others: Sequence[ControlCase], pixels: float, contrast: float, rules: Rules = Rules(),
+    siblings: Mapping[str, Sequence[ControlCase]] | None = None,
 ) -> Control:  # fmt: skip
     """The best control there is for a class of this typical area and contrast, all cases being alike in both.
 

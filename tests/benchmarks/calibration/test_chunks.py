@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.calibration import chunks as room
-from benchmarks.calibration.cases import Opened
+from benchmarks.calibration.cases import OpenedCase
 from benchmarks.calibration.chunks import Chunk, case_key, chunks, make_cases, make_chunk, replicates_of
 from benchmarks.calibration.pool import BLOCK, PoolSource, make_block, missing_blocks, open_pool
 from benchmarks.calibration.scenarios import SCENARIOS, cases_of
@@ -20,7 +20,7 @@ SMALL = PoolSource(scenes=BLOCK)
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "village"])
 def test_replicates_do_not_hang_on_which_came_before(village, scenario):
     case = replace(cases_of(village, SMALL, scenario)[0], real_images=400, generated_images=400)
-    opened = Opened(case, village, village)
+    opened = OpenedCase(case, village, village)
     together = replicates_of(opened, range(3))
     assert together == [row for number in range(3) for row in replicates_of(opened, range(number, number + 1))]
     assert {row["replicate"] for row in together} == {0, 1, 2}
@@ -47,11 +47,11 @@ def test_a_chunk_that_is_made_again_is_the_same_file(store, monkeypatch):
 
 
 def test_the_key_changes_with_pool_case_and_code(village, monkeypatch):
-    one, other = cases_of(village, SMALL, "boundary")[:2]
-    keys = {case_key(village, village, one), case_key(village, village, other)}
-    keys.add(case_key(replace(village, key="k1"), village, one))
+    result, other = cases_of(village, SMALL, "boundary")[:2]
+    keys = {case_key(village, village, result), case_key(village, village, other)}
+    keys.add(case_key(replace(village, key="k1"), village, result))
     monkeypatch.setattr(room, "code_digest", lambda: "changed")
-    keys.add(case_key(village, village, one))
+    keys.add(case_key(village, village, result))
     assert len(keys) == 4
 
 

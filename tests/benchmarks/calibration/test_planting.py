@@ -55,10 +55,10 @@ def test_a_class_in_all_images_cannot_be_thinned(tiny):
 
 
 def test_erased_pixels_become_void(tiny):
-    found = erased(tiny.counts, np.array([2]), np.array([[True], [True], [False], [True], [True], [False]]))
-    assert found.sum(axis=1).tolist() == [100] * 6
-    assert found[:, 2].tolist() == [40, 0, 0, 0, 0, 0]
-    assert found[:, 0].tolist() == [0, 10, 30, 0, 5, 20]
+    result = erased(tiny.counts, np.array([2]), np.array([[True], [True], [False], [True], [True], [False]]))
+    assert result.sum(axis=1).tolist() == [100] * 6
+    assert result[:, 2].tolist() == [40, 0, 0, 0, 0, 0]
+    assert result[:, 0].tolist() == [0, 10, 30, 0, 5, 20]
 
 
 @pytest.mark.parametrize("change", [Change((1.0, 1.0, 0.5, 0.25)), Change(thin=Thin(2, 0.4))])
@@ -72,18 +72,18 @@ def test_samples_have_the_moments_of_the_changed_pool(tiny, change):
 
 def test_a_draw_hangs_on_its_purpose_and_number_alone(tiny):
     change = Change((1.0, 1.0, 0.5, 0.5))
-    one = change.draw(tiny, 500, 0, "real", 3)
-    assert (one == change.draw(tiny, 500, 0, "real", 3)).all()
-    assert (one != change.draw(tiny, 500, 0, "real", 4)).any()
-    assert (one != change.draw(tiny, 500, 0, "generated", 3)).any()
+    result = change.draw(tiny, 500, 0, "real", 3)
+    assert (result == change.draw(tiny, 500, 0, "real", 3)).all()
+    assert (result != change.draw(tiny, 500, 0, "real", 4)).any()
+    assert (result != change.draw(tiny, 500, 0, "generated", 3)).any()
 
 
 def test_classes_kept_apart_never_meet_and_either_may_stay(tiny):
-    found = Change(apart=Apart((2, 3))).draw(tiny, 2_000, 0, "here", 0)
-    assert not ((found[:, 2] > 0) & (found[:, 3] > 0)).any()
-    assert found.sum(axis=1).tolist() == [100] * 2_000
-    was_both = found[:, 1] == 50
-    assert 0.4 < (found[was_both, 2] > 0).mean() < 0.6
+    result = Change(apart=Apart((2, 3))).draw(tiny, 2_000, 0, "here", 0)
+    assert not ((result[:, 2] > 0) & (result[:, 3] > 0)).any()
+    assert result.sum(axis=1).tolist() == [100] * 2_000
+    was_both = result[:, 1] == 50
+    assert 0.4 < (result[was_both, 2] > 0).mean() < 0.6
     with pytest.raises(ValueError, match="not computed"):
         population(tiny, Change(apart=Apart((2, 3))))
 

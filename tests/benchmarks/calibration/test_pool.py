@@ -15,7 +15,7 @@ from ganaudit.village.scene import Prevalence
 def test_counts_are_those_of_the_rendered_label_maps():
     changed = {"person": 1.0, "car": 0.0}
     _, maps = render(Prevalence.of(changed), 7, range(100, 200))
-    wanted = np.stack([np.bincount(one.ravel(), minlength=16) for one in maps])
+    wanted = np.stack([np.bincount(label_map.ravel(), minlength=16) for label_map in maps])
     assert (village_counts(changed, 7, 100, 100) == wanted).all()
 
 
@@ -48,9 +48,9 @@ def test_a_runs_real_images_are_a_pool(store, pictures, run):
     pictures(store, "k1", [{1: 60, 2: 40}, None, {1: 90, 0: 10}, {1: 70, 3: 30}])
     pictures(store, "k2", [{1: 100}])
     run(store, "r1", [("real", "photos", "k1", 0, 4), ("generated", "model", "k2", 0, 1)])
-    found = load(store.path, PoolSource(run="r1"))
-    assert found.classes == ("void", "sky", "tree", "person") and found.pixels == 100
-    assert found.counts.tolist() == [[0, 60, 40, 0], [10, 90, 0, 0], [0, 70, 0, 30]]
+    loaded = load(store.path, PoolSource(run="r1"))
+    assert loaded.classes == ("void", "sky", "tree", "person") and loaded.pixels == 100
+    assert loaded.counts.tolist() == [[0, 60, 40, 0], [10, 90, 0, 0], [0, 70, 0, 30]]
     assert missing_blocks(store, PoolSource(run="r1")) == []
 
 

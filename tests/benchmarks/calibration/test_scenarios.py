@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.calibration import distances
-from benchmarks.calibration.cases import Opened
+from benchmarks.calibration.cases import OpenedCase
 from benchmarks.calibration.chunks import replicates_of
 from benchmarks.calibration.pool import BLOCK, PoolSource, village_counts
 from benchmarks.calibration.scenarios import cases_of
@@ -29,8 +29,8 @@ def measured(pool, scenario, name, images, other=None):
     """Means of the properties of one case at other numbers of images."""
     case = next(case for case in cases_of(pool, SMALL, scenario) if name in case.name)
     case = replace(case, real_images=images, generated_images=images)
-    found = pd.DataFrame(replicates_of(Opened(case, pool, pool if other is None else other), range(R)))
-    return {(one.statistic, one.name): float(one.values.mean()) for one in properties(case, found)}
+    found = pd.DataFrame(replicates_of(OpenedCase(case, pool, pool if other is None else other), range(R)))
+    return {(result.statistic, result.name): float(result.values.mean()) for result in properties(case, found)}
 
 
 def within(share):
@@ -39,26 +39,26 @@ def within(share):
 
 @pytest.mark.parametrize("name", ["zero", "mild", "strong"])
 def test_the_interval_of_the_corrected_distance_holds_the_truth(village, name):
-    found = measured(village, "distance", name, 1_000)
-    assert found["corrected", "coverage"] >= 0.93 - within(0.93)
-    assert abs(found["corrected", "bias"]) < found["plain", "bias"] / 2
+    result = measured(village, "distance", name, 1_000)
+    assert result["corrected", "coverage"] >= 0.93 - within(0.93)
+    assert abs(result["corrected", "bias"]) < result["plain", "bias"] / 2
 
 
 def test_an_interval_that_is_too_short_is_found_out(village, monkeypatch):
     honest = jackknife.corrected
 
     def short(real, generated):
-        found = honest(real, generated)
-        return replace(found, low=found.value - found.se / 2, high=found.value + found.se / 2)
+        result = honest(real, generated)
+        return replace(result, low=result.value - result.se / 2, high=result.value + result.se / 2)
 
     monkeypatch.setattr(distances.jackknife, "corrected", short)
     assert measured(village, "distance", "zero", 1_000)["corrected", "coverage"] < 0.93 - within(0.93)
 
 
 def test_ratio_intervals_hold_the_truth(village):
-    found = measured(village, "ratios", "seen in 300, ratio 0.5", 3_000)
+    result = measured(village, "ratios", "seen in 300, ratio 0.5", 3_000)
     for measure in ("presence", "area"):
-        assert found[measure, "coverage, mean of classes"] >= 0.93 - within(0.93)
+        assert result[measure, "coverage, mean of classes"] >= 0.93 - within(0.93)
 
 
 def test_the_permutation_test_keeps_its_size(village):
@@ -67,33 +67,33 @@ def test_the_permutation_test_keeps_its_size(village):
 
 @pytest.mark.parametrize(("name", "property"), [("reduced", "reduced or dropped"), ("increased", "increased")])
 def test_verdicts_at_the_line_are_seldom_false(village, name, property):
-    found = measured(village, "boundary", f"all at {name}", 1_000)
-    assert found["verdicts", f"any false {property}"] <= 0.05 + within(0.05)
+    result = measured(village, "boundary", f"all at {name}", 1_000)
+    assert result["verdicts", f"any false {property}"] <= 0.05 + within(0.05)
 
 
 def test_false_discoveries_are_few_and_true_ones_many(village):
-    found = measured(village, "half reduced", "half", 2_000)
-    assert found["verdicts", "false discovery proportion"] <= 0.05 + within(0.05)
-    assert found["verdicts", "true omissions found"] > 0.9
+    result = measured(village, "half reduced", "half", 2_000)
+    assert result["verdicts", "false discovery proportion"] <= 0.05 + within(0.05)
+    assert result["verdicts", "true omissions found"] > 0.9
 
 
 def test_the_planner_keeps_its_word(village):
-    found = measured(village, "planner", "one class", 2_000)
+    result = measured(village, "planner", "one class", 2_000)
     for measure in ("presence", "area"):
-        assert found[measure, "found at the planner's figure"] >= 0.87 - within(0.87)
+        assert result[measure, "found at the planner's figure"] >= 0.87 - within(0.87)
 
 
 def test_a_village_without_people_is_called_that(village):
     prevalence = {"person": 0.0, "fence": 0.0, "car": 0.0625, "lamp": 0.0625}
     other = replace(village, key="k1", counts=village_counts(prevalence, 11, 0, 4_096))
-    found = measured(village, "village", "people", 3_000, other)
-    assert found["verdicts", "every omission called by its word"] == 1
-    assert found["verdicts", "any false verdict on another class"] <= 0.05 + within(0.05)
+    result = measured(village, "village", "people", 3_000, other)
+    assert result["verdicts", "every omission called by its word"] == 1
+    assert result["verdicts", "any false verdict on another class"] <= 0.05 + within(0.05)
 
 
 def test_two_generators_alike_are_not_told_apart(village):
-    found = measured(village, "comparison", "mild against mild", 1_000)
-    assert found["difference", "false nearer"] <= 0.05 + within(0.05)
+    result = measured(village, "comparison", "mild against mild", 1_000)
+    assert result["difference", "false nearer"] <= 0.05 + within(0.05)
     assert measured(village, "comparison", "strong against mild", 1_000)["difference", "true nearer"] == 1
 
 

@@ -18,11 +18,11 @@ def rows(columns, *values):
 
 
 def named(case, found):
-    return {(one.statistic, one.name): one for one in properties(case, found)}
+    return {(result.statistic, result.name): result for result in properties(case, found)}
 
 
 def test_an_open_end_of_an_interval_bounds_nothing():
-    found = rows(
+    result = rows(
         "estimate_low estimate_high truth",
         (0.5, 2.0, 1.0),
         (1.5, None, 1.0),
@@ -30,7 +30,7 @@ def test_an_open_end_of_an_interval_bounds_nothing():
         (None, None, 1.0),
         (0.1, 0.9, 1.0),
     )
-    assert covered(found).tolist() == [1, 0, 1, 1, 0]
+    assert covered(result).tolist() == [1, 0, 1, 1, 0]
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.95, MET), (0.93, MET), (0.92, NOT_MET), (0.99, NOT_MET)])
@@ -44,12 +44,12 @@ def test_coverage_is_met_inside_its_range(share, verdict):
 
 
 def test_the_bias_is_against_the_truth_and_wanted_at_many_images_only():
-    found = rows(
+    result = rows(
         "replicate statistic truth estimate estimate_low estimate_high",
         (0, "corrected", 2.0, 2.3, 1.0, 3.0), (0, "plain", 2.0, 3.0, None, None),
         (1, "corrected", 2.0, 2.1, 2.05, 3.0), (1, "plain", 2.0, 4.0, None, None),
     )  # fmt: skip
-    many, few = (named(Case("distance", "mild", n, n), found) for n in (10_000, 2_000))
+    many, few = (named(Case("distance", "mild", n, n), result) for n in (10_000, 2_000))
     assert many["corrected", "bias"].values.mean() == pytest.approx(0.2)
     assert many["corrected", "bias"].wanted == (-0.1, 0.1) and few["corrected", "bias"].wanted == (None, None)
     assert many["plain", "bias"].values.mean() == pytest.approx(1.5)
@@ -57,43 +57,43 @@ def test_the_bias_is_against_the_truth_and_wanted_at_many_images_only():
 
 
 def test_errors_are_counted_by_audit_not_by_row():
-    found = rows(
+    result = rows(
         "replicate class verdict wrong truth",
         (0, "a", "reduced", True, 0.8), (0, "b", "dropped", True, 0.8), (0, "c", "equivalent", True, 0.8),
         (1, "a", "inconclusive", False, 0.8), (1, "b", "inconclusive", False, 0.8), (1, "c", "inconclusive", False, 0.8),
     )  # fmt: skip
-    measured = named(Case("boundary", "all at reduced", 10, 10), found)
+    measured = named(Case("boundary", "all at reduced", 10, 10), result)
     assert measured["verdicts", "any false reduced or dropped"].values.tolist() == [1, 0]
     assert measured["verdicts", "any false increased"].values.tolist() == [0, 0]
     assert measured["verdicts", "any false equivalent"].values.tolist() == [1, 0]
 
 
 def test_the_false_discovery_proportion_is_0_without_discoveries():
-    found = rows(
+    result = rows(
         "replicate class verdict wrong truth",
         (0, "a", "reduced", False, 0.5), (0, "b", "reduced", True, 0.8), (0, "c", "equivalent", True, 0.8),
         (1, "a", "inconclusive", False, 0.5), (1, "b", "inconclusive", False, 0.8), (1, "c", "inconclusive", False, 0.8),
     )  # fmt: skip
-    measured = named(Case("half reduced", "half", 10, 10), found)
+    measured = named(Case("half reduced", "half", 10, 10), result)
     assert measured["verdicts", "false discovery proportion"].values.tolist() == [0.5, 0]
     assert measured["verdicts", "true omissions found"].values.tolist() == [1, 0]
 
 
 def test_an_omission_of_the_village_needs_its_word_in_every_row():
-    found = rows(
+    result = rows(
         "replicate class verdict wrong truth",
         (0, "a", "dropped", False, 0.0), (0, "b", "reduced", False, 0.25), (0, "c", "equivalent", False, 1.0),
         (1, "a", "reduced", True, 0.0), (1, "b", "reduced", False, 0.25), (1, "c", "increased", True, 1.0),
     )  # fmt: skip
-    measured = named(Case("village", "without", 10, 10), found)
+    measured = named(Case("village", "without", 10, 10), result)
     assert measured["verdicts", "every omission called by its word"].values.tolist() == [1, 0]
     assert measured["verdicts", "any false verdict on another class"].values.tolist() == [0, 1]
 
 
 def test_the_size_is_wanted_within_two_standard_errors():
     case = Case("permutation", "zero", 10, 10)
-    found = rows("replicate p_value wrong truth", *[(i, 0.01 * i, i <= 5, 0.0) for i in range(100)])
-    size = named(case, found)["p_value", "size"]
+    result = rows("replicate p_value wrong truth", *[(i, 0.01 * i, i <= 5, 0.0) for i in range(100)])
+    size = named(case, result)["p_value", "size"]
     assert size.values.mean() == pytest.approx(0.06)
     assert size.wanted == pytest.approx((0.05 - 2 * 0.0217945, 0.05 + 2 * 0.0217945), abs=1e-6)
     assert at_most(0.05, 100)[1] == pytest.approx(size.wanted[1])

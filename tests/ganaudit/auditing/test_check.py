@@ -34,15 +34,15 @@ def spec(store, parser=None, **noise):
 
 
 def test_a_check_says_what_an_audit_would_do_and_does_none_of_it(tmp_path):
-    found = check(spec(tmp_path / "store"))
-    real, generated = found.sources
+    result = check(spec(tmp_path / "store"))
+    real, generated = result.sources
     assert (real.images, real.missing_images, generated.images, generated.missing_images) == (300, 300, 1500, 2048)
-    assert (found.blocks, found.missing_blocks, found.classes, found.device) == (3, 3, 3, "cpu")
-    assert [source.key for source in found.sources] == [source.key for source in plan(spec(tmp_path)).sources]
+    assert (result.blocks, result.missing_blocks, result.classes, result.device) == (3, 3, 3, "cpu")
+    assert [source.key for source in result.sources] == [source.key for source in plan(spec(tmp_path)).sources]
     assert real.set_aside == 2 and generated.set_aside == 0
-    assert min(real.rate, generated.rate) > 0 and found.seconds > 0 and found.megabytes > 0 and found.free_gigabytes > 0
+    assert min(real.rate, generated.rate) > 0 and result.seconds > 0 and result.megabytes > 0 and result.free_gigabytes > 0
     assert not (tmp_path / "store").exists()
-    assert json.loads(json.dumps(found.as_dict()))["sources"][0]["name"] == "real"
+    assert json.loads(json.dumps(result.as_dict()))["sources"][0]["name"] == "real"
 
 
 def test_what_is_there_already_is_not_counted_again(tmp_path):
@@ -51,8 +51,8 @@ def test_what_is_there_already_is_not_counted_again(tmp_path):
     tasks = missing(planned, store)
     blocks.make_block(tasks[-1])
     before = sorted(store.path.rglob("*"))
-    found = check(asked)
-    assert (found.missing_blocks, found.sources[1].missing_images) == (2, 1024)
+    result = check(asked)
+    assert (result.missing_blocks, result.sources[1].missing_images) == (2, 1024)
     for task in tasks[:-1]:
         blocks.make_block(task)
     assert (check(asked).seconds, check(asked).megabytes, check(asked).missing_blocks) == (0, 0, 0)
@@ -91,8 +91,8 @@ def test_a_store_of_a_newer_ganaudit_is_refused(tmp_path):
 
 
 def test_images_that_will_be_set_aside_are_counted(tmp_path):
-    found = check(spec(tmp_path, options={"fault": "nan", "since": 60}))
-    assert found.sources[1].set_aside == 4  # of the first batch of 64
+    result = check(spec(tmp_path, options={"fault": "nan", "since": 60}))
+    assert result.sources[1].set_aside == 4  # of the first batch of 64
 
 
 def test_paired_scenes_and_slow_arithmetic_are_noted(tmp_path, monkeypatch):

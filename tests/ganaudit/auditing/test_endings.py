@@ -68,8 +68,8 @@ def test_a_run_that_is_killed_or_stopped_is_running_until_then_and_interrupted_a
     process.wait(60)
     assert leases.open_runs(Store(place)) == []
     assert states(place) == ["interrupted"]
-    found = catalog.query(Store(place), "SELECT run, finished IS NULL AS cut FROM runs").to_pylist()
-    assert found == [{"run": run, "cut": word != signal.SIGINT}]  # Ctrl-C leaves time to write when
+    result = catalog.query(Store(place), "SELECT run, finished IS NULL AS cut FROM runs").to_pylist()
+    assert result == [{"run": run, "cut": word != signal.SIGINT}]  # Ctrl-C leaves time to write when
 
 
 def test_a_run_that_fails_is_failed_and_one_that_goes_on_after_it_is_done(tmp_path):

@@ -46,23 +46,23 @@ def test_what_was_left_out_is_said_by_check_by_the_run_and_by_the_report_however
     photos(real / "@eaDir", 3)
     photos(real / "masks <i>\n", 2, 200)
     asked = spec(tmp_path / "s", real, photos(tmp_path / "b", 12, 100))
-    found = ganaudit.audit(asked)
-    for notes in (check(asked).notes, found.notes, report_data(Store(found.store), found.run).notes):
+    result = ganaudit.audit(asked)
+    for notes in (check(asked).notes, result.notes, report_data(Store(result.store), result.run).notes):
         told = " ".join(notes)
         assert "'photos': 14 images were taken (14 .png), left out were 1 .heic" in told and "'@eaDir'" in told
         assert "2 of its images" in told and "masks <i>\\\\n/200.png" in told and told.isprintable()
         assert told.count("@eaDir") == 1 and "'ours'" not in told
     (real / "x.heic").unlink()
-    page = report.render(report_data(Store(found.store), found.run))
+    page = report.render(report_data(Store(result.store), result.run))
     assert "@eaDir" in page and ".heic" in page and "<i>" not in page
 
 
 def test_images_on_both_sides_are_told(tmp_path):
     real, generated = photos(tmp_path / "a", 12), photos(tmp_path / "b", 9, 100)
     photos(generated, 3)
-    found = ganaudit.audit(spec(tmp_path / "s", real, generated))
-    assert [note for note in found.notes if "3 of the 12 images of 'ours' are also among the real images 'photos'" in note]
-    assert "3 of the 12 images of" in found.report.read_text(encoding="utf-8")
+    result = ganaudit.audit(spec(tmp_path / "s", real, generated))
+    assert [note for note in result.notes if "3 of the 12 images of 'ours' are also among the real images 'photos'" in note]
+    assert "3 of the 12 images of" in result.report.read_text(encoding="utf-8")
 
 
 def test_a_slice_by_the_folder_that_images_lie_in_holds_images(tmp_path):
@@ -70,12 +70,12 @@ def test_a_slice_by_the_folder_that_images_lie_in_holds_images(tmp_path):
         photos(tmp_path / side / "dusk", 10, first)
         photos(tmp_path / side, 10, first + 50)
     asked = spec(tmp_path / "s", tmp_path / "a", tmp_path / "b", slices={"dusk": "label = 'dusk'"})
-    found = ganaudit.audit(asked)
-    rows = found.table("dropped_in_slices")
+    result = ganaudit.audit(asked)
+    rows = result.table("dropped_in_slices")
     assert set(rows["slice"]) == {"dusk"}
-    with catalog.of_run(Store(found.store), found.run) as connection:
+    with catalog.of_run(Store(result.store), result.run) as connection:
         statement = "SELECT role, label, count(*) FROM run_images(?) GROUP BY ALL ORDER BY ALL"
-        assert connection.execute(statement, [found.run]).fetchall() == [
+        assert connection.execute(statement, [result.run]).fetchall() == [
             ("generated", "dusk", 10), ("generated", None, 10), ("real", "dusk", 10), ("real", None, 10),
         ]  # fmt: skip
 
@@ -121,11 +121,11 @@ def test_an_own_collection_with_faults_is_audited_and_every_image_is_a_row(tmp_p
         "real": {"name": "real", "kind": "own:Own"}, "decide": {"permutations": 0},
         "generators": [{"name": "g", "kind": "models:Noise"}], "sample": {"count": 40},
     })  # fmt: skip
-    found = ganaudit.audit(asked)
-    assert (found.exit_code, found.quarantined) == (3, 9)
-    with catalog.of_run(Store(found.store), found.run) as connection:
+    result = ganaudit.audit(asked)
+    assert (result.exit_code, result.quarantined) == (3, 9)
+    with catalog.of_run(Store(result.store), result.run) as connection:
         statement = "SELECT image, name, error FROM run_images(?) WHERE role = 'real' ORDER BY image"
-        rows = connection.execute(statement, [found.run]).fetchall()
+        rows = connection.execute(statement, [result.run]).fetchall()
     assert [image for image, _, _ in rows] == list(range(30))
     assert [image for image, _, error in rows if error is not None] == list(range(10, 19))
     assert all(f"image {image}" in error for image, _, error in rows if error is not None)
@@ -152,9 +152,9 @@ def test_images_in_0_to_1_are_noted_by_check_and_run_alike_and_an_unknown_findin
             light in (("a", 0.0), ("b", 0.1))],
         "sample": {"count": 40},
     })  # fmt: skip
-    found = ganaudit.audit(asked)
-    for notes in (check(asked).notes, found.notes):
+    result = ganaudit.audit(asked)
+    for notes in (check(asked).notes, result.notes):
         said = [note for note in notes if "look like [0, 1]" in note]
         assert [note[:3] for note in said] == ["'a'", "'b'"]
     with pytest.raises(ganaudit.RequestError, match=r"no finding 'fds'.*fsd"):
-        found.table("fds")
+        result.table("fds")

@@ -161,13 +161,13 @@ def test_weights_of_the_factory_of_real_images_reach_it_and_its_key(home):
     (home / "own.py").write_text(
         "from tiny_models import Ramp\ndef make(weights):\n    return Ramp(len(open(weights, 'rb').read()) + 2)\n"
     )
-    found = set()
+    result = set()
     for content in (b"abc", b"abcd"):
         (home / "w").write_bytes(content)
         planned = plan(spec(home, real={"name": "real", "kind": "own:make", "weights": "w"}))
         assert planned.sources[0].count == len(content) + 2
-        found.add(planned.sources[0].key)
-    assert len(found) == 2
+        result.add(planned.sources[0].key)
+    assert len(result) == 2
     with pytest.raises(RequestError, match="SHA-256"):
         plan(spec(home, real={"name": "real", "kind": "own:make", "weights": "w", "sha256": "0" * 64}))
 
@@ -196,7 +196,7 @@ def test_another_parser_or_its_precision_changes_every_key(home):
     found = [keys(home), keys(home, parser={"kind": "tiny_models:Brightness", "options": {"fault": "x"}}), village(),
              village(precision="float32")]  # fmt: skip
     for name in found[0]:
-        assert len({one[name] for one in found}) == 4
+        assert len({result[name] for result in found}) == 4
     assert village(precision="bfloat16", device="cpu") == village()
 
 
@@ -226,10 +226,10 @@ def test_with_masks_as_parser_every_source_is_of_masks(home):
 def test_blocks_are_whole_in_order_and_hold_the_images_that_are_asked_for(count, length):
     if length is not None:
         count = min(count, length)
-    found = blocks(count, length)
-    assert [first for first, _ in found] == list(range(0, count, BLOCK))
-    assert all(last == (first + BLOCK - 1 if length is None else min(first + BLOCK, length) - 1) for first, last in found)
-    assert found[-1][0] < count <= found[-1][1] + 1
+    result = blocks(count, length)
+    assert [first for first, _ in result] == list(range(0, count, BLOCK))
+    assert all(last == (first + BLOCK - 1 if length is None else min(first + BLOCK, length) - 1) for first, last in result)
+    assert result[-1][0] < count <= result[-1][1] + 1
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 5000))
@@ -285,10 +285,10 @@ def test_tasks_are_small_and_can_be_sent_to_another_process(home):
     ("a" * 99, "a" * 40),
 ])  # fmt: skip
 def test_a_run_s_name_can_stand_in_any_path_and_query(name, slug):
-    found = run_name(name, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    assert re.fullmatch(rf"{re.escape(slug)}-20260102-030405-[0-9a-f]{{4}}", found)
-    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", found) and len(found) < 70
-    Store("x").finding(found, "fsd")
+    result = run_name(name, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert re.fullmatch(rf"{re.escape(slug)}-20260102-030405-[0-9a-f]{{4}}", result)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", result) and len(result) < 70
+    Store("x").finding(result, "fsd")
 
 
 def test_two_factories_in_one_file_are_two_generators_two_parsers_and_two_datasets(home):
@@ -297,11 +297,11 @@ def test_two_factories_in_one_file_are_two_generators_two_parsers_and_two_datase
         file.write("".join(again.format(name) for name in ("Noise", "Brightness", "Ramp")))
     ramp = {"name": "real", "kind": "tiny_models:Ramp", "options": {"images": 20}}
     noise = {"noise": {"kind": "tiny_models:Noise"}}
-    one = keys(home, noise, real=ramp)
-    assert keys(home, {"noise": {"kind": "tiny_models:NoiseAgain"}}, real=ramp)["noise"] != one["noise"]
-    assert keys(home, noise, real={**ramp, "kind": "tiny_models:RampAgain"})["real"] != one["real"]
+    result = keys(home, noise, real=ramp)
+    assert keys(home, {"noise": {"kind": "tiny_models:NoiseAgain"}}, real=ramp)["noise"] != result["noise"]
+    assert keys(home, noise, real={**ramp, "kind": "tiny_models:RampAgain"})["real"] != result["real"]
     other = keys(home, noise, parser={"kind": "tiny_models:BrightnessAgain"}, real=ramp)
-    assert all(other[name] != key for name, key in one.items())
+    assert all(other[name] != key for name, key in result.items())
 
 
 def test_a_group_of_an_unknown_class_is_told_before_anything_is_parsed(home):

@@ -51,11 +51,11 @@ def spec(store, *generators, **parts):
 
 
 def rows(store: Path) -> dict[str, pa.Table]:
-    found, store = {}, Store(store)
+    result, store = {}, Store(store)
     for table in (IMAGES, CLASS_PIXELS):
         parts = [store.read(table, path) for path in sorted(store.files(table.name))]
-        found[table.name] = pa.concat_tables(parts).sort_by([("key", "ascending"), *((n, "ascending") for n in table.sort)])
-    return found
+        result[table.name] = pa.concat_tables(parts).sort_by([("key", "ascending"), *((n, "ascending") for n in table.sort)])
+    return result
 
 
 def parsed(asked) -> int:
@@ -93,46 +93,46 @@ def done(tmp_path_factory):
 
 
 def test_an_audit_leaves_findings_a_report_and_a_catalog(done):
-    found, watched = done
+    result, watched = done
     unasked = {"dropped_groups", "dropped_in_slices", "dropped_pairs", "parser_classes", "parser_corrected"}  # or too rare
     unasked |= {
         "inversion_summary", "photo_verdicts", "omissions", "inversion_by_layer", "recall_by_size", "worst_photos",
         "inversion_confusions", "inversion_attributes", "generalisation", "memorisation",
     }  # fmt: skip
-    assert set(found.findings) == set(FINDINGS)
+    assert set(result.findings) == set(FINDINGS)
     for name, table in FINDINGS.items():
-        assert found.findings[name].schema.names == [column.name for column in table.columns]
+        assert result.findings[name].schema.names == [column.name for column in table.columns]
         if name not in unasked:
-            assert not found.table(name).empty
-    assert "<html" in found.report.read_text()[:500].lower()
-    assert found.parsed == 300 + 2048 == sum(block.images for block in watched)
-    with catalog.connect(Store(found.store)) as connection:
-        assert connection.execute("SELECT run, status FROM runs").fetchall() == [(found.run, "set aside")]
+            assert not result.table(name).empty
+    assert "<html" in result.report.read_text()[:500].lower()
+    assert result.parsed == 300 + 2048 == sum(block.images for block in watched)
+    with catalog.connect(Store(result.store)) as connection:
+        assert connection.execute("SELECT run, status FROM runs").fetchall() == [(result.run, "set aside")]
         assert connection.execute("SELECT count(*) FROM images").fetchone() == (2348,)
 
 
 def test_images_that_are_no_pictures_are_set_aside_counted_and_not_in_the_denominators(done):
-    found, watched = done
-    assert (found.status, found.exit_code, found.quarantined) == ("set aside", 3, 100)
+    result, watched = done
+    assert (result.status, result.exit_code, result.quarantined) == ("set aside", 3, 100)
     assert {block.source: block.quarantined for block in watched} == {"real": 0, "fine": 0, "partly": 624}
-    fsd = found.table("fsd").set_index("generator")
+    fsd = result.table("fsd").set_index("generator")
     assert fsd["generated_images"].to_dict() == {"fine": 500, "partly": 400}
     assert set(fsd["real_images"]) == {300}
-    images = rows(found.store)["images"].to_pandas()
+    images = rows(result.store)["images"].to_pandas()
     aside = images[images["status"] != "ok"]
     assert len(aside) == 624 and aside["image"].min() == 400
     assert aside["error"].str.contains("not finite").all()
     assert aside[["digest", "pixels", "confidence"]].isna().all().all()
     keys = set(zip(aside["key"], aside["image"], strict=True))
-    counted = rows(found.store)["class_pixels"].to_pandas()
+    counted = rows(result.store)["class_pixels"].to_pandas()
     assert not keys & set(zip(counted["key"], counted["image"], strict=True))
 
 
 def test_class_stats_are_those_of_pandas_over_the_records(done):
-    found, _ = done
-    stats = found.table("class_stats")
-    images, counted = (rows(found.store)[name].to_pandas() for name in ("images", "class_pixels"))
-    keys = {s.name: s.key for s in plan(spec(found.store, noise("fine"), noise("partly", fault="nan", since=400))).sources}
+    result, _ = done
+    stats = result.table("class_stats")
+    images, counted = (rows(result.store)[name].to_pandas() for name in ("images", "class_pixels"))
+    keys = {s.name: s.key for s in plan(spec(result.store, noise("fine"), noise("partly", fault="nan", since=400))).sources}
     for _, row in stats.iterrows():
         for side, source, count in (("real", "real", 300), ("generated", row["generator"], 500)):
             own = images[(images["key"] == keys[source]) & (images["image"] < count) & (images["status"] == "ok")]
@@ -147,29 +147,29 @@ def test_class_stats_are_those_of_pandas_over_the_records(done):
 
 
 def test_the_report_holds_the_findings_the_sources_and_their_digests(done):
-    found, _ = done
-    data = audit.report_data(Store(found.store), found.run)
+    result, _ = done
+    data = audit.report_data(Store(result.store), result.run)
     assert {name: table.num_rows for name, table in data.findings.items()} == {
-        name: table.num_rows for name, table in found.findings.items()
+        name: table.num_rows for name, table in result.findings.items()
     }
     assert data.generators == ("fine", "partly") and data.started.tzinfo is not None
-    planned = plan(spec(found.store, noise("fine"), noise("partly", fault="nan", since=400)))
+    planned = plan(spec(result.store, noise("fine"), noise("partly", fault="nan", since=400)))
     assert [(used.role, used.name, used.key, used.images) for used in data.sources] == [
         (source.role, source.name, source.key, source.count) for source in planned.sources
     ]
     assert {used.parser_key for used in data.sources} == {planned.parser_key}
-    assert f"ganaudit report {found.run} --store {found.store}" in data.command
+    assert f"ganaudit report {result.run} --store {result.store}" in data.command
 
 
 def test_a_run_that_an_older_ganaudit_rolled_up_says_so_and_can_still_be_asked(done, tmp_path):
-    found, _ = done
-    shutil.copytree(found.store, tmp_path / "store")
+    result, _ = done
+    shutil.copytree(result.store, tmp_path / "store")
     store = Store(tmp_path / "store")
-    fsd = store.finding(found.run, "fsd")
+    fsd = store.finding(result.run, "fsd")
     kept = ["run", "real", "generator", "real_images", "generated_images", "fsd", "mean_part", "covariance_part", "floor"]
     pq.write_table(pq.read_table(fsd, columns=kept), fsd)
-    store.finding(found.run, "dropped_classes").unlink()
-    data = audit.report_data(store, found.run)
+    store.finding(result.run, "dropped_classes").unlink()
+    data = audit.report_data(store, result.run)
     assert "older ganaudit" in data.notes[0] and "`ganaudit run`" in data.notes[0]
     assert "fsd" not in data.findings and "class_stats" in data.findings
     assert data.notes[0] in report.render(data).replace("&#34;", '"')
@@ -181,11 +181,11 @@ def test_a_run_that_an_older_ganaudit_rolled_up_says_so_and_can_still_be_asked(d
 
 
 def test_the_same_audit_again_finds_the_same_numbers(done):
-    found, _ = done
-    again = ganaudit.audit(spec(found.store, noise("fine"), noise("partly", fault="nan", since=400)))
-    assert again.parsed == 0 and again.run != found.run
+    result, _ = done
+    again = ganaudit.audit(spec(result.store, noise("fine"), noise("partly", fault="nan", since=400)))
+    assert again.parsed == 0 and again.run != result.run
     for name in FINDINGS:
-        pd.testing.assert_frame_equal(again.table(name).drop(columns="run"), found.table(name).drop(columns="run"))
+        pd.testing.assert_frame_equal(again.table(name).drop(columns="run"), result.table(name).drop(columns="run"))
 
 
 def test_the_package_s_audit_stays_the_function_however_often_it_is_looked_up():
@@ -196,14 +196,14 @@ def test_the_package_s_audit_stays_the_function_however_often_it_is_looked_up():
 
 
 def test_a_generator_of_which_nothing_can_be_used_is_set_aside_with_a_note(tmp_path):
-    found = ganaudit.audit(spec(tmp_path, noise("broken", fault="bytes"), noise("sizes", fault="size")))
-    assert (found.status, found.exit_code, found.quarantined) == ("set aside", 3, 1000)
-    broken, sizes, repeats = found.notes
+    result = ganaudit.audit(spec(tmp_path, noise("broken", fault="bytes"), noise("sizes", fault="size")))
+    assert (result.status, result.exit_code, result.quarantined) == ("set aside", 3, 1000)
+    broken, sizes, repeats = result.notes
     assert "of the 300 images of 'real' are repeats" in repeats
     assert "'broken' has no findings: 500 images were set aside, most often because the generator gave values from" in broken
     assert "'sizes' has no findings" in sizes and "not 64×3×8×8" in sizes
-    assert all(found.table(name).empty for name in FINDINGS)
-    assert found.report.is_file()
+    assert all(result.table(name).empty for name in FINDINGS)
+    assert result.report.is_file()
 
 
 def test_real_images_of_which_nothing_can_be_used_fail_the_audit(tmp_path):
@@ -244,8 +244,8 @@ def test_a_village_without_people_or_with_half_of_them_is_found_to_be_that(tmp_p
     )  # fmt: skip
     planned, store = audit.prepared(asked)
     list(audit.on_threads(1)(missing(planned, store)))
-    found = materialise(store, planned.run)
-    stats = found["class_stats"].to_pandas().set_index(["generator", "class"])
+    findings = materialise(store, planned.run)
+    stats = findings["class_stats"].to_pandas().set_index(["generator", "class"])
 
     assert stats.loc[("none", "person"), "presence_ratio"] == stats.loc[("none", "person"), "area_ratio"] == 0
     for name in ("person", "car"):
@@ -267,7 +267,7 @@ def test_a_village_without_people_or_with_half_of_them_is_found_to_be_that(tmp_p
         share = (labels == number).mean(axis=(1, 2)) * 100
         assert stats.loc[("half", name), "real_area"] == pytest.approx(share.mean())
         assert stats.loc[("half", name), "real_presence"] == pytest.approx((share >= 0.1).mean())
-    fsd = found["fsd"].to_pandas().set_index("generator")
+    fsd = findings["fsd"].to_pandas().set_index("generator")
     assert (fsd["fsd"] >= 0).all() and (fsd["fsd"] < 6 * fsd["floor"]).all()
 
 
@@ -318,5 +318,5 @@ def test_killed_in_the_middle_and_then_finished_by_two_processes_at_once_the_row
     with catalog.connect(Store(tmp_path / "store")) as connection:
         states = connection.execute("SELECT status, count(*) FROM runs GROUP BY status ORDER BY status").fetchall()
         assert states == [("done", 2), ("running", 1)]
-        found = connection.execute("SELECT count(DISTINCT fsd), count(*) FROM fsd").fetchone()
-        assert found == (2, 4)
+        result = connection.execute("SELECT count(DISTINCT fsd), count(*) FROM fsd").fetchone()
+        assert result == (2, 4)

@@ -22,15 +22,15 @@ def trained(audited, store):
 
 
 def names(run):
-    return [one.name for one in run.generators]
+    return [generator.name for generator in run.generators]
 
 
 def test_a_run_an_audit_a_generator_or_a_training(trained, audited):
     assert (
         names(chosen(trained, "r1")) == names(chosen(trained, "audit")) == ["ours@100", "ours@20", "ours@30", "ours@40", "gan"]
     )
-    one = chosen(trained, "r1:gan")
-    assert (one.run, names(one), {row["generator"] for row in one.tables["fsd"]}) == ("r1:gan", ["gan"], {"gan"})
+    result = chosen(trained, "r1:gan")
+    assert (result.run, names(result), {row["generator"] for row in result.tables["fsd"]}) == ("r1:gan", ["gan"], {"gan"})
     assert names(chosen(trained, "audit:ours")) == ["ours@100", "ours@20", "ours@30", "ours@40"]
     audited("r2", {"gan": {}}, hour=5)
     assert chosen(trained, "audit").run == "r2"
@@ -63,20 +63,20 @@ def test_the_last_is_the_one_of_the_largest_step_and_the_best_the_nearest_before
 
 
 def test_a_training_that_got_worse_is_told_and_met(trained):
-    found = compare_runs(trained, ["r1"], "best", "dropped,farther")
-    assert found.exit_code == 4 and found.baseline == "r1:ours@30"
-    (judged,) = (judged for _, judged in found.judged)
-    assert {(one.now.generator, one.now.name, one.now.verdict) for one in judged.regressed} == {
+    comparison = compare_runs(trained, ["r1"], "best", "dropped,farther")
+    assert comparison.exit_code == 4 and comparison.baseline == "r1:ours@30"
+    (judged,) = (judged for _, judged in comparison.judged)
+    assert {(result.now.generator, result.now.name, result.now.verdict) for result in judged.regressed} == {
         ("ours@100", "person", "dropped")
     }
-    (apart,) = found.differences
+    (apart,) = comparison.differences
     assert apart.shared_real and apart.difference > 0 and apart.verdict == "b is nearer"
 
 
 def test_all_checkpoints_against_one(trained):
-    found = compare_runs(trained, ["r1:ours"], "r1:gan", None)
-    assert [one.generator_a for one in found.differences] == ["ours@100", "ours@20", "ours@30", "ours@40"]
-    by_name = {one.generator_a: one.verdict for one in found.differences}
+    comparison = compare_runs(trained, ["r1:ours"], "r1:gan", None)
+    assert [difference.generator_a for difference in comparison.differences] == ["ours@100", "ours@20", "ours@30", "ours@40"]
+    by_name = {difference.generator_a: difference.verdict for difference in comparison.differences}
     assert by_name["ours@100"] == by_name["ours@40"] == "b is nearer" and by_name["ours@30"] == "cannot be told apart"
     with pytest.raises(RequestError, match="best is about the checkpoints of one run"):
         compare_runs(trained, ["r1", "r1:ours"], "best", None)

@@ -25,15 +25,17 @@ def compare(store):
 
 
 def regressed(found):
-    return {(change.now.generator, change.now.what, change.now.verdict) for _, one in found.judged for change in one.regressed}
+    return {
+        (change.now.generator, change.now.what, change.now.verdict) for _, result in found.judged for change in result.regressed
+    }
 
 
 def test_an_omission_that_the_baseline_has_not_is_exit_code_4(audited, compare):
     audited("r1", {"gan": {}, "wgan": GONE})
     audited("r2", {"gan": GONE, "wgan": GONE}, seed=9)
-    found = compare("r2", baseline="r1", words=["dropped"])
-    assert regressed(found) == {("gan", "person", "dropped")}
-    assert (found.exit_code, found.notes) == (4, ())
+    result = compare("r2", baseline="r1", words=["dropped"])
+    assert regressed(result) == {("gan", "person", "dropped")}
+    assert (result.exit_code, result.notes) == (4, ())
     assert compare("r2", baseline="r1").exit_code == 0
     assert compare("r2", baseline="r1", words=["increased"]).exit_code == 0
     assert compare("r2", words=["dropped"]).exit_code == 4
@@ -41,9 +43,9 @@ def test_an_omission_that_the_baseline_has_not_is_exit_code_4(audited, compare):
 
 def test_a_run_is_no_regression_of_itself(audited, compare):
     audited("r1", {"gan": GONE})
-    found = compare("r1", baseline="r1", words=["dropped", "reduced", "increased", "invented", "farther"])
-    assert (found.exit_code, regressed(found), found.farther) == (0, set(), ())
-    assert found.differences[0].difference == pytest.approx(0, abs=1e-9)
+    result = compare("r1", baseline="r1", words=["dropped", "reduced", "increased", "invented", "farther"])
+    assert (result.exit_code, regressed(result), result.farther) == (0, set(), ())
+    assert result.differences[0].difference == pytest.approx(0, abs=1e-9)
 
 
 def test_what_the_runs_own_audit_file_accepts_is_no_regression(audited, compare):
@@ -51,7 +53,7 @@ def test_what_the_runs_own_audit_file_accepts_is_no_regression(audited, compare)
     audited("r2", {"gan": {**GONE, "tree": 0.0}}, accept={"gan": ["person"]})
     found = compare("r2", baseline="r1", words=["dropped"])
     assert regressed(found) == {("gan", "tree", "dropped")}
-    assert {change.now.name for _, one in found.judged for change in one.accepted} == {"person"}
+    assert {change.now.name for _, result in found.judged for change in result.accepted} == {"person"}
     assert "'tree' of 'gan' is accepted, and not omitted any more: take it out of accept" in compare("r1").notes
 
 
@@ -59,24 +61,24 @@ def test_groups_are_judged_too(audited, compare):
     groups = {"alive": ["tree", "person"]}
     audited("r1", {"gan": {}}, groups=groups)
     audited("r2", {"gan": {"tree": 0.0, "person": 0.0}}, groups=groups)
-    found = compare("r2", baseline="r1", words=["dropped"])
-    assert ("gan", "alive (group)", "dropped") in regressed(found)
+    result = compare("r2", baseline="r1", words=["dropped"])
+    assert ("gan", "alive (group)", "dropped") in regressed(result)
 
 
 def test_a_new_generator_is_compared_with_nothing_and_a_missing_one_is_told(audited, compare):
     audited("r1", {"gan": GONE, "old": {}})
     audited("r2", {"gan": GONE, "new": GONE}, seed=9)
-    found = compare("r2", baseline="r1", words=["dropped", "farther"])
-    assert regressed(found) == {("new", "person", "dropped")}
-    assert found.notes == ("'old' of the baseline is not in run r2", "'new' of run r2 is new: all its omissions count")
-    assert [(one.generator_a, one.run_b) for one in found.differences] == [("gan", "r1")]
+    result = compare("r2", baseline="r1", words=["dropped", "farther"])
+    assert regressed(result) == {("new", "person", "dropped")}
+    assert result.notes == ("'old' of the baseline is not in run r2", "'new' of run r2 is new: all its omissions count")
+    assert [(difference.generator_a, difference.run_b) for difference in result.differences] == [("gan", "r1")]
 
 
 def test_farther_is_judged_by_the_difference_of_the_distances(audited, compare):
     audited("r1", {"gan": {}, "wgan": GONE})
     audited("r2", {"gan": {"tree": 0.1}, "wgan": {}}, seed=9)
     found = compare("r2", baseline="r1", words=["farther"])
-    assert [(one.generator_a, one.shared_real) for one in found.farther] == [("gan", True)]
+    assert [(result.generator_a, result.shared_real) for result in found.farther] == [("gan", True)]
     assert (found.exit_code, regressed(found)) == (4, set())
     assert compare("r1", baseline="r2", words=["dropped"]).farther[0].generator_a == "wgan"
     audited("r3", {"gan": {}, "wgan": {}}, seed=20)
@@ -88,7 +90,7 @@ def test_other_real_images_are_independent_and_said_to_be(audited, compare):
     audited("r2", {"gan": {}}, real_seed=50)
     audited("r3", {"gan": {}}, real_used=500)
     other, fewer = compare("r2", "r1"), compare("r3", baseline="r1", words=["dropped"])
-    assert [one.shared_real for one in (*other.differences, *fewer.differences)] == [False, False]
+    assert [result.shared_real for result in (*other.differences, *fewer.differences)] == [False, False]
     assert "the real images of runs r1 and r2 are not the same" in other.notes[0]
     assert fewer.exit_code == 0 and "r3 and r1 are one set, but not the same number" in fewer.notes[0]
 
@@ -96,11 +98,14 @@ def test_other_real_images_are_independent_and_said_to_be(audited, compare):
 def test_generators_of_several_runs_have_places_together(audited, compare):
     audited("r1", {"gan": {}, "wgan": GONE})
     audited("r2", {"gan": {"tree": 0.1}}, seed=9)
-    found = compare("r1", "r2")
-    places = {(one.run, one.generator): (one.rank, one.rank_low, one.rank_high) for one in found.distances}
+    result = compare("r1", "r2")
+    places = {
+        (distance.run, distance.generator): (distance.rank, distance.rank_low, distance.rank_high)
+        for distance in result.distances
+    }
     assert places["r1", "gan"] == (1, 1, 1)
     assert {places["r1", "wgan"][0], places["r2", "gan"][0]} == {2, 3}
-    assert len(found.differences) == 3 and found.judged == () and found.exit_code == 0
+    assert len(result.differences) == 3 and result.judged == () and result.exit_code == 0
 
 
 def test_a_generator_without_findings_is_exit_code_3(store, audited, compare, run, pictures):
@@ -110,9 +115,9 @@ def test_a_generator_without_findings_is_exit_code_3(store, audited, compare, ru
     sources = [("real", "photos", real.key, 0, real.count), ("generated", "gan", "kbad", 0, 5)]
     run(store, "r2", sources, status="set aside")
     materialise(store, "r2")
-    found = compare("r2", baseline="r1", words=["dropped"])
-    assert found.exit_code == 3
-    assert found.notes == ("'gan' of run r2 has no findings: its images were set aside",)
+    result = compare("r2", baseline="r1", words=["dropped"])
+    assert result.exit_code == 3
+    assert result.notes == ("'gan' of run r2 has no findings: its images were set aside",)
 
 
 def test_all_is_json(audited, compare):
@@ -120,7 +125,7 @@ def test_all_is_json(audited, compare):
     audited("r2", {"gan": GONE})
     said = json.loads(json.dumps(compare("r2", baseline="r1", words=["dropped", "farther"]).as_dict(), allow_nan=False))
     assert said["exit_code"] == 4 and said["baseline"] == "r1" and said["fail_on"] == ["dropped", "farther"]
-    row = next(one for one in said["regressed"] if one["measure"] == "presence")
+    row = next(result for result in said["regressed"] if result["measure"] == "presence")
     names = ("run", "generator", "name", "was", "verdict")
     assert [row[name] for name in names] == ["r2", "gan", "person", "equivalent", "dropped"]
     assert said["farther"][0]["generator_a"] == "gan"

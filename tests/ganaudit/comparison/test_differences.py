@@ -8,7 +8,7 @@ import pytest
 
 from ganaudit.comparison.differences import Entrant, difference, side_by_side
 from ganaudit.errors import RequestError
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.statistics import jackknife
 from ganaudit.statistics.comparison import A_NEARER, NOT_TOLD_APART
 from ganaudit.statistics.moments import group_moments
@@ -24,7 +24,7 @@ def state(seed, n=400, person=0.4, pixels=PIXELS):
 
 
 def used(key, count=400, role="generated", name="gan"):
-    return Source(role, name, key, "p0", 0, count, ())
+    return UsedSource(role, name, key, "p0", 0, count, ())
 
 
 def entrant(seed, real=1, run="r1", name="gan", person=0.4, real_n=400):
@@ -36,18 +36,18 @@ def entrant(seed, real=1, run="r1", name="gan", person=0.4, real_n=400):
 
 def test_from_shared_real_images_it_is_the_jackknife_of_the_difference():
     a, b = entrant(2), entrant(3, person=0.2, run="r2")
-    found, oracle = difference(a, b), jackknife.difference(a.real_moments, a.moments, b.moments)
-    assert (found.value, found.se, found.degrees) == (oracle.value, oracle.se, oracle.degrees)
-    assert found.value == pytest.approx(a.corrected - b.corrected)
+    result, oracle = difference(a, b), jackknife.difference(a.real_moments, a.moments, b.moments)
+    assert (result.value, result.se, result.degrees) == (oracle.value, oracle.se, oracle.degrees)
+    assert result.value == pytest.approx(a.corrected - b.corrected)
 
 
 def test_from_independent_real_images_both_errors_count():
     a, b = entrant(2, real=1), entrant(3, real=4, person=0.2)
-    one, other = (jackknife.corrected(side.real_moments, side.moments) for side in (a, b))
+    result, other = (jackknife.corrected(side.real_moments, side.moments) for side in (a, b))
     found = difference(a, b)
-    assert found.value == pytest.approx(one.value - other.value)
-    assert found.se == pytest.approx(math.hypot(one.se, other.se))
-    assert min(one.degrees, other.degrees) <= found.degrees <= one.degrees + other.degrees
+    assert found.value == pytest.approx(result.value - other.value)
+    assert found.se == pytest.approx(math.hypot(result.se, other.se))
+    assert min(result.degrees, other.degrees) <= found.degrees <= result.degrees + other.degrees
 
 
 def test_what_is_shared_cancels():
@@ -70,8 +70,8 @@ def test_real_images_are_shared_only_if_they_are_the_very_same(count, key):
 def test_places_and_adjusted_verdicts():
     entrants = [entrant(2, person=0.05), entrant(3, person=0.4), entrant(4, person=0.4, run="r2")]
     found, places = side_by_side(entrants, 0.05)
-    assert [(one.pair.a, one.pair.b) for one in found] == list(combinations(range(3), 2))
-    assert [one.pair.verdict for one in found][:2] == ["b is nearer", "b is nearer"]
+    assert [(result.pair.a, result.pair.b) for result in found] == list(combinations(range(3), 2))
+    assert [result.pair.verdict for result in found][:2] == ["b is nearer", "b is nearer"]
     assert found[2].pair.verdict == NOT_TOLD_APART
     assert (places[0].low, places[0].high) == (3, 3) and {place.low for place in places[1:]} == {1}
 
@@ -79,10 +79,10 @@ def test_places_and_adjusted_verdicts():
 def test_only_the_pairs_that_are_asked_are_adjusted_for():
     entrants = [entrant(seed, person=0.3) for seed in (2, 3, 4, 5)]
     everything, _ = side_by_side(entrants, 0.05)
-    (one,), _ = side_by_side(entrants, 0.05, [(0, 2)])
+    (result,), _ = side_by_side(entrants, 0.05, [(0, 2)])
     same = next(other for other in everything if (other.pair.a, other.pair.b) == (0, 2))
-    assert one.pair.p_value <= same.pair.p_value
-    assert one.pair[2:5] == same.pair[2:5]
+    assert result.pair.p_value <= same.pair.p_value
+    assert result.pair[2:5] == same.pair[2:5]
 
 
 def test_a_generator_compared_with_itself_is_not_told_apart():

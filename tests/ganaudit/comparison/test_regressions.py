@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganaudit.comparison.regressions import WORDS, Verdict, fail_on, judge, needless, verdicts
+from ganaudit.comparison.regressions import WORDS, VerdictRow, fail_on, judge, needless, verdicts
 from ganaudit.errors import RequestError
 
 ALL = ("dropped", "reduced", "increased", "equivalent", "invented", "inconclusive", "not testable")
 
 
 def row(verdict, name="person", generator="gan", measure="presence", low=0.4, **more):
-    return Verdict(generator, name, measure, verdict, 0.5, low, 1.6, **more)
+    return VerdictRow(generator, name, measure, verdict, 0.5, low, 1.6, **more)
 
 
 def regresses(now, before, words):
@@ -76,8 +76,8 @@ def test_what_gates_is_worse(before, now, words):
 
 @pytest.mark.parametrize(("before", "now"), list(product(ALL, ALL)))
 def test_failing_on_more_words_never_finds_less(before, now):
-    found = [regresses(now, before, WORDS[:n]) for n in range(len(WORDS) + 1)]
-    assert found == sorted(found)
+    result = [regresses(now, before, WORDS[:n]) for n in range(len(WORDS) + 1)]
+    assert result == sorted(result)
 
 
 def test_rows_are_matched_by_generator_class_measure_group_and_slice():
@@ -149,5 +149,5 @@ def test_verdicts_of_all_tables():
         "dropped_in_slices": [{**base, "class": "car", "slice": "dusk"}],
         "fsd": [{"generator": "gan"}],
     })  # fmt: skip
-    assert [one.what for one in found] == ["car", "vehicles (group)", "car, in dusk"]
-    assert {(one.ratio, one.low, one.high) for one in found} == {(0.1, 0.0, 0.2)}
+    assert [result.what for result in found] == ["car", "vehicles (group)", "car, in dusk"]
+    assert {(result.ratio, result.low, result.high) for result in found} == {(0.1, 0.0, 0.2)}

@@ -140,8 +140,8 @@ def test_names_stand_on_one_line(tmp_path, name):
 def test_an_image_s_label_is_the_folder_that_it_lies_in(tmp_path):
     put(tmp_path, "x.png", "dusk/x.png", "dusk/rain/y.png")
     dataset = FolderDataset(tmp_path)
-    found = {image.name: image.label for image in map(dataset.image, range(3))}
-    assert found == {"x.png": None, "dusk/x.png": "dusk", "dusk/rain/y.png": "dusk/rain"}
+    result = {image.name: image.label for image in map(dataset.image, range(3))}
+    assert result == {"x.png": None, "dusk/x.png": "dusk", "dusk/rain/y.png": "dusk/rain"}
 
 
 def test_only_folders_with_folders_get_another_key(tmp_path):

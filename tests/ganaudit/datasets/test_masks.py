@@ -39,14 +39,14 @@ def root(tmp_path: Path) -> Path:
 
 
 def by_name(dataset: MasksDataset) -> dict[str, Image | str]:
-    found: dict[str, Image | str] = {}
+    result: dict[str, Image | str] = {}
     for index in range(len(dataset)):
         try:
             image = dataset.image(index)
-            found[image.name] = image
+            result[image.name] = image
         except ImageError as error:
-            found[str(error).split(" ")[0]] = str(error)
-    return found
+            result[str(error).split(" ")[0]] = str(error)
+    return result
 
 
 def one(tmp_path: Path, **options: object) -> NDArray[np.integer]:
@@ -62,9 +62,9 @@ def one(tmp_path: Path, **options: object) -> NDArray[np.integer]:
 def test_labels_lie_beside_their_images(root):
     dataset = MasksDataset(root)
     assert isinstance(dataset, Dataset) and len(dataset) == 4
-    found = by_name(dataset)
-    assert sorted(found) == ["s0/0.jpg", "s0/2.jpg", "s1/1.jpg", "s1/3.jpg"]
-    for image in found.values():
+    result = by_name(dataset)
+    assert sorted(result) == ["s0/0.jpg", "s0/2.jpg", "s1/1.jpg", "s1/3.jpg"]
+    for image in result.values():
         assert isinstance(image, Image) and image.pixels.shape == (6, 8, 3)
         assert np.array_equal(image.labels, np.full((3, 4), image.pixels[0, 0, 0]))
 
@@ -149,9 +149,9 @@ def test_order_is_that_of_the_folder(root):
 
 def test_an_image_without_labels_is_set_aside(root):
     (root / "s0" / "0.labels.png").unlink()
-    found = by_name(MasksDataset(root))
-    assert all(part in found["s0/0.jpg"] for part in ("s0/0.jpg", "no label map", "s0/0.labels.png"))
-    assert sum(isinstance(image, Image) for image in found.values()) == 3
+    result = by_name(MasksDataset(root))
+    assert all(part in result["s0/0.jpg"] for part in ("s0/0.jpg", "no label map", "s0/0.labels.png"))
+    assert sum(isinstance(image, Image) for image in result.values()) == 3
 
 
 def test_a_collection_without_any_label_map(root):
@@ -239,11 +239,11 @@ def test_other_kinds_and_damaged_label_maps_are_refused(root):
     (root / "s0" / "2.labels.png").write_bytes(b"")
     data = (root / "s1" / "1.labels.png").read_bytes()
     (root / "s1" / "1.labels.png").write_bytes(data[:40])
-    found = by_name(MasksDataset(root))
-    assert "s0/0.labels.png is a JPEG file: a label map has to be" in str(found["s0/0.labels.png"])
-    assert found["s0/2.labels.png"] == "s0/2.labels.png is empty (0 bytes)"
-    assert "truncated" in str(found["s1/1.labels.png"])
-    assert isinstance(found["s1/3.jpg"], Image)
+    result = by_name(MasksDataset(root))
+    assert "s0/0.labels.png is a JPEG file: a label map has to be" in str(result["s0/0.labels.png"])
+    assert result["s0/2.labels.png"] == "s0/2.labels.png is empty (0 bytes)"
+    assert "truncated" in str(result["s1/1.labels.png"])
+    assert isinstance(result["s1/3.jpg"], Image)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -261,7 +261,7 @@ def test_no_readable_label_map(root):
     for path in root.rglob("*.labels.png"):
         path.write_bytes(b"")
     dataset = MasksDataset(root)
-    assert all(isinstance(found, str) for found in by_name(dataset).values())
+    assert all(isinstance(result, str) for result in by_name(dataset).values())
     with pytest.raises(ImageError, match=r"no label map .* the first because s0/0\.labels\.png is empty"):
         _ = dataset.label_size
 
@@ -275,9 +275,9 @@ def test_labels_that_change_after_the_listing(root):
     dataset = MasksDataset(root)
     os.utime(root / "s0" / "0.labels.png", ns=(1, 1))
     (root / "s0" / "2.labels.png").unlink()
-    found = by_name(dataset)
-    assert "changed after the folder was listed" in str(found["s0/0.labels.png"])
-    assert "was deleted after the folder was listed" in str(found["s0/2.labels.png"])
+    result = by_name(dataset)
+    assert "changed after the folder was listed" in str(result["s0/0.labels.png"])
+    assert "was deleted after the folder was listed" in str(result["s0/2.labels.png"])
 
 
 # --- one size per collection
@@ -286,10 +286,10 @@ def test_labels_that_change_after_the_listing(root):
 @pytest.mark.parametrize("seed", range(4))
 def test_another_size_is_refused_whatever_the_order(root, seed):
     label_map(root / "s1" / "1.labels.png", np.full((5, 7), 1))
-    found = by_name(MasksDataset(root, seed=seed))
-    message = str(found["s1/1.labels.png"])
+    result = by_name(MasksDataset(root, seed=seed))
+    message = str(result["s1/1.labels.png"])
     assert "is 5 x 7" in message and "are 3 x 4" in message and "`size: [3, 4]`" in message and "nearest" in message
-    assert sum(isinstance(image, Image) for image in found.values()) == 3
+    assert sum(isinstance(image, Image) for image in result.values()) == 3
 
 
 def test_the_first_readable_label_map_decides(root):

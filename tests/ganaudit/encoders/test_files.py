@@ -61,10 +61,10 @@ def test_an_inverter_that_does_not_fit_is_refused(tmp_path):
 def test_an_inverter_is_found_by_whom_it_belongs_to(tmp_path, monkeypatch):
     monkeypatch.setattr(inverter_files, "builtin_folder", lambda: tmp_path / "shipped")
     shape = read_shape(generator())
-    one = saved(layered(shape), tmp_path / "shipped" / "a.safetensors", "g1")
+    result = saved(layered(shape), tmp_path / "shipped" / "a.safetensors", "g1")
     two = saved(DirectEncoder(DirectShape.of(shape, 4, 4)), tmp_path / "store" / "b.safetensors", "g1")
     (tmp_path / "store" / "torn.safetensors").write_bytes(b"torn")
-    assert find_inverter("g1", "layered") == one and find_inverter("g1", "encoder") is None
+    assert find_inverter("g1", "layered") == result and find_inverter("g1", "encoder") is None
     assert find_inverter("g1", "encoder", [tmp_path / "store"]) == two
     assert find_inverter("g2", "layered", [tmp_path / "store"]) is None
 
@@ -91,8 +91,8 @@ def test_a_published_encoder_opens_in_the_same_class(tmp_path):
     assert opened.method == "layered" and opened.generator is None and opened.encoder.shape == made.shape
     image = torch.rand(1, 3, 256, 256) * 2 - 1
     with torch.no_grad():
-        found, wanted = opened.encoder(image), made(image)
-    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+        result, wanted = opened.encoder(image), made(image)
+    assert all(torch.equal(result[name], wanted[name]) for name in wanted)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

@@ -91,20 +91,20 @@ def test_the_published_encoder_with_shared_weights_gives_the_same_numbers(refere
     encoder.load_state_dict(state)
     x = torch.from_numpy(np.random.RandomState(1).uniform(-1, 1, (1, 3, 256, 256))).float()
     with torch.no_grad():
-        found, current = encoder(x), reference.features(x)
+        result, current = encoder(x), reference.features(x)
         sides = []
         for number, name in ((4, "layer4"), (3, "layer3"), (2, "layer2"), (1, "layer1")):
-            assert float((found[name] - current).abs().max()) <= 1e-5
+            assert float((result[name] - current).abs().max()) <= 1e-5
             sides.append(current.shape[2])
             current = reference.invert(number, current)
-        assert sides == [8, 8, 4, 4] and float((found["z"] - current.flatten(1)).abs().max()) <= 1e-5
-    assert found["z"].square().mean().item() == pytest.approx(1.0, abs=1e-4)
+        assert sides == [8, 8, 4, 4] and float((result["z"] - current.flatten(1)).abs().max()) <= 1e-5
+    assert result["z"].square().mean().item() == pytest.approx(1.0, abs=1e-4)
 
 
 def test_parameters_by_part_are_the_published_ones():
     encoder = LayeredEncoder(PUBLISHED)
-    found = {name: parameters(part) for name, part in encoder.named_children()}
-    assert found == {"features": 11_439_168, "inv1": 4_458_496, "inv2": 4_721_664, "inv3": 4_984_320, "inv4": 4_984_320}
+    result = {name: parameters(part) for name, part in encoder.named_children()}
+    assert result == {"features": 11_439_168, "inv1": 4_458_496, "inv2": 4_721_664, "inv3": 4_984_320, "inv4": 4_984_320}
 
 
 @pytest.mark.parametrize("generator", [progan(8, 16, ((16,), (8,), (4,))), dcgan(8, 16, (12, 8, 4, 3))])
@@ -113,10 +113,10 @@ def test_a_small_encoder_fits_any_generator_at_any_layer(generator, feature):
     shape = read_shape(generator.eval())
     encoder = LayeredEncoder(LayeredShape.of(shape, feature, width=4, hidden=8)).eval()
     image = generator.run(generator.latents(0, torch.arange(2)))["image"]
-    found = encoder(image)
+    result = encoder(image)
     sizes = {layer.name: (2, layer.channels, layer.height, layer.width) for layer in shape.upto(feature)}
-    assert {name: tuple(value.shape) for name, value in found.items()} == {**sizes, "z": (2, 8)}
-    again = generator.run({"z": found["z"]})["image"]
+    assert {name: tuple(value.shape) for name, value in result.items()} == {**sizes, "z": (2, 8)}
+    again = generator.run({"z": result["z"]})["image"]
     assert again.shape == image.shape
     direct = DirectEncoder(DirectShape.of(shape, width=4, channels=4)).eval()
     assert tuple(direct(image)["z"].shape) == (2, 8)
@@ -125,10 +125,10 @@ def test_a_small_encoder_fits_any_generator_at_any_layer(generator, feature):
 def test_an_estimate_follows_from_the_one_behind_it_alone():
     shape = read_shape(progan(8, 16, ((16,), (8,), (4,))).eval())
     encoder = LayeredEncoder(LayeredShape.of(shape, "layer3", width=4, hidden=8)).eval()
-    found = encoder(torch.rand(2, 3, 32, 32))
+    result = encoder(torch.rand(2, 3, 32, 32))
     with torch.no_grad():
-        assert torch.allclose(encoder.inverter("layer2")(found["layer2"]), found["layer1"])
-        assert torch.allclose(encoder.inverter("layer1")(found["layer1"]), found["z"])
+        assert torch.allclose(encoder.inverter("layer2")(result["layer2"]), result["layer1"])
+        assert torch.allclose(encoder.inverter("layer1")(result["layer1"]), result["z"])
 
 
 def test_the_trunk_halves_down_to_the_side_that_is_asked():

@@ -176,8 +176,8 @@ def test_the_three_generators_ship():
 @pytest.mark.parametrize("name", SHIPPED)
 @torch.inference_mode()
 def test_a_shipped_generator_opens_is_small_and_its_first_layer_is_a_quarter_of_the_pixels(name):
-    found = weights.load(f"builtin:{name}")
-    assert found.path.stat().st_size <= 2 * 2**20
+    loaded = weights.load(f"builtin:{name}")
+    assert loaded.path.stat().st_size <= 2 * 2**20
     generator = open_generator(options_named("generators", name), Context()).generator
     state = generator.run(generator.latents(1, torch.arange(2)), upto="layer1")
     assert state["layer1"][0].numel() <= 3072 == FIRST * 16

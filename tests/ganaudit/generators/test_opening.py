@@ -43,7 +43,10 @@ def asked(folder, *generators):
 
 def opened(spec):
     """Name → step, as the generators are opened."""
-    return {one.name: open_generator(one, Context.of(spec, "cpu", "float32")).training_step for one in spec.generators}
+    return {
+        generator.name: open_generator(generator, Context.of(spec, "cpu", "float32")).training_step
+        for generator in spec.generators
+    }
 
 
 def recorded(spec):

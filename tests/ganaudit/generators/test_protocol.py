@@ -30,10 +30,10 @@ def generator(request):
 
 
 def test_latents_are_the_draws_of_seed_and_index(generator):
-    found = generator.latents(3, torch.tensor([5, 0]))
-    assert torch.equal(found["z"], torch.from_numpy(normals(3, "latent z", [5, 0], 6)))
+    result = generator.latents(3, torch.tensor([5, 0]))
+    assert torch.equal(result["z"], torch.from_numpy(normals(3, "latent z", [5, 0], 6)))
     with pytest.raises(TypeError):
-        found["z"] = 1
+        result["z"] = 1
 
 
 @torch.inference_mode()
@@ -155,8 +155,8 @@ def test_a_few_odd_images_are_left_to_be_set_aside_one_by_one(first):
     ({}, False), (made(lambda image: image - 0.2), False),
 ])  # fmt: skip
 def test_images_without_a_value_below_0_are_remarked_upon(changes, told):
-    found = remarks(own(**changes), 1)
-    assert bool(found) == told and all("look like [0, 1]" in note for note in found)
+    result = remarks(own(**changes), 1)
+    assert bool(result) == told and all("look like [0, 1]" in note for note in result)
 
 
 def test_a_plain_object_that_keeps_the_protocol_is_taken():

@@ -80,8 +80,8 @@ def test_styles_go_to_their_mean_which_has_a_fixed_seed():
     assert torch.allclose(half.run(state)["image"], plain.run({**state, "w": mean + 0.5 * (w - mean)})["image"], atol=1e-5)
     still = {**none.latents(5, torch.arange(2)), "noise1": torch.zeros(2, 1, 4, 4)}
     still |= {"noise2": torch.zeros(2, 1, 8, 8), "noise3": torch.zeros(2, 1, 16, 16)}
-    one, other = none.run(still)["image"]
-    assert torch.allclose(one, other, atol=1e-5)  # psi 0: every image is that of the mean
+    result, other = none.run(still)["image"]
+    assert torch.allclose(result, other, atol=1e-5)  # psi 0: every image is that of the mean
 
 
 def test_a_cutoff_leaves_the_later_layers_their_styles():
@@ -193,12 +193,12 @@ def test_images_that_are_not_square_are_sampled_cut_and_parsed(tmp_path):
 def test_images_of_another_size_than_said_are_told_with_both_sizes(tmp_path):
     from ganaudit.parsers.opening import open_parser
     from ganaudit.sources.opening import open_source
-    from ganaudit.sources.roles import GENERATED, Asked
+    from ganaudit.sources.roles import GENERATED, SourceRole
 
     spec = wide(tmp_path, {"made": [10, 6]})
     context = Context.of(spec, "cpu", "float32")
     with pytest.raises(RequestError, match="2×3×10×6 values for a batch of 2, not 2×3×6×10 as its resolution says"):
-        open_source(Asked(GENERATED), spec.generators[0], open_parser(spec.parser, context), context)
+        open_source(SourceRole(GENERATED), spec.generators[0], open_parser(spec.parser, context), context)
 
 
 @pytest.mark.parametrize("resolution", ["8", 8.0, True, 0, -3, None, (8,), (8, 8, 8), (8, 0), (8, True), (8, 8.0)])

@@ -57,14 +57,14 @@ def test_a_layer_that_does_not_exist_is_told_with_those_that_do():
 
 def test_shapes_are_read_from_the_generator_and_so_is_whether_the_length_of_z_counts():
     torch.manual_seed(0)
-    found = read_shape(progan(8, 16, ((16,), (8, 4))).eval())
-    assert [(one.name, one.size) for one in found.layers] == [("layer1", 256), ("layer2", 1024), ("layer3", 1024)]
-    assert (found.resolution, found.latent, found.blind) == (16, 8, True)
-    assert read_shape(TinyProGAN()).blind
+    result = read_shape(progan(8, 16, ((16,), (8, 4))).eval())
+    assert [(layer.name, layer.size) for layer in result.layers] == [("layer1", 256), ("layer2", 1024), ("layer3", 1024)]
+    assert (result.resolution, result.latent, result.blind) == (16, 8, True)
+    assert read_shape(TinyProGAN()).direction_only
     generator = dcgan(8, 16, (8,)).eval()
     with torch.no_grad():
         generator.output.convolution.weight *= 100.0
-    assert not read_shape(generator).blind
+    assert not read_shape(generator).direction_only
 
 
 class Flat:

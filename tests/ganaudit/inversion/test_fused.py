@@ -1,4 +1,4 @@
-"""The twin of a generator: the same function and slopes as the generator itself, which stays as it is."""
+"""The fused copy of a generator: the same function and slopes as the generator itself, which stays as it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganaudit.generators.networks.progan import pixel_norm, progan
 from ganaudit.inversion.fused import _leaky_norm, doubled, search_twin
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.search import Search, search
-from ganaudit.inversion.search_space import Span
+from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.state import state_digest
 
 
@@ -31,16 +31,16 @@ def small(family, seed=3):
 @pytest.mark.parametrize("family", ["progan", "dcgan"])
 def test_image_layers_and_slopes_are_the_generators(family):
     generator = small(family)
-    twin, z = search_twin(generator, "float32"), torch.randn(5, 8)
-    assert twin is not generator and twin.layers == generator.layers
+    copied, z = search_twin(generator, "float32"), torch.randn(5, 8)
+    assert copied is not generator and copied.layers == generator.layers
     state, other = {"z": z}, {"z": z}
     for before, name in zip((None, *generator.layers), generator.layers, strict=False):
-        state, other = (one.run(held, after=before, upto=name) for one, held in ((generator, state), (twin, other)))
+        state, other = (result.run(held, after=before, upto=name) for result, held in ((generator, state), (copied, other)))
         assert torch.allclose(other[name], state[name], atol=1e-5), name
     weights, slopes = torch.randn(5, 3, *generator.resolution), []
-    for one in (generator, twin):
+    for result in (generator, copied):
         free = z.clone().requires_grad_()
-        (one.run({"z": free})["image"] * weights).sum().backward()
+        (result.run({"z": free})["image"] * weights).sum().backward()
         slopes.append(free.grad)
     assert torch.allclose(slopes[1], slopes[0], rtol=1e-4, atol=1e-5)
 
@@ -56,12 +56,12 @@ def test_doubling_then_convolving_is_one_transposed_convolution():
 def test_the_generator_stays_as_it_is(family, precision):
     generator = small(family)
     before = state_digest(generator)
-    twin = search_twin(generator, precision)
+    copied = search_twin(generator, precision)
     assert state_digest(generator) == before
-    kinds = {value.dtype for name, value in twin.named_parameters() if name.startswith("layer2")}
+    kinds = {value.dtype for name, value in copied.named_parameters() if name.startswith("layer2")}
     assert kinds == {getattr(torch, precision)}
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        image = twin.run({"z": torch.randn(3, 8, generator=torch.Generator().manual_seed(0))})["image"]
+        image = copied.run({"z": torch.randn(3, 8, generator=torch.Generator().manual_seed(0))})["image"]
     exact = generator.run({"z": torch.randn(3, 8, generator=torch.Generator().manual_seed(0))})["image"]
     assert float((image - exact).detach().abs().max()) < (1e-5 if precision == "float32" else 0.1)
 
@@ -75,12 +75,12 @@ def test_activation_and_norm_are_the_generators_at_any_width(channels, precision
     y, wanted = _leaky_norm(mine), pixel_norm(F.leaky_relu(exact, 0.2))
     y.backward(gradient)
     wanted.backward(gradient.double())
-    for found, right in ((y, wanted), (mine.grad, exact.grad)):
-        assert found.shape == right.shape and found.dtype == precision
-        assert float((found.double() - right).detach().abs().max()) < (0.04 if precision == torch.bfloat16 else 1e-5)
+    for result, right in ((y, wanted), (mine.grad, exact.grad)):
+        assert result.shape == right.shape and result.dtype == precision
+        assert float((result.double() - right).detach().abs().max()) < (0.04 if precision == torch.bfloat16 else 1e-5)
 
 
-def test_a_generator_of_no_known_family_is_its_own_twin():
+def test_a_generator_of_no_known_family_is_its_own_fused_copy():
     stranger, training = TinyProGAN(), small("dcgan").train()
     assert search_twin(stranger, "bfloat16") is stranger
     assert search_twin(training, "float32") is training  # batch norm of a batch is not part of a convolution
@@ -94,11 +94,11 @@ def test_alone_and_in_a_batch_the_same_steps_are_taken(family):
     how = Search(60, "adam", 0.05, log_every=1)
 
     def curve(rows):
-        span = Span(generator, {"z": start[rows]}, latent=True)
-        return search(span, objective, objective.targets(target[rows]), how).curves
+        space = SearchSpace(generator, {"z": start[rows]}, latent=True)
+        return search(space, objective, objective.targets(target[rows]), how).curves
 
     together = curve(torch.arange(6))
     for row in (0, 4):
-        alone, batched = (torch.tensor(one.terms["loss"]) for one in (curve(torch.tensor([row]))[0], together[row]))
+        alone, batched = (torch.tensor(result.terms["loss"]) for result in (curve(torch.tensor([row]))[0], together[row]))
         assert torch.allclose(alone[:20], batched[:20], rtol=1e-5)
         assert alone[-1].item() == pytest.approx(batched[-1].item(), rel=1e-3)

@@ -12,10 +12,10 @@ from ganaudit.encoders.networks import DirectEncoder, DirectShape, LayeredEncode
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.inversion.inverters import NEEDS, OVER_Z, Task
+from ganaudit.inversion.inverters import NEEDS, OVER_Z, InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
-from ganaudit.inversion.penalty import calibrate
+from ganaudit.inversion.penalty import choose_penalty
 from ganaudit.inversion.search import Search
 
 COUNT = 5
@@ -39,7 +39,7 @@ def task(generator):
     objective = Objective("mse")
     target = generator.run(generator.latents(1, torch.arange(COUNT)))["image"]
     how = Search(15, "adam", 0.05)
-    return Task(generator, shape, choice, objective.targets(target), range(COUNT), objective, how, encoders=encoders)
+    return InversionTask(generator, shape, choice, objective.targets(target), range(COUNT), objective, how, encoders=encoders)
 
 
 def run(task, method):
@@ -64,23 +64,23 @@ def test_every_method_reports_what_it_reached(task, method):
 @pytest.mark.parametrize("method", ["latent", "encoder+latent", "layered+latent"])
 def test_further_starts_are_wide_around_the_own_one_and_each_images_own(task, method):
     many = replace(task, targets=task.targets.take(torch.arange(400) % COUNT), indices=range(400), search=Search(0))
-    plain, several = run(many, method), run(replace(many, wide=2), method)
+    plain, several = run(many, method), run(replace(many, further_starts=2), method)
     centre = torch.zeros_like(plain.z) if method == "latent" else plain.z
     assert len(several.every) == 3 and torch.equal(several.every[0].image, plain.found.image)
     for found in several.every[1:]:
         off = found.free["z"] - centre
         assert float(off.std()) == pytest.approx(2.0, rel=0.05) and abs(float(off.mean())) < 0.1
     rows = torch.tensor([7, 3])
-    alone = run(replace(many, wide=2, targets=many.targets.take(rows), indices=[7, 3]), method)
+    alone = run(replace(many, further_starts=2, targets=many.targets.take(rows), indices=[7, 3]), method)
     for found, other in zip(alone.every, several.every, strict=True):
         assert torch.allclose(found.free["z"], other.free["z"][rows], atol=1e-5)
-    searched = run(replace(task, wide=2), method)
-    assert torch.equal(searched.found.loss_best, torch.stack([one.loss_best for one in searched.every]).amin(dim=0))
+    searched = run(replace(task, further_starts=2), method)
+    assert torch.equal(searched.found.loss_best, torch.stack([result.loss_best for result in searched.every]).amin(dim=0))
 
 
 @pytest.mark.parametrize("method", ["encoder", "layered", "layerwise", "feature"])
 def test_what_searches_no_z_has_no_further_starts(task, method):
-    assert len(run(replace(task, wide=2), method).every) == 1
+    assert len(run(replace(task, further_starts=2), method).every) == 1
 
 
 def test_every_method_is_a_kind_that_says_what_it_needs():
@@ -118,7 +118,7 @@ def test_searches_on_z_start_at_the_inverters_estimates(task):
 
 def test_random_starts_follow_from_the_images_index_and_the_best_is_kept(task):
     several = run(replace(task, restarts=3), "latent")
-    losses = torch.stack([one.loss_best for one in several.every])
+    losses = torch.stack([result.loss_best for result in several.every])
     assert torch.equal(several.found.loss_best, losses.amin(dim=0)) and torch.equal(several.restart, losses.argmin(dim=0))
     assert torch.allclose(several.spread, (losses.amax(dim=0) - losses.amin(dim=0)) / losses.amin(dim=0))
     rows = torch.tensor([3, 1])
@@ -140,11 +140,11 @@ def test_a_generator_whose_first_layer_is_too_large_is_told(task):
 
 
 def test_the_penalty_makes_the_95th_percentile_cost_what_it_saves(task):
-    found = calibrate(task)
+    result = choose_penalty(task)
     free = run(task, "layerwise").found
     sizes = torch.stack([d.square().mean() for d in free.free["layer1"]])
-    assert found.size == pytest.approx(float(torch.quantile(sizes, 0.95)), rel=1e-4)
+    assert result.size == pytest.approx(float(torch.quantile(sizes, 0.95)), rel=1e-4)
     gains = (free.loss_first - free.loss_best).median()
-    assert found.weight * found.size == pytest.approx(float(gains), rel=1e-4) and found.images == COUNT
-    priced = replace(task, objective=Objective("mse", penalty=100.0 * found.weight))
+    assert result.weight * result.size == pytest.approx(float(gains), rel=1e-4) and result.images == COUNT
+    priced = replace(task, objective=Objective("mse", penalty=100.0 * result.weight))
     assert bool((run(priced, "layerwise").found.residual < free.residual).all())

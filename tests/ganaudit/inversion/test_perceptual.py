@@ -70,7 +70,7 @@ def test_other_weights_are_another_digest(backbone, tmp_path):
     network, path = backbone("squeezenet1_1")
     network.features[0].bias.data += 1.0
     torch.save(network.state_dict(), tmp_path / "other.pth")
-    first, second = (open_perceptual("lpips-squeeze", one) for one in (path, str(tmp_path / "other.pth")))
+    first, second = (open_perceptual("lpips-squeeze", result) for result in (path, str(tmp_path / "other.pth")))
     assert first.sha256 != second.sha256 and first.recipe()["weights"] == first.sha256
 
 
@@ -152,8 +152,8 @@ def test_efficientnet_compares_unit_vectors_of_the_last_map_of_each_size(monkeyp
     def maps(x):
         x = ((x + 1) / 2 * 255 - 127) / 128
         stem = torch.relu(network.eval()._bn0(network._conv_stem(x)))
-        one, two, three, four = network._blocks
-        kept = [one(stem), three(two(one(stem)))]
+        result, two, three, four = network._blocks
+        kept = [result(stem), three(two(result(stem)))]
         kept.append(four(kept[1]))
         return [k / k.norm(dim=1, keepdim=True) for k in kept]
 

@@ -10,7 +10,7 @@ import torch
 from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion import precision
-from ganaudit.inversion.inverters import Task, latent, picked
+from ganaudit.inversion.inverters import InversionTask, latent, picked
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.precision import choose_precision
 from ganaudit.inversion.search import Search
@@ -22,7 +22,7 @@ def task():
     generator = progan(8, 12, ((12,), (8,), (8,))).eval().requires_grad_(False)
     shape, objective = read_shape(generator), Objective("mse")
     target = generator.run(generator.latents(1, torch.arange(10)))["image"]
-    return Task(generator, shape, choose_layers(shape), objective.targets(target), range(10), objective, Search(10))
+    return InversionTask(generator, shape, choose_layers(shape), objective.targets(target), range(10), objective, Search(10))
 
 
 def scaled(factor):
@@ -38,9 +38,9 @@ def scaled(factor):
 
 @pytest.mark.parametrize(("factor", "name"), [(1.0, "bfloat16"), (1.005, "bfloat16"), (1.02, "float32"), (0.98, "float32")])
 def test_less_than_one_percent_decides(task, factor, name):
-    found = choose_precision(task, scaled(factor), "bfloat16")
-    assert (found.name, found.images) == (name, 8)
-    assert found.change == pytest.approx(abs(factor - 1.0), abs=1e-6)
+    result = choose_precision(task, scaled(factor), "bfloat16")
+    assert (result.name, result.images) == (name, 8)
+    assert result.change == pytest.approx(abs(factor - 1.0), abs=1e-6)
 
 
 def test_the_change_is_that_of_real_searches_in_either_measured_in_full(task, monkeypatch):
@@ -55,13 +55,13 @@ def test_the_change_is_that_of_real_searches_in_either_measured_in_full(task, mo
     assert 1e-5 < change < 0.01  # rounding, and no more than that
     for factor, chosen in ((1.05, "bfloat16"), (0.95, "float32")):
         monkeypatch.setattr(precision, "TOLERATED", factor * change)
-        found = choose_precision(task, latent, "bfloat16")
-        assert (found.name, found.change, found.images) == (chosen, pytest.approx(change, rel=0.01), 8)
+        result = choose_precision(task, latent, "bfloat16")
+        assert (result.name, result.change, result.images) == (chosen, pytest.approx(change, rel=0.01), 8)
 
 
 def test_losses_that_are_not_finite_are_refused(task):
-    found = choose_precision(task, scaled(float("nan")), "bfloat16")
-    assert (found.name, found.change, found.images) == ("float32", None, 8)
+    result = choose_precision(task, scaled(float("nan")), "bfloat16")
+    assert (result.name, result.change, result.images) == ("float32", None, 8)
 
 
 def test_nothing_is_tried_where_there_is_no_choice_or_no_search(task):

@@ -14,13 +14,13 @@ from ganaudit.encoders.networks import LayeredEncoder, LayeredShape
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.inversion.inverters import NEEDS, Task
+from ganaudit.inversion.inverters import NEEDS, InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.presets import PRESETS, settings_of
 from ganaudit.inversion.search import Search
 from ganaudit.records.store import Store
 from ganaudit.spec import Invert
-from ganaudit.studies.inversion import calibration
+from ganaudit.studies.inversion import tuning
 
 
 def asked(folder="", **invert):
@@ -39,15 +39,15 @@ def test_presets_are_the_references_settings():
     assert (bau.pixel, bau.perceptual, bau.perceptual_weight, bau.penalty) == ("l1", "vgg16-raw", 1.0, 1.0)
     creswell = PRESETS["creswell-2018"]
     assert (creswell.method, creswell.search.optimiser, creswell.prior) == ("latent", "rmsprop", 0.01)
-    assert {one.method for one in PRESETS.values()} <= set(NEEDS)
+    assert {preset.method for preset in PRESETS.values()} <= set(NEEDS)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_fills_in_its_keys_and_the_audit_file_may_repeat_them(name):
     preset, spec = PRESETS[name], asked(preset=name, images=7)
-    found = spec.invert
-    assert (found.methods, found.steps, found.restarts) == ((preset.method,), preset.search.steps, preset.restarts)
-    assert (found.perceptual, found.images, found.batch) == (preset.perceptual, 7, 32)
+    result = spec.invert
+    assert (result.methods, result.steps, result.restarts) == ((preset.method,), preset.search.steps, preset.restarts)
+    assert (result.perceptual, result.images, result.batch) == (preset.perceptual, 7, 32)
     assert specs.parse(spec.model_dump(mode="json")) == spec  # what a run keeps of its audit file can be read again
     assert asked(preset=name, methods=[preset.method], steps=preset.search.steps).invert.preset == name
 
@@ -73,9 +73,9 @@ def test_what_contradicts_a_preset_is_a_mistake_of_the_audit_file(given, sentenc
 
 
 def test_without_a_preset_the_search_is_the_default_one():
-    found = settings_of(Invert(steps=300, batch=8, restarts=2), {})
-    assert found.search == Search(300, "adam", 0.05, (180, 240), patience=60, batch=8) and found.restarts == 2
-    assert found.objective.recipe() == {"pixel": "mse", "perceptual": "pyramid", "weights": None, "perceptual_weight": 1.0,
+    result = settings_of(Invert(steps=300, batch=8, restarts=2), {})
+    assert result.search == Search(300, "adam", 0.05, (180, 240), patience=60, batch=8) and result.restarts == 2
+    assert result.objective.recipe() == {"pixel": "mse", "perceptual": "pyramid", "weights": None, "perceptual_weight": 1.0,
                                         "prior": 0.0, "penalty": 0.0}  # fmt: skip
     assert settings_of(Invert(steps=10), {}).search.patience == 20
 
@@ -93,10 +93,10 @@ def test_a_search_is_made_by_a_presets_settings(name):
     recipe = settings.objective.recipe()
     assert (recipe["pixel"], recipe["prior"], recipe["perceptual"]) == (preset.pixel, preset.prior, preset.perceptual)
     target = generator.run(generator.latents(1, torch.arange(3)))["image"].clamp(-1, 1)
-    task = Task(generator, shape, choice, settings.objective.targets(target), range(3), settings.objective,
+    task = InversionTask(generator, shape, choice, settings.objective.targets(target), range(3), settings.objective,
                 replace(settings.search, steps=6), encoders={"layered": encoder})  # fmt: skip
-    found = inverter(preset.method)(task).found
-    assert bool((found.loss_best < found.loss_first).all()) and found.errors == (None,) * 3
+    result = inverter(preset.method)(task).found
+    assert bool((result.loss_best < result.loss_first).all()) and result.errors == (None,) * 3
     if preset.perceptual == "inverter":
         other = LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval()
         changed = settings_of(asked(preset=name).invert, {"layered": other}).objective.recipe()
@@ -104,17 +104,17 @@ def test_a_search_is_made_by_a_presets_settings(name):
 
 
 def test_a_presets_penalty_is_taken_as_it_is_and_enters_the_key(tmp_path, monkeypatch):
-    monkeypatch.setattr(calibration, "calibrate", None)
+    monkeypatch.setattr(tuning, "calibrate", None)
     generator = progan(8, 12, ((12,), (8,))).eval().requires_grad_(False)
     shape = read_shape(generator)
     name = "bau-2019-demo"
     plain = Invert.model_construct(preset=name, methods=("layerwise",), perceptual="none")
     settings = settings_of(plain, {})
     assert settings.objective.penalty == settings.objective.recipe()["penalty"] == 1.0
-    task = Task(generator, shape, choose_layers(shape), settings.objective.targets(torch.zeros(0, 3, 16, 16)), (),
+    task = InversionTask(generator, shape, choose_layers(shape), settings.objective.targets(torch.zeros(0, 3, 16, 16)), (),
                 settings.objective, settings.search)  # fmt: skip
-    found = calibration.calibrated(Store(tmp_path), task, "layerwise", 8, "float32", {}, "kg")
-    assert found.penalty == 1.0
+    result = tuning.calibrated(Store(tmp_path), task, "layerwise", 8, "float32", {}, "kg")
+    assert result.penalty == 1.0
 
 
 @pytest.mark.parametrize(

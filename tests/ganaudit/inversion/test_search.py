@@ -15,7 +15,7 @@ from ganaudit.inversion import search as searching
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import Perceptual
 from ganaudit.inversion.search import Search, search, search_all
-from ganaudit.inversion.search_space import Span
+from ganaudit.inversion.search_space import SearchSpace
 
 
 class Bowl:
@@ -29,7 +29,7 @@ class Bowl:
 
 def bowl(n=3, seed=0):
     draws = torch.randn(2, n, 12, generator=torch.Generator().manual_seed(seed))
-    return Span(Bowl(), {"z": draws[0]}, latent=True), draws[1].reshape(n, 3, 2, 2)
+    return SearchSpace(Bowl(), {"z": draws[0]}, latent=True), draws[1].reshape(n, 3, 2, 2)
 
 
 def small_progan(seed=1):
@@ -39,7 +39,7 @@ def small_progan(seed=1):
 
 def own_samples(generator, count=6):
     latents, starts = generator.latents(1, torch.arange(count)), generator.latents(2, torch.arange(count))
-    return generator.run(latents)["image"], Span(generator, starts, latent=True)
+    return generator.run(latents)["image"], SearchSpace(generator, starts, latent=True)
 
 
 def losses(found, row=0):
@@ -53,16 +53,16 @@ def test_the_residual_search_takes_the_references_steps():
     by_hand = residual_search(generator, z, target, 20, 0.01)
     identity = Perceptual("identity", lambda x: (x,), lambda _, a, b: (a - b).abs())
     objective = Objective("l1", identity, penalty=1.0)
-    span = Span(generator, {"z": z}, residuals=("layer1", "layer2", "layer3"))
-    found = search(span, objective, objective.targets(target), Search(20, "adam", 0.01, log_every=1))
-    assert losses(found)[:20] == pytest.approx(by_hand, rel=1e-4)
+    space = SearchSpace(generator, {"z": z}, residuals=("layer1", "layer2", "layer3"))
+    result = search(space, objective, objective.targets(target), Search(20, "adam", 0.01, log_every=1))
+    assert losses(result)[:20] == pytest.approx(by_hand, rel=1e-4)
     assert by_hand[-1] < 0.9 * by_hand[0]
 
 
 @pytest.mark.parametrize("name, theirs", [("adam", torch.optim.Adam), ("rmsprop", torch.optim.RMSprop)])
 def test_steps_are_torchs_with_the_rate_halved_where_it_is_said(name, theirs):
-    span, target = bowl(1)
-    z = span.state["z"].clone().requires_grad_(True)
+    space, target = bowl(1)
+    z = space.state["z"].clone().requires_grad_(True)
     optimiser = theirs([z], lr=0.1)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, [5, 8], gamma=0.5)
     by_hand = []
@@ -75,19 +75,19 @@ def test_steps_are_torchs_with_the_rate_halved_where_it_is_said(name, theirs):
         by_hand.append(loss.item())
     objective = Objective("mse", prior=0.01)
     how = Search(15, name, 0.1, halve_at=(5, 8), log_every=1)
-    found = search(span, objective, objective.targets(target), how)
-    assert losses(found)[:15] == pytest.approx(by_hand, rel=1e-5)
-    assert torch.allclose(found.free["z"], z.detach(), atol=1e-5)
+    result = search(space, objective, objective.targets(target), how)
+    assert losses(result)[:15] == pytest.approx(by_hand, rel=1e-5)
+    assert torch.allclose(result.free["z"], z.detach(), atol=1e-5)
 
 
 def test_an_image_alone_and_in_a_batch_takes_the_same_steps():
     generator = small_progan()
-    target, span = own_samples(generator, 8)
+    target, space = own_samples(generator, 8)
     objective, how = Objective("mse"), Search(80, "adam", 0.05, log_every=1)
-    together = search(span, objective, objective.targets(target), how)
+    together = search(space, objective, objective.targets(target), how)
     for row in (0, 5):
         rows = torch.tensor([row])
-        alone = search(span.take(rows), objective, objective.targets(target[rows]), how)
+        alone = search(space.take(rows), objective, objective.targets(target[rows]), how)
         assert losses(together, row)[:20] == pytest.approx(losses(alone)[:20], rel=1e-5)
         assert float(together.loss_best[row]) == pytest.approx(float(alone.loss_best), rel=1e-3)
 
@@ -95,22 +95,22 @@ def test_an_image_alone_and_in_a_batch_takes_the_same_steps():
 @pytest.mark.parametrize("optimiser, rate, steps", [("adam", 0.05, 150), ("rmsprop", 0.02, 150), ("lbfgs", 1.0, 30)])
 def test_own_samples_come_back(optimiser, rate, steps):
     generator = small_progan()
-    target, span = own_samples(generator)
-    near = {"z": span.generator.latents(1, torch.arange(6))["z"] + 0.3 * span.state["z"]}
+    target, space = own_samples(generator)
+    near = {"z": space.generator.latents(1, torch.arange(6))["z"] + 0.3 * space.state["z"]}
     objective = Objective("mse")
     how = Search(steps, optimiser, rate, halve_at=(80, 120) if steps > 120 else ())
-    found = search(replace(span, state=near), objective, objective.targets(target), how)
-    assert bool((found.loss_best < 0.05 * found.loss_first).all())
+    result = search(replace(space, state=near), objective, objective.targets(target), how)
+    assert bool((result.loss_best < 0.05 * result.loss_first).all())
 
 
 def test_lbfgs_finds_the_bottom_of_a_bowl_in_a_few_steps_and_each_row_by_itself():
-    span, target = bowl(4)
+    space, target = bowl(4)
     scale = torch.tensor([1.0, 3.0, 10.0, 30.0])[:, None, None, None]
     objective = Objective("mse")
     how = Search(12, "lbfgs", 1.0)
-    together = search(span, objective, objective.targets(target * scale), how)
+    together = search(space, objective, objective.targets(target * scale), how)
     assert bool((together.loss_best < 1e-8 * together.loss_first).all())
-    alone = search(span.take(torch.tensor([2])), objective, objective.targets(10.0 * target[2:3]), how)
+    alone = search(space.take(torch.tensor([2])), objective, objective.targets(10.0 * target[2:3]), how)
     assert torch.allclose(alone.free["z"], together.free["z"][2:3], atol=1e-5)
 
 
@@ -137,41 +137,41 @@ def test_lbfgs_crosses_a_bent_valley():
 
 
 def test_the_best_step_is_kept_however_the_search_ends():
-    span, target = bowl(2)
+    space, target = bowl(2)
     objective = Objective("mse")
-    found = search(span, objective, objective.targets(target), Search(40, "adam", 2.0, log_every=1))  # far too fast
+    result = search(space, objective, objective.targets(target), Search(40, "adam", 2.0, log_every=1))  # far too fast
     for row in range(2):
-        assert found.best_step[row] == losses(found, row).index(min(losses(found, row)))
-        assert float(found.loss_best[row]) == pytest.approx(min(losses(found, row)), rel=1e-5)
-        image = found.free["z"][row].reshape(3, 2, 2)
-        assert float((image - target[row]).square().mean()) == pytest.approx(float(found.loss_best[row]), rel=1e-5)
-        assert torch.equal(found.image[row], image)
+        assert result.best_step[row] == losses(result, row).index(min(losses(result, row)))
+        assert float(result.loss_best[row]) == pytest.approx(min(losses(result, row)), rel=1e-5)
+        image = result.free["z"][row].reshape(3, 2, 2)
+        assert float((image - target[row]).square().mean()) == pytest.approx(float(result.loss_best[row]), rel=1e-5)
+        assert torch.equal(result.image[row], image)
 
 
 def test_the_gradients_norm_and_the_residuals_size_are_those_of_the_best_step():
-    span, target = bowl(2)
+    space, target = bowl(2)
     objective = Objective("mse")
-    found = search(span, objective, objective.targets(target), Search(3, "adam", 0.1))
-    by_hand = (2.0 / 12.0 * (found.free["z"] - target.flatten(1))).norm(dim=1)
-    assert torch.allclose(found.gradient_norm, by_hand, rtol=1e-5)
+    result = search(space, objective, objective.targets(target), Search(3, "adam", 0.1))
+    by_hand = (2.0 / 12.0 * (result.free["z"] - target.flatten(1))).norm(dim=1)
+    assert torch.allclose(result.gradient_norm, by_hand, rtol=1e-5)
     generator = small_progan()
-    images, span = own_samples(generator, 2)
-    span = Span(generator, span.state, residuals=("layer1", "layer2"))
-    found = search(span, objective, objective.targets(images), Search(5, "adam", 0.1))
-    free = torch.cat([found.free[name].flatten(1) for name in ("layer1", "layer2")], dim=1)
-    assert torch.allclose(found.residual, free.square().mean(dim=1).sqrt()) and bool((found.residual > 0).all())
+    images, space = own_samples(generator, 2)
+    space = SearchSpace(generator, space.state, residuals=("layer1", "layer2"))
+    result = search(space, objective, objective.targets(images), Search(5, "adam", 0.1))
+    free = torch.cat([result.free[name].flatten(1) for name in ("layer1", "layer2")], dim=1)
+    assert torch.allclose(result.residual, free.square().mean(dim=1).sqrt()) and bool((result.residual > 0).all())
 
 
 def test_an_image_stops_when_it_no_longer_gets_better_and_the_others_go_on():
-    span, target = bowl(3)
-    target[1] = span.state["z"][1].reshape(3, 2, 2)  # already there
+    space, target = bowl(3)
+    target[1] = space.state["z"][1].reshape(3, 2, 2)  # already there
     objective = Objective("mse")
     how = Search(60, "adam", 0.02, patience=5)
-    found = search(span, objective, objective.targets(target), how)
-    assert found.steps[1] == 5 < found.steps[0] == 60
-    alone = search(span.take(torch.tensor([0])), objective, objective.targets(target[:1]), how)
-    assert torch.allclose(alone.free["z"], found.free["z"][:1], atol=1e-6)
-    assert found.curves[1].steps == (0,) and found.curves[0].steps[-1] == 60
+    result = search(space, objective, objective.targets(target), how)
+    assert result.steps[1] == 5 < result.steps[0] == 60
+    alone = search(space.take(torch.tensor([0])), objective, objective.targets(target[:1]), how)
+    assert torch.allclose(alone.free["z"], result.free["z"][:1], atol=1e-6)
+    assert result.curves[1].steps == (0,) and result.curves[0].steps[-1] == 60
 
 
 class Cliff(Bowl):
@@ -183,59 +183,59 @@ class Cliff(Bowl):
 
 
 def test_a_search_that_diverges_is_set_aside_with_its_step_and_the_batch_goes_on():
-    span = Span(Cliff(), {"z": torch.zeros(3, 12)}, latent=True)
-    span.state["z"][2] = 5.0
+    space = SearchSpace(Cliff(), {"z": torch.zeros(3, 12)}, latent=True)
+    space.state["z"][2] = 5.0
     target = torch.zeros(3, 3, 2, 2)
     target[0], target[1] = 0.5, 9.0
     objective = Objective("mse")
-    found = search(span, objective, objective.targets(target), Search(60, "adam", 0.1))
-    assert found.errors[0] is None and float(found.loss_best[0]) < 1e-3
-    assert found.errors[1].startswith("the loss is no longer finite at step 1") and bool(found.image[1].isfinite().all())
-    assert float(found.free["z"][1].amax()) <= 1.0 and found.best_step[1] == found.steps[1] - 1
-    assert found.errors[2] == "the loss is no longer finite at step 0" and bool(found.loss_best[2].isnan())
+    result = search(space, objective, objective.targets(target), Search(60, "adam", 0.1))
+    assert result.errors[0] is None and float(result.loss_best[0]) < 1e-3
+    assert result.errors[1].startswith("the loss is no longer finite at step 1") and bool(result.image[1].isfinite().all())
+    assert float(result.free["z"][1].amax()) <= 1.0 and result.best_step[1] == result.steps[1] - 1
+    assert result.errors[2] == "the loss is no longer finite at step 0" and bool(result.loss_best[2].isnan())
 
 
 def test_no_steps_are_the_start_itself():
-    span, target = bowl(2)
+    space, target = bowl(2)
     objective = Objective("mse")
-    found = search(span, objective, objective.targets(target), Search(0))
-    assert torch.equal(found.free["z"], span.state["z"]) and torch.equal(found.loss_first, found.loss_best)
-    assert found.steps.tolist() == [0, 0] and found.errors == (None, None)
+    result = search(space, objective, objective.targets(target), Search(0))
+    assert torch.equal(result.free["z"], space.state["z"]) and torch.equal(result.loss_first, result.loss_best)
+    assert result.steps.tolist() == [0, 0] and result.errors == (None, None)
 
 
 def test_batches_in_order_give_what_one_batch_gives():
-    span, target = bowl(7)
+    space, target = bowl(7)
     objective, how = Objective("mse"), Search(10, "adam", 0.1)
-    whole, _ = search_all(span, objective, objective.targets(target), how)
-    parts, note = search_all(span, objective, objective.targets(target), replace(how, batch=3))
+    whole, _ = search_all(space, objective, objective.targets(target), how)
+    parts, note = search_all(space, objective, objective.targets(target), replace(how, batch=3))
     assert note is None and torch.equal(whole.free["z"], parts.free["z"]) and len(parts.curves) == len(parts.errors) == 7
 
 
 def test_out_of_memory_halves_the_batch_and_says_so_once(monkeypatch):
-    span, target = bowl(8)
+    space, target = bowl(8)
     objective, real, sizes = Objective("mse"), searching.search, []
 
-    def crowded(span, objective, targets, how):
+    def crowded(space, objective, targets, how):
         sizes.append(len(targets))
         if len(targets) > 3:
             raise torch.OutOfMemoryError("no room")
-        return real(span, objective, targets, how)
+        return real(space, objective, targets, how)
 
     monkeypatch.setattr(searching, "search", crowded)
-    found, note = search_all(span, objective, objective.targets(target), Search(2, batch=8))
-    assert sizes == [8, 4, 2, 2, 2, 2] and len(found.errors) == 8
+    result, note = search_all(space, objective, objective.targets(target), Search(2, batch=8))
+    assert sizes == [8, 4, 2, 2, 2, 2] and len(result.errors) == 8
     assert "out of memory" in note and re.findall(r"\d+", note) == ["8", "2"]  # what was too much, what was enough
 
 
 def test_half_precision_changes_the_final_loss_by_little_and_is_measured_in_full():
     generator = small_progan()
-    target, span = own_samples(generator)
+    target, space = own_samples(generator)
     objective = Objective("mse")
     full, half = (
-        search(span, objective, objective.targets(target), Search(60, "adam", 0.05, precision=name))
+        search(space, objective, objective.targets(target), Search(60, "adam", 0.05, precision=name))
         for name in ("float32", "bfloat16")
     )
-    by_hand = (span.image({"z": half.free["z"]}) - target).square().mean(dim=(1, 2, 3))
+    by_hand = (space.image({"z": half.free["z"]}) - target).square().mean(dim=(1, 2, 3))
     assert torch.allclose(half.loss_best, by_hand, rtol=1e-4) and half.image.dtype == torch.float32
     assert float(half.loss_best.mean()) < 1.2 * float(full.loss_best.mean())
 

@@ -12,11 +12,11 @@ from ganaudit.encoders.networks import LayeredEncoder, LayeredShape
 from ganaudit.generators.networks.stylegan import StyleGenerator, stylegan
 from ganaudit.generators.protocol import with_z
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.inversion.inverters import Task
+from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.search import Search
-from ganaudit.inversion.search_space import Span
+from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.random import normals
 
 
@@ -67,15 +67,15 @@ def generator(request):
 
 
 def test_another_z_has_its_own_styles_and_the_same_noise(generator):
-    one, other = generator.latents(1, torch.arange(3)), generator.latents(2, torch.arange(3))
+    result, other = generator.latents(1, torch.arange(3)), generator.latents(2, torch.arange(3))
     swapped, whole = (
-        generator.run(with_z(one, other["z"])),
-        generator.run({**one, **{"z": other["z"], "w": w_of(generator, other)}}),
+        generator.run(with_z(result, other["z"])),
+        generator.run({**result, **{"z": other["z"], "w": w_of(generator, other)}}),
     )
-    noises = [name for name in one if "noise" in name]
-    assert noises and all(torch.equal(swapped[name], one[name]) for name in noises)
+    noises = [name for name in result if "noise" in name]
+    assert noises and all(torch.equal(swapped[name], result[name]) for name in noises)
     assert torch.equal(swapped["image"], whole["image"])
-    assert not torch.equal(swapped["image"], generator.run(one)["image"])
+    assert not torch.equal(swapped["image"], generator.run(result)["image"])
     assert not torch.equal(swapped["image"], generator.run(other)["image"])
 
 
@@ -85,9 +85,9 @@ def w_of(generator, state):
 
 def test_a_search_on_z_moves_the_image(generator):
     state = generator.latents(1, torch.arange(3))
-    span = Span(generator, state, latent=True)
+    space = SearchSpace(generator, state, latent=True)
     free = {"z": state["z"].clone().requires_grad_(True)}
-    (gradient,) = torch.autograd.grad(span.image(free).sum(), free["z"])
+    (gradient,) = torch.autograd.grad(space.image(free).sum(), free["z"])
     assert gradient.abs().max() > 0
 
 
@@ -98,7 +98,7 @@ def test_noise_stays_that_of_the_image_whatever_is_searched(generator):
     with torch.no_grad():
         target = generator.run(generator.latents(5, torch.arange(3)))["image"]
     indices = [4, 0, 9]
-    task = Task(generator, shape, choose_layers(shape), objective.targets(target), indices, objective, Search(4), 7)
+    task = InversionTask(generator, shape, choose_layers(shape), objective.targets(target), indices, objective, Search(4), 7)
     made = inverter("latent")(task)
     assert set(made.found.free) == {"z"}
     state = generator.latents(7, torch.tensor(indices))
@@ -111,14 +111,14 @@ def test_noise_stays_that_of_the_image_whatever_is_searched(generator):
 
 def test_z_and_early_layers_are_evidence_a_free_feature_is_a_bound(generator):
     shape = read_shape(generator)
-    assert shape.blind == isinstance(generator, StyleGenerator)  # its mapping network sees z's direction alone
+    assert shape.direction_only == isinstance(generator, StyleGenerator)  # its mapping network sees z's direction alone
     choice = choose_layers(shape)
     assert choice.residuals == generator.layers[: len(choice.residuals)] and choice.residuals and choice.evidential
     encoders = {"layered": LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval()}
     objective = Objective("mse")
     with torch.no_grad():
         target = generator.run(generator.latents(5, torch.arange(3)))["image"]
-    task = Task(
+    task = InversionTask(
         generator, shape, choice, objective.targets(target), range(3), objective, Search(8), 7, encoders=encoders
     )  # fmt: skip
     for method, evidential in (("latent", True), ("layered+latent", True), ("layerwise", True), ("feature", False)):
@@ -132,8 +132,8 @@ def test_a_search_that_goes_on_from_residuals_starts_at_their_image(generator):
     state = generator.latents(1, torch.arange(2))
     first = generator.layers[0]
     begin = {first: 0.3 + torch.arange(2.0)[:, None, None, None] + torch.zeros_like(generator.run(state, upto=first)[first])}
-    span = Span(generator, state, residuals=(first,), begin=begin)
-    plain = Span(generator, state, residuals=(first,))
-    assert torch.equal(span.image(span.start()), plain.image(begin))
-    assert not torch.equal(span.image(span.start()), plain.image(plain.start()))
-    assert torch.equal(span.take(torch.tensor([1])).start()[first], begin[first][1:])
+    space = SearchSpace(generator, state, residuals=(first,), begin=begin)
+    plain = SearchSpace(generator, state, residuals=(first,))
+    assert torch.equal(space.image(space.start()), plain.image(begin))
+    assert not torch.equal(space.image(space.start()), plain.image(plain.start()))
+    assert torch.equal(space.take(torch.tensor([1])).start()[first], begin[first][1:])

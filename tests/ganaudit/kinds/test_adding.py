@@ -146,13 +146,13 @@ def classes(spec):
     """Makes every block of an audit: the classes that its parser saw in each source, and in how many images."""
     planned, store = prepared(spec)
     list(on_threads(1)(missing(planned, store)))
-    found = {}
+    result = {}
     for source in planned.sources:
         files = [(store.shard("images", source.key, *block), store.shard("class_pixels", source.key, *block))
                  for block in source.blocks]  # fmt: skip
         assert all(set(store.read(IMAGES, images)["status"].to_pylist()) == {"ok"} for images, _ in files)
-        found[source.name] = {i for _, pixels in files for i in store.read(CLASS_PIXELS, pixels)["class_id"].to_pylist()}
-    return found
+        result[source.name] = {i for _, pixels in files for i in store.read(CLASS_PIXELS, pixels)["class_id"].to_pylist()}
+    return result
 
 
 def test_a_generator_family_is_one_file(tmp_path, adds):
@@ -211,11 +211,11 @@ def test_a_reading_is_one_file_and_sees_the_batches_that_the_parser_sees_sampled
     parser, source = work.opened(task)
     first, second = (kinds.find("features", "channel_sums").open(None, Context()) for _ in range(2))
     before = family().Flat.calls
-    found = list(work.read_block(task, source, (parser, first, second)))
-    assert family().Flat.calls - before == 3 == len(found)  # batches: 16, 16 and 8
+    result = list(work.read_block(task, source, (parser, first, second)))
+    assert family().Flat.calls - before == 3 == len(result)  # batches: 16, 16 and 8
     assert all(a is b for a, b in zip(first.seen, second.seen, strict=True))
     assert {tuple(images.shape) for images in first.seen} == {(16, 3, 8, 8)}
-    for batch, (labels, sums, again) in found:
+    for batch, (labels, sums, again) in result:
         n = len(batch.pixels)
         pixels = batch.pixels.double().numpy() / 127.5 - 1.0
         assert np.allclose(sums[:n].numpy(), pixels.sum(axis=(1, 2)), atol=1e-3) and torch.equal(sums, again)
@@ -228,11 +228,11 @@ def test_an_inverter_is_one_file(tmp_path, adds):
     assert kinds.summaries("inverters")["as_latent"] == "as latent does"
     heldout = {"name": "held", "kind": "tiny_models:Ramp", "options": {"images": 8}}
     spec = asked(tmp_path, heldout=heldout, invert={"methods": ["as_latent"]})
-    from ganaudit.inversion.inverters import NEEDS, Inverted
+    from ganaudit.inversion.inverters import NEEDS, InversionResult
     from ganaudit.inversion.methods import inverter
 
     assert spec.invert.methods == ("as_latent",) and NEEDS["as_latent"] is None
-    assert callable(inverter("as_latent")) and Inverted.__name__ == "Inverted"
+    assert callable(inverter("as_latent")) and InversionResult.__name__ == "Inverted"
     with pytest.raises(RequestError, match=r"invert\.methods\[0\]: unknown inverter 'as_laten'; did you mean 'as_latent'\?"):
         asked(tmp_path, heldout=heldout, invert={"methods": ["as_laten"]})
 

@@ -72,7 +72,7 @@ def inversion() -> Callable[[Store, str, str], None]:
 @pytest.fixture(scope="session")
 def filled_once(tmp_path_factory: pytest.TempPathFactory, pictures: Callable[..., None], run: Callable[..., None]) -> Store:
     """The store that each test gets a copy of."""
-    store = Store(tmp_path_factory.mktemp("keeping") / "store").open_for_writing()
+    store = Store(tmp_path_factory.mktemp("maintenance") / "store").open_for_writing()
     for key, step in (("ka", 3), ("kb", 5), ("kc", 7)):
         pictures(store, key, _pictures_of(18, step))
         store.write_source({"key": key, "kind": "folder", "recipe": "{}", "digests": "{}"})

@@ -36,12 +36,12 @@ def short_parts(monkeypatch):
 
 def everything(store: Store, keys: Sequence[str] = ("ka", "kb", "kc")) -> dict[str, pa.Table]:
     """The rows of a store by SQL and block by block."""
-    found = {name: catalog.query(store, f"FROM {name} ORDER BY ALL") for name in ("images", "class_pixels")}
+    result = {name: catalog.query(store, f"FROM {name} ORDER BY ALL") for name in ("images", "class_pixels")}
     for key in keys:
         for block in sorted(store.finished_blocks(key)):
             for table in (IMAGES, CLASS_PIXELS):
-                found[f"{table.name} {key} {block}"] = store.read_block(table, key, block, table.arrow.names)
-    return found
+                result[f"{table.name} {key} {block}"] = store.read_block(table, key, block, table.arrow.names)
+    return result
 
 
 def findings(store: Store) -> dict[str, pa.Table]:
@@ -54,7 +54,7 @@ def test_rows_blocks_and_findings_are_the_same_to_the_bit(filled, roll_up):
     assert found["fsd"].num_rows == 2
     before = {key: filled.finished_blocks(key) for key in ("ka", "kb", "kc")}
     done = compact(filled, grace=0.0)
-    assert [(one.key, one.blocks, one.files, one.removed, one.waiting) for one in done] == [
+    assert [(result.key, result.blocks, result.files, result.removed, result.waiting) for result in done] == [
         *((key, 4, 6, 8, 0) for key in ("ka", "kb", "kc")),  # two parts of two blocks, and the fifth block's shard alone
         *((key, 2, 5, 10, 0) for key in ("k1", "k2")),  # a part of each of the five tables
     ]
@@ -68,13 +68,13 @@ def test_rows_blocks_and_findings_are_the_same_to_the_bit(filled, roll_up):
 
 def test_again_it_does_nothing_and_new_blocks_join_their_part(filled, pictures, pictures_of):
     compact(filled, grace=0.0)
-    assert not any(one.blocks or one.removed for one in compact(filled, grace=0.0))
+    assert not any(result.blocks or result.removed for result in compact(filled, grace=0.0))
     pictures(filled, "ka", pictures_of(24, 3))  # the block 16 to 17 stays, 16 to 19 and 20 to 23 come
     filled.shard("images", "ka", 16, 17).unlink()
     filled.shard("class_pixels", "ka", 16, 17).unlink()
     expected = {key: value for key, value in everything(filled).items() if key.endswith(")")}
     assert catalog.query(filled, "SELECT count(*) FROM images WHERE key = 'ka'").column(0).to_pylist() == [24]
-    assert {one.key: one.blocks for one in compact(filled, grace=0.0)} == {"ka": 2, "kb": 0, "kc": 0, "k1": 0, "k2": 0}
+    assert {result.key: result.blocks for result in compact(filled, grace=0.0)} == {"ka": 2, "kb": 0, "kc": 0, "k1": 0, "k2": 0}
     assert {key: value for key, value in everything(filled).items() if key.endswith(")")} == expected
     assert catalog.query(filled, "SELECT count(*) FROM images WHERE key = 'ka'").column(0).to_pylist() == [24]
 
@@ -91,7 +91,7 @@ def test_a_reader_that_opened_the_old_list_reads_on_and_one_that_comes_later_fol
     for path in [*filled.folder("images").rglob("*"), *filled.folder("class_pixels").rglob("*"),
                  *filled.folder("manifests").rglob("*.json")]:  # fmt: skip
         os.utime(path, (hour, hour))
-    assert sum(one.removed for one in compact(filled)) == 24
+    assert sum(result.removed for result in compact(filled)) == 24
     assert not filled.shard("images", "ka", 0, 3).exists()
 
 
@@ -129,8 +129,8 @@ def test_a_process_that_dies_at_any_step_leaves_the_same_rows_and_the_next_one_e
         )
         told = verify(copy, deep=True)
         assert told.sound, (step, left, told.problems)
-        assert {Path(one.path).name for one in told.problems if one.kind == "leftover"} == there
-        assert any(one.kind == "waiting" for one in told.problems) == replaced
+        assert {Path(problem.path).name for problem in told.problems if problem.kind == "leftover"} == there
+        assert any(problem.kind == "waiting" for problem in told.problems) == replaced
         if (state := of_files(copy)) not in states:  # what the rest looks at
             states.add(state)
             assert everything(copy, ["ka"]) == rows, (step, left)
@@ -232,8 +232,8 @@ def test_a_process_that_has_read_a_manifest_sees_each_later_one(tmp_path):
         target.write_text(text)
         os.replace(target, path)
         os.utime(path, ns=(tick, tick))
-        found = compacted.read_manifest(path)
-        return found and found.generation
+        result = compacted.read_manifest(path)
+        return result and result.generation
 
     assert compacted.read_manifest(path) is None
     assert generation(1, new_file=True, tick=10**18) == 1

@@ -29,9 +29,9 @@ def runs(store: Store) -> list[str]:
 
 def test_without_a_rule_only_keys_that_no_run_uses_go(filled, pictures):
     pictures(filled, "kd", [{1: 100}] * 4)
-    found = prunable(filled)
-    assert (found.runs, found.keys, found.kept) == ((), ("kd",), ("r1", "r2"))
-    assert found.bytes == sum(
+    result = prunable(filled)
+    assert (result.runs, result.keys, result.kept) == ((), ("kd",), ("r1", "r2"))
+    assert result.bytes == sum(
         path.stat().st_size for path in filled.path.rglob("*") if path.is_file() and "key=kd" in str(path)
     )
     assert keys(filled) == {"ka", "kb", "kc", "kd"}
@@ -79,7 +79,7 @@ def test_an_unknown_run_is_a_sentence(filled):
 
 
 def test_never_while_a_run_is_open_also_of_another_machine(filled):
-    with leases.held(filled, leases.of_run("r3")):
+    with leases.taken(filled, leases.of_run("r3")):
         with pytest.raises(RequestError, match="is in use by the run r3; nothing was removed"):
             prune(filled, keep=0)
         assert prunable(filled, keep=0).runs == ("r1", "r2")  # to look is allowed
@@ -185,8 +185,8 @@ def keeps(path: str) -> bool:
 
 def paths(store: Store) -> frozenset[str]:
     """Every file of records and findings, and what is on its way out."""
-    found = (str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file())
-    return frozenset(path for path in found if path.startswith(("records/", "findings/", "tmp/pruned-", "leases/")))
+    result = (str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file())
+    return frozenset(path for path in result if path.startswith(("records/", "findings/", "tmp/pruned-", "leases/")))
 
 
 def go_on(store: Store) -> None:

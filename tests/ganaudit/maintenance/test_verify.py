@@ -18,7 +18,7 @@ from ganaudit.records.store import Store
 
 
 def kinds(store: Store, deep: bool = False) -> set[str]:
-    return {one.kind for one in verify(store, deep).problems}
+    return {problem.kind for problem in verify(store, deep).problems}
 
 
 def rewritten(path, change, metadata=None):
@@ -40,10 +40,10 @@ def test_a_sound_store_has_no_problem_and_every_file_is_looked_at(filled, compac
     if compacted:
         compact(filled, grace=0.0)
     catalog.build(filled)
-    found = verify(filled, deep=True)
-    assert (found.problems, found.sound) == ((), True)
+    checked = verify(filled, deep=True)
+    assert (checked.problems, checked.sound) == ((), True)
     there = [path for part in ("records", "findings") for path in (filled.path / part).rglob("*.parquet")]
-    assert found.files == len([path for path in there if not path.name.startswith("epoch-")])
+    assert checked.files == len([path for path in there if not path.name.startswith("epoch-")])
 
 
 SHARD = ("images", "ka", 4, 7)
@@ -81,8 +81,8 @@ def test_a_wrong_shard(filled, where, change, kind, deep):
     change(filled.shard(*where))
     assert kind in kinds(filled, deep)
     assert not verify(filled, deep).sound
-    named = [one for one in verify(filled, deep).problems if one.kind == kind]
-    assert any("key=ka" in one.path and one.sentence for one in named)
+    named = [problem for problem in verify(filled, deep).problems if problem.kind == kind]
+    assert any("key=ka" in result.path and result.sentence for result in named)
     if deep:
         assert kind not in kinds(filled)  # footers and statistics alone do not show it
 
@@ -108,9 +108,9 @@ THIRD = pa.scalar(90, pa.int64())
 def test_a_wrong_shard_of_inversions(filled, table, change, kind, deep):
     path = filled.shard(table, "k2", 0, 1)
     change(path)
-    found = verify(filled, deep)
-    assert not found.sound
-    (named,) = (one for one in found.problems if one.kind == kind)
+    checked = verify(filled, deep)
+    assert not checked.sound
+    (named,) = (problem for problem in checked.problems if problem.kind == kind)
     assert "key=k2" in named.path and named.sentence
     assert path.name in named.path or table == "inversions"  # where nothing says that it was there, its folder
     if deep:
@@ -144,17 +144,17 @@ def test_a_wrong_shard_of_what_inversion_needs_beforehand(filled, table, change,
     _beforehand(filled, table)
     assert verify(filled, deep=True).sound
     change(filled.shard(table, "k9", 0, 1))
-    found = verify(filled)
-    assert not found.sound and any(one.kind == kind and "key=k9" in one.path for one in found.problems)
+    checked = verify(filled)
+    assert not checked.sound and any(problem.kind == kind and "key=k9" in problem.path for problem in checked.problems)
 
 
 def test_inversions_of_an_older_ganaudit_are_noted_read_as_far_as_they_go_and_left_as_they_are(filled):
     for block in ((0, 1), (2, 2)):
         for name, column in (*((name, "weighted_class") for name in INVERTED), ("inversions", "targets_key")):
             rewrite(lambda t, column=column: t.drop_columns([column]))(filled.shard(name, "k1", *block))
-    found = verify(filled, deep=True)
-    assert found.sound and {one.kind for one in found.problems} == {"older"}
-    assert {one.key for one in compact(filled, grace=0.0)} == {"ka", "kb", "kc", "k2"}
+    checked = verify(filled, deep=True)
+    assert checked.sound and {problem.kind for problem in checked.problems} == {"older"}
+    assert {result.key for result in compact(filled, grace=0.0)} == {"ka", "kb", "kc", "k2"}
     rows = catalog.query(filled, "SELECT key, targets_key FROM inversions ORDER BY ALL").to_pylist()
     assert [row["key"] for row in rows] == ["k1"] * 3 + ["k2"] * 3 and {row["targets_key"] for row in rows} == {None}
     confused = catalog.query(filled, "SELECT DISTINCT weighted_class FROM inversion_confusion").to_pylist()
@@ -163,14 +163,14 @@ def test_inversions_of_an_older_ganaudit_are_noted_read_as_far_as_they_go_and_le
 
 def test_inversions_of_no_finished_run_may_be_unfinished_and_a_leftover_of_them_is_told(filled):
     filled.shard("inversions", "k1", 2, 2).unlink()  # its sisters were written before it
-    assert [one.kind for one in verify(filled).problems] == ["missing"]  # the run r1 says that it used it
+    assert [problem.kind for problem in verify(filled).problems] == ["missing"]  # the run r1 says that it used it
     for path in filled.folder("run_keys").glob("run=r1/*"):
         path.unlink()
     assert verify(filled, deep=True).sound
     _beforehand(filled, "inversion_precisions")
     filled.shard("inversion_precisions", "k9", 0, 1).write_bytes(b"PAR1")
     (filled.folder("inversion_curves") / "key=k1" / "curves.txt").write_text("")
-    assert sorted((one.kind, one.path.split("/")[2]) for one in verify(filled).problems) == [
+    assert sorted((problem.kind, problem.path.split("/")[2]) for problem in verify(filled).problems) == [
         ("foreign", "inversion_curves"), ("torn", "inversion_precisions")
     ]  # fmt: skip
 
@@ -195,7 +195,9 @@ def test_a_recipe_that_is_not_its_keys(filled):
 @pytest.mark.parametrize("name", ["class_stats", "fsd", "dropped_classes"])
 def test_a_finding_that_a_finished_run_should_have(filled, name):
     filled.finding("r2", name).unlink()
-    assert [(one.kind, one.path) for one in verify(filled).problems] == [("missing", f"findings/v1/run=r2/{name}.parquet")]
+    assert [(problem.kind, problem.path) for problem in verify(filled).problems] == [
+        ("missing", f"findings/v1/run=r2/{name}.parquet")
+    ]
 
 
 def test_a_run_that_did_not_finish_may_lack_what_it_would_have_made(filled, run):
@@ -221,7 +223,7 @@ def test_replaced_files_are_a_note(filled):
 def test_a_damaged_manifest_is_named(filled):
     compact(filled, grace=0.0)
     filled.manifest_file("kb").write_text("{")
-    assert any(one.kind == "torn" and "manifests/key=kb" in one.path for one in verify(filled).problems)
+    assert any(problem.kind == "torn" and "manifests/key=kb" in problem.path for problem in verify(filled).problems)
 
 
 def test_no_store_is_a_sentence(tmp_path):
@@ -253,18 +255,18 @@ def remade_as_a_folder(path):
 def test_a_wrong_marker_is_a_problem_and_everything_else_is_looked_at(filled, change, kind):
     change(filled.marker)
     filled.shard("images", "ka", 4, 7).write_bytes(b"PAR1")
-    found = verify(filled)
-    assert not found.sound
-    assert [one.kind for one in found.problems if one.path == "ganaudit.json"] == [kind]
-    assert any("key=ka" in one.path for one in found.problems)
-    (said,) = (one.sentence for one in found.problems if one.path == "ganaudit.json")
+    checked = verify(filled)
+    assert not checked.sound
+    assert [problem.kind for problem in checked.problems if problem.path == "ganaudit.json"] == [kind]
+    assert any("key=ka" in problem.path for problem in checked.problems)
+    (said,) = (problem.sentence for problem in checked.problems if problem.path == "ganaudit.json")
     assert '{"schema_version": 1}' in said
 
 
 def test_a_file_in_the_place_of_a_folder_is_a_problem(tmp_path):
     store = Store(tmp_path / "store").open_for_writing()
     (store.path / "records").write_bytes(b"")
-    assert [(one.kind, one.path) for one in verify(store).problems] == [("foreign", "records")]
+    assert [(problem.kind, problem.path) for problem in verify(store).problems] == [("foreign", "records")]
 
 
 def test_a_newer_store_is_not_wrong_but_not_ours_to_judge(filled):
@@ -275,7 +277,9 @@ def test_a_newer_store_is_not_wrong_but_not_ours_to_judge(filled):
 
 def test_a_torn_row_of_the_newest_run_is_a_problem_among_others(filled):
     next(iter(sorted((filled.folder("runs") / "run=r2").glob("finished.parquet")))).write_bytes(b"PAR1")
-    assert [one.path for one in verify(filled).problems if one.kind == "torn"] == ["records/v1/runs/run=r2/finished.parquet"]
+    assert [problem.path for problem in verify(filled).problems if problem.kind == "torn"] == [
+        "records/v1/runs/run=r2/finished.parquet"
+    ]
 
 
 def test_two_blocks_of_the_same_images_are_a_problem(filled):
@@ -283,6 +287,6 @@ def test_two_blocks_of_the_same_images_are_a_problem(filled):
     for table in ("images", "class_pixels"):
         filled.shard(table, "ka", 4, 7).rename(filled.shard(table, "ka", 4, 5))
         os.link(filled.shard(table, "ka", 0, 3), filled.shard(table, "ka", 2, 3))
-    assert {one.path for one in verify(filled).problems if one.kind == "inconsistent" and "as well" in one.sentence} == {
-        "records/v1/images/key=ka/shard-000000002-000000003.parquet"
-    }
+    assert {
+        problem.path for problem in verify(filled).problems if problem.kind == "inconsistent" and "as well" in problem.sentence
+    } == {"records/v1/images/key=ka/shard-000000002-000000003.parquet"}

@@ -101,22 +101,22 @@ def test_ties_and_sure_answers_have_the_confidence_they_should():
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 @torch.inference_mode()
 def test_lower_precision_changes_a_small_share_of_the_labels(precision):
-    found = weights.load("builtin:village")
+    result = weights.load("builtin:village")
     x = images.to_unit(render(Prevalence(), 5, range(8))[0])
-    exact = unet_parser(found, "cpu", "float32").parse(x)
-    lower = unet_parser(found, "cpu", precision).parse(x)
+    exact = unet_parser(result, "cpu", "float32").parse(x)
+    lower = unet_parser(result, "cpu", precision).parse(x)
     assert (lower.maps == exact.maps).float().mean() > 0.985
     assert lower.confidence.dtype == torch.float32 and lower.confidence.max() <= 1 and lower.confidence.min() > 0
 
 
 @torch.inference_mode()
 def test_the_shipped_parser_reads_the_village():
-    found = weights.load("builtin:village")
-    assert found.path.stat().st_size <= 2 * 2**20
-    parser = unet_parser(found, "cpu", "bfloat16")
+    result = weights.load("builtin:village")
+    assert result.path.stat().st_size <= 2 * 2**20
+    parser = unet_parser(result, "cpu", "bfloat16")
     assert [c.name for c in parser.classes] == list(NAMES) and parser.resolution == 64
     pixels, labels = render(Prevalence(), 123_456, range(64))
     seen = parser.parse(images.to_unit(pixels)).maps.numpy()
     assert (seen == labels).mean() > 0.98
     counts = {name: ((seen == i).sum(), (labels == i).sum()) for i, name in enumerate(NAMES, 1)}
-    assert all(0.6 < found / true < 1.6 for found, true in counts.values()), counts
+    assert all(0.6 < counted / true < 1.6 for counted, true in counts.values()), counts

@@ -15,9 +15,9 @@ NAMES = {"run": "r1", "real": "photos", "generator": "gan"}
 
 
 def test_every_table_is_there_from_the_start_with_its_columns():
-    found = Tables().finished()
-    assert set(found) == set(FINDINGS)
-    for name, table in found.items():
+    result = Tables().finished()
+    assert set(result) == set(FINDINGS)
+    for name, table in result.items():
         assert table.num_rows == 0 and table.schema.names == FINDINGS[name].arrow.names
 
 

@@ -30,8 +30,8 @@ def test_every_column_of_every_table_is_explained():
 
 def test_every_view_and_macro_of_the_scripts_has_a_comment():
     made = [name for script in sql.SCRIPTS for name in re.findall(r"^CREATE \w+ (\w+)", sql.text(script), re.MULTILINE)]
-    assert [one.name for one in sql.definitions()] == made
-    assert all(len(one.comment) > 20 for one in sql.definitions())
+    assert [definition.name for definition in sql.definitions()] == made
+    assert all(len(definition.comment) > 20 for definition in sql.definitions())
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def filled(store, pictures, run):
 
 def comments(store, columns, what):
     """{name, or (table, column): comment} of everything of ours in the catalog."""
-    found = catalog.query(store, f"SELECT {columns}, comment FROM {what} WHERE NOT internal").to_pylist()
-    return {tuple(row.values())[:-1]: row["comment"] for row in found}
+    result = catalog.query(store, f"SELECT {columns}, comment FROM {what} WHERE NOT internal").to_pylist()
+    return {tuple(row.values())[:-1]: row["comment"] for row in result}
 
 
 def test_the_catalog_holds_the_same_words(filled):
@@ -59,13 +59,15 @@ def test_the_catalog_holds_the_same_words(filled):
     columns = comments(filled, "table_name, column_name", "duckdb_columns()")
     assert all(columns[table.name, column.name] == column.meaning for table in TABLES.values() for column in table.columns)
     made = views | comments(filled, "function_name", "duckdb_functions()")
-    assert all(made[one.name,] == one.comment for one in sql.definitions() if one.name not in TABLES)
+    assert all(
+        made[definition.name,] == definition.comment for definition in sql.definitions() if definition.name not in TABLES
+    )
 
 
 @pytest.mark.parametrize("statement", [statement for _, statement in QUESTIONS])
 def test_the_questions_of_the_page_are_answered(filled, statement):
-    found = catalog.query(filled, statement.replace("$run", "'r1'").replace("label = 'dusk'", "label IS NULL"))
-    assert found.num_rows > 0 and found.num_columns > 2
+    result = catalog.query(filled, statement.replace("$run", "'r1'").replace("label = 'dusk'", "label IS NULL"))
+    assert result.num_rows > 0 and result.num_columns > 2
 
 
 def test_a_catalog_of_another_schema_is_made_anew(filled, monkeypatch):

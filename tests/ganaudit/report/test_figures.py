@@ -12,9 +12,9 @@ from ganaudit.report import figures
 from ganaudit.report.drawing import file_name, inline, style
 from ganaudit.spec import Decide
 from ganaudit.studies.census.section.area_figure import area_figure
-from ganaudit.studies.census.section.classes import class_findings, largest, telling_first
+from ganaudit.studies.census.section.classes import class_findings, largest, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
-from ganaudit.studies.census.section.distances import Share, curve, distances
+from ganaudit.studies.census.section.distances import ClassShare, curve, distances
 from ganaudit.studies.census.section.forest import forest_figure
 
 
@@ -28,7 +28,7 @@ def tips(svg: str) -> list[str]:
 
 def forest(data, name: str, most: int = 60, as_name: str = "f") -> str:
     with style():
-        shown = telling_first(class_findings(data.findings, name), most)
+        shown = worst_first(class_findings(data.findings, name), most)
         return inline(forest_figure(shown, name, Decide(), 1.96), as_name)
 
 
@@ -59,7 +59,7 @@ def test_the_forest_has_a_line_for_every_class_and_the_verdict_beside_it(audit):
     data = audit(generators={"g": {"person": (0.3, 0.5), "fence": (0, 0), "lamp": (1, 0.5), "car": (2, 1)}}, pictures=0)
     svg = forest(data, "g")
     said = texts(svg)
-    names = [each.name for each in telling_first(class_findings(data.findings, "g")).rows]
+    names = [each.name for each in worst_first(class_findings(data.findings, "g")).rows]
     assert names[:2] == ["fence", "person"] and {*names} <= {*said} and len(names) == 15
     assert {"dropped", "reduced", "reduced (area)", "increased", "equivalent"} <= {*said}
     assert {"presence, % of real", "size where present, % of real", "area, % of real"} <= {*said}
@@ -98,7 +98,7 @@ def test_inline_figures_follow_the_theme_and_share_no_ids(audit):
         drawn = [forest(data, name, as_name=f"f{i}") for i, name in enumerate(data.generators[:2])]
         drawn += [inline(fsd_figure(distances(data.findings)), "fsd")]
         drawn += [inline(area_figure(largest(class_findings(data.findings, "progan")), "progan", 2.0), "c")]
-        drawn += [inline(parts_figure(curve(data.findings, "progan"), [Share(1, "sky", 1.0)], "progan"), "p")]
+        drawn += [inline(parts_figure(curve(data.findings, "progan"), [ClassShare(1, "sky", 1.0)], "progan"), "p")]
     ids = [set(re.findall(r' id="([^"]+)"', svg)) for svg in drawn]
     assert not any(a & b for i, a in enumerate(ids) for b in ids[i + 1 :])
     for svg in drawn:
@@ -109,10 +109,10 @@ def test_inline_figures_follow_the_theme_and_share_no_ids(audit):
 
 def test_the_distances_show_both_floors_only_where_there_are_two(findings, distance):
     with style():
-        one = inline(fsd_figure(distances(findings(fsd=[distance("g")]))), "a")
+        result = inline(fsd_figure(distances(findings(fsd=[distance("g")]))), "a")
         two = inline(fsd_figure(distances(findings(fsd=[distance("g", resolution_floor=0.4)]))), "b")
-    assert "floor of the resolution" in texts(two) and "floor of the resolution" not in texts(one)
-    assert tips(one) == ["g: FSD 1.93 [1.73, 2.13] corrected; plain 2.13 = means 1.16 + covariances 0.972; floor 0.190"]
+    assert "floor of the resolution" in texts(two) and "floor of the resolution" not in texts(result)
+    assert tips(result) == ["g: FSD 1.93 [1.73, 2.13] corrected; plain 2.13 = means 1.16 + covariances 0.972; floor 0.190"]
 
 
 def test_a_distance_below_zero_and_one_without_an_interval_are_drawn(findings, distance):
@@ -124,7 +124,7 @@ def test_a_distance_below_zero_and_one_without_an_interval_are_drawn(findings, d
 
 def test_shares_of_many_classes_end_in_one_bar_and_are_of_a_hundred():
     with style():
-        svg = inline(parts_figure([], [Share(i, f"c{i}", 1.0) for i in range(1, 21)], "g"), "a")
+        svg = inline(parts_figure([], [ClassShare(i, f"c{i}", 1.0) for i in range(1, 21)], "g"), "a")
     said = texts(svg)
     assert "10 other classes" in said and "50 %" in said and said.count("5.0 %") == 10 and "c11" not in said
 

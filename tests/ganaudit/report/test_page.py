@@ -81,10 +81,10 @@ def test_verdicts_come_before_everything_else(audit):
 
 def test_groups_slices_pairs_and_the_parser_have_their_tables(audit, verdict):
     names = {"run": "r1", "real": "village", "generator": "wgan-gp"}
-    found = verdict("reduced", 0.7, 0.6, 0.79, detectable=0.7, q=0.01)
-    pair = {name: value for name, value in found.items() if name not in ("detectable", "presence_threshold")}
+    result = verdict("reduced", 0.7, 0.6, 0.79, detectable=0.7, q=0.01)
+    pair = {name: value for name, value in result.items() if name not in ("detectable", "presence_threshold")}
     extra = {
-        "dropped_groups": [{**names, "group": "street life", "measure": "area", **found}],
+        "dropped_groups": [{**names, "group": "street life", "measure": "area", **result}],
         "dropped_in_slices": [
             {**names, "slice": "dusk", "class_id": 12, "class": "person", "measure": "presence", "real_images": 400,
              "generated_images": 410, **verdict("dropped", 0.05, 0.02, 0.09)}

@@ -17,7 +17,7 @@ from ganaudit.datasets.masks import MasksDataset
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.parsers.opening import open_parser
 from ganaudit.sources.opening import open_source
-from ganaudit.sources.roles import GENERATED, REAL, Asked
+from ganaudit.sources.roles import GENERATED, REAL, SourceRole
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
 
@@ -33,7 +33,7 @@ def opened(folder: Path, source, generated=True, parser=None, store="/nonexisten
         data["folder"] = str(HERE)
     spec = specs.parse(data)
     chosen = spec.generators[0] if generated else spec.real
-    role = Asked(GENERATED if generated else REAL)
+    role = SourceRole(GENERATED if generated else REAL)
     assert role.source(spec) is chosen
     context = Context.of(spec, "cpu", "float32")
     return open_source(role, chosen, open_parser(spec.parser, context), context)
@@ -53,7 +53,7 @@ def test_a_generated_batch_is_its_images_rounded_to_8_bits(tmp_path):
     assert np.abs(batch.pixels.numpy() - expected).max() <= 1
     assert (batch.pixels.numpy() == expected).mean() > 0.999
     assert list(batch.names) == ["sample 3", "sample 1", "sample 4"] and set(batch.errors) == {None}
-    assert list(batch.digests) == [images.digest(one) for one in batch.pixels.numpy()]
+    assert list(batch.digests) == [images.digest(pixel) for pixel in batch.pixels.numpy()]
 
 
 def test_an_image_is_the_same_alone_and_in_any_batch():

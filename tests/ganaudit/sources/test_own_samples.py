@@ -11,7 +11,7 @@ from ganaudit.auditing.plan import plan
 from ganaudit.context import Context
 from ganaudit.generators.networks.progan import progan
 from ganaudit.sources.opening import open_source
-from ganaudit.sources.roles import GENERATED, OWN, Asked
+from ganaudit.sources.roles import GENERATED, OWN, SourceRole
 from ganaudit.studies.inversion.models import parser_of, setup_of
 
 
@@ -48,7 +48,7 @@ def test_they_are_the_generator_s_images_of_that_seed(spec):
     def opened(asked, spec):
         return open_source(asked, asked.source(spec), parser, Context.of(spec, "cpu", "float32"))
 
-    own, usual = (opened(asked, spec) for asked in (Asked(OWN, 0, seed=5, count=3), Asked(GENERATED, 0)))
+    own, usual = (opened(asked, spec) for asked in (SourceRole(OWN, 0, seed=5, count=3), SourceRole(GENERATED, 0)))
     assert own.read([4]).digests != usual.read([4]).digests and own.read([4]).digests == own.read([3, 4]).digests[1:]
     at_five = spec.model_copy(update={"sample": spec.sample.model_copy(update={"seed": 5})})
-    assert opened(Asked(GENERATED, 0), at_five).read([4]).digests == own.read([4]).digests
+    assert opened(SourceRole(GENERATED, 0), at_five).read([4]).digests == own.read([4]).digests

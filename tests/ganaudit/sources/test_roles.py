@@ -1,4 +1,4 @@
-"""Truth and control: which are planned, what their blocks hold, and what findings make of them."""
+"""Truth and resized real images: which are planned, what their blocks hold, and what findings make of them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,17 @@ from ganaudit.datasets.village import VillageDataset
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 from ganaudit.records.tables import PARSER_CONFUSION
-from ganaudit.sources.opening import through
-from ganaudit.sources.roles import CONTROL, CONTROLS, GENERATED, REAL, TRUTH, Asked, controls, not_measured
+from ganaudit.sources.opening import resize_through
+from ganaudit.sources.roles import (
+    GENERATED,
+    REAL,
+    RESIZED_REAL,
+    RESIZED_REAL_IMAGES,
+    TRUTH,
+    SourceRole,
+    not_measured,
+    resized_real,
+)
 from ganaudit.studies.census import work as blocks
 from ganaudit.studies.census.blocks import block_of
 
@@ -40,25 +49,25 @@ def small(side: int):
     return {"name": f"small {side}", "kind": "tiny_models:Noise", "options": {"resolution": side}}
 
 
-def test_a_control_for_each_resolution_below_the_parser_s():
-    found = controls([64, 32, None, 16, 32, 128], (64, 64))
-    assert found == [Asked(CONTROL, through=32), Asked(CONTROL, through=16)]
-    assert controls([32], None) == []
+def test_resized_real_images_for_each_resolution_below_the_parser_s():
+    result = resized_real([64, 32, None, 16, 32, 128], (64, 64))
+    assert result == [SourceRole(RESIZED_REAL, resized_through=32), SourceRole(RESIZED_REAL, resized_through=16)]
+    assert resized_real([32], None) == []
 
 
 def test_roles_and_names_of_a_plan(tmp_path):
     planned = plan(spec(tmp_path, [small(32), CLEAN, small(16)], truth=TRUE))
-    assert [(one.role, one.name) for one in planned.sources] == [
+    assert [(source.role, source.name) for source in planned.sources] == [
         (REAL, "village"), (GENERATED, "small 32"), (GENERATED, "clean"), (GENERATED, "small 16"), (TRUTH, "with labels"),
-        (CONTROL, "village at 32 px"), (CONTROL, "village at 16 px"),
+        (RESIZED_REAL, "village at 32 px"), (RESIZED_REAL, "village at 16 px"),
     ]  # fmt: skip
-    assert len({one.key for one in planned.sources}) == 7
-    assert {one.count for one in planned.sources} == {64}
+    assert len({source.key for source in planned.sources}) == 7
+    assert {source.count for source in planned.sources} == {64}
 
 
-def test_a_control_has_4096_images_at_most(tmp_path):
+def test_resized_real_has_4096_images_at_most(tmp_path):
     planned = plan(spec(tmp_path, [small(32)], real={**REAL_VILLAGE, "count": 5000}))
-    assert planned.sources[-1].count == CONTROLS == 4096
+    assert planned.sources[-1].count == RESIZED_REAL_IMAGES == 4096
 
 
 def test_a_folder_is_as_large_as_its_first_image(tmp_path):
@@ -69,25 +78,25 @@ def test_a_folder_is_as_large_as_its_first_image(tmp_path):
     assert planned.sources[-1].name == "village at 20 px"
 
 
-def test_keys_of_real_and_generated_images_do_not_depend_on_truth_and_control(tmp_path):
+def test_keys_of_real_and_generated_images_do_not_depend_on_truth_and_resized_images(tmp_path):
     alone, beside = plan(spec(tmp_path, [CLEAN])), plan(spec(tmp_path, [CLEAN, small(32)], truth=TRUE))
-    assert [one.key for one in alone.sources] == [one.key for one in beside.sources[:2]]
+    assert [source.key for source in alone.sources] == [source.key for source in beside.sources[:2]]
 
 
-def test_a_control_is_the_real_image_made_small_and_large_again(tmp_path):
+def test_a_resized_image_is_the_real_image_made_small_and_large_again(tmp_path):
     planned = plan(spec(tmp_path, [small(32)]))
     task = block_of(planned, planned.sources[-1], 0, 3)
     batch = blocks.opened(task)[1].read(range(4))
     for index in range(4):
         pixels = VillageDataset(0).image(index).pixels
         expected = images.resize(images.resize(pixels, (32, 32)), (64, 64))
-        assert (batch.pixels[index].numpy() == expected).all() and (through(pixels, 32) == expected).all()
+        assert (batch.pixels[index].numpy() == expected).all() and (resize_through(pixels, 32) == expected).all()
 
 
 def test_an_oblong_image_keeps_its_shape_on_the_way():
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    assert through(pixels, 20).shape == (40, 60, 3)
-    assert (through(pixels, 40) == pixels).all()
+    assert resize_through(pixels, 20).shape == (40, 60, 3)
+    assert (resize_through(pixels, 40) == pixels).all()
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +106,14 @@ def done(tmp_path_factory):
 
 
 def test_confusions_are_those_of_a_loop_over_pixels(done):
-    found, planned = done
-    truth = next(one for one in planned.sources if one.role == TRUTH)
-    store = Store(found.store)
+    result, planned = done
+    truth = next(source for source in planned.sources if source.role == TRUTH)
+    store = Store(result.store)
     rows = store.read(PARSER_CONFUSION, store.shard("parser_confusion", truth.key, *truth.blocks[0])).to_pandas()
     assert rows.groupby("image")["pixels"].sum().tolist() == [4096] * (truth.blocks[0][1] + 1)
     parser, _ = blocks.opened(block_of(planned, truth, 0, 63))
     scenes = [VillageDataset(5).image(index) for index in range(64)]
-    maps = parser.parser.parse(images.to_unit(np.stack([one.pixels for one in scenes]))).maps.numpy()
+    maps = parser.parser.parse(images.to_unit(np.stack([scene.pixels for scene in scenes]))).maps.numpy()
     for index in (0, 17, 63):
         pairs: dict[tuple[int, int], int] = {}
         for pair in zip(scenes[index].labels.ravel().tolist(), maps[index].ravel().tolist(), strict=True):
@@ -114,12 +123,12 @@ def test_confusions_are_those_of_a_loop_over_pixels(done):
 
 
 def test_floors_and_the_parser_s_worth_are_found(done):
-    found, _ = done
-    floors = found.table("fsd").set_index("generator")["resolution_floor"]
+    result, _ = done
+    floors = result.table("fsd").set_index("generator")["resolution_floor"]
     assert floors["clean"] == 0 and floors["small 32"] > 0
-    worth = found.table("parser_classes").set_index("class")
+    worth = result.table("parser_classes").set_index("class")
     assert (worth["images"] == 64).all() and worth.loc["sky", "sensitivity"] == 1 and worth.loc["sky", "iou"] > 0.9
-    corrected = found.table("parser_corrected")
+    corrected = result.table("parser_corrected")
     assert set(corrected["generator"]) == {"clean", "small 32"}
     sky = corrected[(corrected["class"] == "sky") & (corrected["generator"] == "clean")].set_index("measure")["ratio"]
     assert sky["presence"] == pytest.approx(1) and sky["area"] == pytest.approx(1, abs=0.1)

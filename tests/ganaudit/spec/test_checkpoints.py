@@ -42,7 +42,7 @@ def put(folder, *names, metadata=None, card=None):
 
 
 def told(folder, **more):
-    return [(one.name, one.step, one.step_from) for one in parse(asked(folder, **more)).generators]
+    return [(generator.name, generator.step, generator.step_from) for generator in parse(asked(folder, **more)).generators]
 
 
 def sentence(folder, **more):
@@ -57,8 +57,8 @@ def test_files_stand_in_the_order_of_steps_not_of_letters(folder):
     put(folder, "net-1000.safetensors", "net-200.safetensors", "net-30000.safetensors")
     assert told(folder) == [(f"ours@{n}", n, "file name") for n in (200, 1000, 30000)]
     spec = parse(asked(folder))
-    assert [one.weights for one in spec.generators] == [f"ckpt/net-{n}.safetensors" for n in (200, 1000, 30000)]
-    assert {one.training for one in spec.generators} == {"ours"}
+    assert [generator.weights for generator in spec.generators] == [f"ckpt/net-{n}.safetensors" for n in (200, 1000, 30000)]
+    assert {generator.training for generator in spec.generators} == {"ours"}
     assert AuditSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
@@ -97,7 +97,7 @@ def test_any_numbers_in_any_order_of_names(tmp_path_factory, steps, order: rando
         (folder / f"g{step}.safetensors").write_bytes(b"")
     data, places, wrong = expanded(asked(folder, "*.safetensors"))
     assert not wrong and places == [0] * len(steps)
-    assert [one["step"] for one in data["generators"]] == sorted(steps)
+    assert [result["step"] for result in data["generators"]] == sorted(steps)
 
 
 def test_nothing_there_names_the_folder_and_what_it_holds(folder):

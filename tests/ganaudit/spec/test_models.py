@@ -113,15 +113,15 @@ def test_every_mistake_is_listed_not_the_first_alone():
     data["sample"]["batch"] = 48
     data["decide"]["presence"] = -1
     del data["name"]
-    found = mistakes(data)
+    result = mistakes(data)
     starts = [
         "name: missing", "stor: unknown key; did you mean 'store'?", "parser.weights: missing",
         "real.kind: unknown kind 'vilage'; did you mean 'village'?", "generators[1].count: ", "generators[3].path: missing",
         "sample: batch 48 does not divide a block of 1024 images", "decide.presence: ",
     ]  # fmt: skip
-    assert sorted(found) == sorted(line for line in found if any(line.startswith(start) for start in starts))
-    assert len(found) == len(starts)
-    assert all(any(line.startswith(start) for line in found) for start in starts)
+    assert sorted(result) == sorted(line for line in result if any(line.startswith(start) for start in starts))
+    assert len(result) == len(starts)
+    assert all(any(line.startswith(start) for line in result) for start in starts)
 
 
 @pytest.mark.parametrize("place, kind, nearest", [

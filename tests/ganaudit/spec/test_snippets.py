@@ -25,15 +25,15 @@ def snippets(page: Path) -> list[dict]:
     """Indented or fenced blocks of a page that are YAML with keys of an audit file alone."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", text, re.MULTILINE) + re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    found = []
+    result = []
     for block in blocks:
         try:
             data = yaml.safe_load(textwrap.dedent(block))
         except yaml.YAMLError:
             continue
         if isinstance(data, dict) and set(data) & set(AuditSpec.model_fields):
-            found.append(data)
-    return found
+            result.append(data)
+    return result
 
 
 SNIPPETS = [(page.name, number, data) for page in PAGES for number, data in enumerate(snippets(page))]
@@ -43,7 +43,7 @@ SNIPPETS = [(page.name, number, data) for page in PAGES for number, data in enum
 def test_what_a_page_shows_of_an_audit_file_is_taken(page, number, data, tmp_path):
     whole = {**WHOLE, **data, "folder": str(tmp_path)}
     if isinstance(whole["generators"], list):
-        weights = [one.get("weights", "") for one in whole["generators"]]
+        weights = [result.get("weights", "") for result in whole["generators"]]
         for pattern in weights:  # a pattern names files that are there
             if "*" in pattern and not pattern.startswith("/"):
                 (tmp_path / pattern).parent.mkdir(parents=True, exist_ok=True)

@@ -75,8 +75,8 @@ def test_audited_images_are_the_runs_own_with_its_names_and_what_was_set_aside(f
 
 
 def test_audited_class_pixels_name_source_and_class(filled):
-    found = rows(filled, "SELECT audit, source, name, class, pixels, percent FROM audited_class_pixels ORDER BY ALL")
-    assert found == [
+    result = rows(filled, "SELECT audit, source, name, class, pixels, percent FROM audited_class_pixels ORDER BY ALL")
+    assert result == [
         ("audit", "gan", "0.png", "sky", 100, 100.0),
         ("audit", "gan", "1.png", "sky", 90, 90.0),
         ("audit", "gan", "1.png", "tree", 10, 10.0),
@@ -89,5 +89,5 @@ def test_two_names_of_one_key_are_two_sources(store, pictures, run):
     pictures(store, "ka", [{1: 100}, {2: 100}])
     run(store, "r1", [("generated", "a", "ka", 0, 2), ("generated", "b", "ka", 1, 1)])
     assert rows(store, "SELECT source, image FROM audited_images ORDER BY ALL") == [("a", 0), ("a", 1), ("b", 1)]
-    found = rows(store, "SELECT source, class FROM audited_class_pixels ORDER BY ALL")
-    assert found == [("a", "sky"), ("a", "tree"), ("b", "tree")]
+    result = rows(store, "SELECT source, class FROM audited_class_pixels ORDER BY ALL")
+    assert result == [("a", "sky"), ("a", "tree"), ("b", "tree")]

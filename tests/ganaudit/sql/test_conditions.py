@@ -43,14 +43,14 @@ def test_as_if_the_other_images_were_not_there(filled, store, pictures, run, con
     pictures(store, "kd", [GENERATED[i] for i in generated])
     run(store, "r2", [("real", "photos", "kc", 0, len(real)), ("generated", "gan", "kd", 0, len(generated))])
     for macro in ("class_statistics", "class_presence", "class_totals"):
-        found = rows(filled, f"FROM {macro}_where('r1', 10, $${condition}$$) ORDER BY ALL")
+        result = rows(filled, f"FROM {macro}_where('r1', 10, $${condition}$$) ORDER BY ALL")
         alone = rows(filled, f"FROM {macro}('r2', 10) ORDER BY ALL")
-        assert without_names(found) == without_names(alone) and len(found) > 4
+        assert without_names(result) == without_names(alone) and len(result) > 4
 
 
 def test_images_under_a_condition_keep_what_was_set_aside(filled):
-    found = rows(filled, "SELECT source, image, status FROM run_images_where('r1', 'image BETWEEN 2 AND 3') ORDER BY ALL")
-    assert [tuple(row.values()) for row in found] == [
+    result = rows(filled, "SELECT source, image, status FROM run_images_where('r1', 'image BETWEEN 2 AND 3') ORDER BY ALL")
+    assert [tuple(row.values()) for row in result] == [
         ("gan", 2, "ok"), ("gan", 3, "ok"), ("photos", 2, "quarantined"), ("photos", 3, "ok"),
     ]  # fmt: skip
 

@@ -31,7 +31,7 @@ def test_pairs_seen_together(filled, threshold, pixels):
     for source, images in {"photos": REAL[:6], "gan": GENERATED[1:], "again": GENERATED}.items():
         held = [{c for c in NAMES if picture.get(c, 0) >= pixels} for picture in images if picture]
         for a, b in combinations(NAMES, 2):
-            together, with_a, with_b = (sum(pair <= one for one in held) for pair in ({a, b}, {a}, {b}))
+            together, with_a, with_b = (sum(pair <= result for result in held) for pair in ({a, b}, {a}, {b}))
             if together:
                 expected[source, NAMES[a], NAMES[b]] = (len(held), with_a, with_b, together)
     assert found.keys() == expected.keys() and len(expected) > 3
@@ -51,8 +51,8 @@ def test_the_images_with_most_influence_have_their_names(filled):
         for (role, key, image), push in pushes.items()
     ]
     filled.write_finding("r1", "influences", INFLUENCES.from_rows(made))
-    found = rows(filled, "FROM most_influence('r1', 'gan', 3)")
-    assert [(r["role"], r["source"], r["name"], r["influence"]) for r in found] == [
+    result = rows(filled, "FROM most_influence('r1', 'gan', 3)")
+    assert [(r["role"], r["source"], r["name"], r["influence"]) for r in result] == [
         ("generated", "gan", "3.png", 2.0),
         ("real", "photos", "1.png", 0.5),
         ("generated", "gan", "1.png", 0.25),

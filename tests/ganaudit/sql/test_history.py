@@ -41,7 +41,7 @@ def filled(store, pictures, run):
     store.write_source({"key": "kd", "kind": "progan", "recipe": "{}", "digests": "{}", "training_step": 77})
     run(store, "r3", [("real", "photos", "ka", 0, 1), ("generated", "gan", "kd", 0, 1)], hour=48, status="failed", spec={})
     for name, found in {"r1": [("ours@1000", 2.0), ("ours@200", 5.0)], "r2": [("ours@1000", 2.5), ("gan", 9.0)]}.items():
-        store.write_finding(name, "fsd", FSD.from_rows([fsd(name, *one) for one in found]))
+        store.write_finding(name, "fsd", FSD.from_rows([fsd(name, *result) for result in found]))
         rows = [verdict(name, generator, "person", "reduced", 1 / value) for generator, value in found]
         store.write_finding(name, "dropped_classes", DROPPED_CLASSES.from_rows(rows))
     return store
@@ -52,8 +52,8 @@ def rows(store, statement):
 
 
 def test_distances_over_steps_and_over_runs(filled):
-    found = rows(filled, "SELECT run, generator, training, training_step, corrected, low, high FROM history")
-    assert found == [
+    result = rows(filled, "SELECT run, generator, training, training_step, corrected, low, high FROM history")
+    assert result == [
         ("r2", "gan", "gan", 77, 9.0, 8.5, 9.5),
         ("r1", "ours@200", "ours", 200, 5.0, 4.5, 5.5),
         ("r1", "ours@1000", "ours", 1000, 2.0, 1.5, 2.5),
@@ -72,8 +72,8 @@ def test_classes_likewise(filled):
 
 
 def test_every_generator_of_every_run_also_without_findings(filled):
-    found = rows(filled, "SELECT run, generator, training_step, status FROM run_generators ORDER BY ALL")
-    assert found == [
+    result = rows(filled, "SELECT run, generator, training_step, status FROM run_generators ORDER BY ALL")
+    assert result == [
         ("r1", "ours@1000", 1000, "done"), ("r1", "ours@200", 200, "done"), ("r2", "gan", 77, "done"),
         ("r2", "ours@1000", 1000, "done"), ("r3", "gan", 77, "failed"),
     ]  # fmt: skip
@@ -101,8 +101,8 @@ def test_verdicts_that_changed_between_two_runs(filled):
     rows_of = [verdict("r3", "ours@1000", "tree", "reduced", 0.5), worse]
     filled.write_finding("r3", "dropped_classes", DROPPED_CLASSES.from_rows(rows_of))
     columns = "generator, class, kind, slice, measure, before, now, ratio_before, ratio_now"
-    found = rows(filled, f"SELECT {columns} FROM changed_since('r2', 'r3') WHERE generator = 'ours@1000'")
-    assert found == [
+    result = rows(filled, f"SELECT {columns} FROM changed_since('r2', 'r3') WHERE generator = 'ours@1000'")
+    assert result == [
         ("ours@1000", "person", "class", None, "presence", "reduced", "dropped", 1 / 2.5, 0.05),
         ("ours@1000", "tree", "class", None, "presence", None, "reduced", None, 0.5),
     ]
@@ -116,8 +116,8 @@ def test_groups_and_slices_change_too(filled):
         row = {name: value for name, value in verdict(run, "g", "x", word, 1.0).items() if name not in ("class_id", "class")}
         filled.write_finding(run, "dropped_groups", DROPPED_GROUPS.from_rows([{**row, "group": "alive"}]))
         sliced = [
-            {**verdict(run, "g", "person", one, 1.0), "slice": name, "real_images": 2, "generated_images": 2}
-            for name, one in (("dusk", word), ("day", "equivalent"))
+            {**verdict(run, "g", "person", result, 1.0), "slice": name, "real_images": 2, "generated_images": 2}
+            for name, result in (("dusk", word), ("day", "equivalent"))
         ]
         filled.write_finding(run, "dropped_in_slices", DROPPED_IN_SLICES.from_rows(sliced))
     found = rows(filled, "SELECT class, kind, slice, before, now FROM changed_since('r1', 'r2') WHERE generator = 'g'")

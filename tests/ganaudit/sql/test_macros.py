@@ -37,15 +37,15 @@ def rows(store, statement):
 
 
 def test_run_images_are_those_within_first_and_count_with_what_was_set_aside(filled):
-    found = rows(filled, "SELECT role, source, image, status FROM run_images('r1') ORDER BY role DESC, image")
+    result = rows(filled, "SELECT role, source, image, status FROM run_images('r1') ORDER BY role DESC, image")
     expected = [("real", "photos", i, "quarantined" if i == 2 else "ok") for i in range(5)]
     expected += [("heldout", "kept", 5, "ok")] + [("generated", "gan", i, "ok") for i in (1, 2, 3)]
-    assert [tuple(row.values()) for row in found] == expected
+    assert [tuple(row.values()) for row in result] == expected
 
 
 def test_run_class_pixels_name_the_class_and_its_share_of_the_image(filled):
-    found = rows(filled, "SELECT * FROM run_class_pixels('r1') WHERE source = 'photos' AND image = 1 ORDER BY class_id")
-    assert [(row["class"], row["head"], row["pixels"], row["percent"]) for row in found] == [
+    result = rows(filled, "SELECT * FROM run_class_pixels('r1') WHERE source = 'photos' AND image = 1 ORDER BY class_id")
+    assert [(row["class"], row["head"], row["pixels"], row["percent"]) for row in result] == [
         ("sky", "object", 50, 50.0),
         ("person", "object", 50, 50.0),
         ("brick", "material", 20, 20.0),
@@ -54,15 +54,15 @@ def test_run_class_pixels_name_the_class_and_its_share_of_the_image(filled):
 
 @pytest.mark.parametrize(("threshold", "pixels"), [(0, 4), (0.1, 4), (4, 4), (4.5, 5), (20, 20), (20.01, 21)])
 def test_presence_divides_by_the_images_that_were_read(filled, threshold, pixels):
-    found = rows(filled, f"FROM class_presence('r1', {threshold})")
-    assert {row["source"]: row["images"] for row in found} == {"photos": 4, "kept": 1, "gan": 3}
-    for row in found:
+    result = rows(filled, f"FROM class_presence('r1', {threshold})")
+    assert {row["source"]: row["images"] for row in result} == {"photos": 4, "kept": 1, "gan": 3}
+    for row in result:
         images = {"photos": USED_REAL, "kept": [REAL[5]], "gan": USED_GENERATED}[row["source"]]
         present = sum(picture.get(row["class_id"], 0) >= pixels for picture in images)
         share = present / len(images)
         assert (row["present"], row["presence"]) == (present, pytest.approx(share))
         assert row["presence_se"] == pytest.approx(math.sqrt(share * (1 - share) / len(images)))
-    assert len(found) == 3 * 6
+    assert len(result) == 3 * 6
 
 
 def mean_se(values):
@@ -94,9 +94,9 @@ def ratio(real, generated):
 
 @pytest.mark.parametrize("threshold", [0.1, 45])
 def test_class_statistics_against_a_plain_loop(filled, threshold):
-    found = rows(filled, f"FROM class_statistics('r1', {threshold})")
-    assert [row["class"] for row in found] == ["sky", "tree", "person", "ghost", "brick"]
-    for row in found:
+    result = rows(filled, f"FROM class_statistics('r1', {threshold})")
+    assert [row["class"] for row in result] == ["sky", "tree", "person", "ghost", "brick"]
+    for row in result:
         assert (row["run"], row["real"], row["generator"]) == ("r1", "photos", "gan")
         assert row["presence_threshold"] == max(4, threshold)
         real, generated = (side(images, row["class_id"], threshold) for images in (USED_REAL, USED_GENERATED))
@@ -129,8 +129,8 @@ def test_area_ratio_is_presence_ratio_times_size_ratio(filled):
 def test_confidence_is_weighted_by_pixels(store, pictures, run):
     pictures(store, "ka", [{2: 30, 1: 70}, {2: 10}])
     run(store, "r1", [("real", "photos", "ka", 0, 2), ("generated", "gan", "ka", 0, 1)])
-    found = {row["class"]: row["real_confidence"] for row in rows(store, "FROM class_statistics('r1', 0.1)")}
-    assert found["tree"] == 0.625 and found["sky"] == 0.5625
+    result = {row["class"]: row["real_confidence"] for row in rows(store, "FROM class_statistics('r1', 0.1)")}
+    assert result["tree"] == 0.625 and result["sky"] == 0.5625
 
 
 def test_wide_images_do_not_overflow(store, pictures, run):
@@ -143,8 +143,8 @@ def test_wide_images_do_not_overflow(store, pictures, run):
 
 
 def test_most_of_a_class(filled):
-    found = rows(filled, "FROM most_of('r1', 'photos', 'person', 5)")
-    assert [(row["image"], row["name"], row["pixels"], row["percent"]) for row in found] == [
+    result = rows(filled, "FROM most_of('r1', 'photos', 'person', 5)")
+    assert [(row["image"], row["name"], row["pixels"], row["percent"]) for row in result] == [
         (1, "1.png", 50, 50.0),
         (4, "4.png", 3, 3.0),
     ]

@@ -13,9 +13,9 @@ light = settings(max_examples=30, deadline=None, database=None)
 
 def areas_of(rows: np.ndarray) -> Areas:
     """Of (N, C) pixel counts."""
-    one = np.ones(rows.shape[1])
+    result = np.ones(rows.shape[1])
     sums = ((rows > 0).sum(0), rows.sum(0), (rows**2).sum(0))
-    return Areas(len(rows), *(np.asarray(values, float) for values in sums), one)
+    return Areas(len(rows), *(np.asarray(values, float) for values in sums), result)
 
 
 def drawn(rng: np.random.Generator, n: int, classes: int, share: float, size: float) -> np.ndarray:

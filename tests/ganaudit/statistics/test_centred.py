@@ -30,14 +30,14 @@ def test_sums_around_the_centre_are_those_of_the_rows_in_percent(kind, seed, gro
     states = [group_moments(rows, number, pixels, groups) for rows, number in zip(sides, numbers, strict=True)]
     # a whole number of pixels close to the common mean
     centre = np.concatenate(sides).sum(axis=0) // 21
-    for rows, number, found in zip(sides, numbers, centred(*states), strict=True):
+    for rows, number, result in zip(sides, numbers, centred(*states), strict=True):
         percent = (rows - centre) * (100 / pixels)
         for g in range(groups):
             own = percent[number == g]
-            assert found.n[g] == len(own)
-            np.testing.assert_allclose(found.first[g], own.sum(axis=0), rtol=1e-9, atol=1e-9)
-            np.testing.assert_allclose(found.second[g], own.T @ own, rtol=1e-9, atol=1e-8)
-        mean, covariance = spread(*found.total())
+            assert result.n[g] == len(own)
+            np.testing.assert_allclose(result.first[g], own.sum(axis=0), rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(result.second[g], own.T @ own, rtol=1e-9, atol=1e-8)
+        mean, covariance = spread(*result.total())
         np.testing.assert_allclose(mean, percent.mean(axis=0), rtol=1e-9, atol=1e-10)
         np.testing.assert_allclose(covariance, np.cov(percent, rowvar=False), rtol=1e-8, atol=1e-8)
 
@@ -60,8 +60,8 @@ def test_classes_without_a_pixel_anywhere_are_left_out():
     rows = np.insert(rows_of(3, 12, 900), [0, 4], 0, axis=1)
     other = rows.copy()
     other[:, 0], other[:, 5] = [0] * 11 + [1], 0
-    one, two = centred(*(group_moments(some, np.arange(12) % 3, 900, 3) for some in (rows, other)))
-    assert one.first.shape == two.first.shape == (3, 5)
+    result, two = centred(*(group_moments(some, np.arange(12) % 3, 900, 3) for some in (rows, other)))
+    assert result.first.shape == two.first.shape == (3, 5)
     (alone,) = centred(group_moments(rows, np.arange(12) % 3, 900, 3))
     assert alone.second.shape == (3, 4, 4)
 

@@ -65,9 +65,9 @@ def test_the_order_of_the_generators_does_not_matter(values, data):
     order = data.draw(st.permutations(range(len(values))))
     spread = {pair: data.draw(errors) for pair in combinations(range(len(values)), 2)}
     _, places = compare(values, pairwise(values, lambda a, b: spread[a, b]), 19)
-    moved = [values[one] for one in order]
+    moved = [values[result] for result in order]
     _, again = compare(moved, pairwise(moved, lambda a, b: spread[tuple(sorted((order[a], order[b])))]), 19)
-    assert again == [places[one] for one in order]
+    assert again == [places[result] for result in order]
 
 
 def test_more_pairs_need_more_evidence():

@@ -28,8 +28,8 @@ def test_a_ratio_is_inside_where_a_loop_over_ratios_does_not_reject_it(counts):
         elif ratio > estimate:
             break  # beyond the first gap both excesses would have to be negative
     low, high = excesses.interval(*counts)
-    for end, found in ((inside[0], low), (inside[-1], high)):
-        assert found == pytest.approx(end, rel=2e-3) or found < GRID[0] == end
+    for end, result in ((inside[0], low), (inside[-1], high)):
+        assert result == pytest.approx(end, rel=2e-3) or result < GRID[0] == end
 
 
 def test_exchanging_the_sides_inverts_the_interval():
@@ -64,7 +64,7 @@ def test_images_in_which_a_class_was_never_falsely_found_bound_its_ratio_only_by
 )
 def test_it_covers_the_truth_for_rare_and_for_dropped_classes(share, ratio, false, measured_on):
     rng, n, sensitivity = np.random.default_rng(0), 2000, 0.9
-    p, q = (one * sensitivity + (1 - one) * false for one in (share, share * ratio))
+    p, q = (result * sensitivity + (1 - result) * false for result in (share, share * ratio))
     counts = (rng.binomial(total, rate, 2000) for total, rate in ((measured_on, false), (n, p), (n, q)))
     x, y, a = counts
     low, high = excesses.interval(x, measured_on, y, n, a, n)

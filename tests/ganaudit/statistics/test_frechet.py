@@ -25,16 +25,16 @@ def golden() -> list[np.ndarray]:
 
 
 def test_six_classes_as_the_published_code(golden):
-    found = frechet_from_rows(golden[0], golden[1])
-    assert found.value == pytest.approx(841.8451318997, rel=1e-6)
-    assert found.mean_part == pytest.approx(566.9852707638, rel=1e-9)
-    assert found.covariance_part == pytest.approx(274.8598769, rel=1e-9)
+    result = frechet_from_rows(golden[0], golden[1])
+    assert result.value == pytest.approx(841.8451318997, rel=1e-6)
+    assert result.mean_part == pytest.approx(566.9852707638, rel=1e-9)
+    assert result.covariance_part == pytest.approx(274.8598769, rel=1e-9)
 
 
 def test_336_classes_of_which_few_live_as_the_published_code(golden):
-    found = frechet_from_rows(golden[2], golden[3])
-    assert found.mean_part == pytest.approx(88.0217675163, rel=1e-9)
-    assert found.covariance_part == pytest.approx(274.643033086, rel=1e-9)
+    result = frechet_from_rows(golden[2], golden[3])
+    assert result.mean_part == pytest.approx(88.0217675163, rel=1e-9)
+    assert result.covariance_part == pytest.approx(274.643033086, rel=1e-9)
 
 
 def counts(seed: int, n: int = 40, classes: int = 5) -> np.ndarray:
@@ -53,11 +53,11 @@ def by_numpy(a: np.ndarray, b: np.ndarray) -> float:
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_moments_rows_and_the_plain_formula_agree(one, other):
     a, b = counts(one), counts(other, n=31)
-    found = frechet(moments(a, 900), moments(b, 900))
+    result = frechet(moments(a, 900), moments(b, 900))
     rows = frechet_from_rows(a / 9, b / 9)
-    assert found.value == pytest.approx(rows.value, rel=1e-9, abs=1e-8)
-    assert found.value == pytest.approx(by_numpy(a / 9, b / 9), rel=1e-5, abs=1e-4)
-    assert found.value == found.mean_part + found.covariance_part
+    assert result.value == pytest.approx(rows.value, rel=1e-9, abs=1e-8)
+    assert result.value == pytest.approx(by_numpy(a / 9, b / 9), rel=1e-5, abs=1e-4)
+    assert result.value == result.mean_part + result.covariance_part
 
 
 @light
@@ -83,9 +83,9 @@ def test_the_distance_to_itself_is_zero_although_covariances_are_singular(golden
 
 def test_independent_classes_are_the_sum_of_squared_differences_of_spreads():
     a = np.array([[x, y] for x in (-1.0, 1.0) for y in (-2.0, 2.0)])
-    found = frechet_from_rows(a, a * [3, 0.5])
+    result = frechet_from_rows(a, a * [3, 0.5])
     spreads = a.std(axis=0, ddof=1)
-    assert found.covariance_part == pytest.approx(((spreads - spreads * [3, 0.5]) ** 2).sum())
+    assert result.covariance_part == pytest.approx(((spreads - spreads * [3, 0.5]) ** 2).sum())
 
 
 def test_constant_and_empty_sources_have_a_distance():
@@ -139,15 +139,15 @@ def test_shares_of_two_classes_belong_to_the_cheapest_coupling_of_all():
 @given(st.integers(0, 2**32), st.permutations(range(5)))
 def test_shares_add_up_and_follow_their_classes(seed, order):
     a, b = counts(seed), counts(seed + 1, n=33)
-    found = shares(moments(a, 900), moments(b, 900))
-    assert (found >= 0).all()
-    assert found.sum() == pytest.approx(frechet(moments(a, 900), moments(b, 900)).value, rel=1e-8)
+    result = shares(moments(a, 900), moments(b, 900))
+    assert (result >= 0).all()
+    assert result.sum() == pytest.approx(frechet(moments(a, 900), moments(b, 900)).value, rel=1e-8)
     permuted = shares(moments(a[:, order], 900), moments(b[:, order], 900))
-    np.testing.assert_allclose(permuted, found[order], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(permuted, result[order], rtol=1e-6, atol=1e-6)
     wide = [np.insert(rows, [0, 2, 5], 0, axis=1) for rows in (a, b)]
     with_zeros = shares(*(moments(rows, 900) for rows in wide))
     assert (with_zeros[[0, 3, 7]] == 0).all()
-    np.testing.assert_allclose(with_zeros[[1, 2, 4, 5, 6]], found, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(with_zeros[[1, 2, 4, 5, 6]], result, rtol=1e-6, atol=1e-6)
 
 
 KINDS = {

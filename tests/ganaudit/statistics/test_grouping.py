@@ -66,10 +66,10 @@ def test_clusters_are_numbered_from_zero_and_none_stands_alone(found):
     numbers = cluster_numbers(found)
     sizes = Counter(numbers.tolist())
     assert sorted(sizes) == list(range(len(sizes)))
-    for (one, name), (other, same) in ((a, b) for a in zip(numbers, found) for b in zip(numbers, found)):  # noqa: B905
+    for (result, name), (other, same) in ((a, b) for a in zip(numbers, found) for b in zip(numbers, found)):  # noqa: B905
         if name is not None:
-            assert (one == other) == (name == same)
-    assert all(sizes[int(one)] == 1 for one, name in zip(numbers, found, strict=True) if name is None)
+            assert (result == other) == (name == same)
+    assert all(sizes[int(number)] == 1 for number, name in zip(numbers, found, strict=True) if name is None)
 
 
 def test_how_many_groups_there_are():

@@ -28,7 +28,7 @@ def weighted(rows: np.ndarray, image: int, weight: float) -> tuple[np.ndarray, n
 def test_an_influence_is_the_derivative_by_an_images_weight(swapped):
     a, b = rows_of(0, 60, 1.0), rows_of(1, 45, 3.0)
     real, generated = influences(moments(a, 900), moments(b, 900))
-    rows, other, found = (b, a, generated.of(b)) if swapped else (a, b, real.of(a))
+    rows, other, result = (b, a, generated.of(b)) if swapped else (a, b, real.of(a))
     fixed, step = weighted(other, 0, 0.0), 1e-5
 
     def moved(image: int, weight: float) -> float:
@@ -37,8 +37,8 @@ def test_an_influence_is_the_derivative_by_an_images_weight(swapped):
 
     derivative = np.array([(moved(i, step) - moved(i, -step)) / (2 * step) for i in range(20)])
     # the covariance has N - 1 below, the influence's own mean shift does not: a relative error of 1/N of the quadratic part
-    np.testing.assert_allclose(found[:20], derivative, rtol=0.05, atol=0.05 * np.abs(found).max())
-    assert np.corrcoef(found[:20], derivative)[0, 1] > 0.999
+    np.testing.assert_allclose(result[:20], derivative, rtol=0.05, atol=0.05 * np.abs(result).max())
+    assert np.corrcoef(result[:20], derivative)[0, 1] > 0.999
 
 
 def test_influences_average_to_nothing_dense_or_sparse_with_or_without_zero_columns():
@@ -46,11 +46,11 @@ def test_influences_average_to_nothing_dense_or_sparse_with_or_without_zero_colu
     sides = influences(moments(a, 900), moments(b, 900))
     wide = [np.insert(rows, [0, 2, 4], 0, axis=1) for rows in (a, b)]
     same = influences(*(moments(rows, 900) for rows in wide))
-    for rows, spaced, one, other in zip((a, b), wide, sides, same, strict=True):
-        found = one.of(rows)
-        assert abs(found.mean()) < 0.02 * found.std()
-        np.testing.assert_allclose(one.of(csr_array(rows)), found)
-        np.testing.assert_allclose(other.of(spaced), found, rtol=1e-6, atol=1e-6)
+    for rows, spaced, side, other in zip((a, b), wide, sides, same, strict=True):
+        result = side.of(rows)
+        assert abs(result.mean()) < 0.02 * result.std()
+        np.testing.assert_allclose(side.of(csr_array(rows)), result)
+        np.testing.assert_allclose(other.of(spaced), result, rtol=1e-6, atol=1e-6)
 
 
 def test_the_delta_methods_error_is_that_of_the_jackknife():

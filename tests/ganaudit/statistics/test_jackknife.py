@@ -26,21 +26,23 @@ def test_equal_groups_are_the_textbook_jackknife(seed):
     plain = frechet(a.all(), b.all()).value
     left_a = np.array([frechet(a.leave_out(g), b.all()).value for g in range(5)])
     left_b = np.array([frechet(a.all(), b.leave_out(g)).value for g in range(4)])
-    found = corrected(a, b)
-    assert found.plain == pytest.approx(plain, rel=1e-6)
-    assert found.value == pytest.approx(plain - 4 * (left_a.mean() - plain) - 3 * (left_b.mean() - plain), rel=1e-5, abs=1e-3)
+    estimate = corrected(a, b)
+    assert estimate.plain == pytest.approx(plain, rel=1e-6)
+    assert estimate.value == pytest.approx(
+        plain - 4 * (left_a.mean() - plain) - 3 * (left_b.mean() - plain), rel=1e-5, abs=1e-3
+    )
     variance = 4 / 5 * ((left_a - left_a.mean()) ** 2).sum() + 3 / 4 * ((left_b - left_b.mean()) ** 2).sum()
-    assert found.se == pytest.approx(variance**0.5, rel=1e-5)
+    assert estimate.se == pytest.approx(variance**0.5, rel=1e-5)
 
 
 def busing(plain: float, left: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
     """Estimate and variance of Busing, Meijer and van der Leeden (1999), equations for groups of unequal size."""
     n, groups = sizes.sum(), len(sizes)
-    value = groups * plain - sum((1 - m / n) * one for m, one in zip(sizes, left, strict=True))
+    value = groups * plain - sum((1 - m / n) * result for m, result in zip(sizes, left, strict=True))
     variance = 0.0
-    for m, one in zip(sizes, left, strict=True):
+    for m, result in zip(sizes, left, strict=True):
         h = n / m
-        variance += (h * plain - (h - 1) * one - value) ** 2 / (h - 1) / groups
+        variance += (h * plain - (h - 1) * result - value) ** 2 / (h - 1) / groups
     return value, variance
 
 
@@ -49,48 +51,48 @@ def busing(plain: float, left: np.ndarray, sizes: np.ndarray) -> tuple[float, fl
 def test_unequal_groups_are_the_formula_of_busing(seed, sizes):
     a, b = side(seed, sizes), side(seed + 1, [3, 9, 5, 6], 1.5)
     plain = frechet(a.all(), b.all()).value
-    one = busing(plain, np.array([frechet(a.leave_out(g), b.all()).value for g in range(len(a))]), a.n)
+    result = busing(plain, np.array([frechet(a.leave_out(g), b.all()).value for g in range(len(a))]), a.n)
     two = busing(plain, np.array([frechet(a.all(), b.leave_out(g)).value for g in range(4)]), b.n)
-    found = corrected(a, b)
-    assert found.value == pytest.approx(one[0] + two[0] - plain, rel=1e-5, abs=1e-2)
-    assert found.se == pytest.approx((one[1] + two[1]) ** 0.5, rel=1e-5)
-    degrees = (one[1] + two[1]) ** 2 / (one[1] ** 2 / (len(a) - 1) + two[1] ** 2 / 3)
-    assert found.degrees == pytest.approx(degrees, rel=1e-4)
-    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(found.value) / found.se, degrees), rel=1e-3, abs=1e-9)
+    estimate = corrected(a, b)
+    assert estimate.value == pytest.approx(result[0] + two[0] - plain, rel=1e-5, abs=1e-2)
+    assert estimate.se == pytest.approx((result[1] + two[1]) ** 0.5, rel=1e-5)
+    degrees = (result[1] + two[1]) ** 2 / (result[1] ** 2 / (len(a) - 1) + two[1] ** 2 / 3)
+    assert estimate.degrees == pytest.approx(degrees, rel=1e-4)
+    assert estimate.p_value == pytest.approx(2 * stats.t.sf(abs(estimate.value) / estimate.se, degrees), rel=1e-3, abs=1e-9)
 
 
 @light
 @given(st.integers(0, 2**32))
 def test_the_interval_holds_the_value_and_its_parts_are_those_of_the_even_scale(seed):
     a, b = side(seed, [8] * 6), side(seed + 1, [8] * 6, 2.0)
-    found, wider = corrected(a, b), corrected(a, b, alpha=0.01)
-    assert wider.low <= found.low < found.value < found.high <= wider.high
+    result, wider = corrected(a, b), corrected(a, b, alpha=0.01)
+    assert wider.low <= result.low < result.value < result.high <= wider.high
     covariances = [state.all().covariance() / state.all().n for state in (a, b)]
     apart, variance = a.all().mean() - b.all().mean(), covariances[0] + covariances[1]
     kappa = 4 * (apart @ variance @ variance @ apart) / (apart @ variance @ apart)
-    t = stats.t.ppf(0.975, found.degrees)
-    assert found.high - found.value == pytest.approx(t * found.se + kappa * t**2 / 4, rel=1e-5)
-    even = t * found.se - kappa * t**2 / 4 if 2 * found.se >= kappa * t else found.se**2 / kappa
+    t = stats.t.ppf(0.975, result.degrees)
+    assert result.high - result.value == pytest.approx(t * result.se + kappa * t**2 / 4, rel=1e-5)
+    even = t * result.se - kappa * t**2 / 4 if 2 * result.se >= kappa * t else result.se**2 / kappa
     noise = t * (2 * np.trace(variance @ variance)) ** 0.5
-    assert found.value - found.low == pytest.approx(max(even, noise), rel=1e-5)
+    assert result.value - result.low == pytest.approx(max(even, noise), rel=1e-5)
 
 
 @light
 @given(st.integers(0, 2**32))
 def test_a_difference_is_that_of_the_corrected_values(seed):
     real, a, b = side(seed, [8] * 5), side(seed + 1, [6] * 4, 1.5), side(seed + 2, [7] * 6, 0.5)
-    one, other = difference(real, a, b), difference(real, b, a)
-    assert one.value == pytest.approx(corrected(real, a).value - corrected(real, b).value, rel=1e-5, abs=1e-2)
+    result, other = difference(real, a, b), difference(real, b, a)
+    assert result.value == pytest.approx(corrected(real, a).value - corrected(real, b).value, rel=1e-5, abs=1e-2)
     opposite = (-other.value, other.se, -other.high, -other.low, other.p_value)
-    assert (one.value, one.se, one.low, one.high, one.p_value) == pytest.approx(opposite, rel=1e-6, abs=1e-6)
+    assert (result.value, result.se, result.low, result.high, result.p_value) == pytest.approx(opposite, rel=1e-6, abs=1e-6)
 
 
 def test_a_generator_does_not_differ_from_itself():
     """The value is zero; the two sides count as independent draws, so that doubt remains."""
     real, a = side(0, [8] * 5), side(1, [6] * 4, 1.5)
-    found = difference(real, a, a)
-    assert found.value == pytest.approx(0, abs=1e-9)
-    assert found.p_value == pytest.approx(1)
+    result = difference(real, a, a)
+    assert result.value == pytest.approx(0, abs=1e-9)
+    assert result.p_value == pytest.approx(1)
 
 
 def test_too_few_images_have_no_estimate():

@@ -14,8 +14,8 @@ from ganaudit.statistics.memorisation import auc, difference, memorisation
 def test_the_difference_has_welchs_interval():
     draws = np.random.default_rng(0)
     a, b = draws.gamma(3.0, 0.02, 60), draws.gamma(2.0, 0.02, 45)
-    found, known = difference(a, b), stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    assert (found.value, found.low, found.high) == pytest.approx((a.mean() - b.mean(), known.low, known.high))
+    result, known = difference(a, b), stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert (result.value, result.low, result.high) == pytest.approx((a.mean() - b.mean(), known.low, known.high))
     assert math.isnan(difference(a[:1], b).value) and difference(np.ones(3), np.ones(2)).high == 0.0
 
 
@@ -28,8 +28,8 @@ def test_the_auc_counts_pairs_and_ties_half():
 def test_planted_memorisation_is_found_and_none_is_not_invented():
     draws = np.random.default_rng(2)
     held = draws.gamma(4.0, 0.01, 300)
-    found = memorisation(0.6 * draws.gamma(4.0, 0.01, 300), held)
-    assert found.verdict == "memorised" and found.difference.low > 0.0 and found.auc > 0.6 and found.ks_p < 0.01
+    memorised = memorisation(0.6 * draws.gamma(4.0, 0.01, 300), held)
+    assert memorised.verdict == "memorised" and memorised.difference.low > 0.0 and memorised.auc > 0.6 and memorised.ks_p < 0.01
     calls = [memorisation(draws.gamma(4.0, 0.01, 50), draws.gamma(4.0, 0.01, 50)).verdict for _ in range(400)]
     assert calls.count("memorised") <= 20  # one side of a 95 % interval: 10 expected
     assert memorisation(1.5 * held, held).verdict == "no sign of it"
@@ -48,12 +48,12 @@ def test_weights_stand_for_copies_of_an_image():
     draws = np.random.default_rng(7)
     train, held = draws.gamma(2.0, 0.1, 30), draws.gamma(2.5, 0.1, 28)
     times, other = draws.integers(1, 4, 30), draws.integers(1, 4, 28)
-    found = memorisation(train, held, True, times.astype(float), other.astype(float))
+    memorised = memorisation(train, held, True, times.astype(float), other.astype(float))
     copies = np.repeat(train, times), np.repeat(held, other)
-    assert found.difference.value == pytest.approx(copies[1].mean() - copies[0].mean())
-    assert found.auc == pytest.approx(auc(copies[1], copies[0]))
-    assert found.ks == pytest.approx(stats.ks_2samp(*copies).statistic)
-    assert found.difference.low < found.difference.value < found.difference.high
+    assert memorised.difference.value == pytest.approx(copies[1].mean() - copies[0].mean())
+    assert memorised.auc == pytest.approx(auc(copies[1], copies[0]))
+    assert memorised.ks == pytest.approx(stats.ks_2samp(*copies).statistic)
+    assert memorised.difference.low < memorised.difference.value < memorised.difference.high
 
 
 def test_weighted_permutations_give_p_values_that_are_seldom_small_under_the_null():

@@ -17,8 +17,8 @@ def blocks(draw: st.DrawFn) -> list[np.ndarray]:
     """Blocks of (N, 3) counts, up to the pixels of an 8192² label map."""
     count = st.integers(0, draw(st.sampled_from([9, 4096, 8192**2])))
     row = st.lists(count, min_size=3, max_size=3)
-    found = draw(st.lists(st.lists(row, max_size=4), min_size=1, max_size=4))
-    return [np.array(block, np.int32).reshape(-1, 3) for block in found]
+    result = draw(st.lists(st.lists(row, max_size=4), min_size=1, max_size=4))
+    return [np.array(block, np.int32).reshape(-1, 3) for block in result]
 
 
 def by_hand(rows: np.ndarray) -> tuple[list[int], list[list[int]]]:
@@ -100,15 +100,15 @@ def test_groups_are_a_plain_loop_over_their_images_dense_or_sparse(seed, n, numb
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, largest + 1, (n, 3)) * rng.integers(0, 2, (n, 3))
     groups = rng.integers(0, number, n)
-    found = group_moments(rows, groups, 2**26, number)
-    assert found == group_moments(csr_array(rows), groups, 2**26, number)
-    assert len(found) == number
+    result = group_moments(rows, groups, 2**26, number)
+    assert result == group_moments(csr_array(rows), groups, 2**26, number)
+    assert len(result) == number
     for g in range(number):
         total, product = by_hand(rows[groups == g])
-        assert (found.n[g], found.total[g].tolist(), found.product[g].tolist()) == ((groups == g).sum(), total, product)
-        assert found.group(g) == moments(rows[groups == g], 2**26)
-        assert found.leave_out(g) == moments(rows[groups != g], 2**26)
-    assert found.all() == moments(rows, 2**26)
+        assert (result.n[g], result.total[g].tolist(), result.product[g].tolist()) == ((groups == g).sum(), total, product)
+        assert result.group(g) == moments(rows[groups == g], 2**26)
+        assert result.leave_out(g) == moments(rows[groups != g], 2**26)
+    assert result.all() == moments(rows, 2**26)
 
 
 @light
@@ -127,9 +127,9 @@ def test_groups_beyond_64_bits_stay_exact():
     """Each group fits in 64 bits, their sum does not; and groups that do not fit themselves."""
     for largest in (2**31 - 1, 2**32 - 1):
         rows = np.array([[largest, 1], [largest - 2, 5]] * 4, np.int64)
-        found = group_moments(rows, np.arange(8) % 4, 2**32, 4)
+        result = group_moments(rows, np.arange(8) % 4, 2**32, 4)
         exact = rows.astype(object)
-        assert found.all().product.tolist() == (exact.T @ exact).tolist()
-        assert found.all().product.dtype == object
+        assert result.all().product.tolist() == (exact.T @ exact).tolist()
+        assert result.all().product.dtype == object
         kept = exact[np.arange(8) % 4 != 1]
-        assert found.leave_out(1).product.tolist() == (kept.T @ kept).tolist()
+        assert result.leave_out(1).product.tolist() == (kept.T @ kept).tolist()

@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize, stats
 
 from ganaudit.statistics import parser_error
-from ganaudit.statistics.parser_error import Corrected, Measured, Seen
+from ganaudit.statistics.parser_error import CorrectedRatios, Measured, ParsedImages
 from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCONCLUSIVE, INCREASED, REDUCED, Lines
 
 LEAST, PIXELS, GROUPS = 4, 100, 20
@@ -25,7 +25,7 @@ def parsed_presence(rng, n, share, sensitivity, specificity):
 
 def known(there, said):
     """Measured on one class of ten pixels each, beside a background."""
-    true, parsed = (np.stack([0 * one, PIXELS - 10 * one, 10 * one], axis=1).astype(int) for one in (there, said))
+    true, parsed = (np.stack([0 * result, PIXELS - 10 * result, 10 * result], axis=1).astype(int) for result in (there, said))
     confusion = np.zeros((GROUPS, 3, 3), int)
     for group, here, given in zip(dealt(len(there)), there, said, strict=True):
         confusion[group, 1, 1] += PIXELS - 10 * max(here, given)
@@ -57,17 +57,17 @@ def test_worth_is_what_a_loop_over_images_and_pixels_counts(rng):
                 parsed[image, b] += 1
     found = parser_error.worth(parser_error.measured(true, parsed, confusion, dealt(60), 3))
     labelled = truth > 0
-    for one in (1, 2, 3):
-        there, said = [(labelled & (where == one)).sum(axis=1) >= 3 for where in (truth, maps)]
-        assert found.holding[one] == there.sum()
-        assert found.sensitivity[one] == pytest.approx((there & said).sum() / there.sum())
-        assert found.specificity[one] == pytest.approx((~there & ~said).sum() / (~there).sum())
+    for result in (1, 2, 3):
+        there, said = [(labelled & (where == result)).sum(axis=1) >= 3 for where in (truth, maps)]
+        assert found.holding[result] == there.sum()
+        assert found.sensitivity[result] == pytest.approx((there & said).sum() / there.sum())
+        assert found.specificity[result] == pytest.approx((~there & ~said).sum() / (~there).sum())
         exact = stats.binomtest(int((there & said).sum()), int(there.sum())).proportion_ci(0.95, "exact")
-        assert (found.sensitivity_low[one], found.sensitivity_high[one]) == pytest.approx((exact.low, exact.high))
-        hits = (labelled & (truth == one) & (maps == one)).sum()
-        assert found.recall[one] == pytest.approx(hits / (truth == one).sum())
-        assert found.precision[one] == pytest.approx(hits / (labelled & (maps == one)).sum())
-        assert found.iou[one] == pytest.approx(hits / (labelled & ((truth == one) | (maps == one))).sum())
+        assert (found.sensitivity_low[result], found.sensitivity_high[result]) == pytest.approx((exact.low, exact.high))
+        hits = (labelled & (truth == result) & (maps == result)).sum()
+        assert found.recall[result] == pytest.approx(hits / (truth == result).sum())
+        assert found.precision[result] == pytest.approx(hits / (labelled & (maps == result)).sum())
+        assert found.iou[result] == pytest.approx(hits / (labelled & ((truth == result) | (maps == result))).sum())
 
 
 def test_rogan_gladen_undoes_known_rates_and_stays_a_share():
@@ -81,9 +81,9 @@ def test_a_perfect_parser_changes_no_ratio(rng):
     there = rng.random(400) < 0.5
     real, generated = rng.random(400) < 0.5, rng.random(400) < 0.3
     for correct in (parser_error.presence, parser_error.area):
-        found = correct(known(there, there), seen(real), seen(generated))
-        assert found.ratio[2] == pytest.approx(generated.mean() / real.mean())
-        assert found.low[2] < found.ratio[2] < found.high[2]
+        result = correct(known(there, there), seen(real), seen(generated))
+        assert result.ratio[2] == pytest.approx(generated.mean() / real.mean())
+        assert result.low[2] < result.ratio[2] < result.high[2]
 
 
 def test_the_jackknife_of_a_perfect_parser_is_that_of_two_means(rng):
@@ -92,16 +92,16 @@ def test_the_jackknife_of_a_perfect_parser_is_that_of_two_means(rng):
     for side in (real, generated):
         left = np.array([np.log(side[dealt(400) != group].mean()) for group in range(GROUPS)])
         variance += (GROUPS - 1) / GROUPS * ((left - left.mean()) ** 2).sum()
-    found = parser_error.presence(known(there, there), seen(real), seen(generated))
-    assert found.log_se[2] == pytest.approx(variance**0.5)
+    result = parser_error.presence(known(there, there), seen(real), seen(generated))
+    assert result.log_se[2] == pytest.approx(variance**0.5)
 
 
 def test_sensitivity_shared_by_both_sides_cancels_and_false_positives_do_not(rng):
     there = np.arange(4000) % 2 == 0
     said = np.where(there, np.arange(4000) % 4 == 0, False)  # sees half of what is there, and nothing else
     real, generated = rng.random(4000) < 0.25, rng.random(4000) < 0.125
-    found = parser_error.presence(known(there, said), seen(real), seen(generated))
-    assert found.ratio[2] == pytest.approx(generated.mean() / real.mean())
+    result = parser_error.presence(known(there, said), seen(real), seen(generated))
+    assert result.ratio[2] == pytest.approx(generated.mean() / real.mean())
     noisy = np.where(there, True, np.arange(4000) % 20 == 1)  # one in ten of the others
     bent = parser_error.presence(known(there, noisy), seen(real), seen(generated))
     assert bent.ratio[2] == pytest.approx((generated.mean() - 0.1) / (real.mean() - 0.1))
@@ -113,8 +113,8 @@ def test_intervals_of_presence_cover_the_truth_that_a_bad_parser_hides():
     for _ in range(150):
         truth = known(*parsed_presence(rng, 1000, 0.4, 0.8, 0.93))
         real, generated = (seen(parsed_presence(rng, 1500, share, 0.8, 0.93)[1]) for share in (0.4, 0.2))
-        found = parser_error.presence(truth, real, generated)
-        covered += found.low[2] <= 0.5 <= found.high[2]
+        result = parser_error.presence(truth, real, generated)
+        covered += result.low[2] <= 0.5 <= result.high[2]
         plain.append(generated.present[:, 2].sum() / real.present[:, 2].sum())
     assert 0.90 <= covered / 150 <= 0.99
     assert np.mean(plain) > 0.57  # uncorrected, false positives hide a part of the loss
@@ -139,7 +139,7 @@ def test_intervals_of_area_cover_the_truth_that_a_bad_parser_hides():
         confusion = np.zeros((GROUPS, 3, 3))
         for at, value in (((1, 1), PIXELS - there - false), ((1, 2), false), ((2, 1), there - hits), ((2, 2), hits)):
             np.add.at(confusion, (dealt(1000), *at), value)
-        counts = [np.stack([0 * one, PIXELS - one, one], axis=1) for one in (there, hits + false)]
+        counts = [np.stack([0 * result, PIXELS - result, result], axis=1) for result in (there, hits + false)]
         truth = parser_error.measured(*counts, confusion, dealt(1000), LEAST)
         (real, before), (generated, after) = parsed(1500, 0.8), parsed(1500, 0.4)
         found = parser_error.area(truth, real, generated)
@@ -163,9 +163,9 @@ def test_true_areas_solve_least_squares_without_negative_areas(rng):
 def test_a_class_that_no_generated_image_shows_has_ratio_0_and_room_above(rng):
     real, none = rng.random(100) < 0.3, np.zeros(100, bool)
     there = rng.random(400) < 0.3
-    found = parser_error.presence(known(there, there), seen(real), seen(none))
-    assert found.ratio[2] == 0 == found.low[2]
-    assert 0.05 < found.high[2] < 0.3
+    result = parser_error.presence(known(there, there), seen(real), seen(none))
+    assert result.ratio[2] == 0 == result.low[2]
+    assert 0.05 < result.high[2] < 0.3
 
 
 def test_at_the_tipping_point_the_end_of_the_interval_lies_on_the_line():
@@ -176,9 +176,9 @@ def test_at_the_tipping_point_the_end_of_the_interval_lies_on_the_line():
         np.array([0.3, 0.0, 0.9, 1.5, 0.6]),
         np.array([0.5, 0.06, 1.1, 2.4, 1.2]),
     )
-    found = Corrected(ratio, low, high, np.full(5, 0.1), np.full(5, 30.0), se, fp, real)
+    result = CorrectedRatios(ratio, low, high, np.full(5, 0.1), np.full(5, 30.0), se, fp, real)
     verdict = np.array([REDUCED, DROPPED, EQUIVALENT, INCREASED, INCONCLUSIVE])
-    sensitivity, false = parser_error.tipping(found, verdict, lines)
+    sensitivity, false = parser_error.tipping(result, verdict, lines)
     for place, line in ((0, lines.reduced), (1, lines.dropped)):
         seen_high = fp[place] + high[place] * real[place] * (se[place] - fp[place])
         assert (seen_high - fp[place]) / (sensitivity[place] - fp[place]) / real[place] == pytest.approx(line)
@@ -199,9 +199,9 @@ def test_confidence_falls_when_doubt_grows_by_half_and_by_two_points():
 
 
 def test_one_group_gives_ratios_and_only_presence_has_an_interval():
-    side = Seen(np.array([10.0]), np.array([[0.0, 10.0, 5.0]]), np.array([[0.0, 950.0, 50.0]]), PIXELS)
+    side = ParsedImages(np.array([10.0]), np.array([[0.0, 10.0, 5.0]]), np.array([[0.0, 950.0, 50.0]]), PIXELS)
     truth = Measured(np.array([10.0]), *(np.array([[0.0, 10.0, 5.0]]),) * 3, np.diag([0.0, 950.0, 50.0])[None])
-    found = parser_error.presence(truth, side, side)
-    assert found.ratio[2] == 1 and found.low[2] < 1 < found.high[2] and np.isnan(found.log_se[2])
-    found = parser_error.area(truth, side, side)
-    assert found.ratio[2] == 1 and np.isnan(found.low[2]) and np.isnan(found.high[2])
+    result = parser_error.presence(truth, side, side)
+    assert result.ratio[2] == 1 and result.low[2] < 1 < result.high[2] and np.isnan(result.log_se[2])
+    result = parser_error.area(truth, side, side)
+    assert result.ratio[2] == 1 and np.isnan(result.low[2]) and np.isnan(result.high[2])

@@ -31,8 +31,8 @@ def test_the_p_value_is_the_share_of_all_regroupings_at_or_above(weight):
         sides = ([both[g] for g in range(8) if (g in chosen) == inside] for inside in (False, True))
         distances.append(frechet(*(moments(np.concatenate(side), 900) for side in sides)).value)
     exact = np.mean(np.array(distances) >= frechet(moments(a, 900), moments(b, 900)).value - 1e-6)
-    found = p_value(blocks(a, 4), blocks(b, 4), 3999, seed=1)
-    assert found == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 3999) ** 0.5 + 1 / 4000)
+    result = p_value(blocks(a, 4), blocks(b, 4), 3999, seed=1)
+    assert result == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 3999) ** 0.5 + 1 / 4000)
 
 
 def test_blocks_of_unequal_size_are_refused():
@@ -49,10 +49,10 @@ def test_nothing_to_exchange_has_no_p_value():
 
 
 def test_p_values_are_multiples_and_even_where_nothing_differs():
-    rng, found = np.random.default_rng(11), []
+    rng, result = np.random.default_rng(11), []
     for seed in range(300):
-        found.append(p_value(blocks(rows_of(rng, 20), 5), blocks(rows_of(rng, 20), 5), 19, seed))
-    p = np.array(found)
+        result.append(p_value(blocks(rows_of(rng, 20), 5), blocks(rows_of(rng, 20), 5), 19, seed))
+    p = np.array(result)
     np.testing.assert_allclose(p * 20, np.rint(p * 20), atol=1e-12)
     assert p.min() >= 1 / 20
     for level in (0.05, 0.2, 0.5):
@@ -79,14 +79,14 @@ def test_noise_is_what_two_samples_of_one_population_give():
 
 
 def test_noise_by_a_plain_loop_over_the_same_halvings():
-    rows, rng, found = rows_of(np.random.default_rng(5), 35), np.random.default_rng(9), []
+    rows, rng, result = rows_of(np.random.default_rng(5), 35), np.random.default_rng(9), []
     group = np.arange(35) % 7
     for _ in range(SPLITS):
         half = np.isin(group, rng.permutation(7)[:3])
         value = frechet(moments(rows[half], 900), moments(rows[~half], 900)).value
-        found.append(value / (1 / half.sum() + 1 / (~half).sum()))
+        result.append(value / (1 / half.sum() + 1 / (~half).sum()))
     (state,) = centred(blocks(rows, 7))
-    assert noise_level(state, seed=9) == pytest.approx(np.mean(found), rel=1e-5)
+    assert noise_level(state, seed=9) == pytest.approx(np.mean(result), rel=1e-5)
 
 
 def test_fewer_than_four_images_have_no_noise():

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ganaudit.statistics.held import Held
+from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.power import detectable, images_for
 from ganaudit.statistics.verdicts import Lines, score
 
 LINES = Lines()
 
 
-def counts(n: int, present: np.ndarray) -> Held:
-    x, one = np.asarray(present, float), np.ones(len(present))
-    return Held(n, x, x, x * 100, x * 12_500, one, one)
+def counts(n: int, present: np.ndarray) -> ClassCounts:
+    x, result = np.asarray(present, float), np.ones(len(present))
+    return ClassCounts(n, x, x, x * 100, x * 12_500, result, result)
 
 
 @pytest.mark.parametrize("share, level", [(0.05, 0.05), (0.3, 0.002)])
@@ -23,8 +23,8 @@ def test_the_detectable_ratio_of_presence_is_found_nine_times_in_ten(share, leve
     assert 0 < planned < LINES.reduced
     real, generated = (counts(n, rng.binomial(n, p, tries)) for p in (share, share * planned))
     from_score = score(real, generated, "presence", LINES.reduced)
-    found = (stats.norm.cdf(from_score) <= level).mean()
-    assert 0.87 <= found <= 0.93
+    result = (stats.norm.cdf(from_score) <= level).mean()
+    assert 0.87 <= result <= 0.93
 
 
 def test_planned_images_find_the_ratio_that_they_were_planned_for():
@@ -38,7 +38,7 @@ def test_planned_images_find_the_ratio_that_they_were_planned_for():
 
 
 def test_where_not_even_a_total_loss_would_be_found_nothing_is_detectable():
-    found = detectable(counts(1000, np.array([0, 2, 300])), 1000, LINES, 0.001)
-    for told in found.values():
+    result = detectable(counts(1000, np.array([0, 2, 300])), 1000, LINES, 0.001)
+    for told in result.values():
         assert np.isnan(told).tolist() == [True, True, False]
     assert np.isinf(images_for(counts(1000, np.array([0])), 0.5, LINES, 0.01)["presence"]).all()

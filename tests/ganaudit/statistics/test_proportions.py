@@ -19,16 +19,16 @@ LARGE = [(40_000, 100_000, 30_000, 90_000), (52_000, 100_000, 61_000, 100_000), 
 def test_the_interval_is_the_score_interval_of_statsmodels_where_nothing_is_skewed(counts):
     x, n, y, m = counts
     expected = confint_proportions_2indep(y, m, x, n, method="score", compare="ratio", correction=True)
-    found = interval(x, n, y, m)
-    assert (float(found[0]), float(found[1])) == pytest.approx(expected, rel=2e-4)
+    result = interval(x, n, y, m)
+    assert (float(result[0]), float(result[1])) == pytest.approx(expected, rel=2e-4)
 
 
 @light
 @given(st.integers(0, 60), st.integers(0, 90), st.integers(100, 3000), st.integers(100, 3000))
 def test_the_score_falls_with_the_ratio_and_both_tails_add_up(x, y, n, m):
     thetas = np.geomspace(0.01, 100, 60)
-    found = score(x, n, y, m, thetas)
-    assert (np.diff(found) <= 1e-6).all()
+    result = score(x, n, y, m, thetas)
+    assert (np.diff(result) <= 1e-6).all()
     np.testing.assert_allclose(p_below(x, n, y, m, thetas) + p_above(x, n, y, m, thetas), 1)
 
 

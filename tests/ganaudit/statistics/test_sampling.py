@@ -19,9 +19,9 @@ def world(seed=0):
 def test_rare_classes_are_in_enough_photos_and_where_there_are_too_few_all_are_taken():
     indices, present = world()
     for seed in range(20):
-        found = draw(indices, present, 200, seed)
-        held = present[found.places].sum(axis=0)
-        assert 150 < len(found.places) < 350 and held[1] > 20
+        result = draw(indices, present, 200, seed)
+        held = present[result.places].sum(axis=0)
+        assert 150 < len(result.places) < 350 and held[1] > 20
         assert held[2] >= 15 and held[3] == present[:, 3].sum() < 20
 
 
@@ -30,15 +30,15 @@ def test_weights_undo_the_choice():
     value = present[:, 2] * 5.0 + np.random.default_rng(1).normal(size=COUNT)
     totals = []
     for seed in range(300):
-        found = draw(indices, present, 200, seed)
-        totals.append((found.weights.sum(), (found.weights * value[found.places]).sum()))
+        result = draw(indices, present, 200, seed)
+        totals.append((result.weights.sum(), (result.weights * value[result.places]).sum()))
     means, errors = np.mean(totals, axis=0), np.std(totals, axis=0) / np.sqrt(len(totals))
     assert abs(means[0] - COUNT) < 4 * errors[0] and abs(means[1] - value.sum()) < 4 * errors[1]
 
 
 def test_few_photos_are_all_taken_with_weight_one():
-    found = draw(np.arange(50), np.ones((50, 1), dtype=bool), 200, 1)
-    assert found.places.tolist() == list(range(50)) and set(found.weights) == {1.0}
+    result = draw(np.arange(50), np.ones((50, 1), dtype=bool), 200, 1)
+    assert result.places.tolist() == list(range(50)) and set(result.weights) == {1.0}
     assert len(draw(np.arange(0), np.zeros((0, 3), dtype=bool), 10, 1).places) == 0
 
 

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from ganaudit.statistics import verdicts
-from ganaudit.statistics.held import Held
+from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.verdicts import Lines, adjusted, decide
 
 light = settings(max_examples=60, deadline=None, database=None)
 p_values = st.lists(st.one_of(st.floats(0, 1), st.floats(0, 0.02)), min_size=1, max_size=12)
 
 
-def counts(n: int, present: list[int], pixels: float = 100.0) -> Held:
+def counts(n: int, present: list[int], pixels: float = 100.0) -> ClassCounts:
     """Images whose classes have sizes with a coefficient of variation of a half."""
     x = np.array(present, float)
-    return Held(n, x, x, x * pixels, x * pixels**2 * 1.25, np.ones(len(x)), np.ones(len(x)))
+    return ClassCounts(n, x, x, x * pixels, x * pixels**2 * 1.25, np.ones(len(x)), np.ones(len(x)))
 
 
 @light
@@ -40,36 +40,36 @@ def test_the_adjustment_is_that_of_statsmodels_over_the_chosen(values, data):
 @light
 @given(p_values)
 def test_the_testable_set_is_the_largest_that_passes_its_own_level(losses):
-    found, level = verdicts.testable(np.array(losses), 0.05)
+    result, level = verdicts.testable(np.array(losses), 0.05)
     # every set that a threshold can make, equal rows together
     sets = [[p <= most for p in losses] for most in losses]
     fair = [some for some in sets if all(p <= 0.05 / sum(some) for p, inside in zip(losses, some, strict=True) if inside)]
     best = max(fair, key=sum, default=[False] * len(losses))
-    assert found.tolist() == best
+    assert result.tolist() == best
     assert level == 0.05 / max(sum(best), 1)
 
 
 def test_words_on_plain_counts():
     real = counts(10_000, [3000, 3000, 3000, 3000, 3, 0, 0])
     generated = counts(10_000, [0, 750, 3000, 6000, 0, 500, 1])
-    for found in decide(real, generated, Lines()).values():
+    for result in decide(real, generated, Lines()).values():
         expected = ["dropped", "reduced", "equivalent", "increased", "not testable", "invented", "not testable"]
-        assert found.verdict.tolist() == expected
-        np.testing.assert_allclose(found.ratio[:5], [0, 0.25, 1, 2, 0], atol=1e-12)
-        assert np.isnan(found.ratio[5:]).all()
-        inside = found.ratio[:5]
-        assert (found.low[:5] <= inside).all() and (inside <= found.high[:5]).all()
-        assert found.testable.tolist() == [True] * 4 + [False] * 3
-        assert np.isnan(found.q_value[4:]).all()
+        assert result.verdict.tolist() == expected
+        np.testing.assert_allclose(result.ratio[:5], [0, 0.25, 1, 2, 0], atol=1e-12)
+        assert np.isnan(result.ratio[5:]).all()
+        inside = result.ratio[:5]
+        assert (result.low[:5] <= inside).all() and (inside <= result.high[:5]).all()
+        assert result.testable.tolist() == [True] * 4 + [False] * 3
+        assert np.isnan(result.q_value[4:]).all()
 
 
 def test_what_is_near_a_line_is_inconclusive():
-    found = decide(counts(10_000, [3000]), counts(10_000, [2400]), Lines())
-    assert [one.verdict.tolist() for one in found.values()] == [["inconclusive"]] * 2
+    decided = decide(counts(10_000, [3000]), counts(10_000, [2400]), Lines())
+    assert [result.verdict.tolist() for result in decided.values()] == [["inconclusive"]] * 2
 
 
 def test_smaller_objects_are_a_loss_of_area_alone():
-    found = decide(counts(10_000, [3000]), counts(10_000, [3000], pixels=25), Lines())
-    assert found["presence"].verdict.tolist() == ["equivalent"]
-    assert found["area"].verdict.tolist() == ["reduced"]
-    assert found["area"].ratio[0] == pytest.approx(0.25)
+    decided = decide(counts(10_000, [3000]), counts(10_000, [3000], pixels=25), Lines())
+    assert decided["presence"].verdict.tolist() == ["equivalent"]
+    assert decided["area"].verdict.tolist() == ["reduced"]
+    assert decided["area"].ratio[0] == pytest.approx(0.25)

@@ -209,10 +209,10 @@ def _is_shown(shown, pixels):
 
 def test_a_study_without_a_section_shows_nothing(monkeypatch):
     data = build(generators={"progan": {}}, pictures=0)
-    found = Audit("r", "done", Path("store"), Path("report.html"), data.findings, 0)
-    before = render(data), findings_text(found), repr(found), found._repr_html_()
+    result = Audit("r", "done", Path("store"), Path("report.html"), data.findings, 0)
+    before = render(data), findings_text(result), repr(result), result._repr_html_()
     monkeypatch.setattr(protocol, "STUDIES", (*STUDIES, "bare"))
     known = protocol.study
     monkeypatch.setattr(protocol, "study", lambda name: SimpleNamespace() if name == "bare" else known(name))
     assert list(protocol.sections()) == [*STUDIES, "bare"]
-    assert (render(data), findings_text(found), repr(found), found._repr_html_()) == before
+    assert (render(data), findings_text(result), repr(result), result._repr_html_()) == before

@@ -59,7 +59,7 @@ def with_noise():
 
 @pytest.mark.parametrize("start", [parser, wasserstein, with_noise])
 def test_stopped_and_gone_on_is_the_same_model_to_the_bit(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(adversarial, "CALIBRATION", 1)
+    monkeypatch.setattr(adversarial, "NORM_BATCHES", 1)
     whole = start()
     train(whole, tmp_path / "whole", Budget(steps=4))
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
@@ -103,11 +103,11 @@ def test_the_real_images_of_an_audit_file_are_training_data_but_those_held_out(t
     for place in range(6):
         Image.new("RGB", (20, 10)).save(tmp_path / f"{place}.png")
         Image.new("L", (20, 10), 1).save(tmp_path / f"{place}.labels.png")
-    found = training_data(audit(tmp_path, {"kind": "folder", "path": ".", "heldout": 2}))
-    assert (found.count, len(found.images), found.images.image(0).pixels.shape) == (10, 12, (64, 64, 3))
+    result = training_data(audit(tmp_path, {"kind": "folder", "path": ".", "heldout": 2}))
+    assert (result.count, len(result.images), result.images.image(0).pixels.shape) == (10, 12, (64, 64, 3))
     masks = {"kind": "masks", "classes": ["wall", "sky"]}
-    found = training_data(audit(tmp_path, {"kind": "masks", "path": "."}, masks))
-    assert (found.count, found.names) == (6, ("wall", "sky")) and found.images.image(0).labels.max() == 1
+    result = training_data(audit(tmp_path, {"kind": "masks", "path": "."}, masks))
+    assert (result.count, result.names) == (6, ("wall", "sky")) and result.images.image(0).labels.max() == 1
     village = training_data(audit(tmp_path, {"kind": "village", "seed": 4, "prevalence": {"person": 0.0}, "count": 50}))
     assert village.count == 50 and village.images.recipe() == VillageDataset(4, {"person": 0.0}).recipe()
     assert training_data(audit(tmp_path, {"kind": "village"})).count == 30_000

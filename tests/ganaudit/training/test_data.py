@@ -88,8 +88,8 @@ def test_photos_of_any_size_are_cut_to_one_and_what_is_no_image_is_set_aside(tmp
 def test_the_next_image_stands_for_one_that_is_set_aside():
     bad = {3: ImageError("torn"), 4: ImageError("torn"), 11: ImageError("torn")}
     instead = {3: 5, 4: 5, 11: 0}
-    found = shown(TrainingImages(Data(Greys(bad=bad), 12), 8, 4, 1), 3)
-    assert found == [[instead.get(i, i) for i in batch_indices(12, 4, 1, step).tolist()] for step in range(3)]
+    result = shown(TrainingImages(Data(Greys(bad=bad), 12), 8, 4, 1), 3)
+    assert result == [[instead.get(i, i) for i in batch_indices(12, 4, 1, step).tolist()] for step in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_label_maps_follow_their_photos(tmp_path):
 
 
 def test_what_the_batches_follow_from_is_known():
-    one = TrainingImages(Data(Greys(), 12), 8, 4, 1).belongs
-    assert one == TrainingImages(Data(Greys(), 12), 8, 4, 1, memory=0).belongs
+    result = TrainingImages(Data(Greys(), 12), 8, 4, 1).belongs
+    assert result == TrainingImages(Data(Greys(), 12), 8, 4, 1, memory=0).belongs
     for other in (Data(Greys(13), 12), Data(Greys(), 11)):
-        assert TrainingImages(other, 8, 4, 1).belongs != one
+        assert TrainingImages(other, 8, 4, 1).belongs != result

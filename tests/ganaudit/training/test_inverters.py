@@ -61,14 +61,14 @@ def test_training_lowers_the_error_on_samples_that_it_has_not_seen():
 def test_the_inverters_losses_are_left_plus_a_hundredth_of_right():
     trained = training(loss="cosine")
     truth = trained.samples(5, 0, 4)
-    found = trained._inverters(truth)
+    result = trained._inverters(truth)
 
     def cosine(a, b):
         return (1.0 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).mean()
 
     guess = trained.encoder.inverter("layer2")(truth["layer2"])
     again = generator().run({"layer1": guess}, after="layer1", upto="layer2")["layer2"]
-    assert found["layer2"].item() == pytest.approx(
+    assert result["layer2"].item() == pytest.approx(
         (cosine(truth["layer1"], guess) + 0.01 * cosine(truth["layer2"], again)).item(), rel=1e-3
     )
 

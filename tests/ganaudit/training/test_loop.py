@@ -48,8 +48,10 @@ def test_stopped_and_gone_on_is_the_same_training_to_the_bit(tiny, tmp_path, bud
     trained = train(last, pieces, budget)
     assert (trained.steps, trained.images) == (25, 100) and len(last.spent) == 25 - 19
     assert all(torch.equal(value, last.weights()[name]) for name, value in whole.weights().items())
-    one, other = (pq.read_table(folder / "curves.parquet").drop_columns("seconds") for folder in (tmp_path / "whole", pieces))
-    assert one.equals(other) and one["step"].to_pylist() == [10, 10, 20, 20]
+    result, other = (
+        pq.read_table(folder / "curves.parquet").drop_columns("seconds") for folder in (tmp_path / "whole", pieces)
+    )
+    assert result.equals(other) and result["step"].to_pylist() == [10, 10, 20, 20]
 
 
 def test_what_is_spent_is_the_largest_share_of_what_was_given(tiny, tmp_path):

@@ -33,10 +33,10 @@ def test_pixels_change_and_labels_do_not(changes):
 
 def test_a_box_mean_is_the_rounded_mean_of_a_window_that_goes_on_beyond_the_edge():
     pixels = np.random.default_rng(0).integers(0, 256, (2, 9, 7, 3), dtype=np.uint8)
-    found = box_mean(pixels, 5, 3)
+    result = box_mean(pixels, 5, 3)
     for n, y, x, c in np.ndindex(pixels.shape):
         window = [pixels[n, min(max(y + i, 0), 8), min(max(x + j, 0), 6), c] for i in range(-2, 3) for j in (-1, 0, 1)]
-        assert found[n, y, x, c] == (sum(map(int, window)) + 7) // 15
+        assert result[n, y, x, c] == (sum(map(int, window)) + 7) // 15
 
 
 def test_smearing_touches_people_and_one_pixel_around_them_alone():

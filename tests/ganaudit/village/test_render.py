@@ -104,9 +104,9 @@ def test_sky_grass_and_the_chapel_stand_in_every_scene(scenes, name):
 def test_a_kind_is_present_as_often_as_its_prevalence_says(scenes, kind):
     """Within 4 binomial standard errors, and 2 % of it for what later kinds cover entirely."""
     asked = getattr(Prevalence(), kind)
-    found = present(scenes[1], SHOWN[kind][0]).mean()
-    assert found <= asked + 4 * np.sqrt(asked * (1 - asked) / N)
-    assert found >= 0.98 * asked - 4 * np.sqrt(asked * (1 - asked) / N)
+    result = present(scenes[1], SHOWN[kind][0]).mean()
+    assert result <= asked + 4 * np.sqrt(asked * (1 - asked) / N)
+    assert result >= 0.98 * asked - 4 * np.sqrt(asked * (1 - asked) / N)
 
 
 def test_half_of_the_towers_wear_a_dome(scenes):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganaudit.report import words
-from ganaudit.report.drawing import LEGEND, LIGHT, Drawn, bars, below, inches, strokes
+from ganaudit.report.drawing import LEGEND, LIGHT, DrawnFigure, bars, below, inches, strokes
 from ganaudit.studies.census.section.classes import LOST, ClassFinding, Shown
 
 if TYPE_CHECKING:
@@ -15,15 +15,15 @@ TOP = 1.1
 """The lower panel ends at +110 %, as in the paper; bars that go on have their value above them."""
 
 
-def area_figure(shown: Shown, generator: str, sigmas: float, title: bool = False) -> Drawn:
+def area_figure(shown: Shown, generator: str, sigmas: float, title: bool = False) -> DrawnFigure:
     """Areas and their changes; whiskers are intervals, `sigmas` standard errors either way for the areas themselves."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     rows = shown.rows
     new = sum(row.new for row in rows)
-    count, held = len(rows), len(rows) - new
-    at = [place + (0.8 if place >= held else 0) for place in range(count)]
+    count, in_real = len(rows), len(rows) - new
+    at = [place + (0.8 if place >= in_real else 0) for place in range(count)]
     slanted = count <= 26
     size = 8.5 if slanted else 7.6
     label = max(inches(row.name, size) for row in rows) * (math.sin(math.radians(40)) if slanted else 1)
@@ -44,7 +44,7 @@ def area_figure(shown: Shown, generator: str, sigmas: float, title: bool = False
         text.set_rotation_mode("anchor" if slanted else "default")
     if new:
         for axes in (upper, lower):
-            axes.axvline(held - 0.1, color=LIGHT["soft"], linewidth=0.7, linestyle=(0, (3, 3)))
+            axes.axvline(in_real - 0.1, color=LIGHT["soft"], linewidth=0.7, linestyle=(0, (3, 3)))
         upper.text(1, 1.02, "in no real image", transform=upper.transAxes, fontsize=7.5, color=LIGHT["soft"], ha="right")
     for place, x in enumerate(at):  # one target per class for the pointer, over both panels
         target = Rectangle((x - 0.5, 0), 1, 2.2, transform=lower.get_xaxis_transform(), alpha=0, clip_on=False)
@@ -53,7 +53,7 @@ def area_figure(shown: Shown, generator: str, sigmas: float, title: bool = False
     if title:
         figure.text(0.1 / width, 1 - 0.25 / height, generator, fontsize=11, weight="bold", parse_math=False)
     alt = f"Mean area of {words.counted(count, 'class')} in the real images and in those of {generator}, and its change."
-    return Drawn(figure, alt, {str(place): _tip(row) for place, row in enumerate(rows)})
+    return DrawnFigure(figure, alt, {str(place): _tip(row) for place, row in enumerate(rows)})
 
 
 def _areas(axes: "Axes", rows: Sequence[ClassFinding], at: Sequence[float], sigmas: float) -> None:
@@ -82,9 +82,9 @@ def _areas(axes: "Axes", rows: Sequence[ClassFinding], at: Sequence[float], sigm
     real = [(x, low, row.area.real) for x, row in zip(at, rows, strict=True) if (row.area.real or 0) > low]
     bars(axes, real, LIGHT["real"])
     whiskers([(row.area.real, row.area.real_se) for row in rows], LIGHT["real_edge"])
-    held = sum(not row.new for row in rows)
+    in_real = sum(not row.new for row in rows)
     line = [max(row.area.generated or 0.0, low) for row in rows]
-    axes.plot(at[:held], line[:held], "-", color=LIGHT["generated"], linewidth=1.8, solid_joinstyle="round")
+    axes.plot(at[:in_real], line[:in_real], "-", color=LIGHT["generated"], linewidth=1.8, solid_joinstyle="round")
     drawn = [(x, y) for x, y, row in zip(at, line, rows, strict=True) if row.area.generated]
     axes.plot([x for x, _ in drawn], [y for _, y in drawn], "o", color=LIGHT["generated"], markersize=3.4)
     never = [x for x, row in zip(at, rows, strict=True) if not row.area.generated]

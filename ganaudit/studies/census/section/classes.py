@@ -37,7 +37,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Sides:
+class RealAndGenerated:
     """One quantity, real and generated, each with its standard error."""
 
     real: float | None = None
@@ -61,9 +61,9 @@ class ClassFinding:
 
     class_id: int
     name: str
-    area: Sides = Sides()
-    presence: Sides = Sides()
-    size: Sides = Sides()
+    area: RealAndGenerated = RealAndGenerated()
+    presence: RealAndGenerated = RealAndGenerated()
+    size: RealAndGenerated = RealAndGenerated()
     real_confidence: float | None = None
     generated_confidence: float | None = None
     presence_verdict: Verdict | None = None
@@ -72,12 +72,12 @@ class ClassFinding:
     def verdict_on(self, measure: Measure) -> Verdict | None:
         return self.presence_verdict if measure == "presence" else self.area_verdict
 
-    def sides(self, measure: Measure) -> Sides:
+    def sides(self, measure: Measure) -> RealAndGenerated:
         return self.presence if measure == "presence" else self.area
 
     def measures(self, verdicts: Iterable[str]) -> list[Measure]:
         """The measures on which one of these verdicts was given."""
-        return [m for m in MEASURES if (found := self.verdict_on(m)) is not None and found.verdict in verdicts]
+        return [m for m in MEASURES if (decided := self.verdict_on(m)) is not None and decided.verdict in verdicts]
 
     @property
     def word(self) -> str:
@@ -85,8 +85,8 @@ class ClassFinding:
         return next((word for word in SEVERITY if self.measures([word])), "")
 
     @property
-    def telling(self) -> Measure:
-        """The measure that tells the verdict best.
+    def leading_measure(self) -> Measure:
+        """The measure that the verdict rests on.
 
         Where both have the verdict, presence if it makes at least half of the change of area: area ratio = presence
         ratio x size ratio, so half on a log scale is the square root.
@@ -100,9 +100,9 @@ class ClassFinding:
         return "presence" if abs(math.log(presence)) >= abs(math.log(area)) / 2 else "area"
 
     @property
-    def told(self) -> Verdict | None:
-        """The verdict on the telling measure."""
-        return self.verdict_on(self.telling)
+    def leading_verdict(self) -> Verdict | None:
+        """The verdict on the leading measure."""
+        return self.verdict_on(self.leading_measure)
 
     @property
     def absent(self) -> bool:
@@ -130,13 +130,17 @@ class Shown:
 
 def class_findings(findings: Findings, generator: str) -> list[ClassFinding]:
     """Every class of one generator, in the order of their ids."""
-    found = {row["class_id"]: _measured(row) for row in rows(findings, "class_stats", generator)}
+    by_class = {row["class_id"]: _measured(row) for row in rows(findings, "class_stats", generator)}
     for row in rows(findings, "dropped_classes", generator):
-        one = found.get(row["class_id"], ClassFinding(row["class_id"], row["class"]))
+        finding = by_class.get(row["class_id"], ClassFinding(row["class_id"], row["class"]))
         decided = verdict_of(row)
-        changed = replace(one, presence_verdict=decided) if row["measure"] == "presence" else replace(one, area_verdict=decided)
-        found[row["class_id"]] = changed
-    return [found[class_id] for class_id in sorted(found) if class_id > 0]
+        changed = (
+            replace(finding, presence_verdict=decided)
+            if row["measure"] == "presence"
+            else replace(finding, area_verdict=decided)
+        )
+        by_class[row["class_id"]] = changed
+    return [by_class[class_id] for class_id in sorted(by_class) if class_id > 0]
 
 
 def verdict_of(row: Row) -> Verdict:
@@ -155,49 +159,53 @@ def with_verdict(classes: Iterable[ClassFinding], *verdicts: str) -> list[ClassF
     class never stands before a common class that is plainly missing; what is inconclusive by how far from 1 it seems; the
     others by how much the real images hold.
     """
-    chosen = [one for one in classes if one.word in verdicts]
+    chosen = [finding for finding in classes if finding.word in verdicts]
     order = (*SEVERITY, "")
-    return sorted(chosen, key=lambda one: (order.index(one.word), *_plain(one), one.class_id))
+    return sorted(chosen, key=lambda finding: (order.index(finding.word), *_plain(finding), finding.class_id))
 
 
-def lost(findings: Findings, generator: str, k: int | None = None) -> list[ClassFinding]:
+def lost_classes(findings: Findings, generator: str, k: int | None = None) -> list[ClassFinding]:
     """The classes that a generator drops, then those that it reduces, the plainest first; the first `k` of them."""
     return with_verdict(class_findings(findings, generator), *LOST)[:k]
 
 
 def largest(classes: Sequence[ClassFinding], most: int = 60, changed: int = 12) -> Shown:
     """The classes for the figure of areas, by real area, new ones last: the largest, and of the rest the plainest changes."""
-    held = sorted((one for one in classes if one.area.real), key=lambda one: (-(one.area.real or 0), one.name))
-    moved = with_verdict(held[most:], *LOST, "increased")[:changed]
-    new = sorted((one for one in classes if one.new), key=lambda one: (-(one.area.generated or 0), one.name))[:changed]
-    chosen = (*held[:most], *sorted(moved, key=lambda one: -(one.area.real or 0)), *new)
-    return Shown(chosen, sum(not one.absent for one in classes) - len(chosen))
+    in_real = sorted(
+        (finding for finding in classes if finding.area.real), key=lambda finding: (-(finding.area.real or 0), finding.name)
+    )
+    moved = with_verdict(in_real[most:], *LOST, "increased")[:changed]
+    new = sorted(
+        (finding for finding in classes if finding.new), key=lambda finding: (-(finding.area.generated or 0), finding.name)
+    )[:changed]
+    chosen = (*in_real[:most], *sorted(moved, key=lambda finding: -(finding.area.real or 0)), *new)
+    return Shown(chosen, sum(not finding.absent for finding in classes) - len(chosen))
 
 
-def telling_first(classes: Sequence[ClassFinding], most: int = 60) -> Shown:
+def worst_first(classes: Sequence[ClassFinding], most: int = 60) -> Shown:
     """The classes for the forest plot and the table: by verdict, worst first; those that nobody holds are left out."""
-    ordered = with_verdict((one for one in classes if not one.absent), *SEVERITY, "")
+    ordered = with_verdict((finding for finding in classes if not finding.absent), *SEVERITY, "")
     return Shown(tuple(ordered[:most]), len(ordered) - min(most, len(ordered)))
 
 
-def _plain(one: ClassFinding) -> tuple[float, ...]:
-    told = one.told
-    if told is None:
-        return (-(one.area.real or 0.0),)
-    if one.word in LOST:
-        return (math.inf if told.ratio.high is None else told.ratio.high,)
-    if one.word == "increased":
-        return (-(told.ratio.low or 0.0),)
-    if one.word == "invented":
-        return (-(one.presence.generated or 0.0),)
-    if one.word == "inconclusive" and told.ratio.value is not None:
-        return (-abs(math.log(max(told.ratio.value, 1e-9))),)
-    return (-(one.area.real or 0.0),)
+def _plain(finding: ClassFinding) -> tuple[float, ...]:
+    verdict = finding.leading_verdict
+    if verdict is None:
+        return (-(finding.area.real or 0.0),)
+    if finding.word in LOST:
+        return (math.inf if verdict.ratio.high is None else verdict.ratio.high,)
+    if finding.word == "increased":
+        return (-(verdict.ratio.low or 0.0),)
+    if finding.word == "invented":
+        return (-(finding.presence.generated or 0.0),)
+    if finding.word == "inconclusive" and verdict.ratio.value is not None:
+        return (-abs(math.log(max(verdict.ratio.value, 1e-9))),)
+    return (-(finding.area.real or 0.0),)
 
 
 def _measured(row: Row) -> ClassFinding:
-    def sides(name: str) -> Sides:
-        return Sides(
+    def sides(name: str) -> RealAndGenerated:
+        return RealAndGenerated(
             real=row[f"real_{name}"], real_se=row[f"real_{name}_se"], generated=row[f"generated_{name}"],
             generated_se=row[f"generated_{name}_se"], ratio=row[f"{name}_ratio"], ratio_se=row[f"{name}_ratio_se"],
         )  # fmt: skip

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganaudit.report import words
-from ganaudit.report.drawing import LEGEND, LIGHT, Drawn, inches, rules
-from ganaudit.studies.census.section.distances import Distance, Point, Share
+from ganaudit.report.drawing import LEGEND, LIGHT, DrawnFigure, inches, rules
+from ganaudit.studies.census.section.distances import ClassShare, Distance, Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,19 +14,19 @@ LISTED = 10
 """Classes whose shares get a bar of their own."""
 
 
-def fsd_figure(found: Sequence[Distance]) -> Drawn:
+def fsd_figure(shown: Sequence[Distance]) -> DrawnFigure:
     """The corrected distance of every generator with its interval, over the plain one in its two parts, and the floors."""
     from matplotlib.figure import Figure
 
-    ends = [(row.plain, row.floor, row.resolution_floor, row.corrected.high) for row in found]
+    ends = [(row.plain, row.floor, row.resolution_floor, row.corrected.high) for row in shown]
     most = max((end or 0.0 for each in ends for end in each), default=1.0) or 1.0
-    least = min((row.corrected.low or 0.0 for row in found), default=0.0)
-    left = 0.15 + max((inches(row.generator, 9) for row in found), default=0.5)
-    width, height = max(9.6, left + 5), 0.78 + 0.4 * len(found)
+    least = min((row.corrected.low or 0.0 for row in shown), default=0.0)
+    left = 0.15 + max((inches(row.generator, 9) for row in shown), default=0.5)
+    width, height = max(9.6, left + 5), 0.78 + 0.4 * len(shown)
     figure = Figure(figsize=(width, height))
     axes = figure.subplots()
     figure.subplots_adjust(left / width, 0.3 / height, 1 - 0.1 / width, 1 - 0.42 / height)
-    for place, row in enumerate(found):
+    for place, row in enumerate(shown):
         mean, covariance = max(row.mean_part, 0.0), max(row.covariance_part, 0.0)
         axes.barh(place, mean, height=0.6, color=LIGHT["mean"], linewidth=0)
         axes.barh(place, covariance, left=mean, height=0.6, color=LIGHT["covariance"], linewidth=0)
@@ -36,12 +36,12 @@ def fsd_figure(found: Sequence[Distance]) -> Drawn:
         end = max(mean + covariance, row.floor or 0.0, row.resolution_floor or 0.0, row.corrected.high or 0.0)
         axes.text(end + most * 0.012, place, words.number(row.best, 3), va="center", weight="bold", fontsize=8.5)
         axes.barh(place, most * 1.1, height=0.9, alpha=0, linewidth=0)[0].set_gid(f"tip:{place}")
-    known = [(place, row.corrected) for place, row in enumerate(found) if row.corrected.value is not None]
+    known = [(place, row.corrected) for place, row in enumerate(shown) if row.corrected.value is not None]
     rules(axes, [(p, c.low, c.high) for p, c in known if c.low is not None and c.high is not None], LIGHT["generated"], 2)
     axes.plot([c.value or 0.0 for _, c in known], [p for p, _ in known], "o", color=LIGHT["generated"], markersize=5.5)
     axes.set_xlim(min(0.0, least * 1.05), most * 1.1)
-    axes.set_ylim(len(found) - 0.45, -0.55)
-    axes.set_yticks(range(len(found)), [row.generator for row in found], parse_math=False)
+    axes.set_ylim(len(shown) - 0.45, -0.55)
+    axes.set_yticks(range(len(shown)), [row.generator for row in shown], parse_math=False)
     axes.tick_params(axis="y", length=0, labelsize=9, colors=LIGHT["ink"])
     axes.tick_params(axis="x", labelsize=7.5, colors=LIGHT["soft"])
     axes.grid(axis="x")
@@ -50,15 +50,15 @@ def fsd_figure(found: Sequence[Distance]) -> Drawn:
     axes.plot([], [], "s", color=LIGHT["mean"], markersize=7, label="plain: means")
     axes.plot([], [], "s", color=LIGHT["covariance"], markersize=7, label="covariances")
     axes.plot([], [], "|", color=LIGHT["ink"], markersize=9, markeredgewidth=1.6, label="floor at these N")
-    if any(row.resolution_floor is not None for row in found):
+    if any(row.resolution_floor is not None for row in shown):
         axes.plot([], [], ":", color=LIGHT["ink"], linewidth=1.6, label="floor of the resolution")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **{**LEGEND, "ncols": 5})
-    names = words.listing([row.generator for row in found])
-    tips = {str(place): _distance_tip(row) for place, row in enumerate(found)}
-    return Drawn(figure, f"FSD of {names}: corrected with its interval, plain in its two parts, and the floors.", tips)
+    names = words.listing([row.generator for row in shown])
+    tips = {str(place): _distance_tip(row) for place, row in enumerate(shown)}
+    return DrawnFigure(figure, f"FSD of {names}: corrected with its interval, plain in its two parts, and the floors.", tips)
 
 
-def parts_figure(points: Sequence[Point], shares: Sequence[Share], generator: str, title: bool = False) -> Drawn:
+def parts_figure(points: Sequence[Point], shares: Sequence[ClassShare], generator: str, title: bool = False) -> DrawnFigure:
     """The distance over the number of images (where there are several), beside what each class adds to it."""
     from matplotlib.figure import Figure
 
@@ -77,7 +77,7 @@ def parts_figure(points: Sequence[Point], shares: Sequence[Share], generator: st
     if title:
         figure.text(0.1 / width, 1 - 0.25 / height, generator, fontsize=11, weight="bold", parse_math=False)
     over = "its FSD over the number of images, and " if both else ""
-    return Drawn(figure, f"{generator}: {over}the share of each class in the FSD.")
+    return DrawnFigure(figure, f"{generator}: {over}the share of each class in the FSD.")
 
 
 def _curve(axes: "Axes", points: Sequence[Point]) -> None:
@@ -86,14 +86,16 @@ def _curve(axes: "Axes", points: Sequence[Point]) -> None:
 
     images = [point.images for point in points]
     for part, colour, label in (("plain", "real_edge", "plain"), ("corrected", "generated", "corrected")):
-        known = [(point.images, found) for point in points if (found := getattr(point, part)).value is not None]
-        spans = [(n, found.low, found.high) for n, found in known if found.low is not None and found.high is not None]
+        known = [(point.images, interval) for point in points if (interval := getattr(point, part)).value is not None]
+        spans = [
+            (n, interval.low, interval.high) for n, interval in known if interval.low is not None and interval.high is not None
+        ]
         if spans:
             axes.fill_between(
                 [n for n, _, _ in spans], [low for _, low, _ in spans], [high for _, _, high in spans],
                 color=LIGHT[colour], alpha=0.18, linewidth=0,
             )  # fmt: skip
-        xs, ys = [n for n, _ in known], [found.value for _, found in known]
+        xs, ys = [n for n, _ in known], [interval.value for _, interval in known]
         axes.plot(xs, ys, "o-", color=LIGHT[colour], linewidth=1.6, markersize=3.4, label=label)
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
@@ -108,7 +110,7 @@ def _curve(axes: "Axes", points: Sequence[Point]) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **LEGEND)
 
 
-def _shares(axes: "Axes", shares: Sequence[Share]) -> None:
+def _shares(axes: "Axes", shares: Sequence[ClassShare]) -> None:
     """Bars of the classes that add most, the others in one."""
     total = sum(each.share for each in shares) or 1.0
     named = [(each.name, each.share) for each in shares[:LISTED]]

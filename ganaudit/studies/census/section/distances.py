@@ -40,7 +40,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Share:
+class ClassShare:
     """A class's part of the plain distance."""
 
     class_id: int
@@ -49,7 +49,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Pair:
+class GeneratorPair:
     """Two generators against the same real images: the distance of a minus that of b."""
 
     a: str
@@ -62,7 +62,7 @@ class Pair:
 def distances(findings: Findings) -> list[Distance]:
     """The nearest generator first, those whose distance is unknown last."""
     places = {row["generator"]: (row["rank"], row["rank_low"], row["rank_high"]) for row in rows(findings, "ranks")}
-    found = [
+    unordered = [
         Distance(
             generator=row["generator"], real_images=row["real_images"], generated_images=row["generated_images"],
             plain=row["fsd"], mean_part=row["mean_part"], covariance_part=row["covariance_part"],
@@ -72,35 +72,35 @@ def distances(findings: Findings) -> list[Distance]:
         )
         for row in rows(findings, "fsd")
     ]  # fmt: skip
-    return sorted(found, key=lambda one: (one.rank is None, one.rank, one.best))
+    return sorted(unordered, key=lambda distance: (distance.rank is None, distance.rank, distance.best))
 
 
 def curve(findings: Findings, generator: str) -> list[Point]:
     """The distance over the number of generated images, rising."""
-    found = [
+    points = [
         Point(
             row["generated_images"], Interval(row["fsd"], row["fsd_low"], row["fsd_high"]),
             Interval(row["corrected"], row["corrected_low"], row["corrected_high"]),
         )
         for row in rows(findings, "fsd_curve", generator)
     ]  # fmt: skip
-    return sorted(found, key=lambda point: point.images)
+    return sorted(points, key=lambda point: point.images)
 
 
-def shares(findings: Findings, generator: str) -> list[Share]:
+def shares(findings: Findings, generator: str) -> list[ClassShare]:
     """Each class's part of the plain distance, the largest first."""
-    found = [Share(row["class_id"], row["class"], row["share"]) for row in rows(findings, "fsd_by_class", generator)]
-    return sorted(found, key=lambda each: (-each.share, each.class_id))
+    parts = [ClassShare(row["class_id"], row["class"], row["share"]) for row in rows(findings, "fsd_by_class", generator)]
+    return sorted(parts, key=lambda each: (-each.share, each.class_id))
 
 
-def pairs(findings: Findings) -> list[Pair]:
+def pairs(findings: Findings) -> list[GeneratorPair]:
     """Every pair of generators, the nearer one first where they can be told apart."""
-    found = []
+    compared = []
     for row in rows(findings, "comparison"):
         value, low, high = row["difference"], row["difference_low"], row["difference_high"]
         a, b, verdict = row["generator_a"], row["generator_b"], row["verdict"]
         if verdict == "b is nearer":
             a, b, verdict = b, a, "a is nearer"
             value, low, high = (None if end is None else -end for end in (value, high, low))
-        found.append(Pair(a, b, Interval(value, low, high), row["p_value"], verdict))
-    return found
+        compared.append(GeneratorPair(a, b, Interval(value, low, high), row["p_value"], verdict))
+    return compared

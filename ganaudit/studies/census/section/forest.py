@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganaudit.report import words
 from ganaudit.report.data import Interval
-from ganaudit.report.drawing import LIGHT, Drawn, inches, rules
+from ganaudit.report.drawing import LIGHT, DrawnFigure, inches, rules
 from ganaudit.spec import Decide
 from ganaudit.studies.census.section.classes import MEASURES, ClassFinding, Shown
 
@@ -31,7 +31,7 @@ MARKS: dict[str, tuple[str, str, bool]] = {
 Read = Callable[[ClassFinding], tuple[str, Interval]]
 
 
-def forest_figure(shown: Shown, generator: str, decide: Decide, sigmas: float, title: bool = False) -> Drawn:
+def forest_figure(shown: Shown, generator: str, decide: Decide, sigmas: float, title: bool = False) -> DrawnFigure:
     """One line per class, worst verdict first. Where nothing was generated the mark is an arrow at the left edge."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
@@ -67,7 +67,7 @@ def forest_figure(shown: Shown, generator: str, decide: Decide, sigmas: float, t
     if title:
         figure.text(0.1 / width, 1 - 0.25 / height, generator, fontsize=11, weight="bold", parse_math=False)
     alt = f"Presence, size and area of {words.counted(len(rows), 'class')} of {generator} over the real images, with verdicts."
-    return Drawn(figure, alt, {str(place): _tip(row, sigmas) for place, row in enumerate(rows)})
+    return DrawnFigure(figure, alt, {str(place): _tip(row, sigmas) for place, row in enumerate(rows)})
 
 
 def _panel(axes: "Axes", name: str, decide: Decide, count: int) -> None:
@@ -88,11 +88,11 @@ def _panel(axes: "Axes", name: str, decide: Decide, count: int) -> None:
     axes.axvline(decide.dropped, color=LIGHT["dropped"], linewidth=0.9, linestyle=(0, (2, 2)))
 
 
-def _marks(axes: "Axes", found: list[tuple[int, str, Interval]]) -> None:
+def _marks(axes: "Axes", intervals: list[tuple[int, str, Interval]]) -> None:
     """Intervals and points, those of one look as one shape."""
     spans: dict[str, list[tuple[float, float, float]]] = {}
     points: dict[tuple[str, str, bool], list[tuple[float, int]]] = {}
-    for place, verdict, ratio in found:
+    for place, verdict, ratio in intervals:
         role, shape, filled = MARKS[verdict]
         if ratio.value is None:
             if verdict == "not testable":
@@ -119,13 +119,13 @@ def _marks(axes: "Axes", found: list[tuple[int, str, Interval]]) -> None:
 
 
 def _presence(row: ClassFinding) -> tuple[str, Interval]:
-    found = row.presence_verdict
-    return ("", Interval(row.presence.ratio)) if found is None else (found.verdict, found.ratio)
+    verdict = row.presence_verdict
+    return ("", Interval(row.presence.ratio)) if verdict is None else (verdict.verdict, verdict.ratio)
 
 
 def _area(row: ClassFinding) -> tuple[str, Interval]:
-    found = row.area_verdict
-    return ("", Interval(row.area.ratio)) if found is None else (found.verdict, found.ratio)
+    verdict = row.area_verdict
+    return ("", Interval(row.area.ratio)) if verdict is None else (verdict.verdict, verdict.ratio)
 
 
 def _where(row: ClassFinding) -> str:

@@ -47,10 +47,10 @@ def further(findings: Findings, generator: str) -> Further:
         Decided(f"{row['class_a']} and {row['class_b']}", "presence", verdict_of(row))
         for row in rows(findings, "dropped_pairs", generator)
     ])  # fmt: skip
-    telling = [one for one in slices if one.verdict.verdict not in ("equivalent", "not testable")]
-    changed = [one for one in pairs if one.verdict.verdict in ("dropped", "reduced", "increased", "invented")]
+    decided = [decided_slice for decided_slice in slices if decided_slice.verdict.verdict not in ("equivalent", "not testable")]
+    changed = [pair for pair in pairs if pair.verdict.verdict in ("dropped", "reduced", "increased", "invented")]
     return Further(
-        groups, telling[:MOST], changed[:MOST], len(slices) - len(telling[:MOST]), len(pairs) - len(changed[:MOST]),
+        groups, decided[:MOST], changed[:MOST], len(slices) - len(decided[:MOST]), len(pairs) - len(changed[:MOST]),
     )  # fmt: skip
 
 
@@ -58,9 +58,9 @@ def _measure(row: Row) -> Measure:
     return cast(Measure, row["measure"])
 
 
-def _ordered(found: list[Decided]) -> list[Decided]:
-    def key(one: Decided) -> tuple[int, float, str, str]:
-        high = one.verdict.ratio.high
-        return SEVERITY.index(one.verdict.verdict), 1e9 if high is None else high, one.within, one.name
+def _ordered(rows_decided: list[Decided]) -> list[Decided]:
+    def key(decided: Decided) -> tuple[int, float, str, str]:
+        high = decided.verdict.ratio.high
+        return SEVERITY.index(decided.verdict.verdict), 1e9 if high is None else high, decided.within, decided.name
 
-    return sorted(found, key=key)
+    return sorted(rows_decided, key=key)

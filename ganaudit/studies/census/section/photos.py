@@ -11,7 +11,7 @@ from ganaudit.report import words
 from ganaudit.report.data import Findings, Picture, ReportData, rows
 from ganaudit.report.pictures import Encoded, outline
 from ganaudit.studies.census.section import sentences
-from ganaudit.studies.census.section.classes import class_findings, lost
+from ganaudit.studies.census.section.classes import class_findings, lost_classes
 from ganaudit.studies.census.section.kept import Kept, Samples, kept_of
 
 
@@ -38,7 +38,7 @@ class HolderView:
 
 def class_names(data: ReportData) -> dict[int, str]:
     """The classes by their ids."""
-    return {one.class_id: one.name for name in data.generators for one in class_findings(data.findings, name)}
+    return {finding.class_id: finding.name for name in data.generators for finding in class_findings(data.findings, name)}
 
 
 def legend(shown: Sequence[Picture], names: Mapping[int, str]) -> list[tuple[int, str]]:
@@ -96,13 +96,14 @@ def holder_views(data: ReportData, encoded: Mapping[int, Encoded], names: Mappin
     pictures: dict[int, Sequence[Picture]] = {}
     said: dict[int, list[tuple[int, str, str, str]]] = {}
     for generator, classes in kept_of(data).holders.items():
-        losses = lost(data.findings, generator)
+        losses = lost_classes(data.findings, generator)
         for class_id, held in classes.items():
             pictures.setdefault(class_id, held)
-            for place, one in enumerate(losses):
-                if one.class_id == class_id and one.told is not None:
-                    how = f"{sentences.how_much(one.told, one.telling)} ({sentences.against(one, one.telling)})"
-                    said.setdefault(class_id, []).append((place, generator, one.word, how))
+            for place, loss in enumerate(losses):
+                if loss.class_id == class_id and loss.leading_verdict is not None:
+                    measure = loss.leading_measure
+                    how = f"{sentences.how_much(loss.leading_verdict, measure)} ({sentences.against(loss, measure)})"
+                    said.setdefault(class_id, []).append((place, generator, loss.word, how))
     order = sorted(pictures, key=lambda class_id: (min(said.get(class_id, [(999, "", "", "")])), class_id))
     return [
         HolderView(

@@ -1,11 +1,11 @@
 """Pictures of one source as a file, for a paper or a slide."""
 
-from ganaudit.report.drawing import Drawn
+from ganaudit.report.drawing import DrawnFigure
 from ganaudit.report.pictures import coloured
 from ganaudit.studies.census.section.kept import Samples
 
 
-def samples_figure(samples: Samples) -> Drawn:
+def samples_figure(samples: Samples) -> DrawnFigure:
     """Pictures of one source, each above its label map."""
     from matplotlib.figure import Figure
 
@@ -23,4 +23,4 @@ def samples_figure(samples: Samples) -> Drawn:
         panels[2 * line + 1, column].imshow(coloured(picture.labels), interpolation="nearest")
     title = f"{samples.source} ({samples.role})"
     figure.text(0.1 / width, 1 - 0.25 / height, title, fontsize=10, parse_math=False)
-    return Drawn(figure, f"Pictures of {samples.source} with their label maps.")
+    return DrawnFigure(figure, f"Pictures of {samples.source} with their label maps.")

@@ -8,12 +8,12 @@ from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.report import words
 from ganaudit.report.data import Findings, ReportData, generators
-from ganaudit.report.drawing import Drawn, file_name
+from ganaudit.report.drawing import DrawnFigure, file_name
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.census import pictures
 from ganaudit.studies.census.classes import empty_slices
 from ganaudit.studies.census.section.area_figure import area_figure
-from ganaudit.studies.census.section.classes import GREW, LOST, class_findings, largest, telling_first, with_verdict
+from ganaudit.studies.census.section.classes import GREW, LOST, class_findings, largest, with_verdict, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
 from ganaudit.studies.census.section.distances import curve, distances, pairs, shares
 from ganaudit.studies.census.section.forest import forest_figure
@@ -50,11 +50,11 @@ class CensusSection(Section):
     def view(self, data: ReportData) -> View:
         return view(data)
 
-    def generator_figures(self, data: ReportData, generator: str) -> Iterator[tuple[str, Drawn]]:
+    def generator_figures(self, data: ReportData, generator: str) -> Iterator[tuple[str, DrawnFigure]]:
         """`forest-NAME` (presence, size and area with verdicts), `classes-NAME` (the paper's figure) and `parts-NAME` (its
         distance over the number of images and by class)."""
         classes, name = class_findings(data.findings, generator), file_name(generator)
-        if (telling := telling_first(classes)).rows:
+        if (telling := worst_first(classes)).rows:
             yield f"forest-{name}", forest_figure(telling, generator, data.decide, data.sigmas, title=True)
         if (shown := largest(classes)).rows:
             yield f"classes-{name}", area_figure(shown, generator, data.sigmas, title=True)
@@ -62,7 +62,7 @@ class CensusSection(Section):
         if len(points) > 1 or parts:
             yield f"parts-{name}", parts_figure(points, parts, generator, title=True)
 
-    def figures(self, data: ReportData) -> Iterator[tuple[str, Drawn]]:
+    def figures(self, data: ReportData) -> Iterator[tuple[str, DrawnFigure]]:
         """`fsd`, `training-NAME` for each training with three checkpoints or more, and `samples-NAME` for each source."""
         if known := distances(data.findings):
             yield "fsd", fsd_figure(known)

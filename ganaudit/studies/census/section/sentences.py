@@ -14,7 +14,7 @@ from ganaudit.studies.census.section.classes import (
     class_findings,
     with_verdict,
 )
-from ganaudit.studies.census.section.distances import Distance, Pair
+from ganaudit.studies.census.section.distances import Distance, GeneratorPair
 
 MEANS = {
     "dropped": "beyond doubt in less than {dropped} as many images, or on less than {dropped} of the area",
@@ -55,7 +55,7 @@ def verdict_lines(findings: Findings, generator: str, named: int = 6, listed: in
 
     named: classes of one verdict that get a line of their own; listed: names in a line that lists classes.
     """
-    classes = [one for one in class_findings(findings, generator) if not one.absent]
+    classes = [finding for finding in class_findings(findings, generator) if not finding.absent]
     lines: list[Line] = []
     for verdict in LOST:
         lines += _each(classes, verdict, named, listed)
@@ -69,7 +69,7 @@ def verdict_lines(findings: Findings, generator: str, named: int = 6, listed: in
 
 def headline(findings: Findings, generator: str) -> str:
     """How many classes got which verdict: "drops 2 and reduces 4 of 15 classes; 5 are equivalent, 4 inconclusive"."""
-    classes = [one for one in class_findings(findings, generator) if not one.absent]
+    classes = [finding for finding in class_findings(findings, generator) if not finding.absent]
     if not classes:
         return "holds no class, nor do the real images"
     count = {verdict: len(with_verdict(classes, verdict)) for verdict in MEANS}
@@ -99,21 +99,21 @@ def how_much(verdict: Verdict, measure: Measure) -> str:
     return f"in {part} as many images" if measure == "presence" else f"on {part} of the area"
 
 
-def against(one: ClassFinding, measure: Measure) -> str:
+def against(finding: ClassFinding, measure: Measure) -> str:
     """What stands behind a ratio: "11 % against 30 % of images"."""
-    sides, name = one.sides(measure), "images" if measure == "presence" else "pixels"
+    sides, name = finding.sides(measure), "images" if measure == "presence" else "pixels"
     said: Callable[[float | None], str] = words.share if measure == "presence" else words.percent
     return f"{said(sides.generated)} against {said(sides.real)} of {name}"
 
 
-def class_words(one: ClassFinding) -> str:
+def class_words(finding: ClassFinding) -> str:
     """How much less or more a class with a verdict is held."""
-    told, measure = one.told, one.telling
-    if told is None:
+    decided, measure = finding.leading_verdict, finding.leading_measure
+    if decided is None:
         return ""
-    if one.word == "invented":
-        return f"in {words.share(one.presence.generated)} of its images and {_of_real(one)}"
-    return how_much(told, measure) + (_though(one) if one.word in LOST else "")
+    if finding.word == "invented":
+        return f"in {words.share(finding.presence.generated)} of its images and {_of_real(finding)}"
+    return how_much(decided, measure) + (_though(finding) if finding.word in LOST else "")
 
 
 def found(verdict: Verdict) -> str:
@@ -125,11 +125,11 @@ def found(verdict: Verdict) -> str:
     return f"a fall to {words.share(verdict.detectable)} would have been found"
 
 
-def unsettled_words(one: ClassFinding) -> str:
+def unsettled_words(finding: ClassFinding) -> str:
     """Both measures that are open: "in 93 % [81, 106] as many images; a fall to 74 % would have been found"."""
-    open_ones = one.measures(["inconclusive"])
-    measure = open_ones[0] if len(open_ones) == 1 else one.telling
-    verdict = one.verdict_on(measure)
+    open_ones = finding.measures(["inconclusive"])
+    measure = open_ones[0] if len(open_ones) == 1 else finding.leading_measure
+    verdict = finding.verdict_on(measure)
     if verdict is None:
         return ""
     said = how_much(verdict, measure)
@@ -160,7 +160,7 @@ def rank_words(distance: Distance) -> str:
     return str(place) if low == high else f"{low} to {high}"
 
 
-def pair_words(pair: Pair) -> str:
+def pair_words(pair: GeneratorPair) -> str:
     """ "progan is nearer than wgan-gp by 0.85 [0.70, 1.01]", "a and b cannot be told apart at this N: …"."""
     if pair.verdict != "a is nearer":
         return f"{pair.a} and {pair.b} cannot be told apart at this N: FSD differs by {words.distance(pair.difference)}"
@@ -178,22 +178,26 @@ def _lines(
 ) -> list[Line]:
     """A line each, from `named` on together: one alone is not worth a line that says less."""
     named = named + (len(classes) == named + 1)
-    lines = [Line(verdict, (one.name,), say(one)) for one in classes[:named]]
+    lines = [Line(verdict, (finding.name,), say(finding)) for finding in classes[:named]]
     return lines + _rest(verdict, classes[named:], listed)
 
 
-def _though(one: ClassFinding) -> str:
+def _though(finding: ClassFinding) -> str:
     """The measure that grew where the other was lost: ", though in 1.8 [1.6, 1.9] times as many images"."""
-    grown = [(measure, verdict) for measure in one.measures(["increased"]) if (verdict := one.verdict_on(measure)) is not None]
+    grown = [
+        (measure, verdict)
+        for measure in finding.measures(["increased"])
+        if (verdict := finding.verdict_on(measure)) is not None
+    ]
     return "".join(f", though {how_much(verdict, measure)}" for measure, verdict in grown)
 
 
 def _rest(verdict: str, classes: Sequence[ClassFinding], listed: int) -> list[Line]:
     if not classes:
         return []
-    names = tuple(one.name for one in classes[:listed])
+    names = tuple(finding.name for finding in classes[:listed])
     return [Line(verdict, names, "", len(classes) - len(names))]
 
 
-def _of_real(one: ClassFinding) -> str:
-    return f"{words.share(one.presence.real)} of the real ones" if one.presence.real else "in no real one"
+def _of_real(finding: ClassFinding) -> str:
+    return f"{words.share(finding.presence.real)} of the real ones" if finding.presence.real else "in no real one"

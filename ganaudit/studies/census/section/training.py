@@ -42,7 +42,7 @@ class ClassCurve:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingCurves:
     """A training with its checkpoints by step, its classes that are told of, the worst at the end first."""
 
     name: str
@@ -54,26 +54,28 @@ class Training:
     @property
     def best(self) -> Step | None:
         """The checkpoint that is nearest to the real images by its corrected distance."""
-        known = [(one.corrected.value, one.step, one) for one in self.steps if one.corrected.value is not None]
+        known = [(step.corrected.value, step.step, step) for step in self.steps if step.corrected.value is not None]
         return min(known)[2] if known else None
 
 
-def trainings(data: ReportData) -> list[Training]:
+def trainings(data: ReportData) -> list[TrainingCurves]:
     """The trainings of which the run has three checkpoints or more, in the order of the audit file."""
     members: dict[str, list[tuple[int, str]]] = {}
     for used in data.sources:
         if used.role == "generated" and used.training is not None and used.training_step is not None:
             members.setdefault(used.training, []).append((used.training_step, used.name))
-    known = {one.generator: one for one in distances(data.findings)}
-    found = []
+    known = {distance.generator: distance for distance in distances(data.findings)}
+    all_curves = []
     for name, checkpoints in members.items():
         checkpoints = sorted((step, generator) for step, generator in checkpoints if generator in known)
         if len(checkpoints) < LEAST:
             continue
-        steps = tuple(Step(step, one, known[one].plain, known[one].corrected) for step, one in checkpoints)
-        curves = _curves([(step, class_findings(data.findings, one)) for step, one in checkpoints])
-        found.append(Training(name, steps, tuple(curves[:PANELS]), max(0, len(curves) - PANELS)))
-    return found
+        steps = tuple(
+            Step(step, checkpoint, known[checkpoint].plain, known[checkpoint].corrected) for step, checkpoint in checkpoints
+        )
+        curves = _curves([(step, class_findings(data.findings, checkpoint)) for step, checkpoint in checkpoints])
+        all_curves.append(TrainingCurves(name, steps, tuple(curves[:PANELS]), max(0, len(curves) - PANELS)))
+    return all_curves
 
 
 def _curves(checkpoints: Sequence[tuple[int, Sequence[ClassFinding]]]) -> list[ClassCurve]:
@@ -87,11 +89,13 @@ def _curves(checkpoints: Sequence[tuple[int, Sequence[ClassFinding]]]) -> list[C
             before = curves.get(one.class_id, ClassCurve(one.class_id, one.name, ()))
             after = (*before.steps, ClassStep(step, decided.verdict, decided.ratio))
             curves[one.class_id] = ClassCurve(one.class_id, one.name, after)
-    told = [one for one in curves.values() if any(step.verdict in (*LOST, *GREW) for step in one.steps)]
-    return sorted(told, key=lambda one: (SEVERITY.index(one.steps[-1].verdict), one.steps[-1].ratio.value or 0.0, one.class_id))
+    changed = [curve for curve in curves.values() if any(step.verdict in (*LOST, *GREW) for step in curve.steps)]
+    return sorted(
+        changed, key=lambda curve: (SEVERITY.index(curve.steps[-1].verdict), curve.steps[-1].ratio.value or 0.0, curve.class_id)
+    )
 
 
-def training_words(training: Training) -> str:
+def training_words(training: TrainingCurves) -> str:
     """Where the best checkpoint stands, and how far the last is from it."""
     from ganaudit.report import words
 

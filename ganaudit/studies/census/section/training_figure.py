@@ -4,10 +4,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ganaudit.report import words
-from ganaudit.report.drawing import LEGEND, LIGHT, Drawn, strokes
+from ganaudit.report.drawing import LEGEND, LIGHT, DrawnFigure, strokes
 from ganaudit.spec import Decide
 from ganaudit.studies.census.section.forest import HIGH, LOW, MARKS
-from ganaudit.studies.census.section.training import ClassCurve, Training
+from ganaudit.studies.census.section.training import ClassCurve, TrainingCurves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ SPREAD = 30
 """Steps, and distances, that reach over more than so many times the least are on a log scale."""
 
 
-def training_figure(training: Training, decide: Decide, title: bool = False) -> Drawn:
+def training_figure(training: TrainingCurves, decide: Decide, title: bool = False) -> DrawnFigure:
     """Corrected and plain distance over training steps with the interval, above the presence of classes with verdicts."""
     from matplotlib.figure import Figure
 
@@ -49,14 +49,14 @@ def training_figure(training: Training, decide: Decide, title: bool = False) -> 
         f"FSD of {words.counted(len(training.steps), 'checkpoint')} of {training.name} over training steps"
         + (f", and the presence of {words.counted(len(training.classes), 'class')} with verdicts." if lines else ".")
     )  # fmt: skip
-    return Drawn(figure, alt, tips)
+    return DrawnFigure(figure, alt, tips)
 
 
-def _steps(axes: "Axes", training: Training, labels: int) -> None:
+def _steps(axes: "Axes", training: TrainingCurves, labels: int) -> None:
     """The axis of steps, the same for every panel."""
     from matplotlib.ticker import NullLocator
 
-    steps = [one.step for one in training.steps]
+    steps = [step.step for step in training.steps]
     far = steps[0] > 0 and steps[-1] > SPREAD * steps[0]
     if far:
         axes.set_xscale("log")
@@ -90,17 +90,17 @@ def _short(step: int) -> str:
     return f"{step / 1000:g} k" if step >= 10_000 and step % 100 == 0 else f"{step:,}"
 
 
-def _distance(axes: "Axes", training: Training, tips: dict[str, str]) -> None:
+def _distance(axes: "Axes", training: TrainingCurves, tips: dict[str, str]) -> None:
     from matplotlib.ticker import FuncFormatter, NullLocator
 
-    known = [(one.step, one.corrected) for one in training.steps if one.corrected.value is not None]
+    known = [(step.step, step.corrected) for step in training.steps if step.corrected.value is not None]
     spans = [(step, c.low, c.high) for step, c in known if c.low is not None and c.high is not None]
     if spans:
         axes.fill_between(
             [x for x, _, _ in spans], [low for _, low, _ in spans], [high for _, _, high in spans],
             color=LIGHT["generated"], alpha=0.18, linewidth=0,
         )  # fmt: skip
-    plain = [(one.step, one.plain) for one in training.steps if one.plain is not None]
+    plain = [(step.step, step.plain) for step in training.steps if step.plain is not None]
     axes.plot(
         [x for x, _ in plain], [y for _, y in plain], "o-", color=LIGHT["real_edge"], linewidth=1.2, markersize=3, label="plain"
     )
@@ -112,10 +112,10 @@ def _distance(axes: "Axes", training: Training, tips: dict[str, str]) -> None:
     if best is not None and best.corrected.value is not None:
         axes.plot([best.step], [best.corrected.value], "o", color=LIGHT["paper"], markeredgecolor=LIGHT["generated"],
                   markersize=8, markeredgewidth=1.6, label="nearest")  # fmt: skip
-    for place, one in enumerate(training.steps):
-        _target(axes, one.step, f"step{place}")
+    for place, point in enumerate(training.steps):
+        _target(axes, point.step, f"step{place}")
         tips[f"step{place}"] = (
-            f"step {one.step:,}: FSD {words.distance(one.corrected)} corrected, {words.number(one.plain, 3)} plain"
+            f"step {point.step:,}: FSD {words.distance(point.corrected)} corrected, {words.number(point.plain, 3)} plain"
         )
     _steps(axes, training, 10)
     ends = [end for _, low, high in spans for end in (low, high)] + [y for _, y in plain]
@@ -132,7 +132,7 @@ def _distance(axes: "Axes", training: Training, tips: dict[str, str]) -> None:
 
 
 def _class(
-    axes: "Axes", curve: ClassCurve, training: Training, decide: Decide, labelled: bool, panel: int, tips: dict[str, str]
+    axes: "Axes", curve: ClassCurve, training: TrainingCurves, decide: Decide, labelled: bool, panel: int, tips: dict[str, str]
 ) -> None:  # fmt: skip
     from matplotlib.ticker import NullLocator
 
@@ -149,24 +149,24 @@ def _class(
     last = curve.steps[-1].verdict
     axes.set_title(curve.name, fontsize=8, loc="left", pad=3, color=LIGHT["ink"], parse_math=False)
     axes.set_title(last, fontsize=7.5, loc="right", pad=3, color=LIGHT[MARKS[last][0]])
-    seen = [(one.step, _inside(one.ratio.value)) for one in curve.steps if one.ratio.value is not None]
+    seen = [(step.step, _inside(step.ratio.value)) for step in curve.steps if step.ratio.value is not None]
     axes.plot([x for x, _ in seen], [y for _, y in seen], "-", color=LIGHT["soft"], linewidth=0.9)
-    for one in curve.steps:
-        role, shape, filled = MARKS[one.verdict]
-        value = HIGH if one.ratio.value is None else _inside(one.ratio.value)
-        if one.ratio.low is not None and one.ratio.high is not None and one.ratio.high > LOW and one.ratio.low < HIGH:
-            strokes(axes, [(one.step, _inside(one.ratio.low), _inside(one.ratio.high))], LIGHT[role])
-        if one.ratio.value is not None and one.ratio.value < LOW:
+    for point in curve.steps:
+        role, shape, filled = MARKS[point.verdict]
+        value = HIGH if point.ratio.value is None else _inside(point.ratio.value)
+        if point.ratio.low is not None and point.ratio.high is not None and point.ratio.high > LOW and point.ratio.low < HIGH:
+            strokes(axes, [(point.step, _inside(point.ratio.low), _inside(point.ratio.high))], LIGHT[role])
+        if point.ratio.value is not None and point.ratio.value < LOW:
             shape = "v"
-        elif one.ratio.value is None or one.ratio.value > HIGH:
+        elif point.ratio.value is None or point.ratio.value > HIGH:
             shape = "^"
         look: dict[str, Any] = {"color": LIGHT[role], "markersize": 4.2, "clip_on": False}
         if not filled and shape != "x":
             look |= {"markerfacecolor": LIGHT["paper"], "markeredgewidth": 1.0}
-        axes.plot([one.step], [value], shape, **look)
-        name = f"class{panel}at{one.step}"
-        _target(axes, one.step, name)
-        tips[name] = f"{curve.name}, step {one.step:,}: {words.percents(one.ratio)} {one.verdict}"
+        axes.plot([point.step], [value], shape, **look)
+        name = f"class{panel}at{point.step}"
+        _target(axes, point.step, name)
+        tips[name] = f"{curve.name}, step {point.step:,}: {words.percents(point.ratio)} {point.verdict}"
 
 
 def _target(axes: "Axes", step: int, name: str) -> None:

@@ -27,7 +27,7 @@ class ParserClass:
 
 
 @dataclass(frozen=True)
-class Corrected:
+class CorrectedClass:
     """A ratio with the parser's own error taken off, and what would overturn its verdict."""
 
     class_id: int
@@ -50,7 +50,7 @@ def parser_classes(findings: Findings) -> list[ParserClass]:
         assert isinstance(row, dict)
         return Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
-    found = [
+    all_classes = [
         ParserClass(
             name=row["class"], source=row["source"], images=row["images"], holding=row["holding"],
             sensitivity=interval(row, "sensitivity"), specificity=interval(row, "specificity"), recall=row["recall"],
@@ -58,14 +58,17 @@ def parser_classes(findings: Findings) -> list[ParserClass]:
         )
         for row in rows(findings, "parser_classes")
     ]  # fmt: skip
-    return sorted((one for one in found if one.holding), key=lambda one: (one.sensitivity.value or 0.0, one.name))
+    return sorted(
+        (parser_class for parser_class in all_classes if parser_class.holding),
+        key=lambda parser_class: (parser_class.sensitivity.value or 0.0, parser_class.name),
+    )
 
 
-def corrected(findings: Findings, generator: str) -> list[Corrected]:
+def corrected(findings: Findings, generator: str) -> list[CorrectedClass]:
     """The corrected ratios of a generator, classes with a verdict of loss or growth first, worst first."""
-    order = {one.class_id: place for place, one in enumerate(_told(findings, generator))}
-    found = [
-        Corrected(
+    order = {corrected_class.class_id: place for place, corrected_class in enumerate(_with_change(findings, generator))}
+    unordered = [
+        CorrectedClass(
             class_id=row["class_id"], name=row["class"], measure=row["measure"],
             ratio=Interval(row["ratio"], row["ratio_low"], row["ratio_high"]),
             tipping_sensitivity=row["tipping_sensitivity"], tipping_false_positive=row["tipping_false_positive"],
@@ -74,17 +77,24 @@ def corrected(findings: Findings, generator: str) -> list[Corrected]:
         )
         for row in rows(findings, "parser_corrected", generator)
     ]  # fmt: skip
-    return sorted(found, key=lambda one: (order.get(one.class_id, len(order)), one.class_id, one.measure))
+    return sorted(
+        unordered,
+        key=lambda corrected_class: (
+            order.get(corrected_class.class_id, len(order)),
+            corrected_class.class_id,
+            corrected_class.measure,
+        ),
+    )
 
 
 def tipping_words(findings: Findings, generator: str) -> list[str]:
     """For each class that was lost or grew, what the parser would have to do for its verdict to flip, in words."""
-    known = {one.name: one.sensitivity.value for one in parser_classes(findings)}
-    told = {one.class_id: one for one in _told(findings, generator)}
+    known = {parser_class.name: parser_class.sensitivity.value for parser_class in parser_classes(findings)}
+    by_class = {corrected_class.class_id: corrected_class for corrected_class in _with_change(findings, generator)}
     said = []
     for one in corrected(findings, generator):
-        owner = told.get(one.class_id)
-        if owner is None or owner.telling != one.measure or one.measure != "presence":
+        owner = by_class.get(one.class_id)
+        if owner is None or owner.leading_measure != one.measure or one.measure != "presence":
             continue
         if owner.word in LOST and one.tipping_sensitivity is not None:
             said.append(_missed(one.name, one.tipping_sensitivity, known.get(one.name) or 1.0))
@@ -94,19 +104,27 @@ def tipping_words(findings: Findings, generator: str) -> list[str]:
     return said
 
 
-def falling(findings: Findings, generator: str) -> list[Corrected]:
+def falling(findings: Findings, generator: str) -> list[CorrectedClass]:
     """The classes on which the parser's sureness falls more than on the generator's others, each once."""
-    return list({one.class_id: one for one in corrected(findings, generator) if one.falls}.values())
+    return list(
+        {
+            corrected_class.class_id: corrected_class
+            for corrected_class in corrected(findings, generator)
+            if corrected_class.falls
+        }.values()
+    )
 
 
 def doubt_words(findings: Findings, generator: str) -> str:
     """How much more the parser doubts generated images on the class in the middle; empty below half as much again."""
     grown = [
-        (1 - one.generated_confidence) / (1 - one.real_confidence)
-        for one in corrected(findings, generator)
-        if one.measure == "presence" and one.real_confidence is not None and one.generated_confidence is not None
-        and one.real_confidence < 1
-    ]  # fmt: skip
+        (1 - corrected_class.generated_confidence) / (1 - corrected_class.real_confidence)
+        for corrected_class in corrected(findings, generator)
+        if corrected_class.measure == "presence"
+        and corrected_class.real_confidence is not None
+        and corrected_class.generated_confidence is not None
+        and corrected_class.real_confidence < 1
+    ]
     middle = median(grown) if grown else 0.0
     if middle < DOUBTED:
         return ""
@@ -128,7 +146,7 @@ def _missed(name: str, tipping: float, sensitivity: float) -> str:
     )
 
 
-def _told(findings: Findings, generator: str) -> list[ClassFinding]:
+def _with_change(findings: Findings, generator: str) -> list[ClassFinding]:
     from ganaudit.studies.census.section.classes import with_verdict
 
     return with_verdict(class_findings(findings, generator), *LOST, *GREW)

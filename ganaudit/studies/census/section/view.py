@@ -13,7 +13,7 @@ from ganaudit.report.page import anchor
 from ganaudit.report.pictures import Encoded
 from ganaudit.studies.census.section import photos, sentences, trust
 from ganaudit.studies.census.section.area_figure import area_figure
-from ganaudit.studies.census.section.classes import Shown, class_findings, largest, telling_first
+from ganaudit.studies.census.section.classes import Shown, class_findings, largest, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
 from ganaudit.studies.census.section.distances import Distance, curve, distances, pairs, shares
 from ganaudit.studies.census.section.forest import forest_figure
@@ -46,8 +46,8 @@ class GeneratorView:
     further: Further
     tipping: Sequence[str]
     doubt: str
-    falling: Sequence[trust.Corrected]
-    corrected: Sequence[trust.Corrected]
+    falling: Sequence[trust.CorrectedClass]
+    corrected: Sequence[trust.CorrectedClass]
     influences: Mapping[str, Sequence[photos.PictureView]]
 
 
@@ -56,8 +56,8 @@ def view(data: ReportData) -> View:
     found, kept = distances(data.findings), kept_of(data)
     drawn = [_drawn(data, name, place) for place, name in enumerate(data.generators)]
     curves = [
-        (one, training_words(one), Markup(inline(training_figure(one, data.decide), f"t{place}")))
-        for place, one in enumerate(trainings(data))
+        (training, training_words(training), Markup(inline(training_figure(training, data.decide), f"t{place}")))
+        for place, training in enumerate(trainings(data))
     ]
     side_by_side = Markup(inline(fsd_figure(found), "fsd")) if found else Markup("")
 
@@ -124,11 +124,11 @@ def _drawn(data: ReportData, name: str, place: int) -> _Drawn:
     """The figures of one generator: they are drawn first, since the pictures may take what they leave of the page."""
     classes = class_findings(data.findings, name)
     most = next((most for count, most in ROWS.items() if len(data.generators) <= count), 48)
-    shown, areas = telling_first(classes, most), largest(classes)
+    shown, areas = worst_first(classes, most), largest(classes)
     points, parts = curve(data.findings, name), shares(data.findings, name)
     tested = any(one.word for one in classes)
     drawn = (
-        forest_figure(telling_first(classes, min(most, PLOTTED)), name, data.decide, data.sigmas)
+        forest_figure(worst_first(classes, min(most, PLOTTED)), name, data.decide, data.sigmas)
         if tested and shown.rows
         else None,
         area_figure(areas, name, data.sigmas) if areas.rows else None,
@@ -141,14 +141,14 @@ def _drawn(data: ReportData, name: str, place: int) -> _Drawn:
 
 
 def _generator(
-    data: ReportData, drawn: _Drawn, found: Sequence[Distance], encoded: Mapping[int, Encoded], names: Mapping[int, str]
+    data: ReportData, drawn: _Drawn, shown: Sequence[Distance], encoded: Mapping[int, Encoded], names: Mapping[int, str]
 ) -> GeneratorView:
     name = drawn.name
     forest, areas, parts = drawn.figures
     return GeneratorView(
         name=name, anchor=anchor(drawn.place), headline=sentences.headline(data.findings, name),
         lines=sentences.verdict_lines(data.findings, name, named=5 if len(data.generators) <= 4 else 3, listed=8),
-        fsd=next((one for one in found if one.generator == name), None),
+        fsd=next((one for one in shown if one.generator == name), None),
         forest=forest, areas=areas, parts=parts, shown=drawn.shown,
         unplotted=max(0, len(drawn.shown.rows) - PLOTTED) + drawn.shown.left_out, further=further(data.findings, name),
         tipping=trust.tipping_words(data.findings, name), doubt=trust.doubt_words(data.findings, name),

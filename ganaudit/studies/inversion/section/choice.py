@@ -32,7 +32,7 @@ MEANS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Way:
+class Variant:
     """One way of inverting: the rows of a finding that belong together."""
 
     method: str
@@ -81,21 +81,21 @@ class Choice:
     verdict: str
 
 
-def way(findings: Findings, generator: str) -> Way | None:
+def way(findings: Findings, generator: str) -> Variant | None:
     """The way that the page tells of, at the penalty set from own samples, and chosen by own samples alone.
 
     Of the ways that are evidence the one that gives them back best, by mean squared error, among those whose control passes.
     """
     said = [row for row in rows(findings, "omissions", generator) if row["penalty_factor"] in (None, 1.0)]
-    ways = dict.fromkeys(Way(row["method"], row["layer"], row["penalty_factor"]) for row in said)
+    ways = dict.fromkeys(Variant(row["method"], row["layer"], row["penalty_factor"]) for row in said)
     layers = rows(findings, "inversion_by_layer", generator)
     own = [row for row in rows(findings, "inversion_summary", generator) if row["sample"] == "own"]
 
-    def worth(one: Way) -> tuple[bool, bool, float, bool]:
-        evidential = all(row["evidential"] for row in layers if one.holds(row))
-        errors = [row["mse"] for row in own if one.holds(row) and row["mse"] is not None]
-        passes = _control_passes([row for row in said if one.holds(row)])
-        return not evidential, not passes, min(errors, default=math.inf), one.method != PREFERRED
+    def worth(variant: Variant) -> tuple[bool, bool, float, bool]:
+        evidential = all(row["evidential"] for row in layers if variant.holds(row))
+        errors = [row["mse"] for row in own if variant.holds(row) and row["mse"] is not None]
+        passes = _control_passes([row for row in said if variant.holds(row)])
+        return not evidential, not passes, min(errors, default=math.inf), variant.method != PREFERRED
 
     return min(ways, key=worth, default=None)
 
@@ -117,36 +117,51 @@ def omissions(findings: Findings, generator: str) -> list[Omission]:
         if chosen.holds(row) and row["sample"] == "heldout":
             confusions.setdefault(row["class_id"], []).append(row)
     said = rows(findings, "omissions", generator)
-    found = [
+    unordered = [
         Omission(
-            row["class_id"], row["class"], row["verdict"], row["images"], _interval(row, "recall"), row["control"],
-            row["control_images"], row["control_recall"], row["weighted_recall"],
+            row["class_id"],
+            row["class"],
+            row["verdict"],
+            row["images"],
+            _interval(row, "recall"),
+            row["control"],
+            row["control_images"],
+            row["control_recall"],
+            row["weighted_recall"],
             [
-                (one["reconstruction_class"] if one["reconstruction_class_id"] else "void", _interval(one, "share"))
-                for one in confusions.get(row["class_id"], [])
-                if one["reconstruction_class_id"] != row["class_id"]
+                (
+                    omission["reconstruction_class"] if omission["reconstruction_class_id"] else "void",
+                    _interval(omission, "share"),
+                )
+                for omission in confusions.get(row["class_id"], [])
+                if omission["reconstruction_class_id"] != row["class_id"]
             ],
             _otherwise(row, said, chosen),
         )
         for row in said
         if chosen.holds(row)
-    ]  # fmt: skip
+    ]
     return sorted(
-        found, key=lambda one: (ORDER.index(one.verdict), 1.0 if one.recall.value is None else one.recall.value, one.name)
+        unordered,
+        key=lambda omission: (
+            ORDER.index(omission.verdict),
+            1.0 if omission.recall.value is None else omission.recall.value,
+            omission.name,
+        ),
     )
 
 
-def _otherwise(row: Row, said: Sequence[Row], chosen: Way) -> list[str]:
-    found = []
+def _otherwise(row: Row, said: Sequence[Row], chosen: Variant) -> list[str]:
+    others = []
     for other in said:
         if other["class_id"] != row["class_id"] or other["verdict"] == row["verdict"]:
             continue
         if other["method"] != chosen.method:
             if other["penalty_factor"] in (None, 1.0):
-                found.append(f"{other['verdict']} by {other['method']}")
+                others.append(f"{other['verdict']} by {other['method']}")
         elif other["layer"] == chosen.layer and other["penalty_factor"] != chosen.factor:
-            found.append(f"{other['verdict']} at {other['penalty_factor']:g} times the penalty")
-    return found
+            others.append(f"{other['verdict']} at {other['penalty_factor']:g} times the penalty")
+    return others
 
 
 def lines(findings: Findings, generator: str) -> list[tuple[str, str]]:
@@ -154,19 +169,19 @@ def lines(findings: Findings, generator: str) -> list[tuple[str, str]]:
 
     Last what is not made by another method: one that frees less finds an omission that residuals paint over.
     """
-    told = omissions(findings, generator)
+    classes = omissions(findings, generator)
     said: dict[str, list[str]] = {}
-    for one in told:
+    for one in classes:
         said.setdefault(one.verdict, []).append(f"{one.name}{_left(one.recall) if one.verdict == NOT_MADE else ''}")
-    found = [(verdict, words.listing(said[verdict])) for verdict in ORDER if verdict in said]
+    said_lines = [(verdict, words.listing(said[verdict])) for verdict in ORDER if verdict in said]
     by_method: dict[str, list[str]] = {}
     chosen = way(findings, generator)
-    known = {one.class_id for one in told if one.verdict == NOT_MADE}
+    known = {omission.class_id for omission in classes if omission.verdict == NOT_MADE}
     for row in rows(findings, "omissions", generator):
         another = chosen is not None and row["method"] != chosen.method and row["penalty_factor"] in (None, 1.0)
         if another and row["verdict"] == NOT_MADE and row["class_id"] not in known:
             by_method.setdefault(row["method"], []).append(f"{row['class']}{_left(_interval(row, 'recall'))}")
-    return found + [(NOT_MADE, f"{words.listing(names)}, by {method}") for method, names in by_method.items()]
+    return said_lines + [(NOT_MADE, f"{words.listing(names)}, by {method}") for method, names in by_method.items()]
 
 
 def _left(recall: Interval) -> str:
@@ -181,12 +196,12 @@ def memorisation_words(findings: Findings, generator: str) -> str | None:
     if row["verdict"] == "not testable":
         return f"Memorisation is not testable: {row['reason']}."
     gap = words.distance(_interval(row, "difference"))
-    train, held = (
+    train, heldout = (
         words.counted(row[f"{kind}_images"], noun)
         for kind, noun in (("train", "training photo"), ("heldout", "held-out photo"))
     )
     return (
-        f"{train} against {held}: "
+        f"{train} against {heldout}: "
         f"{row['verdict']}. Held-out less training error {gap}; Kolmogorov-Smirnov {words.number(row['ks'])} "
         f"(p {words.p(row['ks_p'])}); a held-out photo's error is the higher one in {words.share(row['auc'])} of pairs."
     )
@@ -208,7 +223,7 @@ def choices(findings: Findings, generators: Sequence[str]) -> list[Choice]:
         worst = {
             row["class_id"]: row for row in rows(findings, "worst_photos", generator) if chosen.holds(row) and row["rank"] == 1
         }
-        shown = [one for one in omissions(findings, generator) if one.class_id in worst]
+        shown = [omission for omission in omissions(findings, generator) if omission.class_id in worst]
         photos = [row for row in rows(findings, "photo_verdicts", generator) if chosen.holds(row)]
         for one in shown[:most]:
             found += _three(generator, worst[one.class_id], [row for row in photos if row["class_id"] == one.class_id])
@@ -222,17 +237,17 @@ def _three(generator: str, worst: Row, photos: Sequence[Row]) -> list[Choice]:
             row["verdict"],
         )  # fmt: skip
 
-    found = [of("omitted", worst)]
+    chosen = [of("omitted", worst)]
     recovered = [row for row in photos if row["verdict"] == "recovered" and row["image"] != worst["image"]]
     if recovered:
-        found.append(of("recovered", min(recovered, key=lambda row: (-row["recall"], -row["target_pixels"], row["image"]))))
+        chosen.append(of("recovered", min(recovered, key=lambda row: (-row["recall"], -row["target_pixels"], row["image"]))))
     if worst["own_key"] is not None:
         own = {
             "key": worst["own_key"], "image": worst["own_image"], "name": f"own sample {worst['own_image']}",
             "target_pixels": worst["own_pixels"], "recall": worst["own_recall"], "verdict": "control",
         }  # fmt: skip
-        found.append(of("own", own))
-    return found
+        chosen.append(of("own", own))
+    return chosen
 
 
 def _interval(row: Row, name: str) -> Interval:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ganaudit.report import words
-from ganaudit.report.drawing import Drawn
+from ganaudit.report.drawing import DrawnFigure
 from ganaudit.report.pictures import coloured
 from ganaudit.studies.inversion.section.reconstructed import Reconstructed
 
@@ -15,21 +15,24 @@ OUTLINE = "#ff00a0"
 PANES = ("photo", "nearest image found", "its classes", "found again")
 
 
-def lost_figure(shown: Sequence[Reconstructed], names: Mapping[int, str], generator: str) -> Drawn | None:
+def lost_figure(shown: Sequence[Reconstructed], names: Mapping[int, str], generator: str) -> DrawnFigure | None:
     """Photo, reconstruction and both label maps, the class outlined where the photo has it. names: of classes, by id.
 
     None where no photo lost a class.
     """
     from matplotlib.figure import Figure
 
-    lost = sorted((one for one in shown if one.kind == "omitted" and one.recall < 0.5), key=lambda one: one.recall)[:MOST]
-    if not lost:
+    omitted = sorted(
+        (reconstructed for reconstructed in shown if reconstructed.kind == "omitted" and reconstructed.recall < 0.5),
+        key=lambda reconstructed: reconstructed.recall,
+    )[:MOST]
+    if not omitted:
         return None
-    width, height = 1.0 + 1.75 * len(PANES), 0.28 + 1.75 * len(lost)
+    width, height = 1.0 + 1.75 * len(PANES), 0.28 + 1.75 * len(omitted)
     figure = Figure(figsize=(width, height))
-    panels = figure.subplots(len(lost), len(PANES), squeeze=False)
+    panels = figure.subplots(len(omitted), len(PANES), squeeze=False)
     figure.subplots_adjust(1.0 / width, 0.01, 0.995, 1 - 0.28 / height, wspace=0.03, hspace=0.03)
-    for line, one in zip(panels, lost, strict=True):
+    for line, one in zip(panels, omitted, strict=True):
         pictures = (one.photo.image, one.made.image, coloured(one.photo.labels), coloured(one.made.labels))
         for axes, picture in zip(line, pictures, strict=True):
             axes.imshow(picture, interpolation="nearest")
@@ -46,5 +49,5 @@ def lost_figure(shown: Sequence[Reconstructed], names: Mapping[int, str], genera
         )  # fmt: skip
     for axes, title in zip(panels[0], PANES, strict=True):
         axes.set_title(title, fontsize=8.5, pad=4)
-    said = ", ".join(names[one.class_id] for one in lost)
-    return Drawn(figure, f"{generator}: photos beside their reconstructions, outlined what was lost: {said}.")
+    said = ", ".join(names[reconstructed.class_id] for reconstructed in omitted)
+    return DrawnFigure(figure, f"{generator}: photos beside their reconstructions, outlined what was lost: {said}.")

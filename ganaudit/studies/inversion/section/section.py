@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ganaudit.records.store import Store
 from ganaudit.report.data import Findings, Picture, ReportData, generators, rows
-from ganaudit.report.drawing import Drawn, file_name
+from ganaudit.report.drawing import DrawnFigure, file_name
 from ganaudit.report.pictures import Encoded
 from ganaudit.studies.inversion import pictures
 from ganaudit.studies.inversion.section.choice import MEANS, lines, memorisation_words, omissions, way
@@ -35,7 +35,7 @@ class InversionSection(Section):
         taken = sum(len(figure) for figures in drawn.values() for figure in figures) + 6_000 * len(drawn)
         return View(taken, [picture for each in shown for picture in (each.photo, each.made)], parts=parts)
 
-    def generator_figures(self, data: ReportData, generator: str) -> Iterator[tuple[str, Drawn]]:
+    def generator_figures(self, data: ReportData, generator: str) -> Iterator[tuple[str, DrawnFigure]]:
         """`recall-NAME`, `layers-NAME` and `lost-NAME` (photos that lose a class, beside what came back)."""
         name = file_name(generator)
         for stem, drawn in inverted_figures(data.findings, generator).items():

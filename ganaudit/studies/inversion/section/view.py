@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from ganaudit.report import words
 from ganaudit.report.data import Findings, Interval, Row, rows
-from ganaudit.report.drawing import Drawn, inline
+from ganaudit.report.drawing import DrawnFigure, inline
 from ganaudit.report.pictures import Encoded, outline
-from ganaudit.studies.inversion.section.choice import Omission, Way, memorisation_words, omissions, way
+from ganaudit.studies.inversion.section.choice import Omission, Variant, memorisation_words, omissions, way
 from ganaudit.studies.inversion.section.figures import layers_figure, recall_figure
 from ganaudit.studies.inversion.section.reconstructed import Reconstructed
 
@@ -63,7 +63,7 @@ class InversionView:
 
     name: str
     anchor: str
-    way: Way
+    way: Variant
     summary: Mapping[str, Row]  # by kind of image
     omissions: Sequence[Omission]
     examples: Sequence[tuple[Omission, Sequence[Example]]]
@@ -73,23 +73,23 @@ class InversionView:
     memorisation: str | None
 
 
-def inverted_figures(findings: Findings, generator: str) -> dict[str, Drawn]:
+def inverted_figures(findings: Findings, generator: str) -> dict[str, DrawnFigure]:
     """The figures of a generator that was inverted: `recall` by class, and error along its `layers`."""
     if way(findings, generator) is None:
         return {}
-    found: dict[str, Drawn] = {}
+    drawn: dict[str, DrawnFigure] = {}
     classes = omissions(findings, generator)
-    if any(one.recall.value is not None for one in classes):
-        found["recall"] = recall_figure(classes, generator)
+    if any(omission.recall.value is not None for omission in classes):
+        drawn["recall"] = recall_figure(classes, generator)
     layers = [row for row in rows(findings, "inversion_by_layer", generator) if row["penalty_factor"] in (None, 1.0)]
     if layers:
-        found["layers"] = layers_figure(layers, generator)
-    return found
+        drawn["layers"] = layers_figure(layers, generator)
+    return drawn
 
 
 def drawings(findings: Findings, generators: Sequence[str]) -> dict[str, tuple[Markup, Markup]]:
     """The same for the page, of each generator that was inverted: error by layer, recall by class."""
-    found: dict[str, tuple[Markup, Markup]] = {}
+    by_generator: dict[str, tuple[Markup, Markup]] = {}
     for place, name in enumerate(generators):
         if way(findings, name) is not None:
             drawn = inverted_figures(findings, name)
@@ -97,8 +97,8 @@ def drawings(findings: Findings, generators: Sequence[str]) -> dict[str, tuple[M
                 Markup(inline(drawn[which], f"{which[0]}{place}")) if which in drawn else Markup("")
                 for which in ("layers", "recall")
             )
-            found[name] = (layers, recalls)
-    return found
+            by_generator[name] = (layers, recalls)
+    return by_generator
 
 
 def views(
@@ -108,65 +108,68 @@ def views(
     encoded: Mapping[int, Encoded],
 ) -> list[InversionView]:
     """One view for each generator that was inverted. encoded: the pictures of `shown` by id()."""
-    found = []
+    all_views = []
     for place, (name, (layers, recalls)) in enumerate(figures.items()):
         chosen = way(findings, name)
         assert chosen is not None
         classes = omissions(findings, name)
-        mine = [one for one in shown if one.generator == name]
-        by_class = {one.class_id: one for one in classes}
+        mine = [reconstructed for reconstructed in shown if reconstructed.generator == name]
+        by_class = {reconstructed.class_id: reconstructed for reconstructed in classes}
         examples = [
-            (by_class[class_id], [_example(one, encoded) for one in mine if one.class_id == class_id])
-            for class_id in dict.fromkeys(one.class_id for one in mine)
+            (
+                by_class[class_id],
+                [_example(reconstructed, encoded) for reconstructed in mine if reconstructed.class_id == class_id],
+            )
+            for class_id in dict.fromkeys(reconstructed.class_id for reconstructed in mine)
         ]
         summary = {row["sample"]: row for row in rows(findings, "inversion_summary", name) if chosen.holds(row)}
-        found.append(
+        all_views.append(
             InversionView(
                 name, f"inverted-{place + 1}", chosen, summary, classes, examples, _attributes(findings, name, chosen), layers,
                 recalls, memorisation_words(findings, name),
             )
         )  # fmt: skip
-    return found
+    return all_views
 
 
-def _example(one: Reconstructed, encoded: Mapping[int, Encoded]) -> Example:
-    photo, made = encoded[id(one.photo)], encoded[id(one.made)]
-    border = outline(one.photo.labels, one.class_id, max(one.photo.labels.shape))
-    said = f"{one.photo.name}: {words.share(one.recall)} of {words.counted(one.pixels, 'pixel')} come back"
+def _example(pair: Reconstructed, encoded: Mapping[int, Encoded]) -> Example:
+    photo, made = encoded[id(pair.photo)], encoded[id(pair.made)]
+    border = outline(pair.photo.labels, pair.class_id, max(pair.photo.labels.shape))
+    said = f"{pair.photo.name}: {words.share(pair.recall)} of {words.counted(pair.pixels, 'pixel')} come back"
     panes = [
-        Pane(photo.photo, photo, f"{one.photo.name}, the class outlined", border),
+        Pane(photo.photo, photo, f"{pair.photo.name}, the class outlined", border),
         Pane(made.photo, made, "its reconstruction, the same place outlined", border),
         Pane(photo.labels, photo, "label map of the photo", border),
         Pane(made.labels, made, "label map of the reconstruction", border),
     ]
-    return Example(KINDS[one.kind], one.verdict, said, panes)
+    return Example(KINDS[pair.kind], pair.verdict, said, panes)
 
 
-def _attributes(findings: Findings, name: str, chosen: Way) -> list[Attribute]:
+def _attributes(findings: Findings, name: str, chosen: Variant) -> list[Attribute]:
     """Class by class, in the order of the table."""
     by_class: dict[int, dict[tuple[str, str], Row]] = {}
     for row in rows(findings, "inversion_attributes", name):
         if chosen.holds(row):
             by_class.setdefault(row["class_id"], {})[row["sample"], row["attribute"]] = row
-    found = []
+    attributes = []
     for _, parts in sorted(by_class.items()):
-        held = {attribute: row for (sample, attribute), row in parts.items() if sample == "heldout"}
-        if not held:
+        heldout = {attribute: row for (sample, attribute), row in parts.items() if sample == "heldout"}
+        if not heldout:
             continue
         own = {attribute: difference(row) for (sample, attribute), row in parts.items() if sample == "own"}
-        some = held["red"]
-        found.append(
+        some = heldout["red"]
+        attributes.append(
             Attribute(
                 some["class"],
                 some["images"],
-                difference(held["red"]),
-                difference(held["green"]),
-                difference(held["blue"]),
-                difference(held["sharpness"]),
+                difference(heldout["red"]),
+                difference(heldout["green"]),
+                difference(heldout["blue"]),
+                difference(heldout["sharpness"]),
                 own,
             )
         )
-    return found
+    return attributes
 
 
 def difference(row: Row) -> Interval:

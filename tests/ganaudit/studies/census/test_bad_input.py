@@ -139,15 +139,15 @@ def write_clustered(store, key, clusters):
         )
         places = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0)
         held = int(rng.integers(10, 90))
-        pixels += [{**base, **places, "class_id": one, "pixels": n} for one, n in ((1, held), (2, 100 - held))]
+        pixels += [{**base, **places, "class_id": result, "pixels": n} for result, n in ((1, held), (2, 100 - held))]
     write_block(store, key, 0, len(clusters) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(pixels), {})
 
 
 def test_a_parser_of_one_class(store, pictures, run):
-    one = [{"class_id": 0, "name": "void", "head": "object"}, {"class_id": 1, "name": "sky", "head": "object"}]
+    result = [{"class_id": 0, "name": "void", "head": "object"}, {"class_id": 1, "name": "sky", "head": "object"}]
     pictures(store, "kf", [{0: 40, 1: 60}, SKY] * 30)
     pictures(store, "k0", [{0: 40, 1: 60}, VOID] * 30)
-    store.write_classes("p1", one)
+    store.write_classes("p1", result)
     run(store, "r1", [("real", "photos", "kf", 0, 60), ("generated", "gan 0", "k0", 0, 60)], parser="p1")
     tables = {name: table.to_pylist() for name, table in materialise(store, "r1", FEW).items()}
     check(tables)

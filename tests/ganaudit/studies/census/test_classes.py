@@ -9,7 +9,7 @@ from written import write_block
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import power, verdicts
-from ganaudit.statistics.held import held
+from ganaudit.statistics.class_counts import count_classes
 from ganaudit.statistics.verdicts import Lines
 from ganaudit.studies.census.classes import threshold
 from ganaudit.studies.census.findings import materialise
@@ -22,14 +22,14 @@ PLACES = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0
 def scenes(seed, n, tree=0.7, person=0.4, least=1):
     rng, made = np.random.default_rng(seed), []
     for _ in range(n):
-        held = {2: rng.random() < tree, 3: rng.random() < person}
-        picture = {one: int(rng.integers(least, 25)) for one, yes in held.items() if yes}
+        count_classes = {2: rng.random() < tree, 3: rng.random() < person}
+        picture = {result: int(rng.integers(least, 25)) for result, yes in count_classes.items() if yes}
         made.append(picture | {1: 100 - sum(picture.values()), 5: 7})
     return made
 
 
 def columns(made):
-    return np.array([[one.get(c, 0) for c in range(1, 6)] for one in made])
+    return np.array([[result.get(c, 0) for c in range(1, 6)] for result in made])
 
 
 @pytest.fixture
@@ -46,19 +46,19 @@ def found(store, pictures, run):
 def check(rows, real, generated, lines=None, presence=0.1):
     """Rows of both measures are what the statistics say of these (N, C) counts."""
     lines = lines or Lines()
-    a, b = (held(side, 100, presence) for side in (real, generated))
+    a, b = (count_classes(side, 100, presence) for side in (real, generated))
     expected = verdicts.decide(a, b, lines)
     reach = power.detectable(a, len(generated), lines, expected["presence"].level)
     size = real.shape[1]
     for place, measure in enumerate(verdicts.MEASURES):
-        some, one = rows[place * size : (place + 1) * size], expected[measure]
+        some, result = rows[place * size : (place + 1) * size], expected[measure]
         assert {row["measure"] for row in some} == {measure}
-        assert [row["verdict"] for row in some] == one.verdict.tolist()
+        assert [row["verdict"] for row in some] == result.verdict.tolist()
         for name in ("ratio", "p_value", "q_value"):
-            same([row[name] for row in some], getattr(one, name))
-        same([row["ratio_low"] for row in some], one.low)
-        same([row["ratio_high"] for row in some], one.high)
-        same([row["detectable"] for row in some], np.where(one.testable, reach[measure], np.nan))
+            same([row[name] for row in some], getattr(result, name))
+        same([row["ratio_low"] for row in some], result.low)
+        same([row["ratio_high"] for row in some], result.high)
+        same([row["detectable"] for row in some], np.where(result.testable, reach[measure], np.nan))
         least = max(4, presence) if measure == "presence" else 1
         assert [row["real_holding"] for row in some] == (real >= least).sum(axis=0).tolist()
         assert [row["generated_holding"] for row in some] == (generated >= least).sum(axis=0).tolist()
@@ -117,11 +117,11 @@ def dusk(store, run):
              "label": "dusk" if i % 3 == 0 else "day", "cluster": f"scene {i // 2}" if key == "ka" else None}
             for i in range(len(pictures))
         ]  # fmt: skip
-        held = [
+        count_classes = [
             {"key": key, "image": i, "class_id": c, "pixels": n, **PLACES}
-            for i, one in enumerate(pictures) for c, n in one.items()
+            for i, picture in enumerate(pictures) for c, n in picture.items()
         ]  # fmt: skip
-        write_block(store, key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(held), {})
+        write_block(store, key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(count_classes), {})
     run(store, "r1", [("real", "photos", "ka", 0, 300), ("generated", "gan", "kb", 0, 240)])
     return made
 
@@ -135,7 +135,7 @@ def test_a_slice_is_the_verdict_on_its_images_alone(store, dusk):
     }  # fmt: skip
     rows = materialise(store, "r1", FAST, slices=slices)["dropped_in_slices"].to_pylist()
     sizes = {row["slice"]: (row["real_images"], row["generated_images"]) for row in rows}
-    trees = [[one.get(2, 0) >= 4 for one in dusk[key]] for key in ("ka", "kb")]
+    trees = [[result.get(2, 0) >= 4 for result in dusk[key]] for key in ("ka", "kb")]
     by_hand = sum(yes for i, yes in enumerate(trees[0]) if i % 3), sum(trees[1])
     assert sizes == {"dusk": (100, 80), "one side": (151, 240), "trees": by_hand, "an or": (2, 2)}
     real, generated = (columns(side[::3]) for side in (dusk["ka"], dusk["kb"]))  # no two of them of one cluster
@@ -146,8 +146,8 @@ def test_clusters_widen_the_interval(store, dusk, found):
     clustered = materialise(store, "r1", FAST)["dropped_classes"].to_pylist()
     a, b = (columns(dusk[key]) for key in ("ka", "kb"))
     numbers = np.arange(300) // 2
-    design = held(a, 100, 0.1, numbers).design
-    expected = verdicts.decide(held(a, 100, 0.1, numbers), held(b, 100, 0.1), Lines())["presence"]
+    design = count_classes(a, 100, 0.1, numbers).design
+    expected = verdicts.decide(count_classes(a, 100, 0.1, numbers), count_classes(b, 100, 0.1), Lines())["presence"]
     assert (design >= 1).all() and design.max() > 1
     same([row["ratio_low"] for row in clustered[:5]], expected.low)
 
@@ -167,8 +167,8 @@ def test_pairs_are_of_the_first_head_and_count_images_that_hold_both(found):
     rows = found(real, generated)["dropped_pairs"]
     assert not any("brick" in (row["class_a"], row["class_b"]) for row in rows)
     (row,) = [row for row in rows if {row["class_a"], row["class_b"]} == {"tree", "person"}]
-    assert row["real_holding"] == sum(2 in one and 3 in one for one in real)
+    assert row["real_holding"] == sum(2 in result and 3 in result for result in real)
     assert (row["generated_holding"], row["ratio"], row["verdict"]) == (0, 0, "dropped")
-    share = [np.mean([c in one for one in side]) for side in (generated, real) for c in (2, 3)]
+    share = [np.mean([c in result for result in side]) for side in (generated, real) for c in (2, 3)]
     together = row["real_holding"] / 500
     assert row["expected"] == pytest.approx(500 * share[0] * share[1] * together / (share[2] * share[3]))

@@ -8,7 +8,7 @@ from written import write_block
 
 from ganaudit.errors import RequestError
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.studies.census.counts import read_counts
 
 CLASSES = [0, 1, 2, 3, 5]
@@ -18,13 +18,13 @@ PLACES = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0
 def source(store, key, first, count, role="real"):
     end = first + count
     blocks = tuple(block for block in sorted(store.finished_blocks(key)) if block[0] < end and block[1] >= first)
-    return Source(role, "photos", key, "p0", first, count, blocks)
+    return UsedSource(role, "photos", key, "p0", first, count, blocks)
 
 
 def some_pictures(seed, n):
     rng = np.random.default_rng(seed)
-    held = [{int(one): int(rng.integers(1, 100)) for one in rng.choice(6, 3, replace=False)} for _ in range(n)]
-    return [None if i % 7 == 3 else {} if i % 7 == 5 else one for i, one in enumerate(held)]
+    held = [{int(result): int(rng.integers(1, 100)) for result in rng.choice(6, 3, replace=False)} for _ in range(n)]
+    return [None if i % 7 == 3 else {} if i % 7 == 5 else result for i, result in enumerate(held)]
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, 30), (0, 9), (5, 11), (29, 1), (3, 1)])
@@ -32,22 +32,22 @@ def some_pictures(seed, n):
 def test_counts_are_those_of_a_loop_over_the_pictures(store, pictures, first, count, block):
     made = some_pictures(0, 30)
     pictures(store, "ka", made, block=block)
-    found = read_counts(store, source(store, "ka", first, count), CLASSES)
+    counts = read_counts(store, source(store, "ka", first, count), CLASSES)
     used = [i for i in range(first, first + count) if made[i] is not None]
-    assert found.images.tolist() == used and len(found) == len(used)
-    assert found.matrix.toarray().tolist() == [[made[i].get(one, 0) for one in CLASSES] for i in used]
-    assert found.pixels == (100 if used else 0) and found.cluster is None
+    assert counts.images.tolist() == used and len(counts) == len(used)
+    assert counts.matrix.toarray().tolist() == [[made[i].get(result, 0) for result in CLASSES] for i in used]
+    assert counts.pixels == (100 if used else 0) and counts.cluster is None
 
 
 def test_columns_are_chosen_by_class_in_the_order_asked(store, pictures):
     pictures(store, "ka", [{1: 10, 3: 30}, {5: 50, 2: 20}])
-    found = read_counts(store, source(store, "ka", 0, 2), CLASSES)
-    assert found.of([3, 1, 5]).toarray().tolist() == [[30, 10, 0], [0, 0, 50]]
+    counts = read_counts(store, source(store, "ka", 0, 2), CLASSES)
+    assert counts.of([3, 1, 5]).toarray().tolist() == [[30, 10, 0], [0, 0, 50]]
 
 
 def test_a_source_without_records_has_no_image(store):
-    found = read_counts(store, source(store, "kf", 0, 5), CLASSES)
-    assert len(found) == 0 and found.matrix.shape == (0, 5) and found.pixels == 0 and len(found.rank) == 0
+    counts = read_counts(store, source(store, "kf", 0, 5), CLASSES)
+    assert len(counts) == 0 and counts.matrix.shape == (0, 5) and counts.pixels == 0 and len(counts.rank) == 0
 
 
 def test_rank_is_the_index_of_generated_and_the_order_of_digests_of_real_images(store):
@@ -55,35 +55,35 @@ def test_rank_is_the_index_of_generated_and_the_order_of_digests_of_real_images(
     write(store, "ka", digests, [None] * 4)
     generated, real = (read_counts(store, source(store, "ka", 0, 4, role), CLASSES) for role in ("generated", "real"))
     assert generated.rank.tolist() == [0, 1, 2, 3]
-    assert real.rank.tolist() == [sorted(digests).index(one) for one in digests]
+    assert real.rank.tolist() == [sorted(digests).index(digest) for digest in digests]
 
 
 @pytest.mark.parametrize("role", ["real", "generated"])
 def test_clusters_stay_together_by_rank_and_in_one_group(store, role):
     rng = np.random.default_rng(3)
     clusters = [None if rng.random() < 0.3 else f"scene {rng.integers(8)}" for _ in range(60)]
-    write(store, "ka", [f"{one:08x}" for one in rng.permutation(60)], clusters)
-    found = read_counts(store, source(store, "ka", 0, 60, role), CLASSES)
-    assert sorted(found.rank.tolist()) == list(range(60))
-    for name in {one for one in clusters if one}:
-        members = [i for i, one in enumerate(clusters) if one == name]
-        ranks = sorted(found.rank[members].tolist())
+    write(store, "ka", [f"{result:08x}" for result in rng.permutation(60)], clusters)
+    counts = read_counts(store, source(store, "ka", 0, 60, role), CLASSES)
+    assert sorted(counts.rank.tolist()) == list(range(60))
+    for name in {cluster for cluster in clusters if cluster}:
+        members = [i for i, cluster in enumerate(clusters) if cluster == name]
+        ranks = sorted(counts.rank[members].tolist())
         assert ranks == list(range(ranks[0], ranks[0] + len(ranks)))
-        assert len(set(found.groups[members].tolist())) == len(set(found.cluster[members].tolist())) == 1
-    alone = [i for i, one in enumerate(clusters) if one is None]
-    assert len(set(found.cluster[alone].tolist())) == len(alone)
+        assert len(set(counts.groups[members].tolist())) == len(set(counts.cluster[members].tolist())) == 1
+    alone = [i for i, cluster in enumerate(clusters) if cluster is None]
+    assert len(set(counts.cluster[alone].tolist())) == len(alone)
 
 
 def test_blocks_for_a_permutation_hold_the_first_images_by_rank_equally_many_each(store, pictures):
-    made = [one or {} for one in some_pictures(1, 23)]
+    made = [some_picture or {} for some_picture in some_pictures(1, 23)]
     pictures(store, "ka", made)
-    found = read_counts(store, source(store, "ka", 0, 23), CLASSES)
-    state = found.blocks(CLASSES, 5, 4)
+    counts = read_counts(store, source(store, "ka", 0, 23), CLASSES)
+    state = counts.blocks(CLASSES, 5, 4)
     assert state.n.tolist() == [5] * 4
-    order = np.argsort(found.rank)
+    order = np.argsort(counts.rank)
     for block in range(4):
         members = order[5 * block : 5 * block + 5]
-        assert state.total[block].tolist() == [sum(made[i].get(one, 0) for i in members) for one in CLASSES]
+        assert state.total[block].tolist() == [sum(made[i].get(result, 0) for i in members) for result in CLASSES]
 
 
 def test_label_maps_of_several_sizes_are_refused(store):

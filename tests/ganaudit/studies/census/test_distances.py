@@ -18,11 +18,11 @@ CLASSES = (0, 1, 2, 3, 4)
 def scenes(seed, n, person):
     rng = np.random.default_rng(seed)
     held = [rng.multinomial(100, np.array([0.1, 1, 0.5, p]) / (1.6 + p)) for p in (rng.random(n) < person).astype(float)]
-    return [{one: int(pixels) for one, pixels in enumerate(row) if pixels} for row in held]
+    return [{result: int(pixels) for result, pixels in enumerate(row) if pixels} for row in held]
 
 
 def areas(made):
-    return np.array([[one.get(c, 0) for c in CLASSES] for one in made], float)
+    return np.array([[result.get(c, 0) for c in CLASSES] for result in made], float)
 
 
 @pytest.fixture
@@ -33,38 +33,40 @@ def audited(store, pictures, run):
         for key, made in (("ka", real), ("kb", generated)):
             pictures(store, key, made, block=64)
         run(store, "r1", [("real", "photos", "ka", 0, len(real)), ("generated", "gan", "kb", 0, len(generated))])
-        found = materialise(store, "r1", Decide.model_validate(decide))
-        return {name: table.to_pylist() for name, table in found.items()}
+        findings = materialise(store, "r1", Decide.model_validate(decide))
+        return {name: table.to_pylist() for name, table in findings.items()}
 
     return call
 
 
 def test_shares_add_up_to_the_distance_and_name_what_changed(audited):
-    found = audited(scenes(0, 300, 0.4), scenes(1, 300, 0.0), permutations=0)
-    shares = {row["class"]: row["share"] for row in found["fsd_by_class"]}
+    result = audited(scenes(0, 300, 0.4), scenes(1, 300, 0.0), permutations=0)
+    shares = {row["class"]: row["share"] for row in result["fsd_by_class"]}
     assert set(shares) == {"void", "sky", "tree", "person"} and min(shares.values()) >= 0
-    assert sum(shares.values()) == pytest.approx(found["fsd"][0]["fsd"], rel=1e-9)
+    assert sum(shares.values()) == pytest.approx(result["fsd"][0]["fsd"], rel=1e-9)
     assert max(shares, key=shares.get) == "person"
-    assert found["fsd"][0]["live_classes"] == 4
+    assert result["fsd"][0]["live_classes"] == 4
 
 
 def test_the_curve_rises_in_images_and_ends_at_the_whole(audited):
     found = audited(scenes(0, 200, 0.4), scenes(1, 100, 0.3), permutations=0)
     curve, row = found["fsd_curve"], found["fsd"][0]
-    assert [(one["real_images"], one["generated_images"]) for one in curve] == [(10 * k, 5 * k) for k in (1, 2, 5, 10, 20)]
+    assert [(result["real_images"], result["generated_images"]) for result in curve] == [
+        (10 * k, 5 * k) for k in (1, 2, 5, 10, 20)
+    ]
     last = curve[-1]
     assert last["fsd"] == pytest.approx(row["fsd"], rel=1e-5)
     assert all(last[name] == row[name] for name in ("corrected", "corrected_low", "corrected_high"))
     assert curve[0]["fsd"] > last["fsd"]  # the bias of few images
-    assert [one["corrected"] is None for one in curve] == [True, True, True, False, False]
-    assert all(0 <= one["fsd_low"] <= one["fsd"] <= one["fsd_high"] for one in curve)
+    assert [result["corrected"] is None for result in curve] == [True, True, True, False, False]
+    assert all(0 <= result["fsd_low"] <= result["fsd"] <= result["fsd_high"] for result in curve)
 
 
 def test_every_image_that_was_read_has_one_influence_and_they_average_to_0(audited):
-    real = [None if i % 9 == 0 else one for i, one in enumerate(scenes(0, 90, 0.4))]
+    real = [None if i % 9 == 0 else scene for i, scene in enumerate(scenes(0, 90, 0.4))]
     found = audited(real, scenes(1, 70, 0.1), permutations=0)
     rows = found["influences"]
-    read = [i for i, one in enumerate(real) if one]
+    read = [i for i, result in enumerate(real) if result]
     assert [row["image"] for row in rows if row["role"] == "real"] == read
     assert [row["image"] for row in rows if row["role"] == "generated"] == list(range(70))
     assert {(row["role"], row["key"]) for row in rows} == {("real", "ka"), ("generated", "kb")}
@@ -116,7 +118,7 @@ def test_a_resolution_floor_is_the_distance_of_the_images_that_both_hold(store, 
     pictures(store, "ka", real)
     pictures(store, "kb", control)
     run(store, "r1", [("real", "photos", "ka", 0, 20), ("resized_real", "small", "kb", 0, 12)])
-    a, b = (read_counts(store, one, [*CLASSES, 5]) for one in sources_of(store, "r1"))
+    a, b = (read_counts(store, result, [*CLASSES, 5]) for result in sources_of(store, "r1"))
     used = [i for i in range(12) if i != 3]
     expected = frechet_from_rows(areas([real[i] for i in used]), areas([control[i] for i in used])).value
     assert resolution_floor(a, b, CLASSES) == pytest.approx(expected, rel=1e-9)

@@ -32,22 +32,22 @@ def test_mean_and_standard_error_are_those_of_a_loop(store, run):
     pixels = np.array([row[2] for row in held], float)
     doubt = 1 - np.array([row[3] for row in held])
     mean = (pixels * doubt).sum() / pixels.sum()
-    one = found["photos", 1]
-    assert one.value == pytest.approx(mean, rel=1e-6)
+    result = found["photos", 1]
+    assert result.value == pytest.approx(mean, rel=1e-6)
     without = [np.delete(pixels * doubt, i).sum() / np.delete(pixels, i).sum() for i in range(40)]  # the jackknife's error
-    assert one.se == pytest.approx(np.sqrt(39 / 40 * ((without - np.mean(without)) ** 2).sum()), rel=0.15)
+    assert result.se == pytest.approx(np.sqrt(39 / 40 * ((without - np.mean(without)) ** 2).sum()), rel=0.15)
     assert found["gan", 1].value == pytest.approx(0.5) and found["gan", 1].se is None
     assert set(found) == {("photos", 1), ("gan", 1)}
 
 
 def known(*generated, se=0.001):
-    real = {("photos", one): Doubt(0.02, 0.0002) for one in range(len(generated))}
-    return real | {("gan", one): Doubt(value, se) for one, value in enumerate(generated)}
+    real = {("photos", result): Doubt(0.02, 0.0002) for result in range(len(generated))}
+    return real | {("gan", result): Doubt(value, se) for result, value in enumerate(generated)}
 
 
 def told(*generated, se=0.001):
     found = falls(known(*generated, se=se), "photos", "gan", list(range(len(generated))), 0.05)
-    return [one for one, fell in found.items() if fell]
+    return [result for result, fell in found.items() if fell]
 
 
 def test_a_class_that_alone_is_doubted_is_told_of():

@@ -54,9 +54,9 @@ def used(made):
 
 
 def test_distances_are_those_of_the_rows(filled, used):
-    found = materialise(filled, "r1")["fsd"].to_pylist()
-    assert [(row["real"], row["generator"]) for row in found] == [("photos", "zeta"), ("photos", "alpha")]
-    for row in found:
+    result = materialise(filled, "r1")["fsd"].to_pylist()
+    assert [(row["real"], row["generator"]) for row in result] == [("photos", "zeta"), ("photos", "alpha")]
+    for row in result:
         expected = frechet_from_rows(areas(used["photos"]), areas(used[row["generator"]]))
         assert row["fsd"] == pytest.approx(expected.value, rel=1e-9)
         assert row["mean_part"] == pytest.approx(expected.mean_part, rel=1e-9)
@@ -65,32 +65,32 @@ def test_distances_are_those_of_the_rows(filled, used):
 
 
 def test_comparison_is_of_the_corrected_distances_in_the_order_of_the_audit_file(filled):
-    found = materialise(filled, "r1")
-    (row,) = found["comparison"].to_pylist()
+    findings = materialise(filled, "r1")
+    (row,) = findings["comparison"].to_pylist()
     assert (row["run"], row["real"], row["generator_a"], row["generator_b"]) == ("r1", "photos", "zeta", "alpha")
-    zeta, alpha = found["fsd"]["corrected"].to_pylist()
+    zeta, alpha = findings["fsd"]["corrected"].to_pylist()
     assert row["difference"] == pytest.approx(zeta - alpha, rel=1e-6)
     assert row["difference_low"] < row["difference"] < row["difference_high"]
-    ranks = {one["generator"]: one["rank"] for one in found["ranks"].to_pylist()}
+    ranks = {result["generator"]: result["rank"] for result in findings["ranks"].to_pylist()}
     assert ranks == ({"zeta": 1, "alpha": 2} if zeta < alpha else {"zeta": 2, "alpha": 1})
 
 
 def test_class_stats_are_the_macros_and_those_of_a_plain_mean(filled, used):
-    found = materialise(filled, "r1", Decide(presence=6))["class_stats"]
-    assert found.to_pylist() == catalog.query(filled, "FROM class_statistics('r1', 6)").to_pylist()
-    assert set(found["class"].to_pylist()) == {"sky", "tree", "person", "ghost", "brick"}
-    for row in found.to_pylist():
+    result = materialise(filled, "r1", Decide(presence=6))["class_stats"]
+    assert result.to_pylist() == catalog.query(filled, "FROM class_statistics('r1', 6)").to_pylist()
+    assert set(result["class"].to_pylist()) == {"sky", "tree", "person", "ghost", "brick"}
+    for row in result.to_pylist():
         if row["class_id"] in OBJECTS:
             real, generated = (areas(used[row[side]])[:, row["class_id"]] for side in ("real", "generator"))
             assert (row["real_area"], row["generated_area"]) == pytest.approx((real.mean(), generated.mean()))
             assert row["generated_presence"] == pytest.approx((generated >= 6).mean())
-    person = next(r for r in found.to_pylist() if (r["class"], r["generator"]) == ("person", "zeta"))
+    person = next(r for r in result.to_pylist() if (r["class"], r["generator"]) == ("person", "zeta"))
     assert (person["presence_ratio"], person["area_ratio"], person["size_ratio"]) == (0, 0, None)
 
 
 def test_findings_are_files_and_views(filled):
-    found = materialise(filled, "r1")
-    for name, rows in found.items():
+    findings = materialise(filled, "r1")
+    for name, rows in findings.items():
         file = filled.path / "findings/v1/run=r1" / f"{name}.parquet"
         assert pq.read_schema(file).metadata[b"ganaudit.schema_version"] == b"1"
         assert catalog.query(filled, f"FROM {name}").to_pylist() == rows.to_pylist()
@@ -110,19 +110,19 @@ def test_the_same_findings_whatever_the_blocks(filled, store, pictures, run, mad
     names = ("role", "source", "key", "first", "count")
     sources = store.read(RUN_SOURCES, store.run_sources("r1")).to_pylist()
     run(other, "r1", [tuple(row[name] for name in names) for row in sources])
-    one, two = materialise(filled, "r1"), materialise(other, "r1")
-    assert all(one[name].equals(two[name]) for name in one)
+    result, two = materialise(filled, "r1"), materialise(other, "r1")
+    assert all(result[name].equals(two[name]) for name in result)
 
 
 def test_no_number_in_a_finding_is_nan_or_infinite(store, pictures, run):
     pictures(store, "ka", [{1: 100}, {1: 100}])
     run(store, "r1", [("real", "photos", "ka", 0, 2), ("generated", "gan", "ka", 0, 2)])
-    found = materialise(store, "r1")
-    for rows in found.values():
+    findings = materialise(store, "r1")
+    for rows in findings.values():
         for row in rows.to_pylist():
             assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
-    assert found["fsd"].to_pylist()[0]["fsd"] == 0
-    assert found["fsd"].to_pylist()[0]["floor"] is None
+    assert findings["fsd"].to_pylist()[0]["fsd"] == 0
+    assert findings["fsd"].to_pylist()[0]["floor"] is None
 
 
 def test_the_floor_is_about_what_another_sample_of_the_same_images_is_away(store, pictures, run):
@@ -155,10 +155,10 @@ def test_a_generator_whose_images_were_set_aside_is_in_no_finding(store, picture
     broken = ("generated", "broken", "ka", 0, 2 + len(readable))
     run(store, "r1", [("real", "photos", "kb", 0, 2), broken, ("generated", "whole", "kb", 0, 2)])
     run(store, "r2", [("real", "photos", "kb", 0, 2), broken])
-    found = materialise(store, "r1")
+    findings = materialise(store, "r1")
     for name in ("class_stats", "fsd", "fsd_by_class", "dropped_classes", "influences"):
-        assert set(found[name]["generator"].to_pylist()) == {"whole"}
-    assert found["comparison"].num_rows == 0
+        assert set(findings[name]["generator"].to_pylist()) == {"whole"}
+    assert findings["comparison"].num_rows == 0
     assert not any(rows.num_rows for rows in materialise(store, "r2").values())
 
 
@@ -173,9 +173,9 @@ def test_a_block_set_aside_is_in_no_denominator(store, pictures, run):
     pictures(store, "ka", [{1: 100}, {2: 100}, {1: 100}, {1: 100}], block=2)
     store.shard("images", "ka", 0, 1).unlink()
     run(store, "r1", [("real", "photos", "ka", 0, 4), ("generated", "gan", "ka", 0, 4)])
-    found = materialise(store, "r1")
-    assert found["fsd"]["real_images"].to_pylist() == [2]
-    assert found["class_stats"]["real_area"].to_pylist()[:2] == [100.0, 0.0]
+    findings = materialise(store, "r1")
+    assert findings["fsd"]["real_images"].to_pylist() == [2]
+    assert findings["class_stats"]["real_area"].to_pylist()[:2] == [100.0, 0.0]
 
 
 def test_label_maps_of_different_sizes(store, pictures, run):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganaudit.records.tables import MOMENTS
-from ganaudit.records.used import Source
+from ganaudit.records.used import UsedSource
 from ganaudit.studies.census import moments as kept
 
 CLASSES = [0, 1, 2, 3]
@@ -15,13 +15,15 @@ CLASSES = [0, 1, 2, 3]
 def source(store, count, key="ka", first=0):
     end = first + count
     blocks = tuple(block for block in sorted(store.finished_blocks(key)) if block[0] < end and block[1] >= first)
-    return Source("real", "photos", key, "p0", first, count, blocks)
+    return UsedSource("real", "photos", key, "p0", first, count, blocks)
 
 
 def some_pictures(n, size=100):
     rng = np.random.default_rng(n)
     shares = [rng.multinomial(100, [0.1, 0.4, 0.5]) for _ in range(n)]
-    return [{one: int(share) * (size // 100) for one, share in zip((0, 1, 3), held, strict=True) if share} for held in shares]
+    return [
+        {result: int(share) * (size // 100) for result, share in zip((0, 1, 3), held, strict=True) if share} for held in shares
+    ]
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_what_is_kept_is_read_back_equal_without_the_records(store, pictures, no
     again = kept.moments_of(store, source(store, 50), CLASSES)
     assert again == first and again.pixels == size and len(again) == 20
     whole = again.all()
-    rows = [[one.get(c, 0) for c in CLASSES] for one in made]
+    rows = [[result.get(c, 0) for c in CLASSES] for result in made]
     assert whole.n == 50 and [int(x) for x in whole.total] == [sum(row[c] for row in rows) for c in range(4)]
     product = [[sum(row[a] * row[b] for row in rows) for b in range(4)] for a in range(4)]
     assert [[int(x) for x in row] for row in whole.product] == product
@@ -69,7 +71,7 @@ def test_it_is_made_again_when_more_blocks_are_recorded(store, pictures):
     store.shard("images", "ka", 0, 15).unlink()
     grown = kept.moments_of(store, source(store, 40), CLASSES)
     assert grown.n.sum() == 40
-    assert grown.all().total.tolist() == [sum(one.get(c, 0) for one in made) for c in CLASSES]
+    assert grown.all().total.tolist() == [sum(result.get(c, 0) for result in made) for c in CLASSES]
     assert kept.moments_of(store, source(store, 40), CLASSES) == grown
 
 
@@ -78,7 +80,7 @@ def test_another_range_of_the_same_key_is_another_file(store, pictures):
     pictures(store, "ka", made)
     for first, count in ((0, 30), (0, 10), (10, 20)):
         state = kept.moments_of(store, source(store, count, first=first), CLASSES)
-        assert state.all().total.tolist() == [sum(one.get(c, 0) for one in made[first : first + count]) for c in CLASSES]
+        assert state.all().total.tolist() == [sum(result.get(c, 0) for result in made[first : first + count]) for c in CLASSES]
         assert store.moments("ka", first, count).is_file()
 
 

@@ -34,8 +34,8 @@ def worked(store, *generators, **parts):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     planned, store = worked(tmp_path_factory.mktemp("run"))
-    found = materialise(store, planned.run)
-    return planned, store, found, pictures.collect(planned, store, found)
+    findings = materialise(store, planned.run)
+    return planned, store, findings, pictures.collect(planned, store, findings)
 
 
 def labels(pixels):
@@ -57,21 +57,21 @@ def test_samples_are_the_first_readable_images_with_the_labels_that_were_counted
 
 
 def test_lost_classes_are_shown_by_the_real_images_that_hold_most_of_them(run):
-    _, _, found, kept = run
+    _, _, result, kept = run
     shown = kept.holders["g"]
     assert 3 in shown  # a dark generator makes no bright pixels
-    verdicts = found["dropped_classes"].to_pylist()
+    verdicts = result["dropped_classes"].to_pylist()
     assert set(shown) == {row["class_id"] for row in verdicts if row["verdict"] in ("dropped", "reduced")}
-    for class_id, found in shown.items():
-        held = [int((picture.labels == class_id).sum()) for picture in found]
-        assert held == sorted(held, reverse=True) and held[0] > 0 and len(found) <= pictures.HOLDERS
-        assert all(picture.name == f"image {picture.index}" for picture in found)
+    for class_id, result in shown.items():
+        held = [int((picture.labels == class_id).sum()) for picture in result]
+        assert held == sorted(held, reverse=True) and held[0] > 0 and len(result) <= pictures.HOLDERS
+        assert all(picture.name == f"image {picture.index}" for picture in result)
     assert {picture.index for picture in shown[3]} <= set(range(121, 200))
 
 
 def test_the_images_that_push_the_distance_up_most_are_kept_strongest_first(run):
-    _, _, found, kept = run
-    rows = found["influences"].to_pylist()
+    _, _, result, kept = run
+    rows = result["influences"].to_pylist()
     for role in ("real", "generated"):
         best = sorted((row for row in rows if row["role"] == role), key=lambda row: (-row["influence"], row["image"]))
         expected = [row["image"] for row in best[: pictures.INFLUENTIAL] if row["influence"] > 0]
@@ -102,8 +102,8 @@ def test_label_maps_of_many_classes_and_odd_names_survive(run):
     picture = Picture(2**40, "a/b 'ü'.png", image, np.array([[0, 300], [32767, 255]]))
     store.finding("other", "fsd").parent.mkdir(parents=True)
     pictures.save(store, "other", Kept([Samples("s", "real", [picture])]))
-    found = pictures.load(store, "other")
-    assert same(found.samples[0].pictures[0], picture) and found.holders == found.influences == {}
+    loaded = pictures.load(store, "other")
+    assert same(loaded.samples[0].pictures[0], picture) and loaded.holders == loaded.influences == {}
 
 
 def test_a_run_without_pictures_has_none(run):
@@ -119,9 +119,9 @@ def test_large_pictures_are_kept_small_and_labels_beside_them_at_their_own_size(
         tmp_path / "s", {"name": "g", **masks}, real={"name": "real", **masks, "seed": 2}, sample={"count": 3},
         parser={"kind": "masks", "classes": ["a", "b"]},
     )  # fmt: skip
-    found = pictures.look(planned, planned.sources[1], range(3))
-    assert len(found) == 3
-    for picture in found.values():
+    result = pictures.look(planned, planned.sources[1], range(3))
+    assert len(result) == 3
+    for picture in result.values():
         assert picture.image.shape == (128, 256, 3) and picture.labels.shape == (3, 6)
         assert (picture.labels == int(picture.name[0])).all() and (picture.image == 90 * int(picture.name[0])).all()
 

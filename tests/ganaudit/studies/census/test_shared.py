@@ -30,15 +30,15 @@ def ask(store, run, **sources):
 def test_images_that_stand_once_are_not_told(store, run):
     write(store, "ka", "abcd")
     write(store, "kb", "efgh")
-    found = ask(store, run, real__photos=("ka", 0, 4), generated__ours=("kb", 0, 4))
-    assert list(found.values()) == [Shared("real", "photos", 4, 0), Shared("generated", "ours", 4, 0)]
+    result = ask(store, run, real__photos=("ka", 0, 4), generated__ours=("kb", 0, 4))
+    assert list(result.values()) == [Shared("real", "photos", 4, 0), Shared("generated", "ours", 4, 0)]
     assert shared_notes(store, "r") == []
 
 
 def test_one_folder_on_both_sides(store, run):
     write(store, "ka", "abcd")
-    found = ask(store, run, real__photos=("ka", 0, 4), generated__ours=("ka", 0, 4))
-    assert found["ours"].shared == (("real", "photos", 4),)
+    result = ask(store, run, real__photos=("ka", 0, 4), generated__ours=("ka", 0, 4))
+    assert result["ours"].shared == (("real", "photos", 4),)
     (note,) = shared_notes(store, "r")
     assert "All 4 images of 'ours' are also among the real images 'photos'" in note
 
@@ -47,8 +47,8 @@ def test_shared_images_are_counted_by_image_and_repeats_within_each_source(store
     write(store, "ka", ["a", "a", "b", "c", None])
     write(store, "kb", ["a", "a", "a", "x", None, "c"])
     write(store, "kc", "xyz")
-    found = ask(store, run, real__photos=("ka", 0, 5), generated__ours=("kb", 0, 6), generated__theirs=("kc", 0, 3))
-    assert found == {
+    result = ask(store, run, real__photos=("ka", 0, 5), generated__ours=("kb", 0, 6), generated__theirs=("kc", 0, 3))
+    assert result == {
         "photos": Shared("real", "photos", 4, 1),
         "ours": Shared("generated", "ours", 5, 2, (("real", "photos", 4),)),
         "theirs": Shared("generated", "theirs", 3, 0),
@@ -61,28 +61,28 @@ def test_shared_images_are_counted_by_image_and_repeats_within_each_source(store
 
 def test_only_the_images_that_a_run_uses_count(store, run):
     write(store, "ka", "abcd")
-    found = ask(store, run, real__photos=("ka", 0, 2), heldout__held=("ka", 2, 2), generated__ours=("ka", 1, 2))
-    assert found["held"].shared == () and found["ours"].shared == (("real", "photos", 1),)
+    result = ask(store, run, real__photos=("ka", 0, 2), heldout__held=("ka", 2, 2), generated__ours=("ka", 1, 2))
+    assert result["held"].shared == () and result["ours"].shared == (("real", "photos", 1),)
 
 
 def test_held_out_photos_among_real_and_training_photos(store, run):
     write(store, "ka", "abcd")
     write(store, "kb", "ab")
     write(store, "kc", "bxy")
-    found = ask(
+    result = ask(
         store, run, real__photos=("ka", 0, 4), generated__g=("kb", 0, 2), heldout__held=("kc", 0, 3), train__seen=("kb", 0, 2)
     )
-    assert found["held"].shared == (("real", "photos", 1), ("train", "seen", 1))
-    assert "train" in {role for role, _, _ in found["g"].shared} and found["seen"].shared == ()
+    assert result["held"].shared == (("real", "photos", 1), ("train", "seen", 1))
+    assert "train" in {role for role, _, _ in result["g"].shared} and result["seen"].shared == ()
     assert any(
         "1 of the 3 images of 'held' is also among the training photos 'seen'" in note for note in shared_notes(store, "r")
     )
 
 
-def test_controls_are_made_of_the_real_images_and_are_no_repeats(store, run):
+def test_resized_images_are_made_of_the_real_ones_and_are_no_repeats(store, run):
     write(store, "ka", "abcd")
-    found = ask(store, run, real__photos=("ka", 0, 4), resized_real__small=("ka", 0, 4), truth__t=("ka", 0, 4))
-    assert list(found) == ["photos"]
+    result = ask(store, run, real__photos=("ka", 0, 4), resized_real__small=("ka", 0, 4), truth__t=("ka", 0, 4))
+    assert list(result) == ["photos"]
 
 
 def test_a_run_that_is_not_there(store):

@@ -26,7 +26,7 @@ from ganaudit.records import schema
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.sources.opening import open_source
-from ganaudit.sources.roles import GENERATED, Asked
+from ganaudit.sources.roles import GENERATED, SourceRole
 from ganaudit.studies.census import work as blocks
 from ganaudit.studies.census.blocks import missing
 
@@ -60,11 +60,11 @@ def worked(asked, workers=1) -> dict[str, pa.Table]:
 
 def rows(store: Store) -> dict[str, pa.Table]:
     """Everything in the record tables of images, as one sorted table each."""
-    found = {}
+    result = {}
     for table in (IMAGES, CLASS_PIXELS):
         parts = [store.read(table, path) for path in sorted(store.files(table.name))]
-        found[table.name] = pa.concat_tables(parts).sort_by([("key", "ascending"), *((n, "ascending") for n in table.sort)])
-    return found
+        result[table.name] = pa.concat_tables(parts).sort_by([("key", "ascending"), *((n, "ascending") for n in table.sort)])
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_every_row_is_what_a_loop_over_the_pixels_counts(tmp_path, reference):
     asked = three(tmp_path)
     planned = plan(asked)
     parser = blocks.opened(missing(planned, Store(tmp_path))[0])[0]
-    source = open_source(Asked(GENERATED, 1), asked.generators[1], parser, Context.of(asked, "cpu", "float32"))
+    source = open_source(SourceRole(GENERATED, 1), asked.generators[1], parser, Context.of(asked, "cpu", "float32"))
     key = planned.sources[2].key
     batch = source.read(range(1100, 1110))
     images = reference["images"].filter(pc.equal(reference["images"]["key"], key)).to_pylist()[1100:1110]
@@ -93,14 +93,14 @@ def test_every_row_is_what_a_loop_over_the_pixels_counts(tmp_path, reference):
         assert (row["name"], row["pixels"], row["status"], row["error"]) == (name, 64, "ok", None)
         grey = pixels.astype(np.float64).mean(axis=2) / 255
         labels = 1 + (grey > 0.4) + (grey > 0.6)
-        own = [one for one in counted if one["image"] == row["image"]]
-        assert [one["class_id"] for one in own] == np.unique(labels).tolist()
-        for one in own:
-            y, x = np.nonzero(labels == one["class_id"])
-            assert [one[n] for n in ("pixels", "x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max")] == [
+        own = [result for result in counted if result["image"] == row["image"]]
+        assert [result["class_id"] for result in own] == np.unique(labels).tolist()
+        for result in own:
+            y, x = np.nonzero(labels == result["class_id"])
+            assert [result[n] for n in ("pixels", "x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max")] == [
                 len(x), x.sum(), y.sum(), x.min(), y.min(), x.max(), y.max(),
             ]  # fmt: skip
-            assert one["confidence"] == pytest.approx((0.5 + abs(grey - 0.5))[y, x].mean(), abs=1e-4)
+            assert result["confidence"] == pytest.approx((0.5 + abs(grey - 0.5))[y, x].mean(), abs=1e-4)
         assert row["confidence"] == pytest.approx((0.5 + abs(grey - 0.5)).mean(), abs=1e-4)
 
 
@@ -197,21 +197,25 @@ def test_a_folder_of_a_generator_s_images_has_the_generator_s_records(tmp_path, 
     parser, _ = blocks.opened(missing(planned, Store(tmp_path / "s"))[0])
     full = asked.model_copy(update={"generators": (asked.generators[0].model_copy(update={"resize": side}),)})
     (tmp_path / "pngs").mkdir()
-    source = open_source(Asked(GENERATED), full.generators[0], parser, Context.of(full, "cpu", "float32"))
+    source = open_source(SourceRole(GENERATED), full.generators[0], parser, Context.of(full, "cpu", "float32"))
     for number, pixels in enumerate(source.read(range(1024)).pixels):
         pillow.fromarray(pixels.numpy()).save(tmp_path / "pngs" / f"{number}.png", compress_level=0)
     both = spec(tmp_path / "s", live, {"name": "made", "kind": "folder", "path": str(tmp_path / "pngs")}, count=1024)
-    found, keys = worked(both), {source.name: source.key for source in plan(both).sources}
+    result, keys = worked(both), {source.name: source.key for source in plan(both).sources}
 
     def by_name(name):
-        images = {row["image"]: row for row in found["images"].to_pylist() if row["key"] == keys[name]}
+        images = {row["image"]: row for row in result["images"].to_pylist() if row["key"] == keys[name]}
         number = {image: int(re.search(r"\d+", row["name"])[0]) for image, row in images.items()}
         digests = {number[image]: (row["digest"], row["confidence"], row["pixels"]) for image, row in images.items()}
-        own = [row for row in found["class_pixels"].to_pylist() if row["key"] == keys[name]]
+        own = [row for row in result["class_pixels"].to_pylist() if row["key"] == keys[name]]
         return digests, sorted((number[row["image"]], *list(row.values())[2:]) for row in own)
 
     assert by_name("live") == by_name("made")
-    assert [row["name"] for row in found["images"].to_pylist() if row["key"] == keys["made"]][:3] != ["0.png", "1.png", "2.png"]
+    assert [row["name"] for row in result["images"].to_pylist() if row["key"] == keys["made"]][:3] != [
+        "0.png",
+        "1.png",
+        "2.png",
+    ]
 
 
 # what parsers may do wrong

@@ -55,7 +55,7 @@ def found(store):
     settings.append(setting("kc", "heldout", deep, "layerwise", 1.0))
     write(store, settings[-1], deep, layer="layer4", ratio=0.2, start="layered")
     other = setting("kd", "heldout", held)
-    write(store, other, [{**one, "mse": one["mse"] + 0.05} for one in held], generator_key="k01")
+    write(store, other, [{**result, "mse": result["mse"] + 0.05} for result in held], generator_key="k01")
     resolution(store, "k00", 64)
     resolution(store, "k01", 64)
     return findings(store, {"a": settings, "b": [other]}), held, own, deep
@@ -68,10 +68,10 @@ def test_the_curve_has_z_first_and_weighted_means(found):
         (1, "z", "heldout"), (1, "z", "own"), (2, "layer4", "heldout"),
     ]  # fmt: skip
     for row, images in zip(rows, (held, own, deep), strict=True):
-        weights = [one["weight"] for one in images]
-        agree = [np.mean(one["before"] == one["after"]) for one in images]
+        weights = [image["weight"] for image in images]
+        agree = [np.mean(image["before"] == image["after"]) for image in images]
         assert row["images"] == len(images)
-        assert row["mse"] == pytest.approx(weighted([one["mse"] for one in images], weights))
+        assert row["mse"] == pytest.approx(weighted([image["mse"] for image in images], weights))
         assert row["agreement"] == pytest.approx(weighted(agree, weights))
         assert row["agreement_low"] < row["agreement"] < row["agreement_high"]
     summary = next(row for row in tables["inversion_summary"] if row["generator"] == "a")
@@ -84,10 +84,10 @@ def test_recall_by_size_counts_every_object_once(found):
     people = [row for row in rows if row["class"] == "person" and row["sample"] == "heldout"]
     assert sum(row["images"] for row in people) == len(held)
     for row in people:
-        inside = [one for one in held if row["pixels_from"] <= (one["before"] == 2).sum() < row["pixels_below"]]
-        recalls = [(one["after"][one["before"] == 2] == 2).mean() for one in inside]
+        inside = [result for result in held if row["pixels_from"] <= (result["before"] == 2).sum() < row["pixels_below"]]
+        recalls = [(result["after"][result["before"] == 2] == 2).mean() for result in inside]
         assert row["images"] == len(inside) and row["pixels_below"] == 2 * row["pixels_from"]
-        assert row["recall"] == pytest.approx(weighted(recalls, [one["weight"] for one in inside]))
+        assert row["recall"] == pytest.approx(weighted(recalls, [result["weight"] for result in inside]))
         assert (row["recall_low"] is None) == (len(inside) == 1)
 
 
@@ -96,16 +96,20 @@ def test_the_worst_photos_are_those_of_the_lowest_recall_with_an_own_sample_of_l
     rows = [
         row for row in tables["worst_photos"] if (row["generator"], row["method"], row["class"]) == ("a", "latent", "person")
     ]
-    testable = [one for one in held if (one["before"] == 2).sum() >= 12]
+    testable = [result for result in held if (result["before"] == 2).sum() >= 12]
     order = sorted(
         testable,
-        key=lambda one: ((one["after"][one["before"] == 2] == 2).mean(), -(one["before"] == 2).sum(), one["image"]),
+        key=lambda result: (
+            (result["after"][result["before"] == 2] == 2).mean(),
+            -(result["before"] == 2).sum(),
+            result["image"],
+        ),
     )
-    assert [row["image"] for row in rows] == [one["image"] for one in order[:5]]
+    assert [row["image"] for row in rows] == [result["image"] for result in order[:5]]
     assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1)) and {row["key"] for row in rows} == {"ka"}
     assert {row["name"] for row in rows} <= {"seven.png", *(f"image {n}" for n in range(10))}
     for row in rows:
-        sizes = {one["image"]: int((one["before"] == 2).sum()) for one in own if (one["before"] == 2).sum() >= 12}
+        sizes = {result["image"]: int((result["before"] == 2).sum()) for result in own if (result["before"] == 2).sum() >= 12}
         apart = {image: abs(np.log(size / row["target_pixels"])) for image, size in sizes.items()}
         assert (row["own_key"], row["own_pixels"]) == ("kb", sizes[row["own_image"]])
         assert apart[row["own_image"]] == pytest.approx(min(apart.values()))
@@ -119,13 +123,14 @@ def test_what_stands_where_people_were_adds_up(found):
         row for row in tables["inversion_confusions"]
         if (row["generator"], row["method"], row["sample"], row["class"]) == ("a", "latent", "heldout", "person")
     ]  # fmt: skip
-    testable = [one for one in held if (one["before"] == 2).sum() >= 12]
-    total = sum(one["weight"] * (one["before"] == 2).sum() for one in testable)
+    testable = [result for result in held if (result["before"] == 2).sum() >= 12]
+    total = sum(result["weight"] * (result["before"] == 2).sum() for result in testable)
     assert sum(row["share"] for row in rows) == pytest.approx(1.0) and len(rows) == 3
     assert [row["share"] for row in rows] == sorted((row["share"] for row in rows), reverse=True)
     for row in rows:
         there = sum(
-            one["weight"] * ((one["before"] == 2) & (one["after"] == row["reconstruction_class_id"])).sum() for one in testable
+            result["weight"] * ((result["before"] == 2) & (result["after"] == row["reconstruction_class_id"])).sum()
+            for result in testable
         )
         assert row["share"] == pytest.approx(there / total) and row["share_low"] < row["share"] < row["share_high"]
 
@@ -138,9 +143,9 @@ def test_attributes_are_means_of_what_is_inside_the_mask(found):
             if (row["generator"], row["method"], row["sample"], row["class"], row["attribute"])
             == ("a", "latent", "heldout", "sky", name)
         )  # fmt: skip
-        inside = [one for one in held if (one["before"] == 1).sum() >= 12]
-        weights = [one["weight"] for one in inside]
-        before, after = ([one["colours"][1][side][place] for one in inside] for side in (0, 1))
+        inside = [result for result in held if (result["before"] == 1).sum() >= 12]
+        weights = [result["weight"] for result in inside]
+        before, after = ([result["colours"][1][side][place] for result in inside] for side in (0, 1))
         assert row["images"] == len(inside)
         assert row["target"] == pytest.approx(weighted(before, weights))
         assert row["difference"] == pytest.approx(weighted(after, weights) - weighted(before, weights))
@@ -167,9 +172,9 @@ def test_generators_of_one_resolution_are_paired_photo_by_photo(found, store):
 def test_which_generator_is_nearer(store, shift, verdict):
     images = scenes(24, 5)
     noise = np.random.default_rng(0).normal(0, 0.01, 24)
-    noise -= weighted(noise, [one["weight"] for one in images])
+    noise -= weighted(noise, [image["weight"] for image in images])
     for key, source, more in (("ka", "k00", np.zeros(24)), ("kb", "k01", noise + shift)):
-        moved = [{**one, "mse": one["mse"] + 0.1 + far} for one, far in zip(images, more, strict=True)]
+        moved = [{**image, "mse": image["mse"] + 0.1 + far} for image, far in zip(images, more, strict=True)]
         write(store, setting(key, "heldout", images), moved, generator_key=source)
         resolution(store, source, 32)
     [row] = findings(store, {k[1]: [setting(k, "heldout", images)] for k in ("ka", "kb")})["generalisation"]
@@ -182,7 +187,7 @@ def test_which_generator_is_nearer(store, shift, verdict):
 
 def test_memorisation_needs_latent_training_photos_and_random_starts(store):
     held, train = scenes(24, 1), scenes(24, 2, first=500)
-    better = [{**one, "mse": one["mse"] / 10} for one in train]
+    better = [{**result, "mse": result["mse"] / 10} for result in train]
     places = {"ka": ("heldout", held), "kb": ("train", better)}
     for key, (sample, images) in places.items():
         write(store, setting(key, sample, images), images)
@@ -190,8 +195,8 @@ def test_memorisation_needs_latent_training_photos_and_random_starts(store):
     [row] = findings(store, {"a": settings})["memorisation"]
     assert row["verdict"] == "memorised" and row["difference_low"] > 0 and row["ks_p"] < 0.01 and row["auc"] > 0.8
     assert row["reason"] is None and (row["train_images"], row["heldout_images"]) == (24, 24)
-    gap = weighted([one["mse"] for one in held], [one["weight"] for one in held])
-    gap -= weighted([one["mse"] for one in better], [one["weight"] for one in better])
+    gap = weighted([result["mse"] for result in held], [result["weight"] for result in held])
+    gap -= weighted([result["mse"] for result in better], [result["weight"] for result in better])
     assert row["difference"] == pytest.approx(gap)
     [none] = findings(store, {"a": settings[:1]})["memorisation"]
     assert (none["verdict"], none["reason"], none["ks"]) == ("not testable", "no training photos were inverted", None)
@@ -217,8 +222,8 @@ def test_a_class_is_not_made_where_weighted_photos_lose_it_and_the_control_has_i
     held, own = [inverted(n, *lost) for n in range(25)], [inverted(n, *kept) for n in range(25)]
     again = setting("kc", "heldout", held, weighted=2)
     settings = [setting("ka", "heldout", held), setting("kb", "own", own), again]
-    for one, images in zip(settings, (held, own, held), strict=True):
-        write(store, one, images)
+    for result, images in zip(settings, (held, own, held), strict=True):
+        write(store, result, images)
 
     def people(dropped, chosen=settings):
         rows = findings(store, {"a": chosen}, dropped)["omissions"]
@@ -248,9 +253,11 @@ def test_a_sibling_that_draws_the_class_is_a_control_by_name(store):
 
 def test_a_class_that_the_parser_hardly_believes_is_distorted(store):
     sure = [inverted(n, *flat(2, 20, 20), confidence=0.9 if n else 0.4) for n in range(2)]
-    one = setting("ka", "heldout", sure)
-    write(store, one, sure)
-    said = {row["image"]: row["verdict"] for row in findings(store, {"a": [one]})["photo_verdicts"] if row["class"] == "person"}
+    result = setting("ka", "heldout", sure)
+    write(store, result, sure)
+    said = {
+        row["image"]: row["verdict"] for row in findings(store, {"a": [result]})["photo_verdicts"] if row["class"] == "person"
+    }
     assert said == {0: "distorted", 1: "recovered"}
     write(store, setting("kb", "heldout", sure), sure, layer="layer9", evidential=False)
     bound = findings(store, {"a": [setting("kb", "heldout", sure)]})["photo_verdicts"]

@@ -27,9 +27,9 @@ def test_a_summary_is_a_weighted_mean_of_what_was_measured(tmp_path, count):
         inverted(n, *FLAT, mse=mse, ssim=ssim, lpips=lpips, weight=weight, status="ok" if ok else "quarantined")
         for n, (mse, ssim, lpips, weight, ok) in enumerate(drawn)
     ]
-    one = setting("ka", "heldout", images, "layerwise", 10.0)
-    write(store, one, images, layer="layer4", ratio=0.2)
-    tables = findings(store, {"a": [one]})
+    result = setting("ka", "heldout", images, "layerwise", 10.0)
+    write(store, result, images, layer="layer4", ratio=0.2)
+    tables = findings(store, {"a": [result]})
     (row,) = tables["inversion_summary"]
     ended = [each for each in drawn if each[4]]
     assert (row["images"], row["failed"]) == (len(drawn), len(drawn) - len(ended))
@@ -59,11 +59,11 @@ def test_every_finding_names_the_way_that_it_is_about(tmp_path):
         before[:4] = 2 if generator == "a" else 3
         errors[generator, method, factor, layer] = mse = 0.1 + 0.01 * place
         images = [inverted(n, before, before, mse=mse, colours={1: ((9.0,) * 4, (8.0,) * 4)}) for n in range(2)]
-        one = setting(f"k{place}", "heldout", images, method, factor)
-        write(store, one, images, layer=layer, ratio=0.1 * (factor or 0.1), generator_key=f"k{generator}")
-        done[generator].append(one)
+        result = setting(f"k{place}", "heldout", images, method, factor)
+        write(store, result, images, layer=layer, ratio=0.1 * (factor or 0.1), generator_key=f"k{generator}")
+        done[generator].append(result)
     tables = findings(store, done)
-    keys = {(g, one.method, one.factor): one.key for g, some in done.items() for one in some}
+    keys = {(g, result.method, result.factor): result.key for g, some in done.items() for result in some}
     for name in BY_WAY:
         found = {(row["generator"], row["method"], row["penalty_factor"], row["layer"]) for row in tables[name]}
         assert found == set(errors) and {row["run"] for row in tables[name]} == {"r1"}, name

@@ -65,13 +65,13 @@ def test_photos_of_any_size_come_to_the_resolution_and_broken_ones_are_set_aside
 
 def test_rows_keep_the_photos_order_and_say_what_was_free(tmp_path, generator, encoders):
     photos = files(tmp_path)
-    found = invert_photos(generator, photos, "layerwise", Objective("mse"), Search(6), encoders=encoders)
-    assert [row["name"] for row in found.rows] == [photo.name for photo in photos]
-    assert [row["status"] for row in found.rows] == ["ok", "ok", "quarantined", "ok", "quarantined", "ok"]
-    first = found.rows[0]
+    result = invert_photos(generator, photos, "layerwise", Objective("mse"), Search(6), encoders=encoders)
+    assert [row["name"] for row in result.rows] == [photo.name for photo in photos]
+    assert [row["status"] for row in result.rows] == ["ok", "ok", "quarantined", "ok", "quarantined", "ok"]
+    first = result.rows[0]
     assert (first["layer"], first["evidence"], first["free_per_pixel"]) == ("layer2", True, 0.0625)
     assert first["loss_best"] < first["loss_first"] and first["residual"] > 0 and 0 < first["psnr"] < 50
-    assert found.penalty.weight == found.objective.penalty > 0
+    assert result.penalty.weight == result.objective.penalty > 0
     given = invert_photos(generator, photos[:1], "layerwise", Objective("mse"), Search(6), penalty=0.5, encoders=encoders)
     assert given.penalty is None and given.objective.penalty == 0.5
     bound = invert_photos(generator, photos[:1], "feature", Objective("mse"), Search(6), encoders=encoders)
@@ -79,19 +79,19 @@ def test_rows_keep_the_photos_order_and_say_what_was_free(tmp_path, generator, e
 
 
 def test_nothing_readable_is_nothing_inverted(tmp_path, generator):
-    found = invert_photos(generator, [Photo("x", None, "torn")], "latent", Objective("mse"), Search(2))
-    assert found.rows == [{"name": "x", "status": "quarantined", "error": "torn"}] and found.inverted is None
+    result = invert_photos(generator, [Photo("x", None, "torn")], "latent", Objective("mse"), Search(2))
+    assert result.rows == [{"name": "x", "status": "quarantined", "error": "torn"}] and result.inverted is None
 
 
 def test_pictures_show_photo_reconstruction_and_maps_and_recall_is_counted(tmp_path, generator, encoders):
     photos = files(tmp_path)
-    found = invert_photos(generator, photos, "layered", Objective("mse"), Search(2), encoders=encoders)
-    write_pictures(found, photos, tmp_path, Halves(), "bright")
-    place = [row["name"] for row in found.rows if row["status"] == "ok"].index("grey.png")
-    row = next(row for row in found.rows if row["name"] == "grey.png")
+    result = invert_photos(generator, photos, "layered", Objective("mse"), Search(2), encoders=encoders)
+    write_pictures(result, photos, tmp_path, Halves(), "bright")
+    place = [row["name"] for row in result.rows if row["status"] == "ok"].index("grey.png")
+    row = next(row for row in result.rows if row["name"] == "grey.png")
     picture = np.asarray(Image.open(tmp_path / row["picture"]))
     assert picture.shape == (192, 4 * 192 + 3 * GAP, 3) and (picture == OUTLINE).all(axis=2).any()
-    reconstruction = np.round((found.inverted.found.image[place].numpy() + 1) * 127.5).clip(0, 255)
+    reconstruction = np.round((result.inverted.found.image[place].numpy() + 1) * 127.5).clip(0, 255)
     target = photos[3].pixels.mean(axis=2) > 127.5
     agrees = reconstruction.mean(axis=0) > 127.5
     bright = row["classes"]["bright"]

@@ -59,8 +59,8 @@ def findings(image=5):
 
 
 def test_the_picture_is_that_of_the_record_with_both_label_maps(tmp_path):
-    [one] = reconstructed(store(tmp_path / "s", webp(PIXELS[1]), label_png(MAPS[1])), findings())
-    assert (one.generator, one.class_id, one.kind, one.verdict, one.recall, one.pixels) == (
+    [result] = reconstructed(store(tmp_path / "s", webp(PIXELS[1]), label_png(MAPS[1])), findings())
+    assert (result.generator, result.class_id, result.kind, result.verdict, result.recall, result.pixels) == (
         "g",
         2,
         "omitted",
@@ -68,8 +68,8 @@ def test_the_picture_is_that_of_the_record_with_both_label_maps(tmp_path):
         0.1,
         20,
     )
-    assert one.photo.name == "five" and one.photo.index == 5
-    for picture, image, labels in ((one.photo, PIXELS[0], MAPS[0]), (one.made, PIXELS[1], MAPS[1])):
+    assert result.photo.name == "five" and result.photo.index == 5
+    for picture, image, labels in ((result.photo, PIXELS[0], MAPS[0]), (result.made, PIXELS[1], MAPS[1])):
         assert np.array_equal(picture.image, image) and np.array_equal(picture.labels, labels)
 
 
@@ -108,5 +108,5 @@ def test_class_ids_are_kept_as_they_are(highest):
 def test_confidences_are_kept_in_steps():
     sure = np.random.default_rng(0).random((5, 9), dtype=np.float32)
     sure[0, :2] = 0.0, 1.0
-    found = confidence_of(confidence_png(sure))
-    assert np.abs(found - sure).max() <= 0.5 / 65_535 + 1e-7 and tuple(found[0, :2]) == (0.0, 1.0)
+    result = confidence_of(confidence_png(sure))
+    assert np.abs(result - sure).max() <= 0.5 / 65_535 + 1e-7 and tuple(result[0, :2]) == (0.0, 1.0)

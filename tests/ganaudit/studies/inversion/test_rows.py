@@ -25,15 +25,15 @@ def similarity(a, b):
     """Wang et al. (2004), window by window: 11 pixels wide, Gaussian of 1.5, on images in [-1, 1]."""
     row = np.exp(-np.square(np.arange(11) - 5) / (2 * 1.5**2))
     w = (row[:, None] * row / row.sum() ** 2)[..., None]
-    found = []
+    result = []
     for top in range(len(a) - 10):
         for left in range(a.shape[1] - 10):
             x, y = a[top : top + 11, left : left + 11], b[top : top + 11, left : left + 11]
             mx, my = (w * x).sum((0, 1)), (w * y).sum((0, 1))
             vx, vy = (w * np.square(x - mx)).sum((0, 1)), (w * np.square(y - my)).sum((0, 1))
             both = (w * (x - mx) * (y - my)).sum((0, 1))
-            found.append((2 * mx * my + 4e-4) * (2 * both + 3.6e-3) / ((mx**2 + my**2 + 4e-4) * (vx + vy + 3.6e-3)))
-    return np.mean(found)
+            result.append((2 * mx * my + 4e-4) * (2 * both + 3.6e-3) / ((mx**2 + my**2 + 4e-4) * (vx + vy + 3.6e-3)))
+    return np.mean(result)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
@@ -62,13 +62,13 @@ def test_confusion_is_counted_pixel_by_pixel(inverted, way):
     told = inverted.rows(f"""
         SELECT image, target_class, reconstruction_class, pixels FROM inversion_confusion
         WHERE key = '{next(iter(inverted.records[way].values()))["key"]}'""")  # fmt: skip
-    found = {(row["image"], row["target_class"], row["reconstruction_class"]): row["pixels"] for row in told}
+    result = {(row["image"], row["target_class"], row["reconstruction_class"]): row["pixels"] for row in told}
     by_hand = {}
     for image, row in inverted.records[way].items():
         before, after = brightness(inverted.seen(way[0], image)), brightness(inverted.made(row))
         for pair in zip(before.ravel().tolist(), after.ravel().tolist(), strict=True):
             by_hand[image, *pair] = by_hand.get((image, *pair), 0) + 1
-    assert found == by_hand
+    assert result == by_hand
 
 
 def test_a_masked_sample_is_searched_with_its_patch_and_told_outside_it(inverted):
@@ -110,14 +110,16 @@ def test_curves_hold_the_first_and_the_last_loss_with_its_parts(inverted):
         steps = [0, 6] if factor in (None, 1.0) else [0, 2]
         for image, row in rows.items():
             curve = curves.pop((row["key"], image))
-            assert [one["step"] for one in curve] == steps
+            assert [result["step"] for result in curve] == steps
             assert curve[0]["loss"] == pytest.approx(row["loss_first"], rel=1e-6)
-            assert min(one["loss"] for one in curve) >= row["loss_best"] * (1 - 1e-5)
-            for one in curve:
-                residual = 0.0 if method == "latent" else row["penalty"] * one["residual_term"]
-                assert one["loss"] == pytest.approx(one["pixel"] + residual, rel=1e-5) and one["perceptual_term"] is None
+            assert min(result["loss"] for result in curve) >= row["loss_best"] * (1 - 1e-5)
+            for result in curve:
+                residual = 0.0 if method == "latent" else row["penalty"] * result["residual_term"]
+                assert (
+                    result["loss"] == pytest.approx(result["pixel"] + residual, rel=1e-5) and result["perceptual_term"] is None
+                )
             if row["best_step"] in steps:
-                (best,) = [one for one in curve if one["step"] == row["best_step"]]
+                (best,) = [result for result in curve if result["step"] == row["best_step"]]
                 assert best["loss"] == pytest.approx(row["loss_best"], rel=1e-4)
                 if weighted is None and sample != "masked":
                     assert best["pixel"] == pytest.approx(row["mse"], rel=1e-4)

@@ -20,8 +20,8 @@ from ganaudit.random import normals
 from ganaudit.records.schema import RECORDS
 from ganaudit.records.store import Store
 from ganaudit.studies.inversion import stages
-from ganaudit.studies.inversion.calibration import PrecisionShard
 from ganaudit.studies.inversion.study import STUDY
+from ganaudit.studies.inversion.tuning import PrecisionShard
 from ganaudit.studies.protocol import work
 
 TABLES = ("inversions", "inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")
@@ -91,12 +91,12 @@ def classes_of(inverted, method):
 def test_a_search_is_weighted_for_the_classes_that_few_of_enough_photos_recover(inverted, method):
     wanted, held = {}, classes_of(inverted, method)
     for number, recalls in held.items():
-        low, _ = proportion_confint(sum(one >= 0.5 for one in recalls.values()), len(recalls), method="wilson")
+        low, _ = proportion_confint(sum(recall >= 0.5 for recall in recalls.values()), len(recalls), method="wilson")
         if len(recalls) >= 20 and low <= 0.05:
             wanted[number] = sorted(recalls)
-    found = {way[2:]: sorted(rows) for way, rows in inverted.records.items() if way[1] == method and way[3] is not None}
+    result = {way[2:]: sorted(rows) for way, rows in inverted.records.items() if way[1] == method and way[3] is not None}
     factors = (0.1, 1.0, 10.0) if method == "layerwise" else (None,)  # a verdict at a penalty needs one at that penalty
-    assert found == {(factor, number): images for factor in factors for number, images in wanted.items()}
+    assert result == {(factor, number): images for factor in factors for number, images in wanted.items()}
     assert method != "layerwise" or set(wanted) == {1}  # the middle comes back, bright photos are too few
     assert 0 < len(held[3]) < 20 <= len(held[2]) and wanted
 
@@ -180,11 +180,11 @@ def test_a_batch_that_does_not_fit_is_halved_and_told(inverted, copied, monkeypa
 
 def shards(store, key, first, last):
     """Each table of one batch, without the time that it took."""
-    found = {}
+    result = {}
     for name in TABLES:
         table = store.read(RECORDS[name], store.shard(name, key, first, last))
-        found[name] = table.drop_columns([column for column in ("seconds",) if column in table.column_names])
-    return found
+        result[name] = table.drop_columns([column for column in ("seconds",) if column in table.column_names])
+    return result
 
 
 @pytest.mark.parametrize(("factor", "writes"), [(0.1, 1), (10.0, 2), (1.0, 4)])
@@ -229,13 +229,13 @@ def test_killed_after_any_number_of_shards_the_same_rows_stand_in_the_end(invert
 
 def _rows(store, name):
     """Every row of a table but the time that it took, by file."""
-    found = {}
+    result = {}
     for path in sorted(store.folder(name).rglob("shard-*.parquet")):
         table = store.read(RECORDS[name], path)
-        found[str(path.relative_to(store.path))] = [
+        result[str(path.relative_to(store.path))] = [
             {column: value for column, value in row.items() if column != "seconds"} for row in table.to_pylist()
         ]
-    return found
+    return result
 
 
 def test_an_inverter_that_is_not_the_planned_one_is_told(copied):

@@ -35,7 +35,7 @@ from ganaudit.studies.inversion.record_tables import (
     INVERSION_LATENTS,
     INVERSIONS,
 )
-from ganaudit.studies.inversion.searching import Way, setting_key
+from ganaudit.studies.inversion.searching import TunedMethod, setting_key
 from ganaudit.studies.inversion.settings import SearchSetting
 from ganaudit.studies.inversion.study import STUDY
 
@@ -91,11 +91,11 @@ def test_an_inverter_that_is_trained_stays_in_the_store_with_its_card_and_is_fou
 @pytest.mark.parametrize(("sample", "offered", "wanted"), [("heldout", 60, 30), ("train", 60, 10), ("own", 64, 8)])
 def test_photos_and_own_samples_are_drawn_so_that_rare_classes_are_in_enough_of_them(inverted, sample, offered, wanted):
     maps = [brightness(inverted.seen(sample, image)) for image in range(offered)]
-    held = [{number for number in (1, 2, 3) if (one == number).sum() >= 12} for one in maps]
+    held = [{number for number in (1, 2, 3) if (label_map == number).sum() >= 12} for label_map in maps]
     chances = [
-        min(1.0, max(wanted / offered, *(25 / sum(number in other for other in held) for number in one)))
-        if one else wanted / offered
-        for one in held
+        min(1.0, max(wanted / offered, *(25 / sum(number in other for other in held) for number in result)))
+        if result else wanted / offered
+        for result in held
     ]  # fmt: skip
     chosen = inverted.records[sample, "latent", None, None]
     assert {image for image, chance in enumerate(chances) if chance == 1.0} <= chosen.keys() and max(chosen) < offered
@@ -158,7 +158,7 @@ def test_training_photos_are_compared_with_held_out_ones(inverted):
     (row,) = inverted.audit.findings["memorisation"].to_pylist()
     held, train = (inverted.records[sample, "latent", None, None].values() for sample in ("heldout", "train"))
     assert (row["heldout_images"], row["train_images"]) == (len(held), len(train))
-    gap = [np.average([one["mse"] for one in rows], weights=[one["weight"] for one in rows]) for rows in (held, train)]
+    gap = [np.average([row["mse"] for row in rows], weights=[row["weight"] for row in rows]) for rows in (held, train)]
     assert row["difference"] == pytest.approx(gap[0] - gap[1])
     assert row["reason"] == (None if row["verdict"] != "not testable" else "fewer than 20 photos of one kind were inverted")
 
@@ -211,14 +211,14 @@ def test_what_a_kept_run_uses_is_not_pruned_and_all_of_it_goes_with_the_run(copi
 
 
 def test_other_settings_have_other_keys(copied, monkeypatch):
-    monkeypatch.setattr(stages, "calibrated_penalty", lambda *_: 0.5)
+    monkeypatch.setattr(stages, "chosen_penalty", lambda *_: 0.5)
     monkeypatch.setattr(stages, "chosen_precision", lambda *_: ("float32", None))
     monkeypatch.setattr(stages, "_weighted", lambda *_: [])
     monkeypatch.setattr(STUDY, "work", lambda _: None)
 
     def keys(method, **change):
         done = copied.again(methods=(method,), **change).settings
-        return {(one.sample, one.factor): one.key for one in done}
+        return {(result.sample, result.factor): result.key for result in done}
 
     before = keys("layerwise")
     assert before == {way[::2]: next(iter(rows.values()))["key"] for way, rows in copied.records.items()
@@ -238,7 +238,7 @@ def test_a_search_at_another_penalty_is_known_by_the_search_that_it_goes_on_from
     def key(steps, factor):
         asked = inverted.spec.invert.model_copy(update={"steps": steps})
         setup = replace(setup_of(planned), spec=inverted.spec.model_copy(update={"invert": asked}))
-        return setting_key(setup, Way(which, "layerwise", (), "float32", 0.5, "k1"), "k2", "own", factor)
+        return setting_key(setup, TunedMethod(which, "layerwise", (), "float32", 0.5, "k1"), "k2", "own", factor)
 
     for factor in (0.1, 1.0, 10.0):  # 60 and 61 steps end in 20 further ones, with the rate halved at the same steps
         assert len({key(steps, factor) for steps in (60, 61, 62)}) == 3
@@ -318,19 +318,19 @@ def test_hand_made_inversions_are_judged_as_anyone_would(tmp_path):
     classes = {1: "sky", 4: "grass", 12: "person"}
 
     def judged(dropped):
-        found = written(store, "r1", {"gan": settings}, classes, {0: "first.png"}, dropped)
-        return found, {row["class"]: row for row in found["omissions"].to_pylist()}
+        result = written(store, "r1", {"gan": settings}, classes, {0: "first.png"}, dropped)
+        return result, {row["class"]: row for row in result["omissions"].to_pylist()}
 
-    found, omissions = judged({("gan", 12)})
+    result, omissions = judged({("gan", 12)})
     assert (omissions["sky"]["verdict"], omissions["person"]["verdict"]) == ("made", "not made")
     person = omissions["person"]
     assert (person["images"], person["recall"], person["control"], person["control_recall"]) == (30, 0.0, "own samples", 1.0)
     assert person["weighted_recall"] == 0.0
     assert judged(set())[1]["person"]["verdict"] == "inconclusive"  # samples hold people: the search may be at fault
-    verdicts = {(row["class"], row["verdict"]) for row in found["photo_verdicts"].to_pylist()}
+    verdicts = {(row["class"], row["verdict"]) for row in result["photo_verdicts"].to_pylist()}
     assert verdicts == {("sky", "recovered"), ("person", "omitted")}
-    assert found["photo_verdicts"].to_pylist()[0]["name"] == "first.png"
-    (held,) = [row for row in found["inversion_summary"].to_pylist() if row["sample"] == "heldout"]
+    assert result["photo_verdicts"].to_pylist()[0]["name"] == "first.png"
+    (held,) = [row for row in result["inversion_summary"].to_pylist() if row["sample"] == "heldout"]
     assert (held["images"], held["failed"], held["psnr"], held["lpips"]) == (30, 0, 16.0, None)
 
 

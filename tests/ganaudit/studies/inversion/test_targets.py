@@ -14,7 +14,7 @@ from ganaudit.errors import AuditError
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.parsers.protocol import ClassInfo, Labels
 from ganaudit.random import uniforms
-from ganaudit.sources.roles import OWN, Asked
+from ganaudit.sources.roles import OWN, SourceRole
 from ganaudit.spec import Invert
 from ganaudit.studies.inversion.choosing import TargetList, masked
 from ganaudit.studies.inversion.cost import searches
@@ -22,18 +22,18 @@ from ganaudit.studies.inversion.targets import GREY, greyed, inside, see, untouc
 
 
 def own(count):
-    return TargetList(OWN, Asked(OWN, 0), "a, own samples", "k1", tuple(range(count)), (2.0,) * count, 4)
+    return TargetList(OWN, SourceRole(OWN, 0), "a, own samples", "k1", tuple(range(count)), (2.0,) * count, 4)
 
 
 def test_a_patch_is_grey_in_the_image_and_void_in_the_map_and_the_rest_is_as_it_was():
     clean, maps = torch.full((3, 16, 16, 3), 200, dtype=torch.uint8), np.full((3, 8, 8), 3)
     chosen = masked(own(5), 3, seed=4)
     assert (chosen.sample, chosen.indices, chosen.weights) == ("masked", (0, 1, 2), (2.0,) * 3)
-    found, void = greyed(clean, maps, chosen.patches)
+    result, void = greyed(clean, maps, chosen.patches)
     patches = np.array(chosen.patches)
     grey = inside(patches, (16, 16))
     assert all(4 * 4 <= n <= 5 * 5 for n in grey.sum(axis=(1, 2)))
-    assert (found.numpy()[grey] == GREY).all() and (found.numpy()[~grey] == 200).all()
+    assert (result.numpy()[grey] == GREY).all() and (result.numpy()[~grey] == 200).all()
     small = inside(patches, (8, 8))
     assert (void[small] == 0).all() and (void[~small] == 3).all()
     assert (clean == 200).all() and (maps == 3).all()
@@ -97,10 +97,10 @@ def test_no_more_are_masked_than_there_are():
 
 def test_searches_are_counted_as_they_are_made():
     asked = Invert(images=10, own=8, masked=2, methods=("encoder", "layerwise"), steps=30)
-    found = searches(asked, {"heldout": 7}, ["encoder", "layerwise"])
-    assert found.images == (7 + 8 + 2) + (7 * 3 + 8 * 3 + 2)
-    assert found.steps == 7 * 50 + 8 * 50 + 2 * 30 + 8 * 30  # two thirds more for both other penalties; the penalty itself
-    assert found.weighted == 0  # seven photos say nothing of a class
+    result = searches(asked, {"heldout": 7}, ["encoder", "layerwise"])
+    assert result.images == (7 + 8 + 2) + (7 * 3 + 8 * 3 + 2)
+    assert result.steps == 7 * 50 + 8 * 50 + 2 * 30 + 8 * 30  # two thirds more for both other penalties; the penalty itself
+    assert result.weighted == 0  # seven photos say nothing of a class
     many = Invert(images=400, own=8, masked=2, methods=("encoder", "layerwise"), steps=30)
     assert searches(many, {"heldout": 45}, ["layerwise"]).weighted == 45 * (30 + 10 + 10)
     assert searches(many, {"heldout": 900}, ["layerwise"]).weighted == 100 * 50
@@ -120,8 +120,8 @@ class Odd:
 
     def parse(self, images):
         self.sizes.append(len(images))
-        found = torch.where(images[:, :1, ::2, ::2] > 0, 2_000, 1)
-        maps = torch.cat([found, torch.full_like(found, 3)], dim=1)
+        result = torch.where(images[:, :1, ::2, ::2] > 0, 2_000, 1)
+        maps = torch.cat([result, torch.full_like(result, 3)], dim=1)
         return Labels(self.maps(maps), self.confidence(torch.full(maps.shape, 0.75)))
 
 
@@ -131,7 +131,7 @@ def test_the_first_head_is_asked_in_batches_of_one_size():
     parser = Odd()
     maps, sure = see(OpenParser(parser, {}, None), pixels, 4, "cpu")
     assert maps.shape == sure.shape == (5, 2, 3) and parser.sizes == [4, 4] and (sure == 0.75).all()
-    assert [np.unique(one).tolist() for one in maps] == [[1], [1], [1], [2_000], [1]]
+    assert [np.unique(label_map).tolist() for label_map in maps] == [[1], [1], [1], [2_000], [1]]
 
 
 @pytest.mark.parametrize(

@@ -43,15 +43,19 @@ def test_the_mask_weighted_search_of_a_class_is_that_of_its_own_number_and_metho
     }
     done = []
     for (key, method, factor, weighted), maps in lists.items():
-        images = [inverted(number, *one) for number, one in enumerate(maps)]
+        images = [inverted(number, *label_map) for number, label_map in enumerate(maps)]
         done.append(setting(key, "heldout", images, method, factor, weighted))
         write(store, done[-1], images, layer="z" if method == "latent" else "layer4")
     found = {(row["class"], row["penalty_factor"]): row["weighted_recall"] for row in findings(store, {"a": done})["omissions"]}
     assert found == {
-        ("person", None): pytest.approx(5 / 20), ("road", None): pytest.approx(12 / 16),
-        ("person", 1.0): pytest.approx(15 / 20), ("road", 1.0): pytest.approx(2 / 16),
-        ("person", 10.0): pytest.approx(2 / 20), ("road", 10.0): None, **{("sky", one): None for one in (None, 1.0, 10.0)},
-    }  # fmt: skip
+        ("person", None): pytest.approx(5 / 20),
+        ("road", None): pytest.approx(12 / 16),
+        ("person", 1.0): pytest.approx(15 / 20),
+        ("road", 1.0): pytest.approx(2 / 16),
+        ("person", 10.0): pytest.approx(2 / 20),
+        ("road", 10.0): None,
+        **{("sky", result): None for result in (None, 1.0, 10.0)},
+    }
 
 
 def test_mask_weighted_recalls_are_weighted_like_the_photos(store):
@@ -75,14 +79,14 @@ def test_a_control_is_like_the_photos_in_contrast_and_in_area(store):
         "loud": [inverted(n, *scene(20, 20), contrasts={1: 0.4, 2: 0.9}) for n in range(200, 240)],
         "huge": [inverted(n, *scene(50, 50), contrasts={1: 0.4, 2: 0.42}) for n in range(300, 340)],
     }
-    own = [one for some in kinds.values() for one in some]
+    own = [result for some in kinds.values() for result in some]
     done = [setting("ka", "heldout", held), setting("kb", "own", own)]
     write(store, done[0], held)
     write(store, done[1], own)
     row = said(store, done, "person")
     assert (row["control"], row["control_images"]) == ("own samples", 21)
     assert row["control_recall"] == pytest.approx(6 / 24)
-    without = [one for name, some in kinds.items() if name != "alike" for one in some]
+    without = [result for name, some in kinds.items() if name != "alike" for result in some]
     done[1] = setting("kc", "own", without)
     write(store, done[1], without)
     row = said(store, done, "person")  # the sky of others is as large as a person only where people fill the image

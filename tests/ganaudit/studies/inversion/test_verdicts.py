@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from ganaudit.studies.inversion.verdicts import (
-    Case,
+    ClassInPhoto,
+    ControlCase,
     Rules,
-    Seen,
     class_verdict,
     confusion,
     contrast_of,
@@ -25,10 +25,10 @@ from ganaudit.studies.inversion.verdicts import (
 
 
 def test_the_confusion_counts_every_pixel_once():
-    target, found = np.array([[1, 1, 2], [3, 3, 3]]), np.array([[1, 2, 2], [1, 3, 4]])
-    rows = confusion(target, found)
+    target, result = np.array([[1, 1, 2], [3, 3, 3]]), np.array([[1, 2, 2], [1, 3, 4]])
+    rows = confusion(target, result)
     assert rows == [(1, 1, 1), (1, 2, 1), (2, 2, 1), (3, 1, 1), (3, 3, 1), (3, 4, 1)]
-    assert seen(rows) == {1: Seen(2, 1, 2), 2: Seen(1, 1, 2), 3: Seen(3, 1, 1)}
+    assert seen(rows) == {1: ClassInPhoto(2, 1, 2), 2: ClassInPhoto(1, 1, 2), 3: ClassInPhoto(3, 1, 1)}
     draws = np.random.default_rng(0).integers(0, 5, (2, 20, 30))
     table = np.zeros((5, 5), dtype=int)
     for a, b in zip(draws[0].ravel(), draws[1].ravel(), strict=True):
@@ -43,16 +43,16 @@ def test_the_confusion_counts_every_pixel_once():
 @pytest.mark.parametrize(
     ("one", "passes", "failed", "verdict"),
     [
-        (Seen(100, 50, 60), True, False, "recovered"),
-        (Seen(100, 90, 95), False, False, "recovered"),  # a find is a find
-        (Seen(100, 90, 95), None, False, "recovered"),
-        (Seen(100, 10, 12), True, False, "omitted"),
-        (Seen(100, 0, 25), True, False, "distorted"),  # it stands elsewhere
-        (Seen(100, 40, 300), True, False, "distorted"),
-        (Seen(100, 0, 0), False, False, "search inconclusive"),
-        (Seen(100, 0, 0), None, False, "not testable"),
-        (Seen(100, 0, 0), True, True, "search inconclusive"),
-        (Seen(11, 0, 0), True, False, "not testable"),
+        (ClassInPhoto(100, 50, 60), True, False, "recovered"),
+        (ClassInPhoto(100, 90, 95), False, False, "recovered"),  # a find is a find
+        (ClassInPhoto(100, 90, 95), None, False, "recovered"),
+        (ClassInPhoto(100, 10, 12), True, False, "omitted"),
+        (ClassInPhoto(100, 0, 25), True, False, "distorted"),  # it stands elsewhere
+        (ClassInPhoto(100, 40, 300), True, False, "distorted"),
+        (ClassInPhoto(100, 0, 0), False, False, "search inconclusive"),
+        (ClassInPhoto(100, 0, 0), None, False, "not testable"),
+        (ClassInPhoto(100, 0, 0), True, True, "search inconclusive"),
+        (ClassInPhoto(11, 0, 0), True, False, "not testable"),
     ],
 )
 def test_verdicts_on_a_photo(one, passes, failed, verdict):
@@ -63,9 +63,9 @@ def test_verdicts_on_a_photo(one, passes, failed, verdict):
 @given(st.integers(1, 5000).flatmap(lambda cases: st.tuples(st.integers(0, cases), st.just(cases))))
 def test_proportions_have_the_interval_of_wilson(hits_and_cases):
     hits, cases = hits_and_cases
-    found, (low, high) = proportion(hits, cases), proportion_confint(hits, cases, method="wilson")
-    assert (found.value, found.low, found.high) == pytest.approx((hits / cases, low, high), abs=1e-12)
-    assert found.images == cases
+    result, (low, high) = proportion(hits, cases), proportion_confint(hits, cases, method="wilson")
+    assert (result.value, result.low, result.high) == pytest.approx((hits / cases, low, high), abs=1e-12)
+    assert result.images == cases
 
 
 def test_no_cases_have_no_proportion():
@@ -73,15 +73,15 @@ def test_no_cases_have_no_proportion():
 
 
 def cases(n, recall, pixels=50, contrast=0.4):
-    return [Case(pixels, contrast, recall) for _ in range(n)]
+    return [ControlCase(pixels, contrast, recall) for _ in range(n)]
 
 
 def test_the_control_is_own_samples_of_like_area_and_contrast_else_other_classes_named_so():
     own = cases(25, 0.9) + cases(25, 0.0, pixels=500) + cases(25, 0.0, contrast=0.1)
-    found = control(own, cases(90, 0.0), 60, 0.5)
-    assert (found.kind, found.recovered.images, found.recovered.value, found.passes()) == ("own samples", 25, 1.0, True)
-    found = control(cases(5, 0.0), cases(40, 0.9), 60, 0.5)
-    assert (found.kind, found.recovered.images, found.passes()) == ("other classes", 40, True)
+    result = control(own, cases(90, 0.0), 60, 0.5)
+    assert (result.kind, result.recovered.images, result.recovered.value, result.passes()) == ("own samples", 25, 1.0, True)
+    result = control(cases(5, 0.0), cases(40, 0.9), 60, 0.5)
+    assert (result.kind, result.recovered.images, result.passes()) == ("other classes", 40, True)
     assert control(cases(20, 0.0), cases(40, 0.9), 60, 0.5).passes() is False  # enough own samples: no stand-in
     few = control(cases(5, 0.9), cases(3, 0.9), 60, 0.5)
     assert few.passes() is None and few.recall == pytest.approx(0.9)
@@ -90,15 +90,15 @@ def test_the_control_is_own_samples_of_like_area_and_contrast_else_other_classes
 
 def test_a_sibling_that_draws_the_class_is_the_last_resort_and_named():
     siblings = {"other": cases(30, 0.9)}
-    found = control(cases(5, 0.0), cases(5, 0.0), 60, 0.5, siblings=siblings)
-    assert (found.kind, found.passes(), found.recovered.images) == ("sibling other", True, 30)
+    result = control(cases(5, 0.0), cases(5, 0.0), 60, 0.5, siblings=siblings)
+    assert (result.kind, result.passes(), result.recovered.images) == ("sibling other", True, 30)
     failing = control(cases(5, 0.9), cases(20, 0.0), 60, 0.5, siblings=siblings)
     assert (failing.kind, failing.passes()) == ("other classes", False)  # what fails is not exchanged
     assert control([], [], 600, 0.5, siblings=siblings).passes() is None  # not alike in area
 
 
 def test_what_the_parser_is_no_longer_sure_of_is_distorted_and_a_bound_recovers_nothing():
-    kept, gone = Seen(40, 30, 40), Seen(40, 0, 0)
+    kept, gone = ClassInPhoto(40, 30, 40), ClassInPhoto(40, 0, 0)
     assert photo_verdict(kept, True, collapsed=True) == "distorted"
     assert photo_verdict(kept, True, evidential=False) == "not testable"
     assert photo_verdict(gone, True, evidential=False) == "omitted"  # lost even with more freedom

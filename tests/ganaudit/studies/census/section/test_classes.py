@@ -10,21 +10,21 @@ from ganaudit.studies.census.section.classes import (
     SEVERITY,
     ClassFinding,
     Interval,
-    Sides,
+    RealAndGenerated,
     Verdict,
     class_findings,
     largest,
-    lost,
-    telling_first,
+    lost_classes,
     with_verdict,
+    worst_first,
 )
 from ganaudit.studies.census.section.kept import Kept
 
 
 def one(presence: str, area: str, presence_ratio: float | None = 0.5, area_ratio: float | None = 0.5, **more) -> ClassFinding:
     return ClassFinding(
-        more.get("class_id", 1), more.get("name", "c"), area=Sides(real=1.0, generated=1.0, ratio=area_ratio),
-        presence=Sides(ratio=presence_ratio), presence_verdict=Verdict(presence, Interval(presence_ratio)),
+        more.get("class_id", 1), more.get("name", "c"), area=RealAndGenerated(real=1.0, generated=1.0, ratio=area_ratio),
+        presence=RealAndGenerated(ratio=presence_ratio), presence_verdict=Verdict(presence, Interval(presence_ratio)),
         area_verdict=Verdict(area, Interval(area_ratio)),
     )  # fmt: skip
 
@@ -33,10 +33,10 @@ def one(presence: str, area: str, presence_ratio: float | None = 0.5, area_ratio
 def test_a_class_is_as_its_worst_measure_whichever_that_is(worse):
     for better in SEVERITY[worse + 1 :]:
         for pair in ((SEVERITY[worse], better), (better, SEVERITY[worse])):
-            found = one(*pair)
-            assert found.word == SEVERITY[worse]
-            assert found.telling == ("presence" if pair[0] == SEVERITY[worse] else "area")
-            assert found.told.verdict == SEVERITY[worse]
+            result = one(*pair)
+            assert result.word == SEVERITY[worse]
+            assert result.leading_measure == ("presence" if pair[0] == SEVERITY[worse] else "area")
+            assert result.told.verdict == SEVERITY[worse]
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_a_class_is_as_its_worst_measure_whichever_that_is(worse):
      (2.0, 2.2, "presence"), (1.1, 2.2, "area")],
 )  # fmt: skip
 def test_of_two_equal_verdicts_presence_tells_where_it_makes_half_of_the_change(presence, area, telling):
-    assert one("reduced", "reduced", presence, area).telling == telling
+    assert one("reduced", "reduced", presence, area).leading_measure == telling
 
 
 def test_without_verdicts_there_is_no_word():
-    bare = ClassFinding(1, "c", area=Sides(real=1.0))
-    assert (bare.word, bare.told) == ("", None)
-    assert telling_first([bare]).rows == (bare,)
+    bare = ClassFinding(1, "c", area=RealAndGenerated(real=1.0))
+    assert (bare.word, bare.leading_verdict) == ("", None)
+    assert worst_first([bare]).rows == (bare,)
 
 
 def test_losses_come_dropped_first_and_then_by_the_upper_end(findings, row, verdict):
@@ -63,18 +63,18 @@ def test_losses_come_dropped_first_and_then_by_the_upper_end(findings, row, verd
          **verdict(word if measure == "presence" else "equivalent", ratio, ratio, high)}
         for s in stats for word, ratio, high in [ends[s["class"]]] for measure in ("presence", "area")
     ]  # fmt: skip
-    found = findings(class_stats=stats, dropped_classes=decided)
-    assert [each.name for each in lost(found, "g")] == ["c", "b", "a"]
-    assert [each.name for each in lost(found, "g", 1)] == ["c"]
-    assert [each.name for each in telling_first(class_findings(found, "g")).rows] == ["c", "b", "a", "e", "d"]
-    assert lost(found, "unknown") == []
+    result = findings(class_stats=stats, dropped_classes=decided)
+    assert [each.name for each in lost_classes(result, "g")] == ["c", "b", "a"]
+    assert [each.name for each in lost_classes(result, "g", 1)] == ["c"]
+    assert [each.name for each in worst_first(class_findings(result, "g")).rows] == ["c", "b", "a", "e", "d"]
+    assert lost_classes(result, "unknown") == []
 
 
 def test_generators_do_not_see_each_other(audit):
-    found = audit(pictures=0).findings
-    assert generators(found) == ("wgan-gp", "progan", "no-people")
-    assert {each.name for each in with_verdict(class_findings(found, "no-people"), "dropped")} == {"person", "fence"}
-    assert "fence" not in {each.name for each in lost(found, "progan")}
+    result = audit(pictures=0).findings
+    assert generators(result) == ("wgan-gp", "progan", "no-people")
+    assert {each.name for each in with_verdict(class_findings(result, "no-people"), "dropped")} == {"person", "fence"}
+    assert "fence" not in {each.name for each in lost_classes(result, "progan")}
 
 
 def test_never_new_and_absent(findings, row):
@@ -82,25 +82,27 @@ def test_never_new_and_absent(findings, row):
         row("g", 1, "never", (0.3, 1.0), (0.0, 0.0)), row("g", 2, "new", (0.0, 0.0), (0.1, 1.0)),
         row("g", 3, "nowhere", (0.0, 0.0), (0.0, 0.0)), row("g", 4, "both", (0.3, 1.0), (0.3, 1.0)),
     ]  # fmt: skip
-    found = class_findings(findings(class_stats=stats), "g")
-    assert [(each.never, each.new, each.absent) for each in found] == [
+    result = class_findings(findings(class_stats=stats), "g")
+    assert [(each.never, each.new, each.absent) for each in result] == [
         (True, False, False), (False, True, False), (False, False, True), (False, False, False)
     ]  # fmt: skip
-    assert [each.name for each in telling_first(found).rows] == ["never", "both", "new"]
+    assert [each.name for each in worst_first(result).rows] == ["never", "both", "new"]
 
 
 def test_the_interval_of_a_size_is_that_of_its_logarithm():
-    found = Sides(ratio=0.5, ratio_se=0.1).interval(1.96)
-    assert math.log(found.high) - math.log(0.5) == pytest.approx(math.log(0.5) - math.log(found.low)) == pytest.approx(0.392)
-    assert Sides(ratio=0.5).interval(2) == Interval(0.5)
-    assert Sides().interval(2) == Interval(None) and Sides(ratio=0.0, ratio_se=0.0).interval(2) == Interval(0.0)
-    assert math.isfinite(Sides(ratio=0.01, ratio_se=10.0).interval(2).high)
+    result = RealAndGenerated(ratio=0.5, ratio_se=0.1).interval(1.96)
+    assert math.log(result.high) - math.log(0.5) == pytest.approx(math.log(0.5) - math.log(result.low)) == pytest.approx(0.392)
+    assert RealAndGenerated(ratio=0.5).interval(2) == Interval(0.5)
+    assert RealAndGenerated().interval(2) == Interval(None) and RealAndGenerated(ratio=0.0, ratio_se=0.0).interval(
+        2
+    ) == Interval(0.0)
+    assert math.isfinite(RealAndGenerated(ratio=0.01, ratio_se=10.0).interval(2).high)
 
 
 def test_the_figure_of_areas_holds_the_largest_the_plainest_changes_and_the_new_ones(audit):
     real = {f"c{i:03d}": (0.5, 50 * 0.97**i) for i in range(100)}
-    found = class_findings(audit({"g": {"c090": (0.1, 1.0)}}, real, {"boat": (0.1, 1.0)}, pictures=0, n=20_000).findings, "g")
-    shown = largest(found, most=60)
+    result = class_findings(audit({"g": {"c090": (0.1, 1.0)}}, real, {"boat": (0.1, 1.0)}, pictures=0, n=20_000).findings, "g")
+    shown = largest(result, most=60)
     names = [each.name for each in shown.rows]
     assert names[:60] == [f"c{i:03d}" for i in range(60)]
     assert names[60:] == ["c090", "boat"] and shown.left_out == 101 - 62

@@ -12,23 +12,23 @@ def test_the_nearest_comes_first_by_rank_then_by_value(findings, distance):
         {**NAMES, "generator": "far", "rank": 2, "rank_low": 1, "rank_high": 2},
         {**NAMES, "generator": "near", "rank": 1, "rank_low": 1, "rank_high": 2},
     ]
-    found = distances(findings(fsd=fsd, ranks=ranks))
-    assert [row.generator for row in found] == ["near", "far", "unranked"]
-    assert [row.rank for row in found] == [(1, 1, 2), (2, 1, 2), None]
-    assert found[2].best == found[2].plain == 0.1 + 0.2 and found[0].best == 1.0
+    result = distances(findings(fsd=fsd, ranks=ranks))
+    assert [row.generator for row in result] == ["near", "far", "unranked"]
+    assert [row.rank for row in result] == [(1, 1, 2), (2, 1, 2), None]
+    assert result[2].best == result[2].plain == 0.1 + 0.2 and result[0].best == 1.0
     assert distances({}) == []
 
 
 def test_a_pair_names_the_nearer_one_first(findings):
     row = {**NAMES, "generator_a": "a", "generator_b": "b", "difference": 2.0, "difference_low": 1.0, "difference_high": 3.5}
-    (found,) = pairs(findings(comparison=[{**row, "verdict": "b is nearer"}]))
-    assert (found.a, found.b, found.difference, found.verdict) == ("b", "a", Interval(-2.0, -3.5, -1.0), "a is nearer")
-    (found,) = pairs(findings(comparison=[{**row, "verdict": "cannot be told apart"}]))
-    assert (found.a, found.difference) == ("a", Interval(2.0, 1.0, 3.5))
+    (result,) = pairs(findings(comparison=[{**row, "verdict": "b is nearer"}]))
+    assert (result.a, result.b, result.difference, result.verdict) == ("b", "a", Interval(-2.0, -3.5, -1.0), "a is nearer")
+    (result,) = pairs(findings(comparison=[{**row, "verdict": "cannot be told apart"}]))
+    assert (result.a, result.difference) == ("a", Interval(2.0, 1.0, 3.5))
 
 
 def test_curves_rise_and_shares_fall(audit):
-    found = audit({"g": {}, "h": {}}, pictures=0).findings
-    assert [point.images for point in curve(found, "g")] == [125, 250, 500, 1000, 2000]
-    parts = [each.share for each in shares(found, "g")]
+    result = audit({"g": {}, "h": {}}, pictures=0).findings
+    assert [point.images for point in curve(result, "g")] == [125, 250, 500, 1000, 2000]
+    parts = [each.share for each in shares(result, "g")]
     assert parts == sorted(parts, reverse=True) and len(parts) == 15

@@ -24,18 +24,18 @@ def test_the_worst_comes_first_and_what_says_nothing_is_counted(findings, verdic
     ]  # fmt: skip
     pairs = [pair(verdict, "a", "b", "equivalent", 1.1), pair(verdict, "a", "c", "reduced", 0.7),
              pair(verdict, "b", "c", "reduced", 0.5)]  # fmt: skip
-    found = further(findings(dropped_groups=group, dropped_in_slices=slices, dropped_pairs=pairs), "g")
-    assert [one.name for one in found.groups] == ["c", "b", "a"]
-    assert [(one.name, one.within, one.images) for one in found.slices] == [
+    result = further(findings(dropped_groups=group, dropped_in_slices=slices, dropped_pairs=pairs), "g")
+    assert [group.name for group in result.groups] == ["c", "b", "a"]
+    assert [(decided_slice.name, decided_slice.within, decided_slice.images) for decided_slice in result.slices] == [
         ("person", "dusk", (400, 410)), ("car", "dusk", (400, 410))
     ]  # fmt: skip
-    assert [one.name for one in found.pairs] == ["b and c", "a and c"]
-    assert (found.more_slices, found.more_pairs) == (1, 1)
+    assert [pair.name for pair in result.pairs] == ["b and c", "a and c"]
+    assert (result.more_slices, result.more_pairs) == (1, 1)
 
 
 def test_no_more_than_a_reader_takes_in(findings, verdict):
     pairs = [pair(verdict, f"a{i:03d}", "b", "reduced", 0.5) for i in range(MOST + 7)]
-    found = further(findings(dropped_pairs=pairs), "g")
-    assert (len(found.pairs), found.more_pairs) == (MOST, 7)
+    result = further(findings(dropped_pairs=pairs), "g")
+    assert (len(result.pairs), result.more_pairs) == (MOST, 7)
     nothing = further({}, "g")
     assert not (nothing.groups or nothing.slices or nothing.pairs or nothing.more_pairs)

@@ -4,7 +4,7 @@ import pytest
 
 from ganaudit.report.data import Interval
 from ganaudit.studies.census.section.classes import Verdict
-from ganaudit.studies.census.section.distances import Distance, Pair
+from ganaudit.studies.census.section.distances import Distance, GeneratorPair
 from ganaudit.studies.census.section.sentences import (
     MEANS,
     bias_words,
@@ -153,6 +153,6 @@ def test_distances():
 
 def test_pairs_of_generators():
     apart = Interval(-0.85, -1.01, -0.69)
-    assert pair_words(Pair("a", "b", apart, 0.01, "a is nearer")) == "a is nearer than b, by 0.85 [0.69, 1.01]"
-    near = Pair("a", "b", Interval(-0.02, -0.1, 0.06), 0.6, "cannot be told apart")
+    assert pair_words(GeneratorPair("a", "b", apart, 0.01, "a is nearer")) == "a is nearer than b, by 0.85 [0.69, 1.01]"
+    near = GeneratorPair("a", "b", Interval(-0.02, -0.1, 0.06), 0.6, "cannot be told apart")
     assert pair_words(near).startswith("a and b cannot be told apart at this N: FSD differs by \N{MINUS SIGN}0.02")

@@ -34,25 +34,25 @@ def _training(name):
 
 
 def test_checkpoints_stand_by_step_and_a_lone_generator_is_no_training(trained):
-    (found,) = trainings(trained("ours@9000", "ours@100", "ours@2000", "gan"))
-    assert found.name == "ours" and [one.step for one in found.steps] == [100, 2000, 9000]
-    assert [one.generator for one in found.steps] == ["ours@100", "ours@2000", "ours@9000"]
+    (result,) = trainings(trained("ours@9000", "ours@100", "ours@2000", "gan"))
+    assert result.name == "ours" and [step.step for step in result.steps] == [100, 2000, 9000]
+    assert [step.generator for step in result.steps] == ["ours@100", "ours@2000", "ours@9000"]
     assert trainings(trained("ours@9000", "ours@100", "gan")) == []
 
 
 def test_classes_that_were_lost_or_grew_somewhere_the_worst_at_the_end_first(trained):
     (found,) = trainings(trained("ours@9000", "ours@100", "ours@2000"))
-    names = [one.name for one in found.classes]
+    names = [result.name for result in found.classes]
     assert names[:2] == ["person", "fence"] and {"lamp", "tree"} <= set(names) and "sky" not in names
     person = found.classes[0]
-    assert [one.step for one in person.steps] == [100, 2000, 9000] and person.steps[-1].verdict == "dropped"
+    assert [step.step for step in person.steps] == [100, 2000, 9000] and person.steps[-1].verdict == "dropped"
     assert person.steps[1].verdict == "reduced" and person.steps[1].ratio.value == pytest.approx(0.5, abs=0.01)
 
 
 def test_the_sentence_names_the_nearest_and_the_last(trained):
-    (found,) = trainings(trained("ours@9000", "ours@100", "ours@2000"))
-    best = min(found.steps, key=lambda one: one.corrected.value)
-    said = training_words(found)
+    (result,) = trainings(trained("ours@9000", "ours@100", "ours@2000"))
+    best = min(result.steps, key=lambda step: step.corrected.value)
+    said = training_words(result)
     assert said.startswith(f"3 checkpoints of ours; the nearest to the real images is step {best.step:,}, ")
     assert ("the last, step 9,000, is at" in said) == (best.step != 9000)
 
@@ -63,8 +63,8 @@ def test_the_figure_has_a_tip_for_every_mark_and_names_every_class(trained):
         svg = inline(training_figure(found, Decide()), "t")
     assert svg.count("<title>") == len(found.steps) * (1 + len(found.classes))
     assert "step 9,000: FSD" in svg and "person, step 9,000: 0" in svg and "dropped</title>" in svg
-    for one in found.classes:
-        assert f">{one.name}</text>" in svg
+    for result in found.classes:
+        assert f">{result.name}</text>" in svg
 
 
 def test_page_and_files_show_it_where_there_is_one(trained, tmp_path):

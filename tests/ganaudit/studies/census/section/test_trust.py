@@ -42,8 +42,8 @@ def table(findings, row, verdict):
 
 
 def test_the_tipping_point_is_what_the_parser_would_have_to_miss(table):
-    found = table(corrected_row(1, "person", 0.36), parser=[parser_row("person", 0.9)])
-    assert tipping_words(found, "g") == [
+    result = table(corrected_row(1, "person", 0.36), parser=[parser_row("person", 0.9)])
+    assert tipping_words(result, "g") == [
         "the verdict on person would flip only if the parser missed, in generated images, 6 of 10 of those that it finds in "
         "real ones"
     ]
@@ -61,12 +61,12 @@ def test_growth_flips_by_false_alarms_and_the_rest_is_silent(table):
     assert tipping_words(found, "g") == [
         "the verdict on fence would flip if the parser saw it in 8.0 % of the images that hold none"
     ]
-    assert [one.name for one in corrected(found, "g")] == ["person", "car", "fence", "lamp"]
+    assert [result.name for result in corrected(found, "g")] == ["person", "car", "fence", "lamp"]
 
 
 def test_classes_on_which_confidence_falls_are_named_once(table):
     found = table(corrected_row(1, "person", falls=True), corrected_row(1, "person", falls=True, measure="area"))
-    assert [one.name for one in falling(found, "g")] == ["person"]
+    assert [result.name for result in falling(found, "g")] == ["person"]
     assert falling(table(corrected_row(1, "person")), "g") == []
 
 
@@ -79,8 +79,8 @@ def test_a_generator_that_is_doubted_as_a_whole_is_told_once(table):
 
 
 def test_the_parsers_worst_classes_come_first_and_those_that_nothing_holds_are_left_out(table):
-    found = table(parser=[parser_row("sky", 0.99), parser_row("lamp", 0.6), parser_row("ghost", 0.5, holding=0)])
-    assert [one.name for one in parser_classes(found)] == ["lamp", "sky"]
+    result = table(parser=[parser_row("sky", 0.99), parser_row("lamp", 0.6), parser_row("ghost", 0.5, holding=0)])
+    assert [parser_class.name for parser_class in parser_classes(result)] == ["lamp", "sky"]
 
 
 def test_without_the_tables_there_is_nothing_to_say(table):

@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from ganaudit.report import figures, render
 from ganaudit.report.data import Interval
-from ganaudit.studies.inversion.section.choice import MEANS, Way, choices, lines, memorisation_words, omissions, way
+from ganaudit.studies.inversion.section.choice import MEANS, Variant, choices, lines, memorisation_words, omissions, way
 from ganaudit.studies.inversion.section.lost_figure import lost_figure
 from ganaudit.studies.inversion.section.reconstructed import Reconstructed
 from ganaudit.studies.inversion.section.view import apart
@@ -91,10 +91,10 @@ def found(findings):
 
 
 def test_the_page_tells_of_layerwise_at_the_penalty_of_own_samples(found, findings):
-    assert way(found, "progan") == Way("layerwise", "layer4", 1.0)
+    assert way(found, "progan") == Variant("layerwise", "layer4", 1.0)
     rows = inverted()
     alone = findings(omissions=[row for row in rows["omissions"] if row["method"] == "latent"])
-    assert way(alone, "progan") == Way("latent", "z", None) and way(alone, "other") is None and way({}, "progan") is None
+    assert way(alone, "progan") == Variant("latent", "z", None) and way(alone, "other") is None and way({}, "progan") is None
 
 
 def changed(rows, table, method, sample=None, **columns):
@@ -105,7 +105,7 @@ def changed(rows, table, method, sample=None, **columns):
     return rows
 
 
-LAYERWISE, LATENT = Way("layerwise", "layer4", 1.0), Way("latent", "z", None)
+LAYERWISE, LATENT = Variant("layerwise", "layer4", 1.0), Variant("latent", "z", None)
 CHOICES = {
     "own samples come back better by the first": ([], LAYERWISE),
     "by the other": ([("inversion_summary", "latent", "own", {"mse": 0.0001})], LATENT),
@@ -146,8 +146,8 @@ def test_a_better_way_leads_with_its_verdict_over_a_weaker_one(findings):
     changed(rows, "omissions", "latent", verdict="not testable", control_recall=0.4)
     changed(rows, "omissions", "layered+latent", verdict="made")
     told = findings(**rows)
-    assert way(told, "progan") == Way("layered+latent", "z", None)
-    assert {one.verdict for one in omissions(told, "progan")} == {"made"}
+    assert way(told, "progan") == Variant("layered+latent", "z", None)
+    assert {omission.verdict for omission in omissions(told, "progan")} == {"made"}
     assert lines(told, "progan")[0][0] == "made" and len(lines(told, "progan")) == 1
 
 
@@ -171,7 +171,7 @@ def test_words_in_a_name_are_no_verdicts_of_another_method(findings):
 
 def test_the_plainest_omission_comes_first_with_what_stands_there(found):
     person, tree, sky = omissions(found, "progan")
-    assert [one.verdict for one in (person, tree, sky)] == ["not made", "inconclusive", "made"]
+    assert [result.verdict for result in (person, tree, sky)] == ["not made", "inconclusive", "made"]
     assert [name for name, _ in person.standing] == ["grass", "road"]  # the class itself is its recall
     assert person.otherwise == ["inconclusive at 0.1 times the penalty"] and sky.otherwise == []
     assert lines(found, "progan") == [
@@ -186,7 +186,7 @@ def test_what_another_method_does_not_find_is_told_beside(findings):
         if row["class"] == "tree":
             row["verdict"] = "not made" if row["method"] == "latent" else "made"
     told = findings(**rows)
-    tree = next(one for one in omissions(told, "progan") if one.name == "tree")
+    tree = next(omission for omission in omissions(told, "progan") if omission.name == "tree")
     assert (tree.verdict, list(tree.otherwise)) == ("made", ["not made by latent"])
     assert lines(told, "progan")[-1] == ("not made", "tree (40 % [35, 45] of its pixels come back), by latent")
     assert [verdict for verdict, _ in lines(told, "progan")].count("not made") == 2
@@ -194,12 +194,12 @@ def test_what_another_method_does_not_find_is_told_beside(findings):
 
 def test_pictures_are_chosen_by_the_rule_that_the_page_states(found):
     chosen = choices(found, ["progan"])
-    assert [(one.class_id, one.kind, one.key, one.image) for one in chosen] == [
+    assert [(result.class_id, result.kind, result.key, result.image) for result in chosen] == [
         (12, "omitted", "k0a", 7), (12, "own", "k0b", 3),  # nobody recovered a person
         (11, "omitted", "k0a", 7), (11, "recovered", "k0a", 10),  # no own sample; of equals the larger
         (1, "omitted", "k0a", 7), (1, "recovered", "k0a", 10), (1, "own", "k0b", 3),
     ]  # fmt: skip
-    assert {one.class_id for one in choices(found, ["progan", *"abcdefghi"])} == {12}
+    assert {choice.class_id for choice in choices(found, ["progan", *"abcdefghi"])} == {12}
 
 
 def test_memorisation_is_told_only_where_it_was_asked(found, findings):
@@ -220,9 +220,9 @@ def test_memorisation_is_told_only_where_it_was_asked(found, findings):
 
 
 def test_intervals_that_do_not_meet_are_apart():
-    one = Interval(1.0, 0.5, 1.5)
-    assert apart(one, Interval(2.0, 1.6, 2.4)) and apart(Interval(2.0, 1.6, 2.4), one)
-    assert not apart(one, Interval(1.6, 1.4, 1.8)) and not apart(one, None) and not apart(one, Interval(9.0))
+    result = Interval(1.0, 0.5, 1.5)
+    assert apart(result, Interval(2.0, 1.6, 2.4)) and apart(Interval(2.0, 1.6, 2.4), result)
+    assert not apart(result, Interval(1.6, 1.4, 1.8)) and not apart(result, None) and not apart(result, Interval(9.0))
 
 
 @pytest.fixture(scope="module")
@@ -262,14 +262,14 @@ def test_the_figures_are_files_too(data, tmp_path):
 
 
 def test_lost_photos_are_drawn_worst_first_with_the_class_outlined(data):
-    one = data.kept["inversion"][0]
-    shown = [replace(one, class_id=number, recall=recall) for number, recall in ((12, 0.4), (13, 0.1), (14, 0.7), (15, 0.3))]
+    result = data.kept["inversion"][0]
+    shown = [replace(result, class_id=number, recall=recall) for number, recall in ((12, 0.4), (13, 0.1), (14, 0.7), (15, 0.3))]
     drawn = lost_figure(shown, {12: "person", 13: "car", 14: "sky", 15: "lamp"}, "progan")
     assert drawn is not None and drawn.alt.endswith("car, lamp, person.")  # what came back by half or more is not lost
     first = [axes.images[0].get_array() for axes in drawn.figure.axes[:4]]
-    assert np.array_equal(first[0], one.photo.image) and np.array_equal(first[1], one.made.image)
+    assert np.array_equal(first[0], result.photo.image) and np.array_equal(first[1], result.made.image)
     assert [axes.get_ylabel().split("\n")[0] for axes in drawn.figure.axes[::4]] == ["car", "lamp", "person"]
-    assert lost_figure([replace(one, recall=0.9)], {12: "person"}, "progan") is None
+    assert lost_figure([replace(result, recall=0.9)], {12: "person"}, "progan") is None
     assert lost_figure(data.kept["inversion"][1:], {12: "person"}, "progan") is None  # recovered photos and own samples
 
 

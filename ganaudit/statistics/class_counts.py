@@ -19,7 +19,7 @@ LEAST_PIXELS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class ClassCounts:
     """Counts of C classes over n images. A class is present from a threshold on; it touches an image with any pixel.
 
     n: a number, or (C,) where numbers are planned. present, touched: (C,) images; total, squares: (C,) summed pixels and
@@ -40,11 +40,11 @@ class Held:
         """What the ratio of areas needs."""
         return Areas(self.n, self.touched, self.total, self.squares, self.area_design)
 
-    def scaled(self, n: Floats | float, share: Floats | float = 1.0) -> Held:
+    def scaled(self, n: Floats | float, share: Floats | float = 1.0) -> ClassCounts:
         """The counts that n like images would have, if each class stood in `share` of those that hold it now."""
         by = np.asarray(share, np.float64) * (n / self.n)
         counts = (self.present * by, self.touched * by, self.total * by, self.squares * by)
-        return Held(n, *counts, self.design, self.area_design)
+        return ClassCounts(n, *counts, self.design, self.area_design)
 
 
 def least_pixels(pixels: int, presence: float) -> int:
@@ -55,7 +55,7 @@ def least_pixels(pixels: int, presence: float) -> int:
     return least
 
 
-def held(counts: Rows, pixels: int, presence: float, clusters: NDArray[np.integer] | None = None) -> Held:
+def count_classes(counts: Rows, pixels: int, presence: float, clusters: NDArray[np.integer] | None = None) -> ClassCounts:
     """Counts of (N, C) pixel counts of label maps of `pixels` pixels; presence: the threshold, percent of pixels.
 
     clusters: (N,) number of each image's cluster, where some are not independent of each other.
@@ -70,11 +70,11 @@ def held(counts: Rows, pixels: int, presence: float, clusters: NDArray[np.intege
 
     present, touched = summed((value >= least).astype(np.float64)), summed((value > 0).astype(np.float64))
     total, squares = summed(value), summed(value**2)
-    one = np.ones(classes)
+    independent = np.ones(classes)
     if clusters is None or len(np.unique(clusters)) == n:
-        return Held(n, present, touched, total, squares, one, one)
+        return ClassCounts(n, present, touched, total, squares, independent, independent)
     seen = csr_array(((value >= least).astype(np.float64), column, sparse.indptr), shape=sparse.shape)
-    return Held(
+    return ClassCounts(
         n, present, touched, total, squares,
         _design(seen, clusters, present, present), _design(sparse.astype(np.float64), clusters, total, squares),
     )  # fmt: skip
@@ -98,8 +98,8 @@ def _design(rows: csr_array, clusters: NDArray[np.integer], total: Floats, squar
     independent = np.maximum(squares - n * mean**2, 0.0) * n / max(n - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(independent > 0, clustered / independent, n / k)
-    found: Floats = np.maximum(ratio, 1.0)
-    return found
+    effect: Floats = np.maximum(ratio, 1.0)
+    return effect
 
 
 def pooled(counts: Rows, members: Sequence[Sequence[int]]) -> csr_array:

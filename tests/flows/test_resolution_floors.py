@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[2]
 
 def imported(file: Path) -> set[str]:
     """Packages that a file imports, anywhere in it."""
-    found = set()
+    result = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            result |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.add(node.module.split(".")[0])
-    return found
+            result.add(node.module.split(".")[0])
+    return result
 
 
 ROOMS = ("ganaudit/report", "ganaudit/auditing", "ganaudit/maintenance", "ganaudit/records", "flows", "tasks")

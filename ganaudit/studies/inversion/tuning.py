@@ -11,7 +11,7 @@ import torch
 
 from ganaudit import images
 from ganaudit.inversion import precision as lower
-from ganaudit.inversion.inverters import Task
+from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.penalty import free_residuals, penalty_of
 from ganaudit.keys import source_key
@@ -114,8 +114,8 @@ def free_own_samples(shard: PenaltyShard) -> InversionDone:
     """Writes size and gain of each own sample of a batch."""
     setup, indices = shard.setup.here(), range(shard.first, shard.last + 1)
     task = _own_task(setup, shard, indices)
-    found = free_residuals(replace(task, search=replace(task.search, precision=shard.precision)))
-    size, gain = ([value if abs(value) < float("inf") else None for value in part.float().tolist()] for part in found)
+    freed = free_residuals(replace(task, search=replace(task.search, precision=shard.precision)))
+    size, gain = ([value if abs(value) < float("inf") else None for value in part.float().tolist()] for part in freed)
     rows = [
         {
             "key": shard.key, "image": image, "generator_key": shard.which.key, "method": shard.method, "size": size[place],
@@ -127,7 +127,7 @@ def free_own_samples(shard: PenaltyShard) -> InversionDone:
     return InversionDone(shard.images, sum(value is None for value in size))
 
 
-def _own_task(setup: Setup, shard: OwnShard, indices: Sequence[int]) -> Task:
+def _own_task(setup: Setup, shard: OwnShard, indices: Sequence[int]) -> InversionTask:
     base = base_of(setup, shard.which, shard.inverters)
     target = images.to_unit(own_pixels(base.generator, indices)).to(setup.device)
     return replace(base, targets=base.objective.targets(target), indices=indices)
@@ -145,13 +145,13 @@ def chosen_precision(store: Store, key: str, name: str, wanted: str) -> tuple[st
     (row,) = store.read_block(INVERSION_PRECISIONS, key, (0, 0), columns).to_pylist()
     if row["precision"] != "float32" or not row["images"]:
         return row["precision"], None
-    found = "it is not finite" if row["change"] is None else f"it changes by {row['change']:.1%}"
+    how = "it is not finite" if row["change"] is None else f"it changes by {row['change']:.1%}"
     return "float32", (
-        f"{name!r}: {row['method']} searches in float32: in {wanted} the final loss of own samples is not the same ({found})."
+        f"{name!r}: {row['method']} searches in float32: in {wanted} the final loss of own samples is not the same ({how})."
     )
 
 
-def calibrated_penalty(store: Store, key: str, count: int) -> float:
+def chosen_penalty(store: Store, key: str, count: int) -> float:
     """The residuals' penalty at factor 1, from the first `count` own samples. Raises AuditError where it cannot be set."""
     blocks = sorted(store.finished_blocks(key, INVERSION_CALIBRATIONS.name))
     rows = [store.read_block(INVERSION_CALIBRATIONS, key, block, ("size", "gain")) for block in blocks if block[0] < count]
