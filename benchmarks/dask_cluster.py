@@ -1,6 +1,7 @@
 """Dask: what two workers are worth, what a block costs beside its work, and 2,000 blocks without loss: a part of `make bench`.
 
-`python -m benchmarks.dask_cluster [speed|many] [--pairs N] [--blocks N]` prints the parts alone, with each pair measured.
+`python -m benchmarks.dask_cluster [speed|many|inversion|memory] [--pairs N] [--blocks N]` prints one part alone, with each pair
+measured.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -62,17 +64,20 @@ def generator() -> TrivialGenerator:
 
 
 class Watched:
-    """Every block of a run as it is told, with the time and this process's memory."""
+    """Every shard of one study of a run as it is told, with the time from its first stage on and this process's memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, study: str = "census") -> None:
+        self.study = study
         self.done: list[Any] = []
         self.started = self.ended = 0.0
         self.megabytes: list[float] = []
         self.quarters: list[int] = []
 
     def __call__(self, so_far: SoFar) -> None:
+        if so_far.study != self.study:
+            return
         if so_far.newest is None:
-            self.started = time.perf_counter()
+            self.started = self.started or time.perf_counter()
             self.quarters = [so_far.shards * part // 4 for part in (1, 2, 3, 4)]
         if so_far.newest is None or (self.done and self.done[-1] is so_far.newest):
             return
@@ -99,20 +104,20 @@ def cluster(workers: int) -> Iterator[dict[str, Any]]:
         yield {"runner": "dask", "address": running.scheduler_address, "workers": workers}
 
 
-def audited(folder: Path, name: str, **spec: Any) -> Watched:
+def audited(folder: Path, name: str, study: str = "census", **spec: Any) -> Watched:
     """One run of the flow."""
     from flows.audit import run
 
     path = folder / f"{name}.json"
     path.write_text(json.dumps({"name": "bench", "store": str(folder / name), "decide": {"permutations": 0}, **spec}))
-    watched = Watched()
+    watched = Watched(study)
     run(path, None, watched)
     return watched
 
 
 def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
     """The same six blocks of the village on one worker and on two, in turns."""
-    spec = {
+    spec: dict[str, Any] = {
         "parser": {"kind": "unet", "weights": "builtin:village"},
         "real": {"name": "village", "kind": "village", "count": BLOCK},
         "generators": [{"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}],
@@ -141,6 +146,59 @@ def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
          "twice a block's time alone ÷ its time beside another: what the cores share"),
         ("bookkeeping on Dask", "printed", f"{statistics.median(kept):.0f} ms a block", "one worker's time beside its blocks"),
     ]  # fmt: skip
+
+
+def inversion(folder: Path, pairs: int = PAIRS, photos: int = 128) -> list[Row]:
+    """The same photos inverted in one generator on one worker and on two, in turns: every stage but those of the census."""
+    spec: dict[str, Any] = {
+        "parser": {"kind": "unet", "weights": "builtin:village"}, "sample": {"count": 64},
+        "real": {"name": "village", "kind": "village", "count": 64},
+        "heldout": {"name": "held out", "kind": "village", "seed": 9, "count": 2 * photos},
+        "generators": [{"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}],
+        "invert": {"images": photos, "own": 16, "masked": 8, "methods": ["latent"], "steps": 60, "batch": 8},
+    }  # fmt: skip
+    ratios = []
+    with connected(), cluster(1) as one, cluster(2) as two:
+        for pair in range(pairs):
+            alone, both = (
+                audited(
+                    folder, f"i{way['workers']}-{pair}", "inversion", **spec,
+                    run={**way, "device": "cpu", "precision": "float32"},
+                )
+                for way in (one, two)
+            )  # fmt: skip
+            assert len(alone.done) == len(both.done)
+            ratios.append(alone.seconds / both.seconds)
+            print(
+                f"pair {pair + 1}: {alone.seconds:.1f} s ÷ {both.seconds:.1f} s = {ratios[-1]:.2f}, {len(both.done)} shards, "
+                f"load {os.getloadavg()[0]:.1f}", flush=True,
+            )  # fmt: skip
+    return [("two Dask workers ÷ one, inversion alone", "≥ 1.8", f"{max(ratios):.2f}",
+             f"best of {pairs} pairs, median {statistics.median(ratios):.2f}; load {os.getloadavg()[0]:.1f}")]  # fmt: skip
+
+
+def memory(folder: Path, photos: int = 200) -> list[Row]:
+    """Peak memory of inverting so many photos in three generators on two threads, beside a quarter of them."""
+    peaks = []
+    for count in (photos // 4, photos):
+        spec = {
+            "name": "bench", "store": str(folder / f"m{count}"), "decide": {"permutations": 0}, "sample": {"count": 64},
+            "parser": {"kind": "unet", "weights": "builtin:village"},
+            "real": {"name": "village", "kind": "village", "count": 64},
+            "heldout": {"name": "held out", "kind": "village", "seed": 9, "count": 2 * photos},
+            "generators": [{"name": name, "kind": "progan", "weights": f"builtin:{name}"}
+                           for name in ("village-progan", "village-no-people", "village-no-trees")],
+            "invert": {"images": count, "own": 8, "masked": 0, "methods": ["latent"], "steps": 5, "batch": 16},
+            "run": {"workers": 2, "device": "cpu", "precision": "float32"},
+        }  # fmt: skip
+        code = (
+            "import json, resource, sys, ganaudit; ganaudit.audit(ganaudit.parse(json.loads(sys.argv[1]))); "
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)"
+        )
+        done = subprocess.run([sys.executable, "-c", code, json.dumps(spec)], capture_output=True, text=True, check=True)
+        peaks.append(float(done.stdout.splitlines()[-1]))
+    return [(f"inversion of {photos} photos × 3 generators: peak memory ÷ that of {photos // 4}", "flat",
+             f"{peaks[1] / peaks[0]:.2f}", f"{peaks[0]:.0f} and {peaks[1]:.0f} MiB")]  # fmt: skip
 
 
 def many(folder: Path, blocks: int = MANY) -> list[Row]:
@@ -176,17 +234,20 @@ def connected() -> Iterator[None]:
 
 
 def dask(folder: Path) -> list[Row]:
-    return [*speed(folder), *many(folder)]
+    return [*speed(folder), *inversion(folder), *many(folder)]
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("part", choices=["speed", "many"])
+    options.add_argument("part", choices=["speed", "many", "inversion", "memory"])
     options.add_argument("--pairs", type=int, default=PAIRS)
     options.add_argument("--blocks", type=int, default=MANY)
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = speed(Path(folder), asked.pairs) if asked.part == "speed" else many(Path(folder), asked.blocks)
+        rows = {
+            "speed": lambda: speed(Path(folder), asked.pairs), "many": lambda: many(Path(folder), asked.blocks),
+            "inversion": lambda: inversion(Path(folder), asked.pairs), "memory": lambda: memory(Path(folder)),
+        }[asked.part]()  # fmt: skip
     for row in rows:
         sys.stdout.write(f"| {' | '.join(row)} |\n")
 

@@ -59,7 +59,7 @@ def test_shapes_are_read_from_the_generator_and_so_is_whether_the_length_of_z_co
     torch.manual_seed(0)
     result = read_shape(progan(8, 16, ((16,), (8, 4))).eval())
     assert [(layer.name, layer.size) for layer in result.layers] == [("layer1", 256), ("layer2", 1024), ("layer3", 1024)]
-    assert (result.resolution, result.latent, result.blind) == (16, 8, True)
+    assert (result.resolution, result.latent, result.direction_only) == (16, 8, True)
     assert read_shape(TinyProGAN()).direction_only
     generator = dcgan(8, 16, (8,)).eval()
     with torch.no_grad():

@@ -23,7 +23,7 @@ class PictureView:
     encoded: Encoded
     alt: str
     outline: tuple[str, int, int] | None = None
-    held: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def influence_views(
         role: [
             PictureView(
                 picture, encoded[id(picture)], f"{role} image {picture.name}: {_seen(picture, names)}",
-                held=words.number(pushed.get((role, picture.index))),
+                number=words.number(pushed.get((role, picture.index))),
             )
             for picture in shown
         ]
@@ -97,8 +97,8 @@ def holder_views(data: ReportData, encoded: Mapping[int, Encoded], names: Mappin
     said: dict[int, list[tuple[int, str, str, str]]] = {}
     for generator, classes in kept_of(data).holders.items():
         losses = lost_classes(data.findings, generator)
-        for class_id, held in classes.items():
-            pictures.setdefault(class_id, held)
+        for class_id, views in classes.items():
+            pictures.setdefault(class_id, views)
             for place, loss in enumerate(losses):
                 if loss.class_id == class_id and loss.leading_verdict is not None:
                     measure = loss.leading_measure
@@ -118,10 +118,10 @@ def holder_views(data: ReportData, encoded: Mapping[int, Encoded], names: Mappin
 
 
 def _holder(picture: Picture, encoded: Encoded, class_id: int, names: Mapping[int, str]) -> PictureView:
-    held = words.percent(100 * float((picture.labels == class_id).mean()))
-    alt = f"{picture.name}: {_name(names, class_id)} covers {held} of it"
+    share = words.percent(100 * float((picture.labels == class_id).mean()))
+    alt = f"{picture.name}: {_name(names, class_id)} covers {share} of it"
     border = outline(picture.labels, class_id, max(encoded.width, encoded.height))
-    return PictureView(picture, encoded, alt, border, held)
+    return PictureView(picture, encoded, alt, border, share)
 
 
 def _name(names: Mapping[int, str], class_id: int) -> str:

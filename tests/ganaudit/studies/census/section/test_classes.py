@@ -36,7 +36,7 @@ def test_a_class_is_as_its_worst_measure_whichever_that_is(worse):
             result = one(*pair)
             assert result.word == SEVERITY[worse]
             assert result.leading_measure == ("presence" if pair[0] == SEVERITY[worse] else "area")
-            assert result.told.verdict == SEVERITY[worse]
+            assert result.leading_verdict.verdict == SEVERITY[worse]
 
 
 @pytest.mark.parametrize(
