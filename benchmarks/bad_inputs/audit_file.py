@@ -165,11 +165,6 @@ CASES = [
     value(
         "a huge resize", "generators[0].resize: ", generators=[{"name": "g", "kind": "folder", "path": "g", "resize": 10**6}]
     ),
-    value(
-        "a resize that fills memory with one batch",
-        "GB",
-        generators=[{"name": "g", "kind": "folder", "path": "g", "resize": 8192}],
-    ),
     value("a huge label map", "real.size[0]: ", real={"name": "r", "kind": "masks", "path": "r", "size": [10**9, 1]}),
     value("a void value that no PNG holds", "real.void: ", real={"name": "r", "kind": "masks", "path": "r", "void": 10**9}),
     value("a negative step", "generators[0].step: ", generators=[{"name": "g", "kind": "dcgan", "weights": "w", "step": -1}]),
@@ -190,7 +185,7 @@ CASES = [
         heldout={"name": "h", "kind": "village"},
         invert={"perceptual": "vgg16", "perceptual_weights": "w.pth"},
     ),
-    value("a method that does not exist", "invert.methods[0]: ", "'layered'", invert={"methods": ["layers"]}),
+    value("a method that does not exist", "invert.methods[0]: ", "did you mean", invert={"methods": ["layers"]}),
     value("one method twice", "latent", "twice", invert={"methods": ["latent", "latent"]}),
     value("no method", "invert.methods: ", invert={"methods": []}),
     value("a layer without a name", "invert.layer: ", invert={"layer": ""}),

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from handmade import pictures as pictures
+from handmade import run as run
+from handmade import store as store
 
 from benchmarks.calibration.pool import BLOCK, Pool, PoolSource, load, missing_blocks, open_pool
 from benchmarks.calibration.pool import make_block as make
