@@ -165,7 +165,7 @@ def _read(relation: duckdb.DuckDBPyRelation | None, rows: int) -> Iterator[pa.Re
         except StopIteration:
             break
         except (OSError, pa.ArrowException) as error:  # as Arrow tells what DuckDB found on the way
-            of_a_file = str(error).startswith(("IO Error", "INTERNAL Error", "Invalid Input Error"))
+            of_a_file = str(error).startswith(("IO Error", "INTERNAL Error", "Invalid Input Error", "Invalid Error"))
             raise (duckdb.IOException if of_a_file else duckdb.DataError)(str(error)) from error
         count += 1
         yield batch

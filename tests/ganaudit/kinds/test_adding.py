@@ -232,7 +232,7 @@ def test_an_inverter_is_one_file(tmp_path, adds):
     from ganaudit.inversion.methods import inverter
 
     assert spec.invert.methods == ("as_latent",) and NEEDS["as_latent"] is None
-    assert callable(inverter("as_latent")) and InversionResult.__name__ == "Inverted"
+    assert callable(inverter("as_latent")) and InversionResult.__name__ == "InversionResult"
     with pytest.raises(RequestError, match=r"invert\.methods\[0\]: unknown inverter 'as_laten'; did you mean 'as_latent'\?"):
         asked(tmp_path, heldout=heldout, invert={"methods": ["as_laten"]})
 

@@ -26,7 +26,7 @@ class Cells(HTMLParser):
 
 
 def finished(findings):
-    return Audit("night-1", "done", Path("/store"), Path("/store/a b.html"), findings, 0, 0)
+    return Audit("night-1", "done", Path("/store"), Path("/store/a b.html"), findings, 0)
 
 
 def test_an_audit_is_a_few_lines_and_not_its_tables(audit):

@@ -92,7 +92,7 @@ STUDY = Largest()
 SECTION = """
 from matplotlib.figure import Figure
 from ganaudit.report.data import rows
-from ganaudit.report.drawing import Drawn
+from ganaudit.report.drawing import DrawnFigure
 from ganaudit.studies.section import Part, Parts, Section, Table, Text, View
 
 class LargestSection(Section):
@@ -106,8 +106,8 @@ class LargestSection(Section):
             return Parts({name: Part("top.html.j2", {"mean": mean}) for name, mean in means.items()},
                          [Part("areas.html.j2", values)], [Part("more.html.j2", {})])
         return View(taken=100, parts=parts)
-    def generator_figures(self, data, generator): yield f"largest-{generator}", Drawn(Figure(), "nothing")
-    def figures(self, data): yield "largest", Drawn(Figure(), "nothing")
+    def generator_figures(self, data, generator): yield f"largest-{generator}", DrawnFigure(Figure(), "nothing")
+    def figures(self, data): yield "largest", DrawnFigure(Figure(), "nothing")
     def headline(self, findings, generator): return "has a largest class"
     def cells(self, findings, generator): return [str(rows(findings, "largest_area", generator)[0]["pixels"])]
     def table(self, findings): return [{"generator": "gan", "largest": "in full"}]

@@ -258,14 +258,14 @@ def test_check_says_what_it_costs_and_which_methods_cannot_run_and_writes_nothin
         update={"methods": ("encoder", "layerwise", "latent"), "inverter": "shipped", "layer": "layer1"}
     )
     before = sorted(copied.store.path.rglob("*"))
-    said = STUDY.check(plan(copied.spec.model_copy(update={"invert": asked})), copied.store)
+    said = STUDY.check(plan(copied.spec.model_copy(update={"invert": asked})), copied.store, None).notes
     assert sorted(copied.store.path.rglob("*")) == before
     for words in (
         "'drawn' is not inverted", "'noise' is not inverted", "'tiny' would not be inverted by encoder",
         "'tiny' would not be inverted by layerwise", "inversion of 'tiny':",
     ):  # fmt: skip
         assert len([sentence for sentence in said if words in sentence]) == 1, words
-    trained = STUDY.check(plan(asked_of(copied, inverter="auto", methods=("encoder",))), copied.store)
+    trained = STUDY.check(plan(asked_of(copied, inverter="auto", methods=("encoder",))), copied.store, None).notes
     assert any("an inverter of kind encoder would first be trained for 'tiny'" in sentence for sentence in trained)
 
 
