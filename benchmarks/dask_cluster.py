@@ -148,14 +148,14 @@ def speed(folder: Path, pairs: int = PAIRS) -> list[Row]:
     ]  # fmt: skip
 
 
-def inversion(folder: Path, pairs: int = PAIRS, photos: int = 128) -> list[Row]:
+def inversion(folder: Path, pairs: int = PAIRS, photos: int = 8) -> list[Row]:
     """The same photos inverted in one generator on one worker and on two, in turns: every stage but those of the census."""
     spec: dict[str, Any] = {
         "parser": {"kind": "unet", "weights": "builtin:village"}, "sample": {"count": 64},
         "real": {"name": "village", "kind": "village", "count": 64},
         "heldout": {"name": "held out", "kind": "village", "seed": 9, "count": 2 * photos},
         "generators": [{"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}],
-        "invert": {"images": photos, "own": 16, "masked": 8, "methods": ["latent"], "steps": 60, "batch": 8},
+        "invert": {"images": photos, "own": 8, "masked": 0, "methods": ["latent"], "steps": 20, "batch": 4},
     }  # fmt: skip
     ratios = []
     with connected(), cluster(1) as one, cluster(2) as two:
