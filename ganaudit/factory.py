@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from ganaudit.state import state_digest
 
 OURS = ("ganaudit", "flows", "tasks")
 """Packages of this project: their insides are no factories."""
+_PARSING = threading.Lock()
+"""`ast.parse` of CPython 3.11 keeps its depth once for all threads, and two at a time can fail with a SystemError."""
 _KIND = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -237,8 +240,9 @@ def _imports(source: bytes, inside: str) -> list[str]:
     imported: list[str] = []
     package = inside.split(".") if inside else []
     try:
-        tree = ast.parse(source)
-    except SyntaxError:
+        with _PARSING:
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # ValueError: a NUL
         return []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
