@@ -19,8 +19,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 sys.path.insert(0, str(Path(__file__).parent / "shared"))
 
-TOGETHER = ("tests/flows/test_dask.py", "tests/flows/", "tests/ganaudit/studies/inversion/")
-"""Tests that share something costly, such as a server or a finished store: one worker runs them, and makes it once."""
+TOGETHER = ("tests/ganaudit/studies/inversion/",)
+"""Tests that share something costly, such as a finished store: one worker runs them, and makes it once."""
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""Every quick bad input that `python -m benchmarks.bad_input` lists gets its exit code and its sentence here, too."""
+"""A sixth of the quick bad inputs that `python -m benchmarks.bad_input` lists get their exit code and sentence here, too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from benchmarks import bad_input
 from benchmarks.bad_input import BadInput, Outcome
 from ganaudit.errors import RequestError
 
-CASES = [(topic, case) for topic, cases in bad_input.topics().items() for case in cases if case.quick]
+SHARE = 6
+CASES = [
+    (topic, case) for topic, cases in bad_input.topics().items() for case in [case for case in cases if case.quick][::SHARE]
+]
 
 
 @pytest.mark.parametrize(("topic", "case"), CASES, ids=[f"{topic}: {case.name}" for topic, case in CASES])

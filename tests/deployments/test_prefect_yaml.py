@@ -120,6 +120,7 @@ def test_the_shipped_file_is_accepted_and_a_worker_runs_what_is_due(team: Team, 
     assert nightly["global_concurrency_limit"]["limit"] == 1
     assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert [result["schedule"]["cron"] for result in nightly["schedules"]] == ["0 2 * * *"]
+    team.ask(f"/deployments/{nightly['id']}/pause_deployment")  # at two in the night this test would audit the village
 
     # beside somebody's own audit file, as the README says: a copy with another name and other parameters
     own = shipped["deployments"][0] | {"name": "own", "parameters": {"audit": "audit.yaml", "store": "kept"}}
