@@ -17,6 +17,9 @@ import pytest
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before torch is imported: each of pytest-xdist's workers has one core
 
+sys.dont_write_bytecode = False  # tests start some hundred processes: none should compile Prefect and PyTorch anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 sys.path.insert(0, str(Path(__file__).parent / "shared"))
 
 TOGETHER = ("tests/ganaudit/studies/inversion/",)

@@ -120,16 +120,17 @@ def test_the_shipped_file_is_accepted_and_a_worker_runs_what_is_due(team: Team, 
     assert nightly["global_concurrency_limit"]["limit"] == 1
     assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert [result["schedule"]["cron"] for result in nightly["schedules"]] == ["0 2 * * *"]
-    team.ask(f"/deployments/{nightly['id']}/pause_deployment")  # at two in the night this test would audit the village
 
     # beside somebody's own audit file, as the README says: a copy with another name and other parameters
-    own = shipped["deployments"][0] | {"name": "own", "parameters": {"audit": "audit.yaml", "store": "kept"}}
+    queue = shipped["deployments"][0]["work_pool"] | {"work_queue_name": "own"}  # at two in the night the other's run is due
+    own = shipped["deployments"][0] | {"name": "own", "work_pool": queue}
+    own |= {"parameters": {"audit": "audit.yaml", "store": "kept"}, "schedules": []}
     wrong = own | {"name": "wrong", "parameters": {"audit": "wrong.yaml", "store": "kept"}}
     (small / "prefect.yaml").write_text(yaml.safe_dump(shipped | {"deployments": [own, wrong]}))
     team.prefect("--no-prompt", "deploy", "--all", folder=small)
     good, twice = (team.trigger(team.deployment("own")) for _ in range(2))
     bad = team.trigger(team.deployment("wrong"))
-    team.prefect("worker", "start", "--pool", POOL, "--run-once", folder=DEPLOYMENTS)
+    team.prefect("worker", "start", "--pool", POOL, "--work-queue", "own", "--run-once", folder=DEPLOYMENTS)
 
     ends = {result: team.run(result) for result in (good, twice, bad)}
     assert all(end["state_type"] in AT_REST for end in ends.values())
