@@ -132,7 +132,7 @@ def findings_text(audit: Audit, width: int = 0) -> str:
 
     shown = sections().values()
     parts = [_block_text(block, width) for section in shown for block in section.summary(audit.findings)]
-    parts += [_wrapped(f"Note: {note}", width) + "\n" for note in audit.notes]
+    parts += [wrapped(f"Note: {note}", width) + "\n" for note in audit.notes]
     parts += [_block_text(block, width) for section in shown for block in section.details(audit.findings)]
     if audit.quarantined:
         parts.append(f"{audit.quarantined:,} images were set aside; the report and the view images say why.\n")
@@ -144,7 +144,7 @@ def _block_text(block: Block, width: int) -> str:
     from ganaudit.studies.section import Table
 
     return "".join(
-        table_text(each.rows, each.empty) if isinstance(each, Table) else _wrapped(each.text, width, " " * each.hanging) + "\n"
+        table_text(each.rows, each.empty) if isinstance(each, Table) else wrapped(each.text, width, " " * each.hanging) + "\n"
         for each in block
     )
 
@@ -170,7 +170,7 @@ def plan_text(check: Check, width: int = 0) -> str:
         }
         for source in check.sources
     ]  # fmt: skip
-    notes = "".join(_wrapped(f"Note: {note}", width) + "\n" for note in check.notes)
+    notes = "".join(wrapped(f"Note: {note}", width) + "\n" for note in check.notes)
     return (
         f"{table_text(rows, '')}* of its first batch\n{notes}\n"
         f"parser {check.parser} with {check.classes} classes, {check.precision} on {check.device}, "
@@ -237,10 +237,10 @@ def inversions_text(answer: dict[str, Any], folder: Path, width: int) -> str:
     if answer["note"]:
         lines.append(answer["note"])
     lines.append(f"pictures and inversions.json  {folder}")
-    return table_text(rows, "") + "".join(f"{_wrapped(line, width)}\n" for line in lines)
+    return table_text(rows, "") + "".join(f"{wrapped(line, width)}\n" for line in lines)
 
 
-def _wrapped(text: str, width: int, indent: str = "  ") -> str:
+def wrapped(text: str, width: int, indent: str = "  ") -> str:
     if not width:
         return text
     return textwrap.fill(
