@@ -77,7 +77,7 @@ def prunable(store: Store, keep: int | None = None, keep_days: float | None = No
     if keep is not None or keep_days is not None:
         going |= set(rows) - _newest(rows, keep) - _young(store, rows, keep_days)
     kept = sorted(set(rows) - going)
-    loose = {run for run in _ids(store, "run=*", (*OF_RUNS, "class_stats")) if run not in rows}
+    loose = {run for run in _ids(store, "run=*", (*OF_RUNS, "findings")) if run not in rows}
     used = _used(store, kept)
     folders = [*_run_folders(store, sorted(going | loose)), *_key_folders(store, *used)]
     gone = sorted({folder.name.removeprefix("key=") for folder in folders if folder.name.startswith("key=k")})
@@ -183,7 +183,7 @@ def _ids(store: Store, pattern: str, tables: Iterable[str]) -> set[str]:
 
 def _run_folders(store: Store, runs: Sequence[str]) -> Iterable[Path]:
     for run in runs:
-        for folder in (*(store.folder(table) / f"run={run}" for table in OF_RUNS), store.finding(run, "fsd").parent):
+        for folder in (*(store.folder(table) / f"run={run}" for table in OF_RUNS), store.findings(run)):
             if folder.is_dir():
                 yield folder
 

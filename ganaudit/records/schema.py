@@ -33,6 +33,8 @@ def _declared() -> list[ModuleType]:
 
 RECORDS: dict[str, Table] = {table.name: table for room in (tables, *_declared()) for table in room.RECORDS}
 FINDINGS: dict[str, Table] = {table.name: table for room in _declared() for table in room.FINDINGS}
+ALWAYS: tuple[Table, ...] = tuple(table for room in _declared() for table in getattr(room, "ALWAYS", ()))
+"""Finding tables that every finished run has; they name its generators."""
 SHARDS: tuple[Shards, ...] = tuple(shards for room in _declared() for shards in room.SHARDS)
 """Tables that are written together, one shard of each for a stretch of places."""
 GROWN: frozenset[str] = frozenset(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ganaudit.records import schema
 from ganaudit.spec import Decide
 
 Findings = Mapping[str, pa.Table]
@@ -104,7 +105,7 @@ class ReportData:
 
 def generators(findings: Findings) -> tuple[str, ...]:
     """Names of the generators that have findings, in the order of the tables."""
-    tables = [findings[name] for name in ("fsd", "class_stats", "dropped_classes") if name in findings]
+    tables = [findings[table.name] for table in schema.ALWAYS if table.name in findings]
     return tuple(dict.fromkeys(name for table in tables for name in table["generator"].to_pylist()))
 
 
