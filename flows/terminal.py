@@ -177,7 +177,7 @@ def plan_text(check: Check, width: int = 0) -> str:
         f"{check.where}, runner {check.runner}\n"
         f"{check.missing_blocks} of {check.blocks} blocks to do: about {about(check.seconds)} and {check.megabytes:.1f} MB "
         f"({check.free_gigabytes:,.0f} GB free) in {check.store}"
-        + ("" if check.reach is None else f"\n\n{_block_text(check.reach.block(), width)}".rstrip())
+        + ("" if check.power is None else f"\n\n{_block_text(check.power.block(), width)}".rstrip())
     )
 
 
