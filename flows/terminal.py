@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"[-+<−]?[\d,.]+( \[.*\])?|[-–]")
 class RunProgress:
     """The run in the terminal, stage by stage: a bar for each source or generator, one for all; plain lines where nobody looks.
 
-    Told of every change by `flows.progress.SoFar`.
+    Called at every change by `flows.progress.SoFar`.
     """
 
     def __init__(self, console: Console) -> None:

@@ -75,7 +75,7 @@ def invert(
     from ganaudit.inversion.presets import filled, settings_of
     from ganaudit.named import options_named
     from ganaudit.spec import Invert
-    from ganaudit.studies.inversion import photos as room
+    from ganaudit.studies.inversion import photos as inversion
     from ganaudit.studies.inversion.cost import WITHOUT_SEARCH
 
     place = devices.pick(device)
@@ -91,14 +91,14 @@ def invert(
     method = asked.methods[0]
     if asked.steps == 0 and method not in WITHOUT_SEARCH:
         raise RequestError(f"--steps is 0 and method {method!r} is a search; give it steps")
-    encoders = room.encoders_for(opened, shape, method, inverter)
+    encoders = inversion.encoders_for(opened, shape, method, inverter)
     reader = _reader(parser, outlined, context)
     settings = settings_of(asked, encoders, Path(), place, context.precision)
     fixed = settings.objective.penalty or None
     if None not in (penalty, fixed) and penalty != fixed:
         raise RequestError(f"preset {preset} sets the penalty to {fixed:g} and --penalty is {penalty:g}; leave out one of them")
     penalty = fixed if penalty is None else penalty
-    read = room.read_photos(photos, shape.resolution)
+    read = inversion.read_photos(photos, shape.resolution)
     if all(photo.pixels is None for photo in read):
         raise RequestError(f"no photo can be used: {read[0].error}" + (f", and {len(read) - 1} more" if len(read) > 1 else ""))
     try:
@@ -106,10 +106,10 @@ def invert(
     except OSError as error:
         raise RequestError(f"the folder {out} cannot be made ({error.strerror}); choose another one with --out") from None
     with err.status(f"Inverting {len(read)} photos, and own samples as control …"):
-        outcome = room.invert_photos(
+        outcome = inversion.invert_photos(
             opened, read, method, settings.objective, settings.search, layer, penalty, encoders, settings.restarts
         )
-    room.write_pictures(outcome, read, out, reader, outlined)
+    inversion.write_pictures(outcome, read, out, reader, outlined)
     answer = {
         "generator": generator, "method": method, "objective": outcome.objective.recipe(), "search": settings.search.recipe(),
         "own_samples_psnr": round(outcome.own_psnr, 2), "penalty": asdict(outcome.penalty) if outcome.penalty else None,

@@ -12,16 +12,16 @@ from ganaudit.errors import RequestError
 
 
 def list(
-    room: Annotated[str, typer.Argument(help="generators, parsers, datasets, inverters or features.", show_default=False)],
+    registry: Annotated[str, typer.Argument(help="generators, parsers, datasets, inverters or features.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
     """What an audit file can name, and the shipped models."""
     from ganaudit import kinds, named
 
-    if room not in kinds.ROOMS:
-        raise RequestError(f"there is no list of {room!r}; there are {', '.join(kinds.ROOMS)}")
-    summaries = kinds.summaries(room)
-    shipped = named.shipped(room)
+    if registry not in kinds.REGISTRIES:
+        raise RequestError(f"there is no list of {registry!r}; there are {', '.join(kinds.REGISTRIES)}")
+    summaries = kinds.summaries(registry)
+    shipped = named.shipped(registry)
     if as_json:
         typer.echo(json_text({"kinds": summaries, "weights": shipped}))
         return

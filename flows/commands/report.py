@@ -24,7 +24,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild the report of a run from its records."""
-    from ganaudit import report as room
+    from ganaudit import report as pages
     from ganaudit.auditing.report_data import report_data, report_path
     from ganaudit.records import leases
 
@@ -34,8 +34,8 @@ def report(
     page = out or report_path(opened, data.run)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(room.render(data), encoding="utf-8")
-        drawn = room.figures(data, figures) if figures else []
+        page.write_text(pages.render(data), encoding="utf-8")
+        drawn = pages.figures(data, figures) if figures else []
     except OSError as error:
         raise RequestError(f"{error.filename or page} cannot be written: {error.strerror}") from None
     if as_json:

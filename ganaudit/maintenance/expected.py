@@ -18,7 +18,7 @@ def missing(store: Store) -> Iterator[Problem]:
     """Records and findings of finished runs that are not there."""
     try:
         rows = run_rows(store)
-    except GanauditError:  # told of where that file itself is looked at
+    except GanauditError:  # reported where that file itself is checked
         return
     for run, row in sorted(rows.items()):
         if row["status"] not in FINISHED:
