@@ -24,29 +24,21 @@ def compact(
 
     opened = readable(store).open_for_writing()
     with err.status("Writing large files …"):
-        compacted_keys = compacted(opened, 60.0 * grace)
+        keys = compacted(opened, 60.0 * grace)
     if as_json:
-        typer.echo(json_text([asdict(compacted_key) for compacted_key in compacted_keys]))
+        typer.echo(json_text([asdict(key) for key in keys]))
         return
-    done = [
-        compacted_key
-        for compacted_key in compacted_keys
-        if compacted_key.blocks or compacted_key.removed or compacted_key.waiting
-    ]
+    done = [key for key in keys if key.blocks or key.removed or key.waiting]
     rows = [
         {
-            "key": compacted_key.key,
-            "blocks compacted": f"{compacted_key.blocks:,}",
-            "files now": f"{compacted_key.files:,}",
-            "size": size(compacted_key.bytes),
-            "old files removed": f"{compacted_key.removed:,}",
-            "old files kept": f"{compacted_key.waiting:,}",
+            "key": key.key, "blocks compacted": f"{key.blocks:,}", "files now": f"{key.files:,}", "size": size(key.bytes),
+            "old files removed": f"{key.removed:,}", "old files kept": f"{key.waiting:,}",
         }
-        for compacted_key in done
-    ]
+        for key in done
+    ]  # fmt: skip
     if rows:
         typer.echo(terminal.table_text(rows, ""), nl=False)
-    if not rows or len(compacted_keys) > len(done):
-        left = len(compacted_keys) - len(done)
+    left = len(keys) - len(done)
+    if left or not rows:
         rest = f"nothing to compact in {'the other ' if rows else ''}{counted(left, 'key')}"
-        typer.echo(rest if compacted_keys else "nothing to compact")
+        typer.echo(rest if keys else "nothing to compact")

@@ -14,6 +14,7 @@ from flows.console import JsonOption, StoreOption, json_text, readable
 from flows.terminal import table_text
 from ganaudit import sql
 from ganaudit.errors import RequestError
+from ganaudit.names import first_few
 
 if TYPE_CHECKING:
     from ganaudit.records.store import Store
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 STATUSES = ("running", "done", "set aside", "failed", "interrupted")
 SOURCES = 4
 """Sources that a line names before it counts the rest."""
+NAMES = 8
+"""The same of names in an error."""
 
 _AGO = re.compile(r"(\d{1,6})([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
@@ -76,7 +79,7 @@ def some_runs(store: Store, asked: Filters, now: datetime | None = None) -> list
     generators = sorted({name for row in known for name in row[1:]})
     for option, value, names in (("audit", asked.audit, audits), ("generator", asked.generator, generators)):
         if known and value is not None and value not in names:
-            raise RequestError(f"no run in {store.path} has the {option} {value!r}; there are {_few(names)}")
+            raise RequestError(f"no run in {store.path} has the {option} {value!r}; there are {first_few(names, NAMES)}")
     return rows
 
 
@@ -90,7 +93,7 @@ def runs_text(rows: list[dict[str, Any]], asked: Filters) -> str:
             "run": row["run"], "audit": row["audit"], "status": row["status"],
             "started (UTC)": f"{row['started'].astimezone(UTC):%Y-%m-%d %H:%M}",
             "took": "" if row["seconds"] is None else about(row["seconds"]), "images": f"{row['images']:,}",
-            "sources": _few((row["sources"] or "").split(", "), SOURCES),
+            "sources": first_few((row["sources"] or "").split(", "), SOURCES),
         }
         for row in rows
     ]  # fmt: skip
@@ -107,7 +110,3 @@ def _since(text: str | None, now: datetime) -> str | None:
     except (ValueError, OverflowError):
         raise RequestError(f"--since {text!r} is no time; write 2026-11-01, 2026-11-01T06:00 (UTC), 36h, 7d or 2w") from None
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).isoformat(" ")
-
-
-def _few(names: list[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

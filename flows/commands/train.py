@@ -125,13 +125,8 @@ def _options(budget: Budget | None, seed: int) -> str:
 
 @contextmanager
 def _bar(model: str, first: str) -> Iterator[Callable[[float, int, dict[str, float]], None]]:
-    """A progress bar that a training tells about each of its steps."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
+    """A progress bar; the training calls it at each of its steps."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
     with Progress(*columns, console=err) as bars:
         bar = bars.add_task(f"{model}: {first}", total=1.0)
         shown: dict[str, float] = {}

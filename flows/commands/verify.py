@@ -22,16 +22,9 @@ def verify(
     with err.status("Looking at every file …"):
         checked = verified(Store(store or DEFAULT_STORE), deep)
     if as_json:
-        typer.echo(
-            json_text(
-                {
-                    "sound": checked.sound,
-                    "files": checked.files,
-                    "bytes": checked.bytes,
-                    "problems": [asdict(p) for p in checked.problems],
-                }
-            )
-        )
+        problems = [asdict(problem) for problem in checked.problems]
+        answer = {"sound": checked.sound, "files": checked.files, "bytes": checked.bytes, "problems": problems}
+        typer.echo(json_text(answer))
     else:
         for problem in checked.problems:
             typer.echo(f"{problem.kind}: {problem.path}: {problem.sentence}")

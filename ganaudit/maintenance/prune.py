@@ -1,6 +1,6 @@
 """Remove runs that are not wanted any more, and the records of keys that no kept run uses.
 
-First what would go is told, then it is done: never while a run is open or a report is read, and never two at once. Everything
+First it is said what would go, then it is done: never while a run is open or a report is read, and never two at once. All
 that goes is moved into one folder under tmp/ first, by renames, so that whoever is killed in between leaves whole folders: the
 next prune removes the rest. Calibrations and the scenes that they draw from are no run's and stay.
 """
@@ -86,13 +86,9 @@ def prunable(store: Store, keep: int | None = None, keep_days: float | None = No
 
 
 def prune(
-    store: Store,
-    keep: int | None = None,
-    keep_days: float | None = None,
-    runs: Sequence[str] = (),
-    grace: float = GRACE,
+    store: Store, keep: int | None = None, keep_days: float | None = None, runs: Sequence[str] = (), grace: float = GRACE
 ) -> Prunable:
-    """Removes what `prunable` tells, and files that a compaction replaced. Raises RequestError while a run is open, and
+    """Removes what `prunable` lists, and files that a compaction replaced. Raises RequestError while a run is open, and
     while `report` or `compare` reads."""
     with leases.alone(store, leases.PRUNE):
         check_unused(store)

@@ -1,5 +1,7 @@
 """What the report is made of: one frozen value that holds everything the page shows."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +29,11 @@ class Interval:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+
+    @classmethod
+    def of(cls, row: Row, name: str) -> Interval:
+        """The columns `name`, `name`_low and `name`_high of a finding."""
+        return cls(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 @dataclass(frozen=True, eq=False)
