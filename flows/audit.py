@@ -6,23 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
-import httpx
 from prefect import flow
 from prefect.futures import as_completed
 
+from flows import server
 from flows.artifacts import publish
 from flows.progress import Artifact, SoFar
 from flows.runners import result, tasks_on
 from flows.threads import threads
 from ganaudit.auditing.driver import Progress, drive
 from ganaudit.auditing.run import Audit, failing, finish, prepared
-from ganaudit.errors import AuditError
 from ganaudit.spec import AuditSpec, load
 from ganaudit.studies.protocol import Done, Shard
 from tasks.work import work
 
 Watch = Callable[[SoFar], None]
-"""Told of every change: of each stage when it is planned, of each shard when its records stand."""
+"""Called at every change: at each stage when it is planned, at each shard when its records stand."""
 
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
@@ -70,11 +69,7 @@ def run(path: Path | str, store: Path | str | None = None, watch: Watch | None =
     """The flow, with its tasks where the audit file's `run` says. Raises GanauditError."""
     token = _watch.set(watch)
     try:
-        return audit(str(Path(path).resolve()), None if store is None else str(Path(store).expanduser().resolve()))
-    except httpx.HTTPError as error:
-        raise AuditError(
-            f"the Prefect server stopped answering ({str(error) or type(error).__name__}); "
-            "the finished shards are in the store, and the same command goes on from there"
-        ) from error
+        with server.answering("finished shards"):
+            return audit(str(Path(path).resolve()), None if store is None else str(Path(store).expanduser().resolve()))
     finally:
         _watch.reset(token)

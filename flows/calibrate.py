@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow as pa
 from prefect import flow
 from prefect.futures import as_completed
@@ -19,14 +18,14 @@ from benchmarks.calibration.pool import PoolBlock, PoolSource, load, missing_blo
 from benchmarks.calibration.processes import processes
 from benchmarks.calibration.scenarios import variants_of
 from benchmarks.calibration.summary import summarise
+from flows import server
 from flows.threads import threads
 from ganaudit import devices
-from ganaudit.errors import AuditError
 from ganaudit.records.store import Store
 from tasks.calibrate import chunk, pool_block
 
 Tell = Callable[[str, int, int], None]
-"""Told of a stage, how much of it is done, and how much there is."""
+"""Called with a stage, how much of it is done, and how much there is."""
 
 _tell: ContextVar[Tell | None] = ContextVar("tell", default=None)
 """Not a parameter of the flow: those are sent to the server."""
@@ -61,9 +60,9 @@ def calibrate(
         pool = load(opened.path, source)
         cases = make_cases(opened, source, only)
         every = [[Chunk(opened.path, source, case, key, number) for number in range(chunks(replicates))] for case, key in cases]
-        numbered = [pool_block for of_case in zip(*every, strict=True) for pool_block in of_case]
-        missing = [pool_block for pool_block in numbered if not opened.calibration(pool_block.key, pool_block.number).exists()]
-        _all("Auditing replicates", [(chunk, executor, pool_block, pool_block.label) for pool_block in missing])
+        numbered = [each for of_case in zip(*every, strict=True) for each in of_case]
+        missing = [each for each in numbered if not opened.calibration(each.key, each.number).exists()]
+        _all("Auditing replicates", [(chunk, executor, each, each.label) for each in missing])
     files = [(case, [opened.calibration(key, number) for number in range(chunks(replicates))]) for case, key in cases]
     table = summarise(opened, pool, files)
     if only is None:
@@ -100,11 +99,7 @@ def run(
     on_threads = calibrate.with_options(task_runner=threads(_workers() + 1))
     token = _tell.set(tell)
     try:
-        return on_threads(str(store), run, replicates, scenes, only)
-    except httpx.HTTPError as error:
-        raise AuditError(
-            f"the Prefect server stopped answering ({str(error) or type(error).__name__}); "
-            "the finished replicates are in the store, and the same command goes on from there"
-        ) from error
+        with server.answering("finished replicates"):
+            return on_threads(str(store), run, replicates, scenes, only)
     finally:
         _tell.reset(token)

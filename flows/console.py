@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +43,11 @@ StoreOption = Annotated[
     Path | None, typer.Option("--store", callback=path_checked, help="The folder that keeps the records.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
+KindOption = Annotated[
+    str | None, typer.Option("--kind", help="Family of a weights file that does not say it.", show_default=False)
+]
+AuditFile = Annotated[Path, typer.Argument(help="The audit file (YAML).", show_default=False)]
 
 
 def readable(store: Path | None) -> Store:
@@ -48,6 +55,23 @@ def readable(store: Path | None) -> Store:
     from ganaudit.records.store import Store
 
     return Store(store or DEFAULT_STORE).open_for_reading()
+
+
+def newest_run(store: Store) -> str:
+    """The newest finished run of a store. Raises RequestError where there is none."""
+    from ganaudit.records import catalog
+
+    rows = catalog.query(
+        store, "SELECT run FROM runs WHERE status IN ('done', 'set aside') ORDER BY started DESC LIMIT 1"
+    ).to_pylist()
+    if not rows:
+        raise RequestError(f"no run in {store.path} is finished; run an audit first")
+    return str(rows[0]["run"])
+
+
+def width() -> int:
+    """Columns of the terminal; 0 where the output goes to a file or a pipe, whose lines are left whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def say(note: str) -> None:
@@ -66,3 +90,13 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    value = float(count)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"

@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows.audit import run
-from flows.compare_command import compare_runs, compared_text
+from flows.comparison import compare_runs, compared_text
 from flows.terminal import findings_text
 from ganaudit.auditing.run import Audit
 from ganaudit.comparison.compared import Compared

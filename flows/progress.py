@@ -1,4 +1,4 @@
-"""How far a run is: counted once, told in the terminal and in a Prefect artifact."""
+"""How far a run is: counted once, shown in the terminal and in a Prefect artifact."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SoFar:
     listeners: list[Callable[[SoFar], None]] = field(default_factory=list)
 
     def hear(self, progress: Progress, shard: Shard | None, done: Done | None) -> None:
-        """What the driver tells: of a stage that begins, or of a shard whose records stand."""
+        """What the driver reports: of a stage that begins, or of a shard whose records stand."""
         assert progress.stage is not None
         if shard is None or done is None:
             self.groups = {}

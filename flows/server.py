@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 5.0
 
 @contextlib.contextmanager
 def connected(tell: Callable[[str], None], meanwhile: Callable[[], object]) -> Iterator[None]:
-    """Inside, Prefect has a server that answers. `tell` hears what is waited for; `meanwhile` runs while one starts.
+    """Inside, Prefect has a server that answers. `tell` is called with what is waited for; `meanwhile` runs while one starts.
 
     Raises RequestError where the user's own server does not answer, AuditError where the temporary one does not start.
     """
@@ -52,6 +52,20 @@ def connected(tell: Callable[[str], None], meanwhile: Callable[[], object]) -> I
     own.wait()
     with temporary_settings({PREFECT_API_URL: own.url}):
         yield
+
+
+@contextlib.contextmanager
+def answering(finished: str) -> Iterator[None]:
+    """Raises AuditError where the server stops answering inside. finished: what is in the store all the same."""
+    import httpx
+
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise AuditError(
+            f"the Prefect server stopped answering ({str(error) or type(error).__name__}); "
+            f"the {finished} are in the store, and the same command goes on from there"
+        ) from error
 
 
 TRIES = 3

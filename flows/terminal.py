@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"[-+<−]?[\d,.]+( \[.*\])?|[-–]")
 class RunProgress:
     """The run in the terminal, stage by stage: a bar for each source or generator, one for all; plain lines where nobody looks.
 
-    Told of every change by `flows.progress.SoFar`.
+    Called at every change by `flows.progress.SoFar`.
     """
 
     def __init__(self, console: Console) -> None:
@@ -132,7 +132,7 @@ def findings_text(audit: Audit, width: int = 0) -> str:
 
     shown = sections().values()
     parts = [_block_text(block, width) for section in shown for block in section.summary(audit.findings)]
-    parts += [_wrapped(f"Note: {note}", width) + "\n" for note in audit.notes]
+    parts += [wrapped(f"Note: {note}", width) + "\n" for note in audit.notes]
     parts += [_block_text(block, width) for section in shown for block in section.details(audit.findings)]
     if audit.quarantined:
         parts.append(f"{audit.quarantined:,} images were set aside; the report and the view images say why.\n")
@@ -144,7 +144,7 @@ def _block_text(block: Block, width: int) -> str:
     from ganaudit.studies.section import Table
 
     return "".join(
-        table_text(each.rows, each.empty) if isinstance(each, Table) else _wrapped(each.text, width, " " * each.hanging) + "\n"
+        table_text(each.rows, each.empty) if isinstance(each, Table) else wrapped(each.text, width, " " * each.hanging) + "\n"
         for each in block
     )
 
@@ -170,14 +170,14 @@ def plan_text(check: Check, width: int = 0) -> str:
         }
         for source in check.sources
     ]  # fmt: skip
-    notes = "".join(_wrapped(f"Note: {note}", width) + "\n" for note in check.notes)
+    notes = "".join(wrapped(f"Note: {note}", width) + "\n" for note in check.notes)
     return (
         f"{table_text(rows, '')}* of its first batch\n{notes}\n"
         f"parser {check.parser} with {check.classes} classes, {check.precision} on {check.device}, "
         f"{check.where}, runner {check.runner}\n"
         f"{check.missing_blocks} of {check.blocks} blocks to do: about {about(check.seconds)} and {check.megabytes:.1f} MB "
         f"({check.free_gigabytes:,.0f} GB free) in {check.store}"
-        + ("" if check.reach is None else f"\n\n{_block_text(check.reach.block(), width)}".rstrip())
+        + ("" if check.power is None else f"\n\n{_block_text(check.power.block(), width)}".rstrip())
     )
 
 
@@ -237,10 +237,10 @@ def inversions_text(answer: dict[str, Any], folder: Path, width: int) -> str:
     if answer["note"]:
         lines.append(answer["note"])
     lines.append(f"pictures and inversions.json  {folder}")
-    return table_text(rows, "") + "".join(f"{_wrapped(line, width)}\n" for line in lines)
+    return table_text(rows, "") + "".join(f"{wrapped(line, width)}\n" for line in lines)
 
 
-def _wrapped(text: str, width: int, indent: str = "  ") -> str:
+def wrapped(text: str, width: int, indent: str = "  ") -> str:
     if not width:
         return text
     return textwrap.fill(

@@ -30,7 +30,7 @@ Decimal = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH), AfterValidator(printable)]
 Place = Annotated[Path, BeforeValidator(_named), AfterValidator(paths.checked)]
-"""A path that the system can look for; whether something is there is told where it is opened."""
+"""A path that the system can look for; whether something is there shows when it is opened."""
 
 
 def _path_text(text: str) -> str:

@@ -224,6 +224,29 @@ def _leave(folder: Path) -> None:
 # what it prints, and threads that die
 
 
+@contextmanager
+def enough_memory(device: str, batch: int) -> Iterator[None]:
+    """Raises RequestError, instead of PyTorch's error, where a batch of so many images has no room."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise RequestError(
+            f"{device} has no room for a batch of {batch} images; set sample.batch to {max(1, batch // 2)}"
+        ) from None
+
+
+@contextmanager
+def blamed(who: str, device: str, batch: int) -> Iterator[None]:
+    """Says in one sentence who raised what, as an AuditError. Raises RequestError where memory is too small."""
+    try:
+        with enough_memory(device, batch):
+            yield
+    except (RequestError, AuditError):
+        raise
+    except Exception as error:
+        raise AuditError(f"{who} raised {type(error).__name__}: {error}") from error
+
+
 class _Output:
     """stdout while users' code runs: what that prints goes to stderr, so that results on stdout stay results."""
 
@@ -258,7 +281,7 @@ _HOOK = threading.excepthook
 
 
 def _thread_died(args: threading.ExceptHookArgs) -> None:
-    """A thread of users' code is told by whoever called that code; any other as before."""
+    """The death of a thread of users' code is reported by whoever called that code; of any other, as before."""
     if args.exc_value is not None and _from_users(args.exc_traceback):
         _DIED.append(said(args.exc_value))
     else:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from ganaudit.paths import shown
 
 NAME_LENGTH = 200
+
+
+def first_few(names: Sequence[str], most: int, between: str = ", ") -> str:
+    """a, b and 3 more."""
+    return between.join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def printable(text: str) -> str:

@@ -74,29 +74,8 @@ class WeightsSource(TrainedSource):
     """The weights file must have this digest."""
 
 
-class FactorySource(TrainedSource):
-    """Your own generator or collection: `module:factory`, found beside the audit file."""
-
-    kind: Annotated[str, Field(pattern=FACTORY)]
-    """module:factory"""
-    weights: PathText | None = None
-    """A file, a folder, or a pattern; its path is passed to the factory as `weights`."""
-    sha256: Digest | None = None
-    """The weights file must have this digest."""
-    options: Options = {}
-    """Keyword arguments of the factory."""
-    files: Files = ()
-    """More files or folders that it reads: their content enters the key, their paths are passed as `files`."""
-    threads: Literal[1] | None = None
-    """1: it is called by one thread at a time; default: by several at once."""
-    resize: Size | None = None
-    """Side, or [height, width], in pixels; default: what the parser wants."""
-    how: Literal["crop", "stretch"] = "crop"
-    """crop: short side to size, centre cut out. stretch: both sides to size."""
-
-
-class FactoryParser(ParserPart):
-    """Your own parser: `module:factory`, found beside the audit file."""
+class FactoryPart(Part):
+    """What users' own generators, collections and parsers have."""
 
     kind: Annotated[str, Field(pattern=FACTORY)]
     """module:factory"""
@@ -110,6 +89,21 @@ class FactoryParser(ParserPart):
     """More files or folders that it reads: their content enters the key, their paths are passed as `files`."""
     threads: Literal[1] | None = None
     """1: it is called by one thread at a time; default: by several at once."""
+
+
+class FactorySource(FactoryPart, TrainedSource):
+    """Your own generator or collection: `module:factory`, found beside the audit file."""
+
+    weights: PathText | None = None
+    """A file, a folder, or a pattern; its path is passed to the factory as `weights`."""
+    resize: Size | None = None
+    """Side, or [height, width], in pixels; default: what the parser wants."""
+    how: Literal["crop", "stretch"] = "crop"
+    """crop: short side to size, centre cut out. stretch: both sides to size."""
+
+
+class FactoryParser(FactoryPart, ParserPart):
+    """Your own parser: `module:factory`, found beside the audit file."""
 
 
 def chosen(options: Part) -> dict[str, Any]:

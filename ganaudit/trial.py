@@ -139,7 +139,7 @@ def try_dataset(dataset: Dataset, who: str, threads: int | None) -> None:
         try:
             pixels = dataset.image(0).pixels
         except Exception:
-            return None  # set aside, or told, where images are read
+            return None  # set aside, or reported, where images are read
         return np.asarray(pixels).astype(np.int64) if getattr(pixels, "dtype", None) == np.uint8 else None
 
     def same(first: Values, other: Values, _: bool) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ganaudit import paths
 from ganaudit.errors import RequestError
+from ganaudit.names import first_few
 
 BUILTIN = "builtin:"
 M = TypeVar("M", bound=nn.Module)
@@ -196,8 +197,7 @@ def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M])
     ]
     wrong = [f"{name} is missing" for name in missing] + [f"{name} is unknown" for name in extra] + shapes
     if wrong:
-        rest = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise RequestError(f"weights {weights.path} are of another architecture: {'; '.join(wrong[:3])}{rest}")
+        raise RequestError(f"weights {weights.path} are of another architecture: {first_few(wrong, 3, '; ')}")
     bad = [name for name, value in weights.tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if bad:
         raise RequestError(f"weights {weights.path} hold values that are not finite: {', '.join(bad[:3])}")

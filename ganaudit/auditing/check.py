@@ -39,7 +39,7 @@ class Check:
     megabytes: float
     free_gigabytes: float
     notes: tuple[str, ...]
-    reach: Power | None
+    power: Power | None
     """What these numbers of images could find; None where no two real images can be read."""
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
         notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *planned.notes,
                *(note for each in checked for note in each.notes)),
-        reach=next((each.power for each in checked if each.power is not None), None),
+        power=next((each.power for each in checked if each.power is not None), None),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ EXIT_CODES = {DONE: 0, FAILED: 1, SET_ASIDE: 3}
 
 def report_path(store: Store, run: str) -> Path:
     """Where the report of a run stands."""
-    return store.finding(run, "fsd").with_name("report.html")
+    return store.findings(run) / "report.html"
 
 
 def report_data(store: Store, run: str) -> ReportData:
@@ -90,7 +90,7 @@ def written(store: Store, run: str) -> tuple[dict[str, pa.Table], bool]:
         except AuditError:
             store.read(table, path, older=True)  # raises again where it is no older one but damaged
             older = True
-    return found, older or (bool(found) and "dropped_classes" not in found)
+    return found, older or (bool(found) and any(table.name not in found for table in schema.ALWAYS))
 
 
 def _training(asked: dict[str, Any], recorded: int | None) -> tuple[str | None, int | None]:

@@ -49,11 +49,7 @@ class VillageDataset:
     classes = NAMES
 
     def __init__(
-        self,
-        seed: int = 0,
-        prevalence: Mapping[str, float] | None = None,
-        style: str = "plain",
-        artefact: str | None = None,
+        self, seed: int = 0, prevalence: Mapping[str, float] | None = None, style: str = "plain", artefact: str | None = None
     ) -> None:
         self.seed = seed
         self.prevalence = Prevalence.of(prevalence or {})

@@ -70,10 +70,7 @@ def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]
 
 
 def filled(
-    options: WeightsSource,
-    context: Context,
-    from_weights: Callable[[Mapping[str, Tensor]], LayeredGenerator],
-    **sampling: Any,
+    options: WeightsSource, context: Context, from_weights: Callable[[Mapping[str, Tensor]], LayeredGenerator], **sampling: Any
 ) -> Opened:
     """The network that a weights file fills, sampled as asked for (`LayeredGenerator.sampled`)."""
     loaded = weights.load(options.weights, context.folder, options.sha256)

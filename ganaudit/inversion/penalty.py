@@ -30,7 +30,7 @@ def choose_penalty(own: InversionTask) -> Penalty:
     """The penalty under which a residual as large as the 95th percentile on own samples costs what it typically saves there.
 
     Own samples are within reach of z, so their residuals only mend what the encoder got wrong; a photo that needs larger ones
-    leaves the generator's range, and pays for it. Raises AuditError where no own sample could be inverted.
+    leaves the generator's range, and is penalised. Raises AuditError where no own sample could be inverted.
     """
     return penalty_of(*free_residuals(own))
 

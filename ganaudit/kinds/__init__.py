@@ -1,10 +1,10 @@
-"""The one registry. A kind of generator, parser, dataset, feature network or inverter is one file that describes itself.
+"""The registries: a kind of generator, parser, dataset, feature network or inverter is one file that describes itself.
 
-A file of a room's folder that says `KIND = Kind(…)` adds a kind (`KINDS: tuple[Kind, ...] = (…)` several); so does an entry
-point of another package, in the group of the room, such as `ganaudit.generators`, named like its kind. The audit file's parts,
-its mistakes, `ganaudit list` and the table in docs/audit-file.md follow. A room is searched when an audit file is loaded or
-listed; a package's entry point is imported only when its kind is named, or listed. The kinds that ship import torch in `open`,
-not at their top, so that a wrong audit file is told at once.
+A file of a registry's folder that says `KIND = Kind(…)` adds a kind (`KINDS: tuple[Kind, ...] = (…)` several); so does an
+entry point of another package, in the registry's group, such as `ganaudit.generators`, named like its kind. The audit file's
+parts, its mistakes, `ganaudit list` and the table in docs/audit-file.md follow. A registry is searched when an audit file is
+loaded or listed; a package's entry point is imported only when its kind is named, or listed. The kinds that ship import torch
+in `open`, not at their top, so that a wrong audit file is refused at once.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from ganaudit.options import Part
 if TYPE_CHECKING:
     from ganaudit.context import Context
 
-Room = Literal["generators", "parsers", "datasets", "inverters", "features"]
-ROOMS: tuple[Room, ...] = get_args(Room)
-FOLDERS: dict[Room, str] = {room: f"ganaudit.{room}" for room in ROOMS} | {"inverters": "ganaudit.inversion"}
+Registry = Literal["generators", "parsers", "datasets", "inverters", "features"]
+REGISTRIES: tuple[Registry, ...] = get_args(Registry)
+FOLDERS: dict[Registry, str] = {name: f"ganaudit.{name}" for name in REGISTRIES} | {"inverters": "ganaudit.inversion"}
 """The packages whose files are searched, and the groups of entry points."""
 OWN = "module:factory"
 """The kind that any `module:factory` is of."""
 
-PLACES: dict[str, tuple[Room, ...]] = {
+PLACES: dict[str, tuple[Registry, ...]] = {
     "parser": ("parsers",), "real": ("datasets",), "heldout": ("datasets",), "train": ("datasets",), "truth": ("datasets",),
     "generators": ("generators", "datasets"),
 }  # fmt: skip
-"""The rooms whose kinds may stand at a place of the audit file; of two kinds of one name, that of the first room."""
+"""The registries whose kinds may stand at a place of the audit file; of two kinds of one name, that of the first registry."""
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,22 @@ class Opened:
     weights: Path | None = None
 
 
-def find(room: Room, name: str) -> Kind:
+def find(registry: Registry, name: str) -> Kind:
     """The kind of that name; `module:factory` of any name with a colon. Raises RequestError with the nearest valid name."""
     name = OWN if ":" in name else name
-    kinds = _shipped(room)
+    kinds = _shipped(registry)
     if name in kinds:
         return kinds[name]
-    offered = _offered(room, tuple(sys.path))
+    offered = _offered(registry, tuple(sys.path))
     if name not in offered:
-        raise RequestError(f"there is no {name!r} among the {room}{nearest(name, names(room))}")
-    return _loaded(room, name, offered[name])
+        raise RequestError(f"there is no {name!r} among the {registry}{nearest(name, names(registry))}")
+    return _loaded(registry, name, offered[name])
 
 
 def at(place: str, name: str) -> Kind:
     """The kind of that name at a place of the audit file. Raises RequestError likewise."""
-    rooms = PLACES[place]
-    return find(next((room for room in rooms if (OWN if ":" in name else name) in names(room)), rooms[0]), name)
+    registries, kind = PLACES[place], OWN if ":" in name else name
+    return find(next((registry for registry in registries if kind in names(registry)), registries[0]), name)
 
 
 def live(name: str) -> Kind | None:
@@ -92,14 +92,14 @@ def live(name: str) -> Kind | None:
     return find("generators", name) if (OWN if ":" in name else name) in names("generators") else None
 
 
-def names(room: Room) -> list[str]:
-    """Every kind of a room, those of other packages too, none of which is imported."""
-    return list(dict.fromkeys([*_shipped(room), *_offered(room, tuple(sys.path))]))
+def names(registry: Registry) -> list[str]:
+    """Every kind of a registry, those of other packages too, none of which is imported."""
+    return list(dict.fromkeys([*_shipped(registry), *_offered(registry, tuple(sys.path))]))
 
 
 def names_at(place: str) -> list[str]:
     """Every kind that may stand at a place of the audit file, `module:factory` last."""
-    offered = dict.fromkeys(name for room in PLACES[place] for name in names(room))
+    offered = dict.fromkeys(name for registry in PLACES[place] for name in names(registry))
     return sorted((name for name in offered if _allowed(place, name)), key=lambda name: name == OWN)
 
 
@@ -109,10 +109,10 @@ def _allowed(place: str, name: str) -> bool:
     return place != "truth" or name not in shipped or "labels" in shipped[name].offers
 
 
-def summaries(room: Room) -> dict[str, str]:
-    """Name → one line about every kind that a place for `room` takes; of one that cannot be loaded, why."""
+def summaries(registry: Registry) -> dict[str, str]:
+    """Name → one line about every kind that a place for `registry` takes; of one that cannot be loaded, why."""
     summary_of: dict[str, str] = {}
-    for each in PLACES["generators"] if room == "generators" else (room,):
+    for each in PLACES["generators"] if registry == "generators" else (registry,):
         for name in names(each):
             if name not in summary_of:
                 try:
@@ -124,7 +124,7 @@ def summaries(room: Room) -> dict[str, str]:
 
 def is_shipped(kind: Kind) -> bool:
     """Whether it is one of this package's own."""
-    return any(kind is each for room in ROOMS for each in _shipped(room).values())
+    return any(kind is each for registry in REGISTRIES for each in _shipped(registry).values())
 
 
 def options_at(place: str) -> BeforeValidator:
@@ -157,12 +157,12 @@ _FILES: dict[str, tuple[Kind, ...]] = {}
 """The kinds of every file that was looked at."""
 
 
-def _shipped(room: Room) -> dict[str, Kind]:
-    """The kinds in the files of a room's folder, sorted by name, `module:factory` last."""
-    package = importlib.import_module(FOLDERS[room])
+def _shipped(registry: Registry) -> dict[str, Kind]:
+    """The kinds in the files of a registry's folder, sorted by name, `module:factory` last."""
+    package = importlib.import_module(FOLDERS[registry])
     kinds: dict[str, Kind] = {}
     for iter_module in pkgutil.iter_modules(package.__path__):
-        module = f"{FOLDERS[room]}.{iter_module.name}"
+        module = f"{FOLDERS[registry]}.{iter_module.name}"
         if module not in _FILES:
             spec = iter_module.module_finder.find_spec(module, None)
             loader: Any = None if spec is None else spec.loader
@@ -177,21 +177,21 @@ def _of(module: Any) -> tuple[Kind, ...]:
 
 
 @lru_cache
-def _offered(room: Room, path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+def _offered(registry: Registry, path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
     """The entry points of other packages, by name. path: sys.path, on which they are looked for."""
     offered: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=f"ganaudit.{room}"):
+    for point in entry_points(group=f"ganaudit.{registry}"):
         if point not in offered.setdefault(point.name, []):
             offered[point.name].append(point)
     return offered
 
 
-def _loaded(room: Room, name: str, points: list[EntryPoint]) -> Kind:
+def _loaded(registry: Registry, name: str, points: list[EntryPoint]) -> Kind:
     """The kind of an entry point. Raises RequestError where its package is broken, whatever it raises."""
     who = f"the kind {name!r} of the package {points[0].dist.name if points[0].dist else '?'} ({points[0].value})"
     if len(points) > 1:
         others = " and ".join(point.value for point in points)
-        raise RequestError(f"two packages bring a kind {name!r} of {room} ({others}); uninstall one of them")
+        raise RequestError(f"two packages bring a kind {name!r} of {registry} ({others}); uninstall one of them")
     try:
         kind = points[0].load()
     except (Exception, SystemExit) as error:

@@ -10,7 +10,7 @@ from ganaudit import factory, weights
 from ganaudit.context import Context
 from ganaudit.identity import content_digest
 from ganaudit.keys import canonical
-from ganaudit.kinds import Kind, Opened, Room
+from ganaudit.kinds import Kind, Opened, Registry
 from ganaudit.options import ParserPart, Source, chosen
 from ganaudit.state import state_digest
 
@@ -18,14 +18,14 @@ SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "
 """Options that make no other model."""
 
 
-def content(room: Room, options: Source | ParserPart, context: Context) -> str:
+def content(registry: Registry, options: Source | ParserPart, context: Context) -> str:
     """A text that is another one where the model would be: by its weights' bytes, its source, its options, its device."""
     said: dict[str, Any] = options.model_dump(mode="json", exclude=SAID_ELSEWHERE)
     files = [weights.located(file, context.folder, key) for key in ("weights", "files") for file in _listed(said.get(key))]
     said["content"] = [content_digest(file) for file in files]
     if ":" in options.kind:
         said |= {"source": factory.source_digest(options.kind, context.folder), "paths": list(map(str, files))}
-    return canonical([room, said, str(context.folder.resolve()), context.device, context.precision])
+    return canonical([registry, said, str(context.folder.resolve()), context.device, context.precision])
 
 
 def _listed(value: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a name that is not known is told: the nearest one that is."""
+"""The nearest known name to one that is not known."""
 
 from __future__ import annotations
 

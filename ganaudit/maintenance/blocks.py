@@ -36,7 +36,7 @@ def heads(store: Store) -> dict[str, Heads]:
                     rows = store.read(CLASSES, store.classes(parser)).to_pylist()
                     of_parser[parser] = {row["class_id"]: row["head"] for row in rows}
                 first_heads[row["key"]] = of_parser[parser]
-        except AuditError:  # told of where that file itself is looked at
+        except AuditError:  # reported where that file itself is checked
             continue
     return first_heads
 
@@ -65,7 +65,7 @@ def shard_problems(store: Store, shards: Shards, key: str, block: Block, deep: b
             yield problem(store, "inconsistent", mark, f"the shard {block[0]} to {block[1]} has {rows:,} rows, not {size:,}")
         if deep and shards.beside and not lacking:
             yield from _image_problems(store, shards, key, block)
-    except (AuditError, OSError, ValueError):  # told of where that file itself is looked at
+    except (AuditError, OSError, ValueError):  # reported where that file itself is checked
         return
 
 
@@ -88,7 +88,7 @@ def pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) ->
     """Of each image, the classes of one head (without void, which stands in all of them) cover no more than its pixels."""
     try:
         yield from _pixel_problems(store, key, block, heads)
-    except (AuditError, OSError, ValueError):  # told of where that file itself is looked at
+    except (AuditError, OSError, ValueError):  # reported where that file itself is checked
         return
 
 
@@ -105,7 +105,7 @@ def _pixel_problems(store: Store, key: str, block: Block, heads: Heads | None) -
     pixels = images["pixels"].fill_null(0).to_numpy().astype(np.int64)
     place = class_rows["image"].to_numpy() - block[0]
     if len(place) and (place.min() < 0 or place.max() >= len(index)):
-        return  # told of above
+        return  # reported above
     ids = class_rows["class_id"].to_numpy()
     for head in sorted(set(heads.values())) if heads else ():
         of_head = np.array([one for one, name in heads.items() if name == head and one != 0]) if heads else ids

@@ -66,7 +66,7 @@ def _is_older(store: Store, shards: Shards, key: str) -> bool:
     for block in sorted(store.loose_blocks(shards.mark.name, key)):
         try:
             there = pq.read_schema(store.shard(shards.mark.name, key, *block)).names
-        except (OSError, pa.ArrowException):  # told of where the file itself is read
+        except (OSError, pa.ArrowException):  # reported where the file itself is read
             return False
         return not set(shards.mark.arrow.names) <= set(there)
     return False

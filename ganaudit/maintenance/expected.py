@@ -9,19 +9,16 @@ from ganaudit.errors import GanauditError
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.maintenance.prune import run_rows
 from ganaudit.records.compacted import Block
-from ganaudit.records.schema import FINISHED
+from ganaudit.records.schema import ALWAYS, FINISHED
 from ganaudit.records.store import Store
 from ganaudit.records.tables import RUN_KEYS, RUN_SOURCES
-
-FINDINGS = ("class_stats", "fsd", "dropped_classes")
-"""Findings that every finished run has: those of the study that all others stand on."""
 
 
 def missing(store: Store) -> Iterator[Problem]:
     """Records and findings of finished runs that are not there."""
     try:
         rows = run_rows(store)
-    except GanauditError:  # told of where that file itself is looked at
+    except GanauditError:  # reported where that file itself is checked
         return
     for run, row in sorted(rows.items()):
         if row["status"] not in FINISHED:
@@ -30,7 +27,7 @@ def missing(store: Store) -> Iterator[Problem]:
         if not used.is_file():
             yield problem(store, "missing", used, f"what the run {run} used is not known; run its audit again")
             continue
-        for name in FINDINGS:
+        for name in (table.name for table in ALWAYS):
             if not store.finding(run, name).is_file():
                 yield problem(
                     store, "missing", store.finding(run, name), f"the run {run} has no finding {name}; run its audit again"

@@ -13,7 +13,7 @@ from ganaudit.records.store import Store
 def marker_problems(store: Store) -> Iterator[Problem]:
     """What is wrong with the marker and the folders of tables. Raises RequestError where no store ever was, and for a store of
     a newer schema."""
-    folders = [folder for table in ("runs", "fsd") for folder in (store.folder(table), *store.folder(table).parents)]
+    folders = [folder for table in ("runs", "findings") for folder in (store.folder(table), *store.folder(table).parents)]
     inside = sorted({folder for folder in folders if folder.is_relative_to(store.path) and folder != store.path})
     if not store.marker.exists() and not any(folder.exists() for folder in inside):
         store.open_for_reading()  # says that there is none

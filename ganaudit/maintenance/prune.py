@@ -1,6 +1,6 @@
 """Remove runs that are not wanted any more, and the records of keys that no kept run uses.
 
-First what would go is told, then it is done: never while a run is open or a report is read, and never two at once. Everything
+First it is said what would go, then it is done: never while a run is open or a report is read, and never two at once. All
 that goes is moved into one folder under tmp/ first, by renames, so that whoever is killed in between leaves whole folders: the
 next prune removes the rest. Calibrations and the scenes that they draw from are no run's and stay.
 """
@@ -77,7 +77,7 @@ def prunable(store: Store, keep: int | None = None, keep_days: float | None = No
     if keep is not None or keep_days is not None:
         going |= set(rows) - _newest(rows, keep) - _young(store, rows, keep_days)
     kept = sorted(set(rows) - going)
-    loose = {run for run in _ids(store, "run=*", (*OF_RUNS, "class_stats")) if run not in rows}
+    loose = {run for run in _ids(store, "run=*", (*OF_RUNS, "findings")) if run not in rows}
     used = _used(store, kept)
     folders = [*_run_folders(store, sorted(going | loose)), *_key_folders(store, *used)]
     gone = sorted({folder.name.removeprefix("key=") for folder in folders if folder.name.startswith("key=k")})
@@ -86,13 +86,9 @@ def prunable(store: Store, keep: int | None = None, keep_days: float | None = No
 
 
 def prune(
-    store: Store,
-    keep: int | None = None,
-    keep_days: float | None = None,
-    runs: Sequence[str] = (),
-    grace: float = GRACE,
+    store: Store, keep: int | None = None, keep_days: float | None = None, runs: Sequence[str] = (), grace: float = GRACE
 ) -> Prunable:
-    """Removes what `prunable` tells, and files that a compaction replaced. Raises RequestError while a run is open, and
+    """Removes what `prunable` lists, and files that a compaction replaced. Raises RequestError while a run is open, and
     while `report` or `compare` reads."""
     with leases.alone(store, leases.PRUNE):
         check_unused(store)
@@ -183,7 +179,7 @@ def _ids(store: Store, pattern: str, tables: Iterable[str]) -> set[str]:
 
 def _run_folders(store: Store, runs: Sequence[str]) -> Iterable[Path]:
     for run in runs:
-        for folder in (*(store.folder(table) / f"run={run}" for table in OF_RUNS), store.finding(run, "fsd").parent):
+        for folder in (*(store.folder(table) / f"run={run}" for table in OF_RUNS), store.findings(run)):
             if folder.is_dir():
                 yield folder
 

@@ -164,7 +164,7 @@ def _read(relation: duckdb.DuckDBPyRelation | None, rows: int) -> Iterator[pa.Re
             batch = reader.read_next_batch()
         except StopIteration:
             break
-        except (OSError, pa.ArrowException) as error:  # as Arrow tells what DuckDB found on the way
+        except (OSError, pa.ArrowException) as error:  # Arrow's wording of what DuckDB met on the way
             of_a_file = str(error).startswith(("IO Error", "INTERNAL Error", "Invalid Input Error", "Invalid Error"))
             raise (duckdb.IOException if of_a_file else duckdb.DataError)(str(error)) from error
         count += 1
@@ -264,7 +264,7 @@ def _is_older(table: Table, files: Sequence[Path]) -> bool:
     try:
         return bool(dated) and not set(table.arrow.names) <= set(pq.read_schema(min(dated)[1]).names)
     except (OSError, pa.ArrowException):
-        return False  # a damaged file is told of when it is read
+        return False  # a damaged file is reported when it is read
 
 
 def _escaped(path: Path) -> str:

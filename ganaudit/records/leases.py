@@ -208,10 +208,10 @@ def _write_holder(handle: int) -> None:
     locked = True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:  # a file system without locks: the age alone tells
+    except OSError:  # a file system without locks: the age alone decides
         locked = False
     os.ftruncate(handle, 0)
-    with contextlib.suppress(OSError):  # a full disk: an empty lease is told by its age
+    with contextlib.suppress(OSError):  # a full disk: an empty lease is judged by its age
         os.pwrite(handle, _holder(locked).encode(), 0)
 
 

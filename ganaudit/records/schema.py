@@ -31,12 +31,14 @@ def _declared() -> list[ModuleType]:
     return [importlib.import_module(f"{studies.__name__}.{name}.tables") for name in studies.STUDIES]
 
 
-RECORDS: dict[str, Table] = {table.name: table for room in (tables, *_declared()) for table in room.RECORDS}
-FINDINGS: dict[str, Table] = {table.name: table for room in _declared() for table in room.FINDINGS}
-SHARDS: tuple[Shards, ...] = tuple(shards for room in _declared() for shards in room.SHARDS)
+RECORDS: dict[str, Table] = {table.name: table for module in (tables, *_declared()) for table in module.RECORDS}
+FINDINGS: dict[str, Table] = {table.name: table for module in _declared() for table in module.FINDINGS}
+ALWAYS: tuple[Table, ...] = tuple(table for module in _declared() for table in getattr(module, "ALWAYS", ()))
+"""Finding tables that every finished run has; they name its generators."""
+SHARDS: tuple[Shards, ...] = tuple(shards for module in _declared() for shards in module.SHARDS)
 """Tables that are written together, one shard of each for a stretch of places."""
 GROWN: frozenset[str] = frozenset(
-    {*FINDINGS, *(table.name for room in _declared() for table in getattr(room, "GROWN", ()))}
+    {*FINDINGS, *(table.name for module in _declared() for table in getattr(module, "GROWN", ()))}
 )  # fmt: skip
 """Tables that got further columns: files of an older ganaudit lack them, and have NULL there in views."""
 SHARDED: tuple[str, ...] = tuple(table.name for shards in SHARDS for table in shards.tables)

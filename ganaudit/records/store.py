@@ -86,7 +86,7 @@ class Store:
     # where things lie
 
     def folder(self, table: str) -> Path:
-        """The folder of all files of a record or finding table."""
+        """The folder of all files of a record table; of all findings, for any other name."""
         if table in schema.RECORDS or table == "manifests":
             return self.path / "records" / f"v{SCHEMA_VERSION}" / table
         return self.path / "findings" / f"v{SCHEMA_VERSION}"
@@ -108,8 +108,12 @@ class Store:
         """The file of the moments of `count` images of a key from `first` on."""
         return self._of_key("moments", key) / f"moments-{first:09d}-{count:09d}.parquet"
 
+    def findings(self, run: str) -> Path:
+        """The folder of a run's findings, its pictures and its report."""
+        return self._of_run("findings", run)
+
     def finding(self, run: str, name: str) -> Path:
-        return self._of_run(name, run) / f"{name}.parquet"
+        return self.findings(run) / f"{name}.parquet"
 
     def manifest_file(self, key: str) -> Path:
         return self._of_key("manifests", key) / "manifest.json"

@@ -1,5 +1,7 @@
 """What the report is made of: one frozen value that holds everything the page shows."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ganaudit.records import schema
 from ganaudit.spec import Decide
 
 Findings = Mapping[str, pa.Table]
@@ -26,6 +29,11 @@ class Interval:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+
+    @classmethod
+    def of(cls, row: Row, name: str) -> Interval:
+        """The columns `name`, `name`_low and `name`_high of a finding."""
+        return cls(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +112,7 @@ class ReportData:
 
 def generators(findings: Findings) -> tuple[str, ...]:
     """Names of the generators that have findings, in the order of the tables."""
-    tables = [findings[name] for name in ("fsd", "class_stats", "dropped_classes") if name in findings]
+    tables = [findings[table.name] for table in schema.ALWAYS if table.name in findings]
     return tuple(dict.fromkeys(name for table in tables for name in table["generator"].to_pylist()))
 
 

@@ -53,7 +53,7 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class DrawnFigure:
-    """A figure, what it shows in one sentence, and what hovering over its marks tells (by the mark's gid)."""
+    """A figure, what it shows in one sentence, and the tooltips of its marks (by the mark's gid)."""
 
     figure: "Figure"
     alt: str

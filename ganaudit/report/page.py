@@ -67,7 +67,7 @@ def render(data: ReportData) -> str:
 
 
 def anchor(place: int) -> str:
-    """Where on the page the generator in this place is told of first."""
+    """The id on the page of what is said first of the generator in this place."""
     return f"generator-{place + 1}"
 
 

@@ -27,7 +27,7 @@ ROLES: Mapping[str, tuple[str, str]] = {
 """What a colour stands for, as (light, dark). Figure files use light; the page follows the reader's setting.
 
 Less is orange and more is blue, which colour-blind readers tell apart; the pale ones are changes without a verdict.
-No verdict is told by its colour alone: it has a shape and a word as well.
+No verdict is shown by its colour alone: it has a shape and a word as well.
 """
 
 VOID = (30, 32, 36)

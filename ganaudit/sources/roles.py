@@ -15,7 +15,7 @@ OWN = "own"
 """Samples of a generator from a seed of their own: what a search should be able to find."""
 
 RESIZED_REAL_IMAGES = 4096
-"""Real images at most that are resized through a generator's resolution: enough to tell a floor."""
+"""Real images at most that are resized through a generator's resolution: enough to measure a floor."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganaudit.names import first_few
 from ganaudit.paths import checked
 
 CARD, METADATA, FILE_NAME = "card", "metadata", "file name"
@@ -98,7 +99,7 @@ def _each(asked: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
     if twice is not None:
         same = [file.name for file, step in zip(files, steps, strict=True) if step == twice]
         raise ValueError(
-            f"{_listed(same)} have one training step, {twice} (from their {_plural(source)}); "
+            f"{first_few(same, SHOWN)} have one training step, {twice} (from their {_plural(source)}); "
             "each checkpoint needs a step of its own"
         )
     return [
@@ -174,7 +175,7 @@ def _short(text: str) -> str:
 
 
 def steps_of(files: Sequence[Path]) -> tuple[list[int], str]:
-    """The training step of each file, and where all of them were read from. Raises ValueError for a file that tells none."""
+    """The training step of each file, and where all of them were read from. Raises ValueError for a file that says none."""
     named = dict(zip(files, _by_name(files), strict=True))
     ways: tuple[tuple[str, Callable[[Path], int | None]], ...] = (
         (CARD, card_step), (METADATA, metadata_step), (FILE_NAME, lambda file: named[file]),
@@ -210,7 +211,7 @@ def metadata_step(file: Path) -> int | None:
         with safe_open(file, framework="numpy") as opened:
             return _step(opened.metadata() or {})
     except (SafetensorError, OSError, ValueError):
-        return None  # what is wrong with the file is told when it is opened
+        return None  # what is wrong with the file is reported when it is opened
 
 
 def _step(said: Mapping[str, Any]) -> int | None:
@@ -251,12 +252,7 @@ def _nothing(pattern: str, folder: Path) -> str:
         there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in plain.iterdir())
     except OSError as error:
         return f"no file fits {pattern!r}: {plain.resolve()} cannot be read: {error.strerror}"
-    return f"no file fits {pattern!r}: {plain.resolve()} holds {_listed(there) if there else 'nothing'}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:SHOWN])
-    return shown + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+    return f"no file fits {pattern!r}: {plain.resolve()} holds {first_few(there, SHOWN) if there else 'nothing'}"
 
 
 def _plural(source: str) -> str:

@@ -1,4 +1,4 @@
-"""The YAML of an audit file, read within limits: what is told about its size comes before anything is built of it."""
+"""The YAML of an audit file, read within limits: a file that is too large is refused before anything is built of it."""
 
 from __future__ import annotations
 

@@ -104,10 +104,7 @@ class AdversarialTraining:
     def step(self, step: int, spent: float) -> dict[str, float]:
         r = self.recipe
         fade = 1.0 - 0.98 * max(0.0, (spent - r.decay_from) / (1.0 - r.decay_from))
-        for optimiser, rate in (
-            (self.generator_step, r.generator_rate),
-            (self.discriminator_step, r.discriminator_rate),
-        ):
+        for optimiser, rate in ((self.generator_step, r.generator_rate), (self.discriminator_step, r.discriminator_rate)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * fade
         pixels = images.to_unit(self.real.batch_of(step)[0]).to(self.device).contiguous(memory_format=torch.channels_last)

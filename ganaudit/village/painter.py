@@ -106,11 +106,7 @@ def road(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
     number = canvas.thing("road", lit(shade((128, 126, 130), draws.between(0.8, 1.15)), w.light), texture=7)
     tilt = draws.between(-7, 7)
     canvas.polygon(
-        number,
-        (0, g.road_top - tilt),
-        (CANVAS, g.road_top + tilt),
-        (CANVAS, g.road_bottom + tilt),
-        (0, g.road_bottom - tilt),
+        number, (0, g.road_top - tilt), (CANVAS, g.road_top + tilt), (CANVAS, g.road_bottom + tilt), (0, g.road_bottom - tilt)
     )
 
 
@@ -134,10 +130,7 @@ def side_house(canvas: Canvas, draws: Draws, w: Weather, g: Ground, left: bool) 
     )  # fmt: skip
     size, y = draws.between(6, 8), base - height + draws.between(5, 9)
     panes(
-        canvas,
-        w,
-        draws.unit(),
-        [(x + width * s - size / 2, y, x + width * s + size / 2, y + size * 1.3) for s in (0.25, 0.75)],
+        canvas, w, draws.unit(), [(x + width * s - size / 2, y, x + width * s + size / 2, y + size * 1.3) for s in (0.25, 0.75)]
     )
     door = canvas.thing("door", lit(DOORS[draws.pick(len(DOORS))], w.light))
     canvas.rectangle(door, (x + width / 2 - 4, base - 13, x + width / 2 + 4, base))

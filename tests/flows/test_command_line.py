@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-import flows.command_line
+from flows.commands import demo
 from ganaudit import __version__
 from ganaudit.errors import RequestError
 from ganaudit.maintenance.prune import prune
@@ -88,7 +88,7 @@ def test_images_set_aside_are_exit_code_3_and_counted(toy, cli):
 def test_the_demo_is_an_audit_file_of_the_package(cli, toy, tmp_path, monkeypatch):
     audit = toy()
     (tmp_path / "demo.yaml").write_bytes(audit.read_bytes())
-    monkeypatch.setattr(flows.command_line, "DEMO", tmp_path / "demo.yaml")
+    monkeypatch.setattr(demo, "DEMO", tmp_path / "demo.yaml")
     monkeypatch.chdir(tmp_path)
     result = cli("demo")
     assert result.code == 0
@@ -101,14 +101,12 @@ def test_the_demo_is_an_audit_file_of_the_package(cli, toy, tmp_path, monkeypatc
 
 
 def test_the_shipped_demo_names_three_generators():
-    data = yaml.safe_load(flows.command_line.DEMO.read_text(encoding="utf-8"))
+    data = yaml.safe_load(demo.DEMO.read_text(encoding="utf-8"))
     assert len(data["generators"]) == 3 and data["sample"]["count"] == data["real"]["count"] == 2000
 
 
 def test_the_longer_demo_is_the_same_audit_of_one_generator_more():
-    short, long = (
-        yaml.safe_load(path.read_text(encoding="utf-8")) for path in (flows.command_line.DEMO, flows.command_line.DEMO_ALL)
-    )
+    short, long = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in (demo.DEMO, demo.DEMO_ALL))
     more = [result for result in long["generators"] if result not in short["generators"]]
     assert [result["weights"] for result in more] == ["builtin:village-stylegan"]
     assert [result for result in long["generators"] if result not in more] == short["generators"]

@@ -26,7 +26,7 @@ def imported(file: Path) -> set[str]:
 
 
 ROOMS = ("ganaudit/report", "ganaudit/auditing", "ganaudit/maintenance", "ganaudit/records", "flows", "tasks")
-NAMES_A_STUDY = {"flows/invert.py"}
+NAMES_A_STUDY = {"flows/commands/invert.py"}
 """Commands that are about one study."""
 
 

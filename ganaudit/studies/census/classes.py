@@ -178,7 +178,7 @@ def empty_slices(
         for role, source, images, labelled in sources if name in lacking else ():
             condition = part.real if role == "real" else part.generated
             if condition is None or images < 2:
-                continue  # it has no findings at all, and is told of
+                continue  # it has no findings at all, and a note says so
             chosen_images = len(_chosen(connection, run, source, name, condition))
             if chosen_images < 2:
                 count = "no image" if chosen_images == 0 else "one image"

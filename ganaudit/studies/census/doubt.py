@@ -1,8 +1,8 @@
 """Where the parser doubts what it sees in generated images: in all classes a little, or in one more than in the others.
 
 Generated images are seldom what a parser was trained on, and it is less sure of all of them; that says something of the
-generator, and nothing of one class. A class is told of when its doubt, generated over real, grew beyond noise by half more than
-that of the generator's class in the middle.
+generator, and nothing of one class. A class is reported when its doubt, generated over real, grew beyond noise by half more
+than that of the generator's class in the middle.
 """
 
 from __future__ import annotations

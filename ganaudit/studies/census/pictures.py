@@ -149,7 +149,7 @@ def save(store: Store, run: str, kept: Kept) -> None:
         for generator, roles in kept.influences.items() for role, pictures in roles.items() for picture in pictures
     ]  # fmt: skip
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    path = store.finding(run, "fsd").with_name("pictures.parquet")
+    path = store.findings(run) / "pictures.parquet"
     with writer.writing(path), writer.temporary_file(store.temporary, "pictures") as unfinished:
         pq.write_table(table, unfinished, compression="none", write_page_checksum=True)
         unfinished.replace(path)
@@ -157,7 +157,7 @@ def save(store: Store, run: str, kept: Kept) -> None:
 
 def load(store: Store, run: str) -> Kept:
     """The pictures of a run, as `collect` found them."""
-    path = store.finding(run, "fsd").with_name("pictures.parquet")
+    path = store.findings(run) / "pictures.parquet"
     if not path.exists():
         return Kept()
     groups: dict[str, Samples] = {}

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ganaudit.errors import RequestError
+from ganaudit.names import first_few
 from ganaudit.records.store import Store
 from ganaudit.records.used import UsedSource
 from ganaudit.report.words import share
@@ -97,8 +98,7 @@ class Power:
             }
             for each in self.classes
         ]  # fmt: skip
-        more = len(self.unseen) - UNSEEN
-        few = ", ".join(self.unseen[:UNSEEN]) + (f" and {more:,} more" if more > 0 else "")
+        few = first_few(self.unseen, UNSEEN)
         rest = [Text(f"In none of these images, so not testable at these numbers: {few}.")] if self.unseen else []
         return [Text(heading), Table(rows, "No class is in any of these images."), *rest]
 

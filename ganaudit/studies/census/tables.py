@@ -24,15 +24,14 @@ from ganaudit.records.columns import (
 )
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSER_CONFUSION
 
+_PAIR = (RUN, REAL_NAME, GENERATOR)
+_PAIR_AND_CLASS = (*_PAIR, CLASS_ID, CLASS)
+
 CLASS_STATS = Table(
     "class_stats",
     "pair of real source and generator, and class (void left out)",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
-        CLASS_ID,
-        CLASS,
+        *_PAIR_AND_CLASS,
         Column("presence_threshold", FLOAT, "From how many percent of an image's pixels a class counts as present."),
         *pair("area", "Mean share of the image, percent of pixels"),
         *pair("presence", "Share of images that hold the class, 0 to 1"),
@@ -46,9 +45,7 @@ FSD = Table(
     "fsd",
     "pair of real source and generator",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
+        *_PAIR,
         Column("real_images", BYTE8, "Real images that were read."),
         Column("generated_images", BYTE8, "Generated images that were read."),
         Column("live_classes", BYTE4, "Classes (with void) that hold a pixel on either side: the others change nothing."),
@@ -70,11 +67,7 @@ FSD_BY_CLASS = Table(
     "fsd_by_class",
     "pair of real source and generator, and class (with void)",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
-        CLASS_ID,
-        CLASS,
+        *_PAIR_AND_CLASS,
         Column("share", FLOAT, "The class's part of fsd, (percent of pixels)²; 0 or more, and they add up to fsd."),
     ),
 )
@@ -83,9 +76,7 @@ FSD_CURVE = Table(
     "fsd_curve",
     "pair of real source and generator, and number of images",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
+        *_PAIR,
         Column("real_images", BYTE8, "Real images used."),
         Column("generated_images", BYTE8, "Generated images used."),
         *interval("fsd", "The plain distance at these numbers of images, mean of several subsets"),
@@ -97,9 +88,7 @@ INFLUENCES = Table(
     "influences",
     "image of a pair of real source and generator",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
+        *_PAIR,
         Column("role", STRING, "Either real or generated."),
         KEY,
         IMAGE,
@@ -120,32 +109,20 @@ _RATIO = (
 )
 
 DROPPED_CLASSES = Table(
-    "dropped_classes",
-    "pair of real source and generator, class and measure",
-    (RUN, REAL_NAME, GENERATOR, CLASS_ID, CLASS, _MEASURE, _VERDICT, *_RATIO),
+    "dropped_classes", "pair of real source and generator, class and measure", (*_PAIR_AND_CLASS, _MEASURE, _VERDICT, *_RATIO)
 )
 
 DROPPED_GROUPS = Table(
     "dropped_groups",
     "pair of real source and generator, named group of classes and measure",
-    (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
-        Column("group", STRING, "Name of the group."),
-        _MEASURE,
-        _VERDICT,
-        *_RATIO,
-    ),
+    (*_PAIR, Column("group", STRING, "Name of the group."), _MEASURE, _VERDICT, *_RATIO),
 )
 
 DROPPED_IN_SLICES = Table(
     "dropped_in_slices",
     "slice of a pair of real source and generator, class and measure",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
+        *_PAIR,
         Column("slice", STRING, "Name of the slice in the audit file."),
         CLASS_ID,
         CLASS,
@@ -161,9 +138,7 @@ DROPPED_PAIRS = Table(
     "dropped_pairs",
     "pair of real source and generator, and pair of classes",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
+        *_PAIR,
         Column("class_a", STRING, "Name of one class."),
         Column("class_b", STRING, "Name of the other."),
         _VERDICT,
@@ -195,9 +170,7 @@ RANKS = Table(
     "ranks",
     "real source and generator",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
+        *_PAIR,
         Column("rank", BYTE4, "Place by corrected fsd, 1 is nearest to the real images."),
         Column("rank_low", BYTE4, "One more than the generators that are nearer beyond doubt."),
         Column("rank_high", BYTE4, "The generators less those that are farther beyond doubt."),
@@ -227,11 +200,7 @@ PARSER_CORRECTED = Table(
     "parser_corrected",
     "pair of real source and generator, class and measure",
     (
-        RUN,
-        REAL_NAME,
-        GENERATOR,
-        CLASS_ID,
-        CLASS,
+        *_PAIR_AND_CLASS,
         _MEASURE,
         *interval("ratio", "Generated over real, corrected for the parser's error, as if it erred alike on both sides"),
         Column(
@@ -261,4 +230,6 @@ FINDINGS = (
     CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES, DROPPED_PAIRS,
     COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED,
 )  # fmt: skip
+ALWAYS = (FSD, CLASS_STATS, DROPPED_CLASSES)
+"""Those that every finished run has: all other studies stand on them."""
 SHARDS = (Shards((PARSER_CONFUSION, CLASS_PIXELS), IMAGES, may_lack=(PARSER_CONFUSION.name,)),)

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +16,9 @@ from numpy.typing import NDArray
 
 from ganaudit import devices, images
 from ganaudit.context import PROCESS, Context
-from ganaudit.errors import AuditError, RequestError
+from ganaudit.errors import AuditError
 from ganaudit.features.protocol import Reading
+from ganaudit.foreign_code import blamed, enough_memory
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.parsers.outputs import wrong_labels
 from ganaudit.records.store import Store
@@ -36,14 +36,8 @@ log = logging.getLogger("ganaudit.blocks")
 class BlockDone:
     """What one block came to. Seconds are wall time; images counts those set aside too."""
 
-    source: str
-    key: str
-    first: int
-    last: int
     images: int
     quarantined: int
-    sampling_seconds: float
-    parsing_seconds: float
     total_seconds: float
 
 
@@ -53,21 +47,17 @@ def make_block(task: BlockTask) -> BlockDone:
     task = replace(task, device=devices.of_this_thread(task.device))
     started = time.perf_counter()
     parser, source = opened(task)
-    sampling = parsing = 0.0
     image_rows: list[pa.Table] = []
     class_rows: list[pa.Table] = []
     confusion_rows: list[pa.Table] = []
     quarantined = 0
-    for first, batch, seconds in _batches(task, source):
-        sampling += seconds
-        before = time.perf_counter()
+    for first, batch in _batches(task, source):
         counted, size, confusion = _counted(batch, parser, task)
         image_rows.append(_image_rows(task.key, first, batch, counted, size))
         class_rows.append(_class_rows(task.key, first, batch, counted))
         if confusion is not None:
             confusion_rows.append(_confusion_rows(task.key, first, batch, confusion))
         quarantined += sum(error is not None for error in batch.errors)
-        parsing += time.perf_counter() - before
     footer = {
         "recipe": task.key, "code": __version__, "device": devices.describe(task.device),
         "torch": torch.__version__, "batch": str(task.spec.sample.batch),
@@ -83,18 +73,17 @@ def make_block(task: BlockTask) -> BlockDone:
         "run %s, source %s, block %d-%d: %d images in %.1f s, %d set aside",
         task.run, task.source.name, task.first, task.last, images_done, seconds, quarantined,
     )  # fmt: skip
-    return BlockDone(task.source.name, task.key, task.first, task.last, images_done, quarantined, sampling, parsing, seconds)
+    return BlockDone(images_done, quarantined, seconds)
 
 
-def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch, float]]:
-    """(first index, images, seconds it took) of every batch; beside a GPU, the next one is read while one is parsed."""
+def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch]]:
+    """(first index, images) of every batch; beside a GPU, the next one is read while one is parsed."""
     size = task.spec.sample.batch
     starts = range(task.first, task.last + 1, size)
 
-    def read(first: int) -> tuple[int, Batch, float]:
-        before = time.perf_counter()
-        batch = source.read(range(first, min(first + size, task.last + 1)))
-        return first, batch, time.perf_counter() - before
+    def read(first: int) -> tuple[int, Batch]:
+        with enough_memory(task.device, size):
+            return first, source.read(range(first, min(first + size, task.last + 1)))
 
     if task.device == "cpu":
         yield from map(read, starts)
@@ -110,7 +99,7 @@ def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch, 
 
 def counted_batches(task: BlockTask, parser: OpenParser, source: OpenSource) -> Iterator[tuple[Batch, Tally]]:
     """Every batch of a block with its counts; writes nothing."""
-    for _, batch, _ in _batches(task, source):
+    for _, batch in _batches(task, source):
         yield batch, _counted(batch, parser, task)[0]
 
 
@@ -124,7 +113,7 @@ def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, 
     if batch.labels is not None:
         return tally(torch.from_numpy(batch.labels), None, parser.class_count), int(np.prod(batch.labels.shape[1:])), None
     n, size = len(batch.pixels), task.spec.sample.batch
-    with torch.inference_mode(), _blamed("the parser", task):
+    with torch.inference_mode(), blamed("the parser", task.device, size):
         (labels,) = look(batch, (parser,), task)
         maps, confidence = _checked(labels, size, batch, parser, task)
         counted = tally(maps[:n], confidence[:n], parser.class_count)
@@ -134,7 +123,7 @@ def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, 
 
 def read_block(task: BlockTask, source: OpenSource, readings: Sequence[Reading]) -> Iterator[tuple[Batch, list[Any]]]:
     """Every batch of a block with what each reading sees in it; writes nothing."""
-    for _, batch, _ in _batches(task, source):
+    for _, batch in _batches(task, source):
         yield batch, look(batch, readings, task)
 
 
@@ -148,25 +137,10 @@ def look(batch: Batch, readings: Sequence[Reading], task: BlockTask) -> list[Any
         pixels = pixels.pin_memory().to(task.device, non_blocking=True)
     shown, looked = images.to_unit(pixels.to(task.device)), []
     for reading in readings:
-        with _blamed("the parser" if isinstance(reading, OpenParser) else f"the reading {type(reading).__name__}", task):
+        who = "the parser" if isinstance(reading, OpenParser) else f"the reading {type(reading).__name__}"
+        with blamed(who, task.device, size):
             looked.append(reading.read(shown))
     return looked
-
-
-@contextmanager
-def _blamed(who: str, task: BlockTask) -> Iterator[None]:
-    """Says who raised what, in one sentence."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        size = task.spec.sample.batch
-        raise RequestError(
-            f"{task.device} has no room for a batch of {size} images; set sample.batch to {max(1, size // 2)}"
-        ) from None
-    except (RequestError, AuditError):
-        raise
-    except Exception as error:
-        raise AuditError(f"{who} raised {type(error).__name__}: {error}") from error
 
 
 def _checked(labels: Any, size: int, batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[torch.Tensor, torch.Tensor]:

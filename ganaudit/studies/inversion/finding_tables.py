@@ -21,15 +21,14 @@ from ganaudit.records.columns import (
 )
 from ganaudit.studies.inversion.record_tables import FACTOR, LAYER, METHOD, SAMPLE
 
+_SETTING = (RUN, GENERATOR, METHOD, LAYER, FACTOR)
+_RECALL = "Share of the class's pixels that the reconstruction shows as the class"
+
 INVERSION_SUMMARY = Table(
     "inversion_summary",
     "generator, method, setting and kind of image",
     (
-        RUN,
-        GENERATOR,
-        METHOD,
-        LAYER,
-        FACTOR,
+        *_SETTING,
         SAMPLE,
         Column("images", BYTE8, "Images that were inverted."),
         Column("failed", BYTE8, "Images whose search was set aside."),
@@ -44,11 +43,7 @@ PHOTO_VERDICTS = Table(
     "photo_verdicts",
     "class of an inverted photo, method and setting",
     (
-        RUN,
-        GENERATOR,
-        METHOD,
-        LAYER,
-        FACTOR,
+        *_SETTING,
         KEY,
         IMAGE,
         Column("name", STRING, "Name of the photo."),
@@ -69,11 +64,7 @@ OMISSIONS = Table(
     "omissions",
     "generator, method, setting and class",
     (
-        RUN,
-        GENERATOR,
-        METHOD,
-        LAYER,
-        FACTOR,
+        *_SETTING,
         CLASS_ID,
         CLASS,
         Column("images", BYTE8, "Photos that hold enough of the class to be tested."),
@@ -81,18 +72,10 @@ OMISSIONS = Table(
         Column("control", STRING, "What shows what the search can find: own samples, or other classes.", True),
         Column("control_images", BYTE8, "Cases of the control."),
         Column("control_recall", FLOAT, "Mean recall of the control.", True),
-        Column(
-            "weighted_recall",
-            FLOAT,
-            "Mean recall of the mask-weighted search by this method, at this penalty.",
-            True,
-        ),
+        Column("weighted_recall", FLOAT, "Mean recall of the mask-weighted search by this method, at this penalty.", True),
         Column("verdict", STRING, "One of not made, made, inconclusive, not testable."),
     ),
 )
-
-_SHOWN = (RUN, GENERATOR, METHOD, LAYER, FACTOR)
-_RECALL = "Share of the class's pixels that the reconstruction shows as the class"
 
 INVERSION_BY_LAYER = Table(
     "inversion_by_layer",
@@ -118,7 +101,7 @@ RECALL_BY_SIZE = Table(
     "recall_by_size",
     "class, kind of image and size of the object, for a generator, method and setting",
     (
-        *_SHOWN,
+        *_SETTING,
         SAMPLE,
         CLASS_ID,
         CLASS,
@@ -133,7 +116,7 @@ WORST_PHOTOS = Table(
     "worst_photos",
     "class and rank of a photo, for a generator, method and setting",
     (
-        *_SHOWN,
+        *_SETTING,
         CLASS_ID,
         CLASS,
         Column(
@@ -148,10 +131,7 @@ WORST_PHOTOS = Table(
         Column("recall", FLOAT, f"{_RECALL}."),
         Column("verdict", STRING, "The verdict on the class in the photo."),
         Column(
-            "own_key",
-            STRING,
-            "Content key of the own sample that holds the class in the nearest size; NULL without one.",
-            True,
+            "own_key", STRING, "Content key of the own sample that holds the class in the nearest size; NULL without one.", True
         ),
         Column("own_image", BYTE8, "Index of that own sample.", True),
         Column("own_pixels", BYTE4, "The class's pixels in it.", True),
@@ -163,7 +143,7 @@ INVERSION_CONFUSIONS = Table(
     "inversion_confusions",
     "class and what stands in its place, for a generator, method, setting and kind of image",
     (
-        *_SHOWN,
+        *_SETTING,
         SAMPLE,
         CLASS_ID,
         CLASS,
@@ -179,14 +159,12 @@ INVERSION_ATTRIBUTES = Table(
     "inversion_attributes",
     "class and attribute, for a generator, method, setting and kind of image",
     (
-        *_SHOWN,
+        *_SETTING,
         SAMPLE,
         CLASS_ID,
         CLASS,
         Column(
-            "attribute",
-            STRING,
-            "One of red, green, blue (means, 0–255), sharpness (mean absolute Laplacian of the luminance).",
+            "attribute", STRING, "One of red, green, blue (means, 0–255), sharpness (mean absolute Laplacian of the luminance)."
         ),
         Column("images", BYTE8, "Images that hold enough of the class to be tested, and whose search came to an end."),
         Column("target", FLOAT, "Weighted mean inside the class's mask, in the images.", True),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -63,6 +64,19 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class InversionShard:
+    """What all shards of this study are alike in."""
+
+    setup: Setup
+
+    study: ClassVar[str] = "inversion"
+
+    @property
+    def spec(self) -> AuditSpec:
+        return self.setup.spec
+
+
+@dataclass(frozen=True)
 class Invertible:
     """A generator that can be inverted. key: of its samples; own, own_key: the source of its own samples."""
 
@@ -71,7 +85,6 @@ class Invertible:
     key: str
     own: SourceRole
     own_key: str
-    own_name: str
 
 
 def setup_of(plan: Plan) -> Setup:
@@ -99,7 +112,7 @@ def invertible(plan: Plan) -> tuple[list[Invertible], list[str]]:
         place = source.asked.place
         if place in own:
             mine = own[place]
-            generators.append(Invertible(place, source.name, source.key, mine.asked, mine.key, mine.name))
+            generators.append(Invertible(place, source.name, source.key, mine.asked, mine.key))
         else:
             notes.append(f"{source.name!r} is not inverted: {_why_not(setup_of(plan), source)}.")
     return generators, notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,10 +16,9 @@ from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.search import Search
 from ganaudit.keys import source_key
 from ganaudit.records.schema import QUARANTINED
-from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion import rows
 from ganaudit.studies.inversion.done import InversionDone, footer
-from ganaudit.studies.inversion.models import Invertible, Setup, base_of, frame, parser_of
+from ganaudit.studies.inversion.models import InversionShard, Invertible, Setup, base_of, frame, parser_of
 from ganaudit.studies.inversion.record_tables import INVERSIONS
 from ganaudit.studies.inversion.settings import SearchSetting
 from ganaudit.studies.inversion.targets import ParsedTargets, read_targets, resized, see
@@ -61,14 +60,13 @@ class TunedMethod:
 
 
 @dataclass(frozen=True)
-class SearchShard:
+class SearchShard(InversionShard):
     """One batch of one list, inverted in one way at several penalties.
 
     settings: those that are missing. targets_key, count: of the list as it was parsed. places: of the batch in that list;
     first, last: of the batch in what is searched for.
     """
 
-    setup: Setup
     way: TunedMethod
     settings: tuple[SearchSetting, ...]
     targets_key: str
@@ -76,12 +74,6 @@ class SearchShard:
     places: tuple[int, ...]
     first: int
     last: int
-
-    study: ClassVar[str] = "inversion"
-
-    @property
-    def spec(self) -> AuditSpec:
-        return self.setup.spec
 
     @property
     def group(self) -> str:

@@ -26,12 +26,7 @@ from ganaudit.studies.inversion.models import (
     without,
 )
 from ganaudit.studies.inversion.reading import recalls_by_class
-from ganaudit.studies.inversion.record_tables import (
-    INVERSION_CALIBRATIONS,
-    INVERSION_PRECISIONS,
-    INVERSION_TARGETS,
-    INVERSIONS,
-)
+from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS, INVERSION_PRECISIONS, INVERSION_TARGETS, INVERSIONS
 from ganaudit.studies.inversion.searching import SearchShard, TunedMethod, setting_key
 from ganaudit.studies.inversion.settings import HELDOUT, OWN, SearchSetting
 from ganaudit.studies.inversion.targets import TargetShard

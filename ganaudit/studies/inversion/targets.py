@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,15 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganaudit import images
-from ganaudit.errors import AuditError, RequestError
+from ganaudit.errors import AuditError
+from ganaudit.foreign_code import blamed
 from ganaudit.generators.protocol import Generator
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
-from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion.choosing import Patch, TargetList
 from ganaudit.studies.inversion.done import InversionDone, footer
 from ganaudit.studies.inversion.encoded import confidence_of, confidence_png, label_png, labels_of, pixels_of, webp
-from ganaudit.studies.inversion.models import Setup, parser_of, source_of
+from ganaudit.studies.inversion.models import InversionShard, parser_of, source_of
 from ganaudit.studies.inversion.photos import OWN_SEED
 from ganaudit.studies.inversion.record_tables import INVERSION_TARGETS
 
@@ -53,20 +52,13 @@ class ParsedTargets:
 
 
 @dataclass(frozen=True)
-class TargetShard:
+class TargetShard(InversionShard):
     """One batch of a list, to be read and parsed. part: its images, which stand at the places first to last of the list."""
 
-    setup: Setup
     part: TargetList
     key: str
     first: int
     last: int
-
-    study: ClassVar[str] = "inversion"
-
-    @property
-    def spec(self) -> AuditSpec:
-        return self.setup.spec
 
     @property
     def group(self) -> str:
@@ -140,19 +132,11 @@ def see(parser: OpenParser, pixels: Tensor, batch: int, device: str) -> tuple[ND
     for start in range(0, len(pixels), batch):
         part = pixels[start : start + batch]
         padded = torch.cat([part, part.new_zeros((batch - len(part), *part.shape[1:]))])
-        try:
+        with blamed("the parser", device, batch):
             labels = parser.parser.parse(images.to_unit(padded.to(device)))
             first = (slice(len(part)), 0) if labels.maps.ndim == 4 else (slice(len(part)),)
             maps.append(labels.maps[first].cpu().numpy().astype(np.int64))
             confidence.append(labels.confidence[first].cpu().float().numpy())
-        except torch.OutOfMemoryError:
-            raise RequestError(
-                f"{device} has no room for a batch of {batch} images; set sample.batch to {max(1, batch // 2)}"
-            ) from None
-        except (RequestError, AuditError):
-            raise
-        except Exception as error:
-            raise AuditError(f"the parser raised {type(error).__name__}: {error}") from error
     label_maps, sure = np.concatenate(maps), np.concatenate(confidence)
     if label_maps.min() < 0 or label_maps.max() >= parser.class_count:
         raise AuditError(

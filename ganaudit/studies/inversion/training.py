@@ -7,29 +7,32 @@ from typing import ClassVar
 
 from ganaudit.errors import RequestError
 from ganaudit.keys import digest
-from ganaudit.spec import AuditSpec, Invert
+from ganaudit.spec import Invert
 from ganaudit.studies.inversion.done import InversionDone
-from ganaudit.studies.inversion.models import Invertible, Setup, generator_of, inverters_folder, inverters_of, mark_of, needed
+from ganaudit.studies.inversion.models import (
+    InversionShard,
+    Invertible,
+    Setup,
+    generator_of,
+    inverters_folder,
+    inverters_of,
+    mark_of,
+    needed,
+)
 from ganaudit.training.inverters import InverterRecipe
 from ganaudit.training.loop import Budget
 from ganaudit.training.making import SMALL, make_inverter
 
 
 @dataclass(frozen=True)
-class InverterShard:
+class InverterShard(InversionShard):
     """An inverter of one kind that is missing for a generator."""
 
-    setup: Setup
     which: Invertible
     kind: str
 
-    study: ClassVar[str] = "inversion"
     images: ClassVar[int] = 1
     """It has none; it counts as one step of the way."""
-
-    @property
-    def spec(self) -> AuditSpec:
-        return self.setup.spec
 
     @property
     def group(self) -> str:

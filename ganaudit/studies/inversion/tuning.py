@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
@@ -16,9 +16,8 @@ from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.penalty import free_residuals, penalty_of
 from ganaudit.keys import source_key
 from ganaudit.records.store import Store
-from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion.done import InversionDone, footer
-from ganaudit.studies.inversion.models import Inverters, Invertible, Setup, base_of
+from ganaudit.studies.inversion.models import InversionShard, Inverters, Invertible, Setup, base_of
 from ganaudit.studies.inversion.photos import OWN_SEED
 from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS, INVERSION_PRECISIONS
 from ganaudit.studies.inversion.targets import own_pixels
@@ -30,10 +29,9 @@ SEARCHED = ("latent", "encoder+latent", "layered+latent", "layerwise", "feature"
 
 
 @dataclass(frozen=True)
-class OwnShard:
+class OwnShard(InversionShard):
     """A few own samples of a generator, first to last, tried out by one method. inverters: digests by kind."""
 
-    setup: Setup
     which: Invertible
     method: str
     key: str
@@ -42,12 +40,6 @@ class OwnShard:
     """What is wanted, or what was chosen."""
     first: int
     last: int
-
-    study: ClassVar[str] = "inversion"
-
-    @property
-    def spec(self) -> AuditSpec:
-        return self.setup.spec
 
     @property
     def group(self) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.compare_command import compare_runs
+from flows.comparison import compare_runs
 from ganaudit.comparison.choosing import chosen, last_against_best, only
 from ganaudit.errors import RequestError
 

@@ -14,7 +14,7 @@ from ganaudit.kinds.page import written
 from ganaudit.options import Part
 
 DOCS = Path(__file__).parents[3] / "docs" / "audit-file.md"
-EVERY = [(room, name) for room in kinds.ROOMS for name in kinds.names(room)]
+EVERY = [(room, name) for room in kinds.REGISTRIES for name in kinds.names(room)]
 
 
 @pytest.mark.parametrize("room, name", EVERY)

@@ -146,7 +146,7 @@ def class_findings(findings: Findings, generator: str) -> list[ClassFinding]:
 def verdict_of(row: Row) -> Verdict:
     """The verdict in a row of any of the dropped_… tables."""
     return Verdict(
-        verdict=row["verdict"], ratio=Interval(row["ratio"], row["ratio_low"], row["ratio_high"]), p_value=row["p_value"],
+        verdict=row["verdict"], ratio=Interval.of(row, "ratio"), p_value=row["p_value"],
         q_value=row["q_value"], detectable=row.get("detectable"), real_holding=row.get("real_holding"),
         generated_holding=row.get("generated_holding"), threshold=row.get("presence_threshold"),
     )  # fmt: skip

@@ -66,7 +66,7 @@ def distances(findings: Findings) -> list[Distance]:
         Distance(
             generator=row["generator"], real_images=row["real_images"], generated_images=row["generated_images"],
             plain=row["fsd"], mean_part=row["mean_part"], covariance_part=row["covariance_part"],
-            corrected=Interval(row["corrected"], row["corrected_low"], row["corrected_high"]), floor=row["floor"],
+            corrected=Interval.of(row, "corrected"), floor=row["floor"],
             resolution_floor=row["resolution_floor"], mostly_bias=bool(row["mostly_bias"]), p_value=row["p_value"],
             permutations=row["permutations"], rank=places.get(row["generator"]),
         )
@@ -79,8 +79,8 @@ def curve(findings: Findings, generator: str) -> list[Point]:
     """The distance over the number of generated images, rising."""
     points = [
         Point(
-            row["generated_images"], Interval(row["fsd"], row["fsd_low"], row["fsd_high"]),
-            Interval(row["corrected"], row["corrected_low"], row["corrected_high"]),
+            row["generated_images"], Interval.of(row, "fsd"),
+            Interval.of(row, "corrected"),
         )
         for row in rows(findings, "fsd_curve", generator)
     ]  # fmt: skip

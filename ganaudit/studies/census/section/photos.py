@@ -17,7 +17,7 @@ from ganaudit.studies.census.section.kept import Kept, Samples, kept_of
 
 @dataclass(frozen=True, eq=False)
 class PictureView:
-    """A picture with its label map, encoded, and what a reader who does not see it is told."""
+    """A picture with its label map, encoded, and its text for a reader who does not see it."""
 
     picture: Picture
     encoded: Encoded

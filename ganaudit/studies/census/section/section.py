@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ganaudit.names import first_few
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.report import words
@@ -96,7 +97,7 @@ class CensusSection(Section):
         return rows
 
     def summary(self, findings: Findings) -> Iterable[Block]:
-        """Of each generator how many classes got which verdict, then a line for each that has something to tell."""
+        """Of each generator how many classes got which verdict, then a line for each of which there is more to say."""
         for generator in generators(findings):
             lines = verdict_lines(findings, generator)
             yield [
@@ -125,5 +126,4 @@ class CensusSection(Section):
 
 
 def _few(names: Sequence[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "") or words.NOTHING
+    return first_few(names, NAMED) or words.NOTHING

@@ -5,15 +5,7 @@ from dataclasses import dataclass
 
 from ganaudit.report import words
 from ganaudit.report.data import Findings, Interval
-from ganaudit.studies.census.section.classes import (
-    GREW,
-    LOST,
-    ClassFinding,
-    Measure,
-    Verdict,
-    class_findings,
-    with_verdict,
-)
+from ganaudit.studies.census.section.classes import GREW, LOST, ClassFinding, Measure, Verdict, class_findings, with_verdict
 from ganaudit.studies.census.section.distances import Distance, GeneratorPair
 
 MEANS = {

@@ -43,7 +43,7 @@ class ClassCurve:
 
 @dataclass(frozen=True)
 class TrainingCurves:
-    """A training with its checkpoints by step, its classes that are told of, the worst at the end first."""
+    """A training with its checkpoints by step, its classes that are shown, the worst at the end first."""
 
     name: str
     steps: tuple[Step, ...]

@@ -170,7 +170,7 @@ def _class(
 
 
 def _target(axes: "Axes", step: int, name: str) -> None:
-    """An upright invisible line that tells its tip where a pointer stands on it."""
+    """An upright invisible line that shows its tooltip under a pointer."""
     (line,) = axes.plot([step, step], [0.02, 0.98], transform=axes.get_xaxis_transform(), alpha=0, linewidth=9)
     line.set_gid(f"tip:{name}")
 

@@ -8,7 +8,7 @@ from ganaudit.report.data import Findings, Interval, rows
 from ganaudit.studies.census.section.classes import GREW, LOST, ClassFinding, class_findings
 
 DOUBTED = 1.5
-"""From so many times the doubt (1 - confidence) on, a generator's images are told to be doubted as a whole."""
+"""From so many times the doubt (1 - confidence) on, the parser is said to be unsure of a generator's images as a whole."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,10 @@ class CorrectedClass:
 def parser_classes(findings: Findings) -> list[ParserClass]:
     """The parser's classes, those that it finds worst first."""
 
-    def interval(row: object, name: str) -> Interval:
-        assert isinstance(row, dict)
-        return Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-
     all_classes = [
         ParserClass(
             name=row["class"], source=row["source"], images=row["images"], holding=row["holding"],
-            sensitivity=interval(row, "sensitivity"), specificity=interval(row, "specificity"), recall=row["recall"],
+            sensitivity=Interval.of(row, "sensitivity"), specificity=Interval.of(row, "specificity"), recall=row["recall"],
             precision=row["precision"], iou=row["iou"],
         )
         for row in rows(findings, "parser_classes")
@@ -70,7 +66,7 @@ def corrected(findings: Findings, generator: str) -> list[CorrectedClass]:
     unordered = [
         CorrectedClass(
             class_id=row["class_id"], name=row["class"], measure=row["measure"],
-            ratio=Interval(row["ratio"], row["ratio_low"], row["ratio_high"]),
+            ratio=Interval.of(row, "ratio"),
             tipping_sensitivity=row["tipping_sensitivity"], tipping_false_positive=row["tipping_false_positive"],
             real_confidence=row["real_confidence"], generated_confidence=row["generated_confidence"],
             falls=bool(row["confidence_falls"]),

@@ -82,7 +82,7 @@ class Choice:
 
 
 def way(findings: Findings, generator: str) -> Variant | None:
-    """The way that the page tells of, at the penalty set from own samples, and chosen by own samples alone.
+    """The way that the page shows, at the penalty set from own samples, and chosen by own samples alone.
 
     Of the ways that are evidence the one that gives them back best, by mean squared error, among those whose control passes.
     """
@@ -123,7 +123,7 @@ def omissions(findings: Findings, generator: str) -> list[Omission]:
             row["class"],
             row["verdict"],
             row["images"],
-            _interval(row, "recall"),
+            Interval.of(row, "recall"),
             row["control"],
             row["control_images"],
             row["control_recall"],
@@ -131,7 +131,7 @@ def omissions(findings: Findings, generator: str) -> list[Omission]:
             [
                 (
                     omission["reconstruction_class"] if omission["reconstruction_class_id"] else "void",
-                    _interval(omission, "share"),
+                    Interval.of(omission, "share"),
                 )
                 for omission in confusions.get(row["class_id"], [])
                 if omission["reconstruction_class_id"] != row["class_id"]
@@ -180,7 +180,7 @@ def lines(findings: Findings, generator: str) -> list[tuple[str, str]]:
     for row in rows(findings, "omissions", generator):
         another = chosen is not None and row["method"] != chosen.method and row["penalty_factor"] in (None, 1.0)
         if another and row["verdict"] == NOT_MADE and row["class_id"] not in known:
-            by_method.setdefault(row["method"], []).append(f"{row['class']}{_left(_interval(row, 'recall'))}")
+            by_method.setdefault(row["method"], []).append(f"{row['class']}{_left(Interval.of(row, 'recall'))}")
     return said_lines + [(NOT_MADE, f"{words.listing(names)}, by {method}") for method, names in by_method.items()]
 
 
@@ -195,7 +195,7 @@ def memorisation_words(findings: Findings, generator: str) -> str | None:
         return None
     if row["verdict"] == "not testable":
         return f"Memorisation is not testable: {row['reason']}."
-    gap = words.distance(_interval(row, "difference"))
+    gap = words.distance(Interval.of(row, "difference"))
     train, heldout = (
         words.counted(row[f"{kind}_images"], noun)
         for kind, noun in (("train", "training photo"), ("heldout", "held-out photo"))
@@ -248,7 +248,3 @@ def _three(generator: str, worst: Row, photos: Sequence[Row]) -> list[Choice]:
         }  # fmt: skip
         chosen.append(of("own", own))
     return chosen
-
-
-def _interval(row: Row, name: str) -> Interval:
-    return Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])

@@ -20,8 +20,6 @@ KINDS = {
     "recovered": "The photo that loses least",
     "own": "The generator's own sample, alike in size",
 }
-STANDING = 3
-"""Classes named as standing in a class's place."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ def _attributes(findings: Findings, name: str, chosen: Variant) -> list[Attribut
 
 def difference(row: Row) -> Interval:
     """The columns `difference` of a finding."""
-    return Interval(row["difference"], row["difference_low"], row["difference_high"])
+    return Interval.of(row, "difference")
 
 
 def apart(a: Interval, b: Interval | None) -> bool:

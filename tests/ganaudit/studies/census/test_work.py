@@ -25,7 +25,7 @@ from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
-from ganaudit.sources.opening import open_source
+from ganaudit.sources.opening import GeneratorSource, open_source
 from ganaudit.sources.roles import GENERATED, SourceRole
 from ganaudit.studies.census import work as blocks
 from ganaudit.studies.census.blocks import missing
@@ -145,8 +145,7 @@ def test_the_order_of_blocks_changes_no_row(tmp_path, reference):
     random.Random(1).shuffle(tasks)
     for task in tasks:
         blocks.forget()
-        done = blocks.make_block(task)
-        assert (done.first, done.last, done.images) == (task.first, task.last, task.last - task.first + 1)
+        assert blocks.make_block(task).images == task.last - task.first + 1
     assert rows(store) == reference
 
 
@@ -250,6 +249,17 @@ def test_ids_that_are_no_classes_of_the_parser_are_refused_before_work_begins(tm
 def test_confidences_in_half_precision_are_counted(tmp_path, reference):
     half = worked(spec(tmp_path, parser="half precision"))["class_pixels"]["confidence"].to_numpy()
     assert half.min() > 0.4 and half.max() <= 1.0
+
+
+def test_a_batch_that_has_no_room_where_it_is_sampled_is_one_sentence(tmp_path, monkeypatch):
+    def read(self, indices):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    _, store, tasks = begun(three(tmp_path))
+    monkeypatch.setattr(GeneratorSource, "read", read)
+    with pytest.raises(RequestError, match=r"cpu has no room for a batch of 64 images; set sample.batch to 32"):
+        blocks.make_block(tasks[-1])
+    assert not list(store.files("images"))
 
 
 # what is kept open

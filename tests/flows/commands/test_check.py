@@ -16,10 +16,10 @@ def test_what_could_be_found_is_told_class_by_class(toy, cli, tmp_path):
     assert set(rows) == {"dark", "grey", "bright"} and rows["dark"][1:5] == ["100", "%", "to", rows["dark"][4]]
     assert "images a side for 50 %" in result.out and rows["dark"][-1].isdigit()
 
-    reach = json.loads(cli("check", audit, "--json").out)["reach"]
-    assert (reach["basis"], reach["ratio"], len(reach["classes"]), reach["unseen"]) == ("pilot", None, 3, [])
+    power = json.loads(cli("check", audit, "--json").out)["power"]
+    assert (power["basis"], power["ratio"], len(power["classes"]), power["unseen"]) == ("pilot", None, 3, [])
     assert cli("run", audit).code == 0
-    assert json.loads(cli("check", audit, "--json").out)["reach"]["basis"] == "records"
+    assert json.loads(cli("check", audit, "--json").out)["power"]["basis"] == "records"
     assert "judged by 1,100 real images recorded" in cli("check", audit).out
 
     refused = cli("check", audit, "--detect", "0.9")

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.sql_command import ROWS, answer
+from flows.commands.sql import ROWS, answer
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 
 GROWTH = """
 import resource, sys
-from flows.sql_command import answer, write
+from flows.commands.sql import answer, write
 from ganaudit.records.store import Store
 
 def peak(rows):

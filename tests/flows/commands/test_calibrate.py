@@ -6,11 +6,11 @@ import json
 
 import pyarrow.parquet as pq
 
-from flows import calibrate_command
+from flows.commands import calibrate
 
 
 def test_a_calibration_is_made_once_and_made_whole(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(calibrate_command, "QUICK_SCENES", 2_048)
+    monkeypatch.setattr(calibrate, "QUICK_SCENES", 2_048)
     store, out = tmp_path / "store", tmp_path / "docs"
     command = ("calibrate", "--quick", "--only", "pairs", "--store", store)
     first = cli(*command, "--json", "--out", out)

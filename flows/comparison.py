@@ -1,13 +1,12 @@
-"""`ganaudit compare`: what it reads, and how it tells it."""
+"""Runs compared, and the comparison as text for people."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flows.terminal import table_text
+from flows.terminal import table_text, wrapped
 from ganaudit.comparison.choosing import BEST, against_one, chosen, last_against_best
 from ganaudit.comparison.compared import Compared, ComparedDifference, compared
 from ganaudit.comparison.reading import moments_reader
@@ -57,7 +56,7 @@ def _compared(store: Store, runs: Sequence[str], baseline: str | None, words: st
 def compared_text(comparison: Compared, width: int = 0) -> str:
     """The comparison for people; notes are wrapped at `width`."""
     parts = list(_against_baseline(comparison) if comparison.baseline else _side_by_side(comparison))
-    parts += [_wrapped(f"Note: {note}.", width) for note in comparison.notes]
+    parts += [wrapped(f"Note: {note}.", width) for note in comparison.notes]
     if comparison.fail_on:
         parts.append(_result(comparison))
     return "\n\n".join(part.rstrip("\n") for part in parts)
@@ -216,7 +215,3 @@ def _ratio(row: VerdictRow) -> str:
 
 def _list(words: Sequence[str]) -> str:
     return " or ".join(words)
-
-
-def _wrapped(text: str, width: int) -> str:
-    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False) if width else text

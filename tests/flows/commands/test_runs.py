@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.runs_command import Filters, runs_text, some_runs
+from flows.commands.runs import Filters, runs_text, some_runs
 from ganaudit.errors import RequestError
 from ganaudit.records import leases
 from ganaudit.records.store import Store

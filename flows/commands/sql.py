@@ -7,24 +7,39 @@ import io
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
+import typer
 
-from flows.console import json_text
+from flows.console import JsonOption, StoreOption, json_text, readable
 from flows.streams import unread
 from flows.terminal import table_texts
 from ganaudit.errors import RequestError
-from ganaudit.records import catalog
-from ganaudit.records.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ganaudit.records.store import Store
 
 STYLES = ("table", "csv", "json")
 ROWS = 1000
 """Rows that are held at once."""
 
 
+def sql(
+    query: Annotated[str, typer.Argument(help="Any DuckDB query over the records' views.", show_default=False)],
+    store: StoreOption = None,
+    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    as_json: JsonOption = False,
+) -> None:
+    """SQL over the records: ganaudit sql "SELECT * FROM fsd"."""
+    write(answer(readable(store), query, "json" if as_json else output))
+
+
 def answer(store: Store, query: str, style: str) -> Iterator[str]:
     """The answer, piece by piece. Raises RequestError for a wrong query or style."""
+    from ganaudit.records import catalog
+
     if style not in STYLES:
         raise RequestError(f"--format {style!r} is none of {', '.join(STYLES)}")
     batches = catalog.batches(store, query, ROWS)

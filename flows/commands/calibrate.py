@@ -63,12 +63,8 @@ def calibrate(
         except OSError as error:
             raise RequestError(f"{error.filename or out} cannot be written: {error.strerror}") from None
     if as_json:
-        answer = {
-            "pool": calibrated.pool,
-            "images": calibrated.images,
-            "files": [str(path) for path in written],
-            "calibration": rows,
-        }
+        files = [str(path) for path in written]
+        answer = {"pool": calibrated.pool, "images": calibrated.images, "files": files, "calibration": rows}
         typer.echo(json_text(answer))
         return
     from benchmarks.calibration.page import table_row

@@ -1,0 +1,1 @@
+"""The commands of `ganaudit`, one file each. Results go to stdout, progress to stderr."""

@@ -1,0 +1,55 @@
+"""`ganaudit run`: an audit as a Prefect flow, with its progress on stderr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from flows import server, settings, terminal
+from flows.console import AuditFile, JsonOption, StoreOption, err, json_text, say, width
+
+if TYPE_CHECKING:
+    from ganaudit.auditing.run import Audit
+    from ganaudit.spec import AuditSpec
+
+
+def run(audit: AuditFile, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Run an audit, or resume it, and print its findings."""
+    raise typer.Exit(run_audit(audit, store, as_json).exit_code)
+
+
+def run_audit(path: Path, store: Path | None, as_json: bool) -> Audit:
+    """Runs the audit file at `path` and prints what it found."""
+    from ganaudit.spec import load
+
+    spec = load(path, store)  # a wrong file is refused at once, before anything is started
+    settings.prepare()
+    check_runner(spec)
+    with server.connected(say, lambda: _opened(spec)):
+        from flows.audit import run as run_flow
+
+        with terminal.RunProgress(err) as progress:
+            audit = run_flow(path, store, progress)
+    typer.echo(json_text(terminal.as_dict(audit)) if as_json else terminal.findings_text(audit, width()))
+    return audit
+
+
+def check_runner(spec: AuditSpec) -> None:
+    """Raises RequestError for what the audit's runner lacks, before a server starts for it."""
+    if spec.run.runner != "threads":  # which need no check, and the import takes seconds
+        settings.prepare()
+        url = settings.api_url()
+
+        from flows import runners
+
+        runners.check_runner(spec, url)
+
+
+def _opened(spec: AuditSpec) -> None:
+    """Opens all that the audit names, so that a wrong name is found while the server starts, not after it."""
+    import flows.audit  # noqa: F401  # seconds, too
+    from ganaudit.auditing.plan import plan
+
+    plan(spec)
