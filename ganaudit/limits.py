@@ -1,12 +1,14 @@
-"""What a shard may take: minutes, and memory. Users' code that hangs or leaks ends a run in a sentence, not a machine.
+"""What a shard, or the opening of a model, may take: minutes, and memory. Users' code that hangs or leaks ends a run in a
+sentence, not a machine.
 
-A thread cannot be ended from outside. So a shard works in a thread of its own, for which the process does not wait when it
-ends, and whoever waits for the shard gives it up.
+A thread cannot be ended from outside. So the work is done in a thread of its own, for which the process does not wait when it
+ends, and whoever waits for the work gives it up. Where nothing ends for a while, what is at work is named in the log.
 """
 
 from __future__ import annotations
 
 import contextvars
+import logging
 import os
 import threading
 import time
@@ -20,10 +22,13 @@ from ganaudit import devices
 from ganaudit.errors import AuditError
 
 T = TypeVar("T")
+LOG = logging.getLogger("ganaudit.limits")
 
 SECONDS = 1.0
 """Between two looks at memory."""
 GROUPS = Path("/sys/fs/cgroup")
+SILENT_MINUTES = 5.0
+"""Without anything that ends, after which what is at work is named; each time twice as long as the time before."""
 _GIVEN_UP: list[threading.Thread] = []
 
 
@@ -46,6 +51,7 @@ def within(work: Callable[[], T], who: str, minutes: float | None, memory: float
     thread = threading.Thread(target=run, name=f"{threading.current_thread().name}-work", daemon=True)
     thread.start()
     until = None if minutes is None else time.monotonic() + 60.0 * minutes
+    _SILENCE.begin(thread, who)
     try:
         while True:
             left = SECONDS if until is None else until - time.monotonic()
@@ -60,9 +66,43 @@ def within(work: Callable[[], T], who: str, minutes: float | None, memory: float
                 if done.done():  # meanwhile, or what it raised
                     return done.result()
                 _check(most, who)
+                _SILENCE.look()
     finally:
+        _SILENCE.end(thread)
         if not done.done():
             _GIVEN_UP.append(thread)
+
+
+class _Silence:
+    """What is at work in this process, and since when nothing of it has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at_work: dict[threading.Thread, str] = {}
+        self._since, self._told = 0.0, 1
+
+    def begin(self, thread: threading.Thread, who: str) -> None:
+        with self._lock:
+            if not self._at_work:
+                self._since, self._told = time.monotonic(), 1
+            self._at_work[thread] = who
+
+    def end(self, thread: threading.Thread) -> None:
+        with self._lock:
+            del self._at_work[thread]
+            self._since, self._told = time.monotonic(), 1
+
+    def look(self) -> None:
+        """Logs who is at work where nothing has ended for long."""
+        with self._lock:
+            minutes, who = (time.monotonic() - self._since) / 60.0, ", ".join(self._at_work.values())
+            if minutes < SILENT_MINUTES * self._told:
+                return
+            self._told *= 2
+        LOG.warning("nothing finished for %.2g minutes; at work: %s (run.block_minutes would end it)", minutes, who)
+
+
+_SILENCE = _Silence()
 
 
 def given_up() -> bool:

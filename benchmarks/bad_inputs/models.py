@@ -109,6 +109,16 @@ def factory(title: str, code: str, *contains: str, kind: str = "mine:make", ok: 
     return BadInput(f"a factory {title}", call, contains, code=0 if ok else 2)
 
 
+def hanging(title: str, place: str, value: Any) -> BadInput:
+    """An opening that never ends, within run.block_minutes; it is at work still, so such a case needs a process of its own."""
+    code = "def make(): time.sleep(9999)\nclass Slow(Photos):\n    def __len__(self): time.sleep(9999)\n"
+    return BadInput(
+        f"an opening hangs: {title}",
+        lambda folder: plan(audit_of(folder, code, run={"block_minutes": 0.02}, **{place: value})),
+        ("the opening of", "block_minutes"), 1, quick=False,
+    )  # fmt: skip
+
+
 def making(title: str, body: str, *contains: str, **more: Any) -> BadInput:
     body = body.replace("\n", "\n    ")
     return factory(title, f"def make(**options):\n    {body}\n    return Generator()\n", *contains, **more)
@@ -194,6 +204,9 @@ CASES = [
     later("a parser gives confidences of 2", "given", "return Labels(maps, sure * (1 + later))", "one of them is 2"),
     later("a generator hangs", "made", "if later: time.sleep(9999)\nreturn image", "g 0-63", "block_minutes",
         block_minutes=0.02),
+    hanging("a generator's factory", "generators", [{"name": "g", "kind": "mine:make"}]),
+    hanging("a parser's factory", "parser", {"kind": "mine:make"}),
+    hanging("a dataset's length", "real", {"name": "r", "kind": "mine:Slow"}),
     later("a parser hangs", "given", "while later: pass\nreturn Labels(maps, sure)", "block_minutes", block_minutes=0.02),
     later(
         "a generator leaks", "made",

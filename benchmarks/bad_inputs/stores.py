@@ -47,6 +47,14 @@ def marker(title: str, content: bytes | None, *contains: str) -> BadInput:
     return BadInput(f"a marker that is {title}", call, contains, code=3)
 
 
+def torn_sources(folder: Path) -> tuple[int, str]:
+    """What a run's sources were, torn: `runs` reads them too."""
+    done = ganaudit.audit(audit_of(folder, "", decide={"permutations": 0}))
+    path = Store(done.store).run_sources(done.run)
+    path.write_bytes(path.read_bytes()[:-20])
+    return command("runs", "--store", done.store)
+
+
 def _first(store: Store, table: str) -> Path:
     return sorted(store.files(table))[0]
 
@@ -90,6 +98,7 @@ def _foreign(store: Store) -> Path:
 
 
 CASES = [
+    BadInput("runs of a store with torn sources", torn_sources, ("sources.parquet is damaged",), 1, quick=False),
     damaged("a flipped bit in class_pixels", _flipped("class_pixels", "pixels"), deep=True),
     damaged("a flipped bit in images", _flipped("images", "image", 3), deep=True),
     damaged("swapped blocks", _swapped), damaged("a foreign file named like a shard", _foreign),

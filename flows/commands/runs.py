@@ -72,7 +72,7 @@ def some_runs(store: Store, asked: Filters, now: datetime | None = None) -> list
         "audit": asked.audit, "status": asked.status, "since": _since(asked.since, now or leases.utc(store)),
         "generator": asked.generator, "most": 2**62 if asked.limit is None else asked.limit,
     }  # fmt: skip
-    with contextlib.closing(catalog.connect(store)) as connection:
+    with contextlib.closing(catalog.connect(store)) as connection, catalog.sentences(store):
         rows: list[dict[str, Any]] = connection.sql(sql.text("runs_where"), params=values).to_arrow_table().to_pylist()
         known = connection.table("run_generators").select("audit, generator, training").fetchall() if not rows else []
     audits = sorted({row[0] for row in known})

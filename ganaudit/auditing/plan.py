@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ganaudit import devices
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.keys import source_key
+from ganaudit.limits import within
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records.store import BLOCK, Store
 from ganaudit.sources.opening import OpenSource, open_source
@@ -20,16 +21,19 @@ from ganaudit.sources.roles import GENERATED, HELDOUT, RESIZED_REAL, RESIZED_REA
 from ganaudit.spec import AuditSpec, Source
 from ganaudit.studies.protocol import asked_for
 
+T = TypeVar("T")
+
 LEAST_BLOCK = 64
 """The smallest block of a store that a first, small audit makes."""
 
 
 def plan(spec: AuditSpec) -> Plan:
-    """Opens every source and the parser once. Raises RequestError for the first thing that cannot be done."""
+    """Opens every source and the parser once, within the limits of `run`. Raises RequestError for the first thing that cannot
+    be done, AuditError for one that is not opened in time."""
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
     context = Context.of(spec, device, precision, anew=True)
-    parser = open_parser(spec.parser, context)
+    parser = _within(spec, f"the opening of the parser ({spec.parser.kind})", lambda: open_parser(spec.parser, context))
     store = Store(spec.path(spec.store))
     studies = asked_for(spec)
     counted = [_counted(spec, asked, parser, context) for asked in named(spec)]
@@ -56,12 +60,16 @@ def plan(spec: AuditSpec) -> Plan:
     )  # fmt: skip
 
 
+def _within(spec: AuditSpec, who: str, opens: Callable[[], T]) -> T:
+    return within(opens, who, spec.run.block_minutes, spec.run.memory)
+
+
 def _counted(
     spec: AuditSpec, asked: SourceRole, parser: OpenParser, context: Context
 ) -> tuple[SourceRole, OpenSource, int, int]:
     """A source, opened, and the images of it that are used: (asked, source, first, count)."""
     named = asked.source(spec)
-    source = open_source(asked, named, parser, context)
+    source = _within(spec, f"the opening of {named.name} ({named.kind})", lambda: open_source(asked, named, parser, context))
     count = asked.count or _count(spec, named, source, generated=asked.role == GENERATED)
     if asked.role == RESIZED_REAL:
         count = min(count, RESIZED_REAL_IMAGES)

@@ -34,8 +34,6 @@ class _Needs(dict[str, str | None]):
 NEEDS = _Needs({kind.name: kind.needs for kind in KINDS})
 """The trained inverter that each method starts from."""
 
-OVER_Z = tuple(kind.name for kind in KINDS if "z" in kind.offers)
-"""The methods that search over z, and may do so from several starts."""
 FURTHER_START_SD = 2.0
 """Standard deviations of z's prior by which a further start is off the method's own: enough to leave the valley it is in."""
 

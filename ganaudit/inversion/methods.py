@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,19 @@ def inverter(method: str) -> Inverter:
     """What inverts a task by a method. Raises RequestError with the nearest name that exists."""
     opened: Inverter = kinds.find("inverters", method).open(NoOptions(), Context())
     return opened
+
+
+def over_z(method: str) -> bool:
+    """Whether it searches over z, and may do so from several starts: another package's kind too, which says so."""
+    return "z" in kinds.find("inverters", method).offers
+
+
+def source_digest(method: str) -> str | None:
+    """Digest of the file in which another kind stands; None for those that ship, whose versions are in the keys."""
+    if any(kind.name == method for kind in KINDS):
+        return None
+    opens = kinds.find("inverters", method).open
+    return hashlib.sha256(inspect.getsource(inspect.getmodule(opens) or opens).encode()).hexdigest()
 
 
 def _from(function: str) -> Callable[[Any, Context], Any]:

@@ -62,7 +62,7 @@ def build(store: Store) -> Path:
         now = unfinished.stat().st_mtime_ns  # by the store's own clock, before any file is looked for
         with tempfile.TemporaryDirectory() as elsewhere:  # DuckDB cannot write below a folder with '?' in its name
             made = Path(elsewhere) / "catalog.duckdb"
-            with contextlib.closing(duckdb.connect()) as connection, _sentences(store):
+            with contextlib.closing(duckdb.connect()) as connection, sentences(store):
                 connection.execute(sql.filled("attach_new", path=sql.literal(str(made)), version=STORAGE_VERSION))
                 create_views(connection, store)
                 connection.execute(_comments())
@@ -96,13 +96,13 @@ def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -
 
     What DuckDB says inside becomes a RequestError or, where it is about a damaged file, an AuditError that names it.
     """
-    with contextlib.closing(_in_memory(store, files)) as connection, _sentences(store):
+    with contextlib.closing(_in_memory(store, files)) as connection, sentences(store):
         yield connection
 
 
 def _in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
     connection = _connection()
-    with _sentences(store):
+    with sentences(store):
         create_views(connection, store, files)
     return connection
 
@@ -140,7 +140,7 @@ def batches(store: Store, statement: str, rows: int = 100_000) -> Iterator[pa.Re
     for again in (True, True, False):
         begun = False
         try:
-            with contextlib.closing(connect(store)) as connection, _sentences(store):
+            with contextlib.closing(connect(store)) as connection, sentences(store):
                 for batch in _read(connection.sql(statement), rows):
                     begun = True
                     yield batch
@@ -312,7 +312,7 @@ def _signs_of_news(store: Store) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _sentences(store: Store) -> Iterator[None]:
+def sentences(store: Store) -> Iterator[None]:
     """Turn what DuckDB says into an error for the person: it names a damaged file; otherwise the statement is wrong."""
     try:
         yield

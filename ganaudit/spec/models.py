@@ -171,7 +171,7 @@ class Run(Part):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the parser. auto: bfloat16 on cpu and cuda, float32 elsewhere; generators run in float32."""
     block_minutes: Annotated[Decimal, Field(gt=0.0, le=7 * 24 * 60)] | None = None
-    """Minutes by the wall clock that one block may take, before the run fails and names it; default: any."""
+    """Minutes by the wall clock that one block, or one opening, may take, before the run fails and names it; default: any."""
     memory: Annotated[Decimal, Field(gt=0.0, le=1.0)] = 0.9
     """Share of the machine's memory (or its container's) that this process may hold, before the run fails in a sentence."""
 

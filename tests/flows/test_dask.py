@@ -131,6 +131,20 @@ def test_workers_whose_disk_is_full_are_one_sentence_and_nothing_is_lost(toy, cl
     assert rows(again.store) == rows(without_prefect(load(audit, tmp_path / "expected")).store)
 
 
+def test_a_block_that_hangs_on_a_worker_is_one_sentence_and_the_others_are_kept(toy, cluster, cli, rows, tmp_path):
+    cluster.run(lambda: __import__("importlib").import_module("ganaudit.studies.census.study"))  # not within a block's minutes
+    in_workers(cluster, TOY_SLEEP="7")
+    few = SMALL | {"sample": {"count": 1024, "batch": 512}}
+    try:
+        result = cli("run", toy(**few, run=on(cluster, block_minutes=0.1)))
+    finally:
+        in_workers(cluster, TOY_SLEEP="0")
+    assert result.code == 1 and re.match(r"error: even 0-1023 \(census\) is not done after run.block_minutes", last(result.err))
+    assert len(rows(tmp_path / "store")["images"]) == 1030 and verify(Store(tmp_path / "store")).sound
+    again = run_flow(toy(**few, run=on(cluster)))  # to which the block may have come meanwhile
+    assert again.status == "done" and len(rows(again.store)["images"]) == 1030 + 1024
+
+
 def last(said: str) -> str:
     return said.splitlines()[-1]
 

@@ -40,6 +40,19 @@ def test_a_shard_that_hangs_is_named_and_given_up():
     assert not limits.given_up()
 
 
+def test_where_nothing_ends_what_is_at_work_is_named_ever_less_often(monkeypatch, caplog):
+    monkeypatch.setattr(limits, "SECONDS", 0.01)
+    monkeypatch.setattr(limits, "SILENT_MINUTES", 0.1 / 60)
+    release = threading.Event()
+    threading.Timer(0.55, release.set).start()
+    limits.within(lambda: limits.within(release.wait, "g 0-63", None, 1.0), "the opening of g", None, 1.0)
+    assert 1 <= len(caplog.messages) <= 3  # after 0.1, 0.2 and 0.4 s
+    assert all("nothing finished for 0.0" in said and "at work: the opening of g, g 0-63" in said for said in caplog.messages)
+    caplog.clear()
+    limits.within(lambda: None, "x", None, 1.0)
+    assert not caplog.messages
+
+
 def test_a_shard_that_leaks_is_given_up(monkeypatch):
     monkeypatch.setattr(limits, "SECONDS", 0.02)
     kept, stop = [], threading.Event()

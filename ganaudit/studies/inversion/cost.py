@@ -17,7 +17,7 @@ from ganaudit.spec import Invert
 from ganaudit.studies.inversion.models import base_of, inverters_of, invertible, methods_of, needed, setup_of, without
 from ganaudit.studies.inversion.searching import AGAIN, WEIGHTED_STARTS
 from ganaudit.studies.inversion.settings import HELDOUT, MASKED, OWN, TRAIN
-from ganaudit.studies.inversion.stages import PHOTOS, WEIGHED
+from ganaudit.studies.inversion.stages import PHOTOS, weighed
 from ganaudit.studies.inversion.targets import own_pixels
 from ganaudit.studies.inversion.training import minutes_of
 from ganaudit.studies.inversion.verdicts import Rules
@@ -53,7 +53,7 @@ def searches(asked: Invert, offered: dict[str, int], methods: list[str]) -> Sear
             steps += asked.own * asked.steps  # the penalty
     cases = Rules().cases
     photos = min(heldout, PHOTOS * cases) if heldout >= cases else 0
-    return Searches(total, steps, photos * sum(_weighted_steps(asked, method) for method in methods if method in WEIGHED))
+    return Searches(total, steps, photos * sum(_weighted_steps(asked, method) for method in methods if weighed(method)))
 
 
 def _weighted_steps(asked: Invert, method: str) -> int:

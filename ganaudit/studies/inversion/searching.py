@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ganaudit import images
-from ganaudit.inversion.inverters import NEEDS, OVER_Z, InversionResult, InversionTask
-from ganaudit.inversion.methods import inverter
+from ganaudit.inversion.inverters import NEEDS, InversionResult, InversionTask
+from ganaudit.inversion.methods import inverter, over_z, source_digest
 from ganaudit.inversion.search import Search
 from ganaudit.keys import source_key
 from ganaudit.records.schema import QUARANTINED
@@ -106,6 +106,7 @@ def setting_key(
         "residuals": list(base.choice.residuals), "r": base.choice.feature, "inverter": way.inverter,
         "parser": setup.parser_key, "seed": base.seed, "restarts": base.restarts, "weighted": weighted,
         "wide": _further_starts(way.method, weighted), "keep": setup.asked.keep,
+        **({} if (digest := source_digest(way.method)) is None else {"source": digest}),
     })  # fmt: skip
 
 
@@ -179,7 +180,7 @@ def _inside(targets: ParsedTargets, number: int, size: tuple[int, int], device: 
 
 
 def _further_starts(method: str, weighted: int | None) -> int:
-    return WEIGHTED_STARTS if weighted is not None and method in OVER_Z else 0
+    return WEIGHTED_STARTS if weighted is not None and over_z(method) else 0
 
 
 def again(how: Search, factor: float | None) -> Search:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ganaudit import devices
-from ganaudit.inversion.inverters import NEEDS, OVER_Z
+from ganaudit.inversion.inverters import NEEDS
+from ganaudit.inversion.methods import over_z
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.keys import digest
 from ganaudit.records.store import Store
@@ -49,8 +50,6 @@ TRAINING, PARSING, PRECISION, PENALTY, INVERTING, WEIGHTED = STAGES = (
     "training inverters", "parsing targets", "choosing precision", "choosing penalties", "inverting",
     "mask-weighted searches",
 )  # fmt: skip
-WEIGHED = (*OVER_Z, "layerwise")
-"""The methods with a mask-weighted search: what they free is searched for, and is evidence."""
 PHOTOS = 5
 """At most so many times the photos that a verdict needs are searched again for a class."""
 
@@ -132,6 +131,11 @@ def usable_methods(setup: Setup, which: Invertible) -> tuple[list[Method], list[
             continue
         usable.append(Method(which, name, () if start is None else ((start, there[start].sha256),)))
     return usable, notes
+
+
+def weighed(method: str) -> bool:
+    """Whether a method has mask-weighted searches: what it frees is searched for, and is evidence."""
+    return method == "layerwise" or over_z(method)
 
 
 def factors(method: str, sample: str) -> tuple[float | None, ...]:
@@ -216,7 +220,7 @@ def _plain(setup: Setup, way: TunedMethod, targets: TargetList) -> Searched:
 def _weighted(setup: Setup, store: Store, plain: Searched) -> Iterator[Searched]:
     """The mask-weighted search of every class that few photos recovered, on the photos that hold it."""
     way, targets, rules = plain.way, plain.targets, Rules()
-    if targets.sample != HELDOUT or way.method not in WEIGHED:
+    if targets.sample != HELDOUT or not weighed(way.method):
         return
     shown = next(setting for setting in plain.settings if setting.shown)
     for number, recalls in sorted(recalls_by_class(store, shown, targets.indices, rules.least_pixels).items()):

@@ -12,8 +12,8 @@ from ganaudit.encoders.networks import DirectEncoder, DirectShape, LayeredEncode
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.inversion.inverters import NEEDS, OVER_Z, InversionTask
-from ganaudit.inversion.methods import inverter
+from ganaudit.inversion.inverters import NEEDS, InversionTask
+from ganaudit.inversion.methods import inverter, over_z
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import choose_penalty
 from ganaudit.inversion.search import Search
@@ -87,7 +87,7 @@ def test_every_method_is_a_kind_that_says_what_it_needs():
     needs = {kind: NEEDS[kind] for kind in kinds.names("inverters")}
     assert needs == {"latent": None, "encoder": "encoder", "layered": "layered", "encoder+latent": "encoder",
                      "layered+latent": "layered", "layerwise": "layered", "feature": "layered"}  # fmt: skip
-    assert OVER_Z == ("latent", "encoder+latent", "layered+latent")
+    assert [name for name in kinds.names("inverters") if over_z(name)] == ["encoder+latent", "latent", "layered+latent"]
 
 
 def test_layers_and_ratios_are_what_is_freed(task):

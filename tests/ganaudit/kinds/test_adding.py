@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import linecache
 import sys
 from pathlib import Path
 
@@ -11,17 +12,21 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import save_file
 
 from ganaudit import kinds
 from ganaudit import spec as specs
 from ganaudit.auditing.driver import on_threads
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import prepared
+from ganaudit.auditing.run import audit, prepared
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
+from ganaudit.generators.networks.progan import progan
+from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, SOURCES
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import missing
+from ganaudit.studies.inversion.record_tables import INVERSIONS
 
 HERE = Path(__file__).parents[1]
 FAMILY = '''
@@ -112,7 +117,9 @@ from ganaudit.inversion.inverters import latent
 from ganaudit.kinds import Kind
 from ganaudit.options import Part
 
-KIND = Kind("NAME", Part, lambda options, context: lambda task: replace(latent(task), method="NAME"), "as latent does")
+def invert(task): return replace(latent(task), method="NAME")
+
+KIND = Kind("NAME", Part, lambda options, context: invert, "as latent does", offers=frozenset({"z"}))
 '''
 
 
@@ -235,6 +242,38 @@ def test_an_inverter_is_one_file(tmp_path, adds):
     assert callable(inverter("as_latent")) and InversionResult.__name__ == "InversionResult"
     with pytest.raises(RequestError, match=r"invert\.methods\[0\]: unknown inverter 'as_laten'; did you mean 'as_latent'\?"):
         asked(tmp_path, heldout=heldout, invert={"methods": ["as_laten"]})
+
+
+def test_an_audit_inverts_by_another_kind_as_by_one_that_ships_and_its_source_is_in_the_key(tmp_path, adds, monkeypatch):
+    from ganaudit import report
+
+    monkeypatch.setattr(report, "render", lambda _: "")
+    add = adds("inverters", INVERTER, "as_latent_too")
+    torch.manual_seed(0)
+    save_file(progan(4, 4, ((3,),)).state_dict(), tmp_path / "tiny.safetensors", {"kind": "progan"})
+    spec = asked(
+        tmp_path, generators=[{"name": "g", "kind": "progan", "weights": str(tmp_path / "tiny.safetensors")}],
+        heldout={"name": "held", "kind": "tiny_models:Ramp", "options": {"images": 12}}, sample={"count": 16, "batch": 16},
+        invert={"methods": ["latent", "as_latent_too"], "images": 12, "own": 8, "masked": 2, "steps": 2, "perceptual": "none"},
+    )  # fmt: skip
+    done = audit(spec)
+    by = {method: [row for row in inverted(done) if row["method"] == method] for method in ("latent", "as_latent_too")}
+    errors, expected = ([row["mse"] for row in by[method]] for method in ("as_latent_too", "latent"))
+    assert errors == pytest.approx(expected, rel=1e-2)  # a search that ships may be in bfloat16
+    assert {row["method"] for row in done.findings["photo_verdicts"].to_pylist()} == set(by)
+    assert audit(spec).worked.get("inverting", 0) == 0
+    file = Path(add().__file__)
+    file.write_text(file.read_text() + "# another version\n")
+    linecache.checkcache()
+    assert audit(spec).worked["inverting"] == len(errors)  # by the other kind alone
+
+
+def inverted(done):
+    """The plain rows of inversions of a finished audit."""
+    rows = [
+        row for file in Store(done.store).files("inversions") for row in Store(done.store).read(INVERSIONS, file).to_pylist()
+    ]
+    return sorted((row for row in rows if row["weighted_class"] is None), key=lambda row: (row["sample"], row["image"]))
 
 
 # by entry points of other packages
