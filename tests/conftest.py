@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -21,6 +22,9 @@ sys.dont_write_bytecode = False  # tests start some hundred processes: none shou
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 sys.path.insert(0, str(Path(__file__).parent / "shared"))
+
+hypothesis.settings.register_profile("ganaudit", deadline=None)  # how long an example takes says what else the machine does
+hypothesis.settings.load_profile("ganaudit")
 
 TOGETHER = ("tests/ganaudit/studies/inversion/",)
 """Tests that share something costly, such as a finished store: one worker runs them, and makes it once."""
