@@ -155,7 +155,8 @@ def inversion(folder: Path, pairs: int = PAIRS, photos: int = 8) -> list[Row]:
         "real": {"name": "village", "kind": "village", "count": 64},
         "heldout": {"name": "held out", "kind": "village", "seed": 9, "count": 2 * photos},
         "generators": [{"name": "progan", "kind": "progan", "weights": "builtin:village-progan"}],
-        "invert": {"images": photos, "own": 8, "masked": 0, "methods": ["latent"], "steps": 20, "batch": 4},
+        "invert": {"images": photos, "own": 8, "masked": 0, "methods": ["latent"], "steps": 20, "batch": 4,
+                   "precision": "float32"},
     }  # fmt: skip
     ratios = []
     with connected(), cluster(1) as one, cluster(2) as two:

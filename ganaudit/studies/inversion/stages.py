@@ -92,7 +92,7 @@ def stages(plan: Plan, store: Store) -> Iterator[Stage]:
     yield _parsing(setup, store, lists, notes)
     if not inverted:
         return
-    wanted = devices.precision("auto", setup.device)
+    wanted = devices.precision(setup.asked.precision, setup.device)
     tried_out = [method for method in methods if method.name in SEARCHED and wanted != "float32"]
     yield _precisions(setup, store, tried_out, wanted)
     precisions: dict[Method, str] = dict.fromkeys(methods, "float32")

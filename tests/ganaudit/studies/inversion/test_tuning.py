@@ -64,3 +64,10 @@ def test_a_precision_that_changes_little_is_used_for_every_search_and_once_known
         copied.again(**asked, own=9)
     more = copied.rows("SELECT count(*)::int AS n FROM inversion_calibrations GROUP BY key ORDER BY n")
     assert [row["n"] for row in more] == [8, 8, 9]  # in float32 before, in bfloat16, and other own samples are measured anew
+
+
+def test_where_float32_is_asked_for_nothing_lower_is_tried(copied, monkeypatch):
+    monkeypatch.setattr(stages, "chosen_precision", None)
+    assert not copied.again(precision="float32").done  # the same searches, so nothing is made again
+    with pytest.raises(TypeError):
+        copied.again()
