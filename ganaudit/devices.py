@@ -1,4 +1,8 @@
-"""Which device and which precision: a fixed table, so that `auto` means the same on every machine of a kind."""
+"""Which device and which precision: a fixed table, so that `auto` means the same on every machine of a kind.
+
+Kinds are a processor or a GPU with bfloat16 arithmetic of its own, and one without: there bfloat16 is emulated, on a processor
+ten times slower than float32.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ import torch
 from ganaudit.errors import RequestError
 
 PRECISION = {"cpu": "bfloat16", "cuda": "bfloat16"}
-"""What `precision: auto` is, by device type; float32 elsewhere. Labels differ from float32's in a small share of pixels."""
+"""What `precision: auto` is, by device type, where the device computes in it itself; float32 elsewhere. Labels differ from
+float32's in a small share of pixels."""
 
 
 def pick(name: str) -> str:
@@ -32,7 +37,17 @@ def pick(name: str) -> str:
 
 def precision(name: str, device: str) -> str:
     """`auto` → the table's entry for the device."""
-    return PRECISION.get(device.split(":")[0], "float32") if name == "auto" else name
+    if name != "auto":
+        return name
+    lower = PRECISION.get(device.split(":")[0])
+    return lower if lower is not None and has_bfloat16(device) else "float32"
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether a device computes in bfloat16 itself; true of a GPU that is not in this machine."""
+    if device.startswith("cuda"):
+        return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(getattr(torch.cpu, f"_is_{feature}_supported", lambda: False)() for feature in ("avx512_bf16", "amx_tile"))
 
 
 def for_worker(device: str, worker: int) -> str:

@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ganaudit import kinds
+from ganaudit import devices, kinds
 from ganaudit.auditing.plan import plan
 from ganaudit.datasets.village import VillageSource
 from ganaudit.records.store import Store
@@ -74,10 +72,8 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
 
 def _notes(spec: AuditSpec, precision: str, device: str) -> list[str]:
     notes = []
-    if precision == "bfloat16" and device == "cpu" and not _fast_bfloat16():
-        notes.append(
-            "this processor has no bfloat16 arithmetic; run: {precision: float32} may be faster (other keys: parsed anew)"
-        )
+    if precision == "bfloat16" and not devices.has_bfloat16(device):
+        notes.append(f"{device} here has no bfloat16 arithmetic; run: {{precision: auto}} is faster (other keys: parsed anew)")
     real = spec.real
     for generator in spec.generators:
         if not (isinstance(real, VillageSource) and isinstance(generator, VillageSource)):
@@ -87,11 +83,6 @@ def _notes(spec: AuditSpec, precision: str, device: str) -> list[str]:
                 f"{generator.name!r} and {real.name!r} draw the same scenes (one seed): they are paired, not independent"
             )
     return notes
-
-
-def _fast_bfloat16() -> bool:
-    test = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(test()) if callable(test) else True
 
 
 def _existing(path: Path) -> Path:

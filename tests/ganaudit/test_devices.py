@@ -38,7 +38,11 @@ def test_a_device_that_cannot_be_used_is_refused_in_one_line(name):
     assert "\n" not in str(caught.value)
 
 
-def test_precision_follows_the_table_unless_it_is_said():
+def test_precision_follows_the_table_unless_it_is_said_or_the_processor_would_emulate_it(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+    assert devices.precision("auto", "cpu") == "float32" and devices.precision("bfloat16", "cpu") == "bfloat16"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
     assert [devices.precision("auto", name) for name in ("cpu", "cuda", "cuda:3", "mps", "xpu")] == [
         "bfloat16", "bfloat16", "bfloat16", "float32", "float32",
     ]  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from searched_by_hand import InvertedAudit
 
+from ganaudit import devices
 from ganaudit import spec as specs
 from ganaudit.auditing.run import audit
 from ganaudit.generators.networks.progan import progan
@@ -49,6 +50,7 @@ def inverted(tmp_path_factory):
     })  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(precision, "TOLERATED", 0.0)
+        patch.setattr(devices, "has_bfloat16", lambda _: True)  # tried whatever machine this is
         return InvertedAudit(spec, audit(spec))
 
 
@@ -56,5 +58,6 @@ def inverted(tmp_path_factory):
 def copied(inverted, tmp_path, monkeypatch):
     """The same audit over a copy of its store, which a test may change."""
     monkeypatch.setattr(precision, "TOLERATED", 0.0)
+    monkeypatch.setattr(devices, "has_bfloat16", lambda _: True)
     shutil.copytree(inverted.store.path, tmp_path / "store")
     return InvertedAudit(inverted.spec.model_copy(update={"store": tmp_path / "store"}), inverted.audit)

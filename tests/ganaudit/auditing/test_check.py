@@ -96,7 +96,7 @@ def test_images_that_will_be_set_aside_are_counted(tmp_path):
 
 
 def test_paired_scenes_and_slow_arithmetic_are_noted(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_fast_bfloat16", lambda: False)
+    monkeypatch.setattr(module.devices, "has_bfloat16", lambda _: False)
     data = {"name": "n", "parser": {"kind": "unet", "weights": "builtin:village"}, "real": {"name": "r", "kind": "village"},
             "generators": [{"name": "g", "kind": "village", "seed": 0}, {"name": "h", "kind": "village"}]}  # fmt: skip
     asked = specs.parse(data)

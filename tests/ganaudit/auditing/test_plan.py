@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image as pillow
 from safetensors.torch import load_file, save_file
 
+from ganaudit import devices
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import blocks, plan, run_name
 from ganaudit.errors import RequestError
@@ -193,11 +194,12 @@ def test_another_parser_or_its_precision_changes_every_key(home):
     def village(**run):
         return keys(home, parser={"kind": "unet", "weights": "builtin:village"}, run=run)
 
-    found = [keys(home), keys(home, parser={"kind": "tiny_models:Brightness", "options": {"fault": "x"}}), village(),
-             village(precision="float32")]  # fmt: skip
+    fault = {"kind": "tiny_models:Brightness", "options": {"fault": "x"}}
+    lower, full = village(precision="bfloat16"), village(precision="float32")
+    found = [keys(home), keys(home, parser=fault), lower, full]
     for name in found[0]:
         assert len({result[name] for result in found}) == 4
-    assert village(precision="bfloat16", device="cpu") == village()
+    assert village(precision=devices.precision("auto", "cpu"), device="cpu") == village()
 
 
 def test_label_maps_made_elsewhere_are_keyed_by_their_classes_alone(tmp_path):
