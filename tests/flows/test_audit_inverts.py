@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from flows import dask_runner
 from flows.audit import run as run_flow
-from ganaudit import report
+from ganaudit import devices, report
 from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.errors import AuditError
 from ganaudit.generators.networks.progan import progan
@@ -24,6 +24,12 @@ TABLES = (
     "inversion_latents",
 )  # fmt: skip
 FINDINGS = ("inversion_summary", "photo_verdicts", "omissions", "generalisation")
+
+
+@pytest.fixture(autouse=True)
+def tried_out(monkeypatch):
+    """A lower precision is tried out whatever machine this is."""
+    monkeypatch.setattr(devices, "has_bfloat16", lambda _: True)
 
 
 @pytest.fixture
