@@ -34,8 +34,11 @@ log = logging.getLogger("ganaudit.blocks")
 
 @dataclass(frozen=True)
 class BlockDone:
-    """What one block came to. Seconds are wall time; images counts those set aside too."""
+    """What one block of a source came to. Seconds are wall time; images counts those set aside too."""
 
+    source: str
+    key: str
+    first: int
     images: int
     quarantined: int
     total_seconds: float
@@ -73,7 +76,7 @@ def make_block(task: BlockTask) -> BlockDone:
         "run %s, source %s, block %d-%d: %d images in %.1f s, %d set aside",
         task.run, task.source.name, task.first, task.last, images_done, seconds, quarantined,
     )  # fmt: skip
-    return BlockDone(images_done, quarantined, seconds)
+    return BlockDone(task.source.name, task.key, task.first, images_done, quarantined, seconds)
 
 
 def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch]]:
