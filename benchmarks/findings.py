@@ -90,7 +90,9 @@ def reference(a: np.ndarray, b: np.ndarray) -> float:
 def findings(folder: Path) -> list[Row]:
     """All findings from 10,000 + 10,000 images of 336 classes, beside the reference's plain distance from arrays."""
     store = fill(folder / "findings", 10_000, 336, 200)
-    sides = [read_counts(store, used, range(336)).matrix.toarray() * (100.0 / PIXELS) for used in sources_of(store, "bench")]
+    sides = [
+        read_counts(store, used, range(336)).of(range(336)).toarray() * (100.0 / PIXELS) for used in sources_of(store, "bench")
+    ]
     ours, theirs = [], []
     for _ in range(ROUNDS + 1):
         theirs.append(_seconds(lambda: reference(*sides)))

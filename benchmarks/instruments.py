@@ -21,7 +21,7 @@ from ganaudit import images, weights
 from ganaudit.datasets.village import VillageDataset
 from ganaudit.parsers.segmentation import SegmentationParser, unet_parser
 from ganaudit.statistics import grouping, parser_error, verdicts
-from ganaudit.statistics.class_counts import count_classes, least_pixels
+from ganaudit.statistics.class_counts import Held, count_classes, least_pixels, threshold
 from ganaudit.statistics.parser_error import CorrectedRatios, Measured
 from ganaudit.statistics.proportions import Floats
 from ganaudit.tally import confused
@@ -109,19 +109,20 @@ def corrected_verdicts(found: CorrectedRatios, testable: NDArray[np.bool_], line
     words = np.full(len(logs), verdicts.INCONCLUSIVE, dtype="U12")
     for word, p in ((verdicts.REDUCED, reduced), (verdicts.INCREASED, increased)):
         usable = testable & np.isfinite(p)
-        words[verdicts.adjusted(p, usable, lines.alpha)[1]] = word
+        words[verdicts.adjusted(p, usable) <= lines.alpha] = word
     return words
 
 
 def _row(parser: str, artefact: str, real: _Read, generated: _Read, known: Measured) -> Instrument:
     lines = verdicts.Lines()
     pixels = RESOLUTION * RESOLUTION
-    sides = [count_classes(side.parsed[:, 1:], pixels, PRESENCE) for side in (real, generated)]
+    held = [Held.of_pixels(side.parsed[:, 1:]) for side in (real, generated)]
+    sides = [count_classes(side, threshold(held[0], pixels, PRESENCE)) for side in held]
     decided = verdicts.decide(sides[0], sides[1], lines)
-    words = np.concatenate([decided[measure].verdict for measure in verdicts.MEASURES])
-    testable = np.concatenate([decided[measure].testable for measure in verdicts.MEASURES])
+    words = np.concatenate([decided[measure].verdict for measure in decided])
+    testable = np.concatenate([decided[measure].testable for measure in decided])
     after = corrected_verdicts(_both(known, real, generated), testable, lines)
-    names = [f"{name} {measure}" for measure in verdicts.MEASURES for name in NAMES]
+    names = [f"{name} {measure}" for measure in decided for name in NAMES]
     wrong = tuple(name for name, word in zip(names, words, strict=True) if word in FALSE)
     wrong_after = tuple(name for name, word in zip(names, after, strict=True) if word in FALSE)
     judged = int((testable | np.isin(words, FALSE)).sum())

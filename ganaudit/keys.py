@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-RECORDS_VERSION = 1
+RECORDS_VERSION = 2
 """Raised when the same images and the same parser would give other records: counting, resizing, rounding."""
 
 
@@ -21,9 +21,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:24]
 
 
-def source_key(recipe: Mapping[str, Any]) -> str:
-    """Key of the records of one source read by one parser."""
-    return "k" + digest({"records": RECORDS_VERSION, **recipe})
+def source_key(recipe: Mapping[str, Any], version: int = RECORDS_VERSION) -> str:
+    """Key of the records of one source read by one parser. version: of an older ganaudit, for records that it wrote."""
+    return "k" + digest({"records": version, **recipe})
 
 
 def parser_key(recipe: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Counting label maps where they are: pixels, places and confidence of every class in every image of a batch."""
+"""Counting label maps: pixels, places, connected regions and confidence of every class in every image of a batch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from ganaudit.regions import regions
 
 CONFIDENCE_STEPS = 65_535
 """Confidences are rounded to 1/65535 before they are summed: sums of integers are the same in any order."""
@@ -20,6 +22,7 @@ class Tally:
     """One row per class present in an image, sorted by image and class. Coordinates are pixels from the top left.
 
     image: place in the batch. x_sum and y_sum add up the coordinates of the class's pixels; confidence is their mean, [0, 1].
+    parts: connected regions of at least four pixels; largest: pixels of the largest region (see `ganaudit.regions`).
     """
 
     image: NDArray[np.int64]
@@ -32,6 +35,8 @@ class Tally:
     y_min: NDArray[np.int64]
     x_max: NDArray[np.int64]
     y_max: NDArray[np.int64]
+    parts: NDArray[np.int64]
+    largest: NDArray[np.int64]
 
 
 def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
@@ -65,10 +70,14 @@ def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
     if confidence is not None:
         steps = (confidence.reshape(maps.shape).float() * CONFIDENCE_STEPS).round_().double()
         total = torch.bincount(owner.flatten(), steps.flatten(), minlength=n * slots).cpu().numpy()
-    return _rows(by_row.cpu().numpy(), by_column.cpu().numpy(), total, slots)
+    connected = regions(owner.int().reshape(-1, height, width).cpu().numpy(), n * slots)
+    return _rows(by_row.cpu().numpy(), by_column.cpu().numpy(), total, *connected, slots)
 
 
-def _rows(by_row: NDArray[np.int64], by_column: NDArray[np.int64], total: NDArray[np.float64] | None, slots: int) -> Tally:
+def _rows(
+    by_row: NDArray[np.int64], by_column: NDArray[np.int64], total: NDArray[np.float64] | None, parts: NDArray[np.int64],
+    largest: NDArray[np.int64], slots: int,
+) -> Tally:  # fmt: skip
     pixels = by_row.sum(axis=1)
     present = np.flatnonzero((pixels > 0) & (np.arange(len(pixels)) % slots < slots - 1))
     by_row, by_column, pixels = by_row[present], by_column[present], pixels[present]
@@ -79,6 +88,7 @@ def _rows(by_row: NDArray[np.int64], by_column: NDArray[np.int64], total: NDArra
         x_sum=by_column @ np.arange(width), y_sum=by_row @ np.arange(height),
         x_min=(by_column > 0).argmax(axis=1), y_min=(by_row > 0).argmax(axis=1),
         x_max=width - 1 - (by_column > 0)[:, ::-1].argmax(axis=1), y_max=height - 1 - (by_row > 0)[:, ::-1].argmax(axis=1),
+        parts=parts[present], largest=largest[present],
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from ganaudit.statistics.class_counts import least_pixels
 from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED, Lines
 
 SEED = 0
+MEASURES = ("presence", "area")
+"""Pools hold pixels; their regions are not counted."""
 PRESENCE = 0.1
 """Percent of an image's pixels from which a class is present: the audit file's default."""
 LINES = Lines()

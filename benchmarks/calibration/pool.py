@@ -151,7 +151,7 @@ def _of_run(store: Store, run: str) -> Pool:
     head = next((row["head"] for row in rows if row["class_id"] > 0), None)
     named = [(row["class_id"], row["name"]) for row in rows if row["class_id"] == 0 or row["head"] == head]
     read = read_counts(store, real, [class_id for class_id, _ in named])
-    counts = read.matrix.toarray().astype(np.int32)
+    counts = read.of(read.classes).toarray().astype(np.int32)
     live = counts.any(axis=0) | (np.array([class_id for class_id, _ in named]) == 0)
     names = [name for (_, name), alive in zip(named, live, strict=True) if alive]
     counts = counts[:, live]

@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.calibration.cases import LINES, PRESENCE, Case, OpenedCase, Row, classes_of, finite, gainsaid, keep
+from benchmarks.calibration.cases import LINES, MEASURES, PRESENCE, Case, OpenedCase, Row, classes_of, finite, gainsaid, keep
 from benchmarks.calibration.planting import Change
 from benchmarks.calibration.pool import SCENES, Counts, Pool, PoolSource
 from ganaudit.statistics import power
 from ganaudit.statistics import verdicts as deciding
-from ganaudit.statistics.class_counts import ClassCounts, count_classes
-from ganaudit.statistics.verdicts import DROPPED, MEASURES, REDUCED, Verdicts
+from ganaudit.statistics.class_counts import ClassCounts, Held, count_classes, threshold
+from ganaudit.statistics.verdicts import DROPPED, REDUCED, Verdicts
 from ganaudit.village.scene import Prevalence
 
 SEEN = (30, 300, 3_000)
@@ -162,7 +162,8 @@ def _row(opened: OpenedCase, measure: str, place: int, truth: float, decided: Ve
 
 
 def _counts(opened: OpenedCase, counts: Counts) -> ClassCounts:
-    return count_classes(counts, opened.pool.pixels, PRESENCE)
+    held = Held.of_pixels(counts)
+    return count_classes(held, threshold(held, opened.pool.pixels, PRESENCE))
 
 
 @lru_cache(maxsize=8)

@@ -89,7 +89,7 @@ def _same_parser(this: FinishedRun, other: FinishedRun) -> None:
 def _lines_apart(this: FinishedRun, other: FinishedRun) -> list[str]:
     """What decides a verdict and is not the same: thresholds, and groups and slices of one name."""
     ours, theirs = (run.decide.model_dump(exclude={"permutations"}) for run in (this, other))
-    apart = [f"decide.{name} is {ours[name]:g} and {theirs[name]:g}" for name in ours if ours[name] != theirs[name]]
+    apart = [f"decide.{name} is {ours[name]} and {theirs[name]}" for name in ours if ours[name] != theirs[name]]
     for part in ("groups", "slices"):
         mine, yours = (run.spec.get(part) or {} for run in (this, other))
         apart += [f"{part}.{name} is not the same" for name in mine if name in yours and mine[name] != yours[name]]

@@ -16,6 +16,7 @@ from ganaudit.errors import AuditError
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.records import schema, writer
 from ganaudit.records.columns import Table
+from ganaudit.records.compacted import as_schema
 from ganaudit.records.places import bounds
 from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store
@@ -33,7 +34,7 @@ def footer_problems(store: Store, table: Table, path: Path, deep: bool) -> Itera
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             metadata, columns = file.metadata, file.schema_arrow
-            rows = file.read().cast(table.arrow) if deep and set(columns.names) == set(table.arrow.names) else None
+            rows = as_schema(file.read(), table.arrow) if deep and set(columns.names) >= schema.needed(table) else None
     except FileNotFoundError:
         return
     except (OSError, ValueError, pa.ArrowException):
@@ -49,11 +50,13 @@ def footer_problems(store: Store, table: Table, path: Path, deep: bool) -> Itera
         return
     lacking = [name for name in table.arrow.names if name not in columns.names]
     if lacking:
-        older = table.name in schema.GROWN
+        older = table.name in schema.FINDINGS or (table.name in schema.GROWN and not schema.needed(table) & set(lacking))
         words = f"it has no column {lacking[0]}: an older ganaudit wrote it; run the audit again, which makes it anew"
         yield problem(store, "older" if older else "schema", path, words)
         return
-    unlike = [field.name for field in table.arrow if columns.field(field.name).type != field.type]
+    unlike = [
+        field.name for field in table.arrow if field.name in columns.names and columns.field(field.name).type != field.type
+    ]
     if unlike:
         yield problem(store, "schema", path, f"its column {unlike[0]} is {columns.field(unlike[0]).type}, not what it must be")
         return
@@ -92,10 +95,10 @@ def _source_problems(store: Store, path: Path, key: str) -> Iterator[Problem]:
     """The key of a source is the digest of its recipe."""
     try:
         for recipe in store.read(SOURCES, path, ["recipe"])["recipe"].to_pylist():
-            if recipe != "{}" and keys.source_key(json.loads(recipe)) != key:
-                yield problem(
-                    store, "digest", path, f"its recipe has the key {keys.source_key(json.loads(recipe))}, not its folder's"
-                )
+            ours = {keys.source_key(json.loads(recipe), version) for version in range(1, keys.RECORDS_VERSION + 1)}
+            if recipe != "{}" and key not in ours:
+                now = keys.source_key(json.loads(recipe))
+                yield problem(store, "digest", path, f"its recipe has the key {now}, not its folder's")
     except (AuditError, ValueError):
         yield problem(store, "torn", path, "its recipe cannot be read; delete it and run the audit again")
 

@@ -104,7 +104,16 @@ def footer(path: Path) -> pq.FileMetaData:
 def read_row_group(path: Path, group: int, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
     """Columns of one row group, as `schema`."""
     with pq.ParquetFile(path, metadata=footer(path), page_checksum_verification=True) as file:
-        return file.read_row_group(group, columns=list(columns)).cast(schema).replace_schema_metadata(None)
+        there = set(file.schema_arrow.names)
+        return as_schema(file.read_row_group(group, columns=[name for name in columns if name in there]), schema)
+
+
+def as_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with the columns of `schema`, NULL where it may be and an older ganaudit wrote none."""
+    for field in schema:
+        if field.nullable and field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    return rows.select(schema.names).cast(schema).replace_schema_metadata(None)
 
 
 @lru_cache(maxsize=64)

@@ -41,6 +41,14 @@ GROWN: frozenset[str] = frozenset(
     {*FINDINGS, *(table.name for module in _declared() for table in getattr(module, "GROWN", ()))}
 )  # fmt: skip
 """Tables that got further columns: files of an older ganaudit lack them, and have NULL there in views."""
+
+
+def needed(table: Table) -> set[str]:
+    """The columns that every file of a table has, those of an older ganaudit too."""
+    grown = table.name in GROWN and table.name in RECORDS
+    return {column.name for column in table.columns if not (grown and column.nullable)}
+
+
 SHARDED: tuple[str, ...] = tuple(table.name for shards in SHARDS for table in shards.tables)
 
 

@@ -40,7 +40,7 @@ from ganaudit import paths
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema, writer
 from ganaudit.records.columns import Table
-from ganaudit.records.compacted import CompactedPart, Manifest, footer, read_manifest, read_row_group
+from ganaudit.records.compacted import CompactedPart, Manifest, as_schema, footer, read_manifest, read_row_group
 from ganaudit.records.places import misplaced
 from ganaudit.records.schema import INTERRUPTED, SCHEMA_VERSION
 from ganaudit.records.tables import (
@@ -416,10 +416,11 @@ class Store:
         """The rows of one file, and its footer. A page that has a checksum must match it."""
         try:
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                names = [name for name in columns if not older or name in file.schema_arrow.names]
-                ours = older or set(table.arrow.names) <= set(file.schema_arrow.names)
+                there = set(file.schema_arrow.names)
+                names = [name for name in columns if not older or name in there]
+                ours = older or schema.needed(table) <= there
                 if ours and _version(file.schema_arrow) in range(1, SCHEMA_VERSION + 1):
-                    rows = file.read(columns=names).cast(_part(table, names)).replace_schema_metadata(None)
+                    rows = as_schema(file.read(columns=[name for name in names if name in there]), _part(table, names))
                     rows.validate(full=True)  # text that is none
                     return rows, file.metadata
         except FileNotFoundError as error:

@@ -57,6 +57,8 @@ CLASS_PIXELS = Table(
         Column("y_min", BYTE4, "Topmost row."),
         Column("x_max", BYTE4, "Rightmost column, included."),
         Column("y_max", BYTE4, "Lowest row, included."),
+        Column("parts", BYTE4, "Connected regions of at least 4 pixels; NULL in records of an older ganaudit.", True),
+        Column("largest", BYTE4, "Pixels of the largest connected region; NULL in records of an older ganaudit.", True),
     ),
     sort=("image", "class_id"),
     files=OF_KEY,

@@ -50,8 +50,14 @@ class Decide(Part):
     permutations: Annotated[Whole, Field(ge=0, le=100_000)] = 99
     """Permutations for the p-value of the distance; 0: none."""
 
-    presence: Annotated[Decimal, Field(ge=0.0, lt=100.0)] = 0.1
-    """A class is present in an image from this percentage of its pixels on, and never below 4 pixels."""
+    presence: Literal["own"] | Annotated[Decimal, Field(ge=0.0, lt=100.0)] = "own"
+    """A class is present in an image where its largest connected region has the size that it has in nineteen of twenty real
+    images which hold it; or from this percentage of the image's pixels on. Never below 4 pixels."""
+
+    @property
+    def presence_percent(self) -> float | None:
+        """The percentage; None where every class has its own size."""
+        return None if self.presence == "own" else self.presence
 
     @model_validator(mode="after")
     def _in_order(self) -> Decide:

@@ -41,14 +41,18 @@ ORDER BY found.influence DESC, found.role DESC, found.image;
 -- hold both, how many would if each stood where it does regardless of the other, and how much likelier they are together
 -- than apart, p_ab / (p_a p_b). The finding dropped_pairs compares that between generated and real images.
 CREATE MACRO seen_together(this_run, threshold_percent) AS TABLE
-WITH held AS (
+WITH alone AS (
+    SELECT totals.source, totals.class_id, totals.images, totals.present, totals.own_size
+    FROM class_totals(this_run, threshold_percent) AS totals
+),
+held AS (
     SELECT seen.role, seen.source, seen.key, seen.image, seen.class_id, seen.class
     FROM run_class_pixels(this_run) AS seen
-    WHERE seen.class_id <> 0 AND is_present(seen.pixels, seen.label_pixels, threshold_percent)
-),
-alone AS (
-    SELECT totals.source, totals.class_id, totals.images, totals.present
-    FROM class_totals(this_run, threshold_percent) AS totals
+    JOIN alone ON alone.source = seen.source AND alone.class_id = seen.class_id
+    WHERE seen.class_id <> 0
+        AND is_present_from(
+            seen.pixels, coalesce(seen.largest, seen.pixels), seen.label_pixels, alone.own_size, threshold_percent
+        )
 ),
 pairs AS (
     SELECT

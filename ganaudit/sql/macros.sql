@@ -1,6 +1,6 @@
 -- What any run used, and what the other scripts compute with. Every macro takes the run's identifier first. A presence
--- threshold is in percent of an image's pixels; a class of fewer than 4 pixels never counts as present. (No parameter has
--- the name of a column: DuckDB would mistake one for the other.)
+-- threshold is in percent of an image's pixels, or NULL: each class's own size, as in the findings; a class of fewer than 4
+-- pixels never counts as present. (No parameter has the name of a column: DuckDB would mistake one for the other.)
 
 -- a / b, or NULL where there is nothing to divide by.
 CREATE MACRO ratio(a, b) AS
@@ -17,6 +17,10 @@ CREATE MACRO mean_se(n, total, squares) AS
 -- Whether a class of so many pixels counts as present in a label map of so many.
 CREATE MACRO is_present(held, held_of, threshold_percent) AS
     held >= 4 AND held * 100.0::DOUBLE >= threshold_percent::DOUBLE * held_of;
+
+-- The same at a class's own size, so many pixels of its largest region, where the threshold is NULL.
+CREATE MACRO is_present_from(held, largest_held, held_of, own_size, threshold_percent) AS
+    CASE WHEN threshold_percent IS NULL THEN largest_held >= own_size ELSE is_present(held, held_of, threshold_percent) END;
 
 -- Every image that a run uses, set-aside ones included, with the role and name of its source.
 CREATE MACRO run_images(this_run) AS TABLE

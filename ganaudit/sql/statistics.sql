@@ -2,8 +2,9 @@
 -- macro over a relation, named as text (…_of).
 
 -- Sums per source and class over the images in a relation with the columns of run_images, for every class of the parser,
--- also where it never appears. images is the number that were read, label_pixels the size of one label map. Confidence is
--- summed as integers (of 2⁻²⁴), the same in any order.
+-- also where it never appears. images is the number that were read, label_pixels the size of one label map. own_size is that
+-- of the largest region which nineteen of twenty real images reach that hold the class. Confidence is summed as integers (of
+-- 2⁻²⁴), the same in any order; trace_confidence is that of the pixels in images where the class is not present.
 CREATE MACRO totals_of(chosen, threshold_percent) AS TABLE
 WITH used AS (
     SELECT * FROM query_table(chosen) AS every WHERE every.status = 'ok'
@@ -13,23 +14,60 @@ looked_at AS (
     FROM used
     GROUP BY ALL
 ),
-seen AS (
-    SELECT used.source, used.pixels AS label_pixels, class_pixels.class_id, class_pixels.pixels, class_pixels.confidence
+held AS (
+    SELECT
+        used.role,
+        used.source,
+        used.parser_key,
+        used.pixels AS label_pixels,
+        class_pixels.class_id,
+        class_pixels.pixels,
+        coalesce(class_pixels.largest, class_pixels.pixels) AS largest,
+        class_pixels.parts,
+        class_pixels.confidence,
+        round(class_pixels.confidence::DOUBLE * 16777216)::BIGINT * class_pixels.pixels AS confidence_sum
     FROM used
     JOIN class_pixels ON class_pixels.key = used.key AND class_pixels.image = used.image
+),
+ranked AS (
+    SELECT
+        held.parser_key,
+        held.class_id,
+        held.largest,
+        row_number() OVER (PARTITION BY held.parser_key, held.class_id ORDER BY held.largest) - 1 AS place,
+        count(*) OVER (PARTITION BY held.parser_key, held.class_id) AS number
+    FROM held
+    WHERE threshold_percent IS NULL AND held.role = 'real' AND held.largest >= 4
+),
+own_sizes AS (
+    SELECT ranked.parser_key, ranked.class_id, ranked.largest AS own_size
+    FROM ranked
+    WHERE ranked.place = floor(0.05::DOUBLE * ranked.number)
+),
+seen AS (
+    SELECT
+        held.*,
+        is_present_from(held.pixels, held.largest, held.label_pixels, coalesce(own_sizes.own_size, 4), threshold_percent) AS here
+    FROM held
+    LEFT JOIN own_sizes ON own_sizes.parser_key = held.parser_key AND own_sizes.class_id = held.class_id
 ),
 counted AS (
     SELECT
         seen.source,
         seen.class_id,
+        count(*) AS touched,
         sum(seen.pixels::BIGINT) AS total,
         sum(seen.pixels::BIGINT * seen.pixels) AS squares,
-        count(*) FILTER (is_present(seen.pixels, seen.label_pixels, threshold_percent)) AS present,
-        sum(seen.pixels::BIGINT) FILTER (is_present(seen.pixels, seen.label_pixels, threshold_percent)) AS present_total,
-        sum(seen.pixels::BIGINT * seen.pixels)
-            FILTER (is_present(seen.pixels, seen.label_pixels, threshold_percent)) AS present_squares,
-        sum(round(seen.confidence::DOUBLE * 16777216)::BIGINT * seen.pixels) AS confidence,
-        sum(seen.pixels::BIGINT) FILTER (seen.confidence IS NOT NULL) AS confidence_pixels
+        count(*) FILTER (seen.here) AS present,
+        sum(seen.pixels::BIGINT) FILTER (seen.here) AS present_total,
+        sum(seen.pixels::BIGINT * seen.pixels) FILTER (seen.here) AS present_squares,
+        sum(seen.parts::BIGINT) FILTER (seen.here) AS parts,
+        sum(seen.parts::BIGINT * seen.parts) FILTER (seen.here) AS parts_squares,
+        count(*) FILTER (seen.parts IS NULL) AS uncounted,
+        sum(seen.confidence_sum) AS confidence,
+        sum(seen.pixels::BIGINT) FILTER (seen.confidence IS NOT NULL) AS confidence_pixels,
+        sum(seen.confidence_sum) FILTER (NOT seen.here) AS trace_confidence,
+        sum(seen.pixels::BIGINT) FILTER (NOT seen.here AND seen.confidence IS NOT NULL) AS trace_pixels
     FROM seen
     GROUP BY ALL
 )
@@ -43,9 +81,15 @@ SELECT
     coalesce(counted.present, 0) AS present,
     coalesce(counted.present_total, 0) AS present_total,
     coalesce(counted.present_squares, 0) AS present_squares,
-    counted.confidence / (16777216.0::DOUBLE * counted.confidence_pixels) AS confidence
+    coalesce(counted.touched, 0) AS touched,
+    CASE WHEN counted.uncounted > 0 THEN NULL ELSE coalesce(counted.parts, 0) END AS parts,
+    CASE WHEN counted.uncounted > 0 THEN NULL ELSE coalesce(counted.parts_squares, 0) END AS parts_squares,
+    CASE WHEN threshold_percent IS NULL THEN coalesce(own_sizes.own_size, 4) END AS own_size,
+    counted.confidence / (16777216.0::DOUBLE * counted.confidence_pixels) AS confidence,
+    counted.trace_confidence / (16777216.0::DOUBLE * counted.trace_pixels) AS trace_confidence
 FROM looked_at
 JOIN classes ON classes.parser_key = looked_at.parser_key
+LEFT JOIN own_sizes ON own_sizes.parser_key = classes.parser_key AND own_sizes.class_id = classes.class_id
 LEFT JOIN counted ON counted.source = looked_at.source AND counted.class_id = classes.class_id;
 
 -- The sums of totals_of over all images of a run.
@@ -109,14 +153,20 @@ estimated AS (
         measured.parser_key,
         measured.class_id,
         measured.class,
-        greatest(threshold_percent::DOUBLE, 4 * percent) AS presence_threshold,
+        CASE WHEN threshold_percent IS NULL THEN own_size * percent ELSE greatest(threshold_percent::DOUBLE, 4 * percent) END
+            AS presence_threshold,
         percent * total / images AS area,
         percent * mean_se(images, total, squares) AS area_se,
         presence,
         sqrt(presence * (1 - presence) / images) AS presence_se,
         percent * present_total / nullif(present, 0) AS size,
         percent * mean_se(nullif(present, 0), present_total, present_squares) AS size_se,
-        confidence
+        parts / images AS count,
+        mean_se(images, parts, parts_squares) AS count_se,
+        touched / images AS any_trace,
+        sqrt((touched / images) * (1 - touched / images) / images) AS any_trace_se,
+        confidence,
+        trace_confidence
     FROM measured
 )
 SELECT
@@ -144,8 +194,22 @@ SELECT
     g.size_se AS generated_size_se,
     ratio(g.size, r.size) AS size_ratio,
     ratio_se(g.size, g.size_se, r.size, r.size_se) AS size_ratio_se,
+    r.count AS real_count,
+    r.count_se AS real_count_se,
+    g.count AS generated_count,
+    g.count_se AS generated_count_se,
+    ratio(g.count, r.count) AS count_ratio,
+    ratio_se(g.count, g.count_se, r.count, r.count_se) AS count_ratio_se,
+    r.any_trace AS real_any_trace,
+    r.any_trace_se AS real_any_trace_se,
+    g.any_trace AS generated_any_trace,
+    g.any_trace_se AS generated_any_trace_se,
+    ratio(g.any_trace, r.any_trace) AS any_trace_ratio,
+    ratio_se(g.any_trace, g.any_trace_se, r.any_trace, r.any_trace_se) AS any_trace_ratio_se,
     r.confidence AS real_confidence,
-    g.confidence AS generated_confidence
+    g.confidence AS generated_confidence,
+    r.trace_confidence AS real_trace_confidence,
+    g.trace_confidence AS generated_trace_confidence
 FROM estimated AS r
 JOIN estimated AS g ON g.parser_key = r.parser_key AND g.class_id = r.class_id
 WHERE r.role = 'real' AND g.role = 'generated'

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.sparse import csgraph, csr_array
 
 GROUPS = 20
 """Groups of a source; fewer where a group would hold less than two images."""
@@ -45,25 +46,67 @@ def by_rank(rank: Labels, clusters: Labels | None = None, groups: int = GROUPS) 
     np.minimum.at(first, clusters, rank)
     filled = np.zeros(number(len(sizes), groups), np.int64)
     group_of = np.empty(len(sizes), np.int64)
-    for cluster in np.lexsort((first, -sizes)):
+    order = np.lexsort((first, -sizes))
+    larger = int((sizes > 1).sum())
+    for cluster in order[:larger]:
         group_of[cluster] = filled.argmin()
         filled[group_of[cluster]] += sizes[cluster]
+    group_of[order[larger:]] = _dealt(filled, len(sizes) - larger)
     return group_of[clusters]
 
 
-def cluster_numbers(clusters: Sequence[str | None]) -> Labels:
-    """(n,) number of each image's cluster from 0; every None is a cluster of its own."""
-    known: dict[str, int] = {}
-    numbers, following = np.empty(len(clusters), np.int64), 0
-    for place, name in enumerate(clusters):
-        if name is not None and name in known:
-            numbers[place] = known[name]
-            continue
-        if name is not None:
-            known[name] = following
-        numbers[place] = following
-        following += 1
-    return numbers
+def _dealt(filled: Labels, number_of_images: int) -> Labels:
+    """The groups of single images, each to the group that has fewest: first they are made even, then dealt in turn."""
+    lacking = int(filled.max()) - filled
+    group = np.repeat(np.arange(len(filled)), lacking)
+    level = np.arange(len(group)) - np.repeat(np.cumsum(lacking) - lacking, lacking) + np.repeat(filled, lacking)
+    even = group[np.lexsort((group, level))][:number_of_images]
+    in_turn = np.arange(number_of_images - len(even)) % len(filled)
+    return np.concatenate([even, in_turn])
+
+
+def clusters_of(
+    names: Sequence[str | None] | pa.Array | pa.ChunkedArray, digests: Sequence[str | None] | pa.Array | pa.ChunkedArray
+) -> Labels | None:
+    """(n,) number of each image's cluster from 0, where images of one cluster name or of one digest belong together.
+
+    names: (n,) each image's cluster, None where it has none. None where every image stands for itself.
+    """
+    cluster, digest = _codes(names), _codes(digests)
+    if cluster.max(initial=-1) < 0 and digest.max(initial=-1) + 1 == (digest >= 0).sum():
+        return None
+    return linked(cluster, digest)
+
+
+def _codes(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> Labels:
+    """(n,) number of each text from 0, -1 for None."""
+    column = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.string())
+    joined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    codes: Labels = joined.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
+
+
+def linked(*names: Labels) -> Labels:
+    """(n,) number of each image's cluster, where images that share any of several names belong together.
+
+    names: (n,) each, numbers from 0; -1 names nothing.
+    """
+    n = len(names[0])
+    nodes, edges = n, list[tuple[Labels, Labels]]()
+    for name in names:
+        given = np.flatnonzero(name >= 0)
+        edges.append((given, nodes + name[given]))
+        nodes += int(name.max(initial=-1)) + 1
+    image, node = (np.concatenate(ends) for ends in zip(*edges, strict=True))
+    graph = csr_array((np.ones(len(image), np.int8), (image, node)), shape=(nodes, nodes))
+    found = csgraph.connected_components(graph, directed=False)[1][:n]
+    return np.unique(found, return_inverse=True)[1].astype(np.int64)
+
+
+def effective(clusters: Labels) -> float:
+    """How many independent images clustered ones are worth where the images of a cluster are all alike: n² / Σ size²."""
+    sizes = np.bincount(clusters).astype(np.float64)
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
 def number(n: int, groups: int = GROUPS) -> int:

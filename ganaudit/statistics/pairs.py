@@ -21,8 +21,9 @@ from ganaudit.statistics.verdicts import (
     INCONCLUSIVE,
     INCREASED,
     REDUCED,
+    WORDS,
     Lines,
-    adjusted,
+    adjusted_words,
     testable,
 )  # fmt: skip
 
@@ -91,24 +92,21 @@ def decide(real: NDArray[np.int64], n: int, generated: NDArray[np.int64], m: int
     chosen, _ = testable(stats.norm.cdf(without_pair.score(np.full(len(a), lines.reduced))), lines.alpha)
     a, b, cells = a[chosen], b[chosen], _some(cells, chosen)
     at = {bound: cells.score(np.full(len(a), bound)) for bound in (lines.reduced, lines.dropped, lines.increased)}
-    everything = np.ones(len(a), bool)
-    p = stats.norm.cdf(at[lines.reduced])
-    q, is_reduced, reached = adjusted(p, everything, lines.alpha)
-    _, is_increased, _ = adjusted(stats.norm.sf(at[lines.increased]), everything, lines.alpha)
-    both_sides = np.maximum(stats.norm.sf(at[lines.reduced]), stats.norm.cdf(at[lines.increased]))
-    _, is_equivalent, _ = adjusted(both_sides, everything, lines.alpha)
-    is_dropped = is_reduced & (stats.norm.cdf(at[lines.dropped]) <= reached)
-    words = np.select(
-        [is_dropped, is_reduced, is_increased, is_equivalent], [DROPPED, REDUCED, INCREASED, EQUIVALENT], INCONCLUSIVE
-    )
+    p = {
+        DROPPED: stats.norm.cdf(at[lines.dropped]), REDUCED: stats.norm.cdf(at[lines.reduced]),
+        INCREASED: stats.norm.sf(at[lines.increased]),
+        EQUIVALENT: np.maximum(stats.norm.sf(at[lines.reduced]), stats.norm.cdf(at[lines.increased])),
+    }  # fmt: skip
+    q, is_said = adjusted_words(p, np.ones(len(a), bool), lines.alpha)
+    words = np.select([is_said[word] for word in WORDS], list(WORDS), INCONCLUSIVE)
     (x, y, both), (c, d, together) = cells.real, cells.generated
     lift = both / (x * y)
     z = float(stats.norm.isf(lines.alpha / 2))
     low = bisected(lambda theta: cells.score(theta) - z, (len(a),))
     high = bisected(lambda theta: cells.score(theta) + z, (len(a),))
     return Pairs(
-        a, b, words, together / (c * d) / lift, np.where(together > 0, low, 0.0), high, p, q, lift * c * d * m,
-        real[a, b].astype(np.float64), generated[a, b].astype(np.float64),
+        a, b, words, together / (c * d) / lift, np.where(together > 0, low, 0.0), high, p[REDUCED], q[REDUCED],
+        lift * c * d * m, real[a, b].astype(np.float64), generated[a, b].astype(np.float64),
     )  # fmt: skip
 
 

@@ -106,11 +106,11 @@ class CorrectedRatios:
     real: Floats
 
 
-def measured(true: NDArray[Any], parsed: NDArray[Any], confusion: NDArray[Any], groups: NDArray[Any], least: int) -> Measured:
+def measured(true: NDArray[Any], parsed: NDArray[Any], confusion: NDArray[Any], groups: NDArray[Any], least: Any) -> Measured:
     """The sums that all else needs, from images one by one.
 
     true, parsed: (N, C) pixels of each class where the true label is known; confusion: (G, C, C) pixels of all images of a
-    group; groups: (N,) group of each image; least: pixels from which a class is present.
+    group; groups: (N,) group of each image; least: pixels from which a class is present, or (C,) of them.
     """
     number = len(confusion)
     there, given = true >= least, parsed >= least
@@ -121,11 +121,12 @@ def measured(true: NDArray[Any], parsed: NDArray[Any], confusion: NDArray[Any], 
     return Measured(n, holding, found, both, confusion.astype(np.float64))
 
 
-def seen(counts: Rows, pixels: int, groups: NDArray[Any], least: int) -> ParsedImages:
+def seen(counts: Rows, pixels: int, groups: NDArray[Any], least: Any) -> ParsedImages:
     """The sums over parsed images: counts (N, C) pixels of each class, dense or sparse; groups (N,) of each image."""
     number = int(groups.max(initial=-1)) + 1
     total = csr_array(counts).astype(np.float64)
-    present = csr_array(((total.data >= least).astype(np.float64), total.indices, total.indptr), shape=total.shape)
+    enough = total.data >= np.broadcast_to(least, total.shape[1:])[total.indices]
+    present = csr_array((enough.astype(np.float64), total.indices, total.indptr), shape=total.shape)
     n = np.bincount(groups, minlength=number).astype(np.float64)
     return ParsedImages(n, _summed(present, groups, number), _summed(total, groups, number), pixels)
 

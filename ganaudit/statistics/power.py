@@ -17,7 +17,7 @@ from scipy.optimize import elementwise
 
 from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.proportions import Floats
-from ganaudit.statistics.verdicts import MEASURES, Lines, score
+from ganaudit.statistics.verdicts import Lines, measures_of, score
 
 POWER = 0.9
 MOST_IMAGES = 1e9
@@ -30,10 +30,10 @@ def detectable(real: ClassCounts, n_generated: float, lines: Lines, level: float
     real: counts of the real images that the audit has; level: the p-value that a row has to pass.
     """
     by_measure = {}
-    for measure in MEASURES:
+    for measure in measures_of(real):
         critical = _critical(real, n_generated, measure, lines, level)
         reached = _largest(real, partial(_room, real, n_generated, measure, power, critical))
-        by_measure[measure] = np.where((_holding(real, measure) > 0) & (critical > 0) & (reached > 0), reached, np.nan)
+        by_measure[measure] = np.where((real.holding(measure) > 0) & (critical > 0) & (reached > 0), reached, np.nan)
     return by_measure
 
 
@@ -43,11 +43,11 @@ def images_for(real: ClassCounts, ratio: float, lines: Lines, level: float, powe
     real: counts of images that say how frequent each class is. ratio: below lines.reduced.
     """
     by_measure = {}
-    for measure in MEASURES:
+    for measure in measures_of(real):
         room = partial(_room_of_plan, real, ratio, lines, level, measure, power)
         most = np.full(len(real.total), np.log(MOST_IMAGES))
         needed = np.ceil(np.exp(_crossing(room, np.full(len(real.total), np.log(2.0)), most)))
-        by_measure[measure] = np.where((_holding(real, measure) > 0) & (room(most) >= 0), needed, np.inf)
+        by_measure[measure] = np.where((real.holding(measure) > 0) & (room(most) >= 0), needed, np.inf)
     return by_measure
 
 
@@ -99,7 +99,3 @@ def _crossing(function: Callable[[Floats], Floats], low: Floats, high: Floats) -
     solved = solve(some, (low[places], high[places]), args=(places.astype(np.float64),), tolerances=_TOLERANCE)
     roots[places] = solved.x
     return roots
-
-
-def _holding(real: ClassCounts, measure: str) -> Floats:
-    return real.present if measure == "presence" else real.touched

@@ -1,16 +1,18 @@
 """Is a class really missing? One verdict for each class and measure, with the share of wrong ones under control.
 
 Each class is tested against a minimum effect, not against `no difference at all`, which at thousands of images is never
-true. `reduced`: the hypothesis that the ratio is lines.reduced or more is rejected, Benjamini-Hochberg (1995) over all rows;
-`dropped`: inside that, and at the level that the adjustment arrived at, so is lines.dropped or more. `increased` is the
-mirror image; `equivalent` are two one-sided tests that the ratio lies between the lines. Which classes are testable is
-settled by the real counts and both numbers of images alone: those whose total loss would be found out at the worst level
-that the adjustment can arrive at. The others are `not testable`, never fine; `invented` where the generated images are
-sure to hold more than the real ones can.
+true. `reduced`: the hypothesis that the ratio is lines.reduced or more is rejected; `dropped`: so is, by a test of its own,
+lines.dropped or more. `increased` is the mirror image; `equivalent` are two one-sided tests that the ratio lies between the
+lines. Each word is adjusted over all rows of a table (Benjamini and Hochberg, 1995), at half of alpha: about a class at a
+line two words can be wrong, `reduced` and `equivalent` at one, and both together are so in alpha of audits at most. Which
+classes are testable is settled by the real counts and both numbers of images alone: those whose total loss would be found
+out at the worst level that the adjustment can arrive at. The others are `not testable`, never fine; `invented` where the
+generated images are sure to hold more than the real ones can.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +23,12 @@ from ganaudit.statistics import areas, proportions
 from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.proportions import Floats
 
-MEASURES = ("presence", "area")
+MEASURES = ("presence", "area", "count")
+"""Images that hold a class; pixels of it; connected regions of it in the images that hold it, where they were counted."""
 DROPPED, REDUCED, INCREASED, EQUIVALENT = "dropped", "reduced", "increased", "equivalent"
+WORDS = (DROPPED, REDUCED, INCREASED, EQUIVALENT)
+TWO = 2
+"""Words that can be wrong about a class at a line."""
 INVENTED, INCONCLUSIVE, NOT_TESTABLE = "invented", "inconclusive", "not testable"
 
 
@@ -48,47 +54,57 @@ class Verdicts:
     q_value: Floats
     testable: NDArray[np.bool_]
     level: float
-    """The worst level that a testable row may have to pass: alpha divided by the number of testable rows of the table."""
+    """The worst level that a testable row may have to pass: half of alpha divided by the number of testable rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Tests:
     """One-sided p-values of one measure, each small where its word is beyond doubt."""
 
-    reduced: Floats
     dropped: Floats
+    reduced: Floats
     increased: Floats
     equivalent: Floats
 
 
+def measures_of(*sides: ClassCounts) -> tuple[str, ...]:
+    """The measures that all sides have."""
+    return MEASURES if all(side.parts is not None for side in sides) else MEASURES[:2]
+
+
 def decide(real: ClassCounts, generated: ClassCounts, lines: Lines) -> dict[str, Verdicts]:
-    """The verdicts on every class, by measure (`presence`, `area`), adjusted over both measures together."""
-    losses = np.stack([loss_p_values(real, generated.n, lines)[measure] for measure in MEASURES])
-    chosen, level = testable(losses, lines.alpha)
-    tests = [_tests(real, generated, measure, lines) for measure in MEASURES]
-    rows = {
-        name: np.stack([getattr(test, name) for test in tests]) for name in ("reduced", "dropped", "increased", "equivalent")
-    }
-    q, is_reduced, reached = adjusted(rows["reduced"], chosen, lines.alpha)
-    _, is_increased, _ = adjusted(rows["increased"], chosen, lines.alpha)
-    _, is_equivalent, _ = adjusted(rows["equivalent"], chosen, lines.alpha)
-    is_dropped = is_reduced & (rows["dropped"] <= reached)
+    """The verdicts on every class, by measure; each word is adjusted over all measures together."""
+    measures = measures_of(real, generated)
+    losses = loss_p_values(real, generated.n, lines)
+    chosen, level = testable(np.stack([losses[measure] for measure in measures]), lines.alpha)
+    tests = [_tests(real, generated, measure, lines) for measure in measures]
+    words = {name: np.stack([getattr(test, name) for test in tests]) for name in WORDS}
+    q, is_said = adjusted_words(words, chosen, lines.alpha)
     by_measure = {}
-    for place, measure in enumerate(MEASURES):
-        words = np.select(
-            [is_dropped[place], is_reduced[place], is_increased[place], is_equivalent[place], chosen[place]],
-            [DROPPED, REDUCED, INCREASED, EQUIVALENT, INCONCLUSIVE],
-            NOT_TESTABLE,
-        )
-        words = np.where(~chosen[place] & _invented(real, generated, measure, ~chosen[place], lines.alpha), INVENTED, words)
+    for place, measure in enumerate(measures):
+        said = np.select([*(is_said[word][place] for word in WORDS), chosen[place]], [*WORDS, INCONCLUSIVE], NOT_TESTABLE)
+        said = np.where(~chosen[place] & _invented(real, generated, measure, ~chosen[place], lines.alpha), INVENTED, said)
         ratio, low, high = estimate(real, generated, measure, lines.alpha)
-        p = np.where(chosen[place], rows["reduced"][place], np.nan)
-        by_measure[measure] = Verdicts(words, ratio, low, high, p, q[place], chosen[place], level)
+        p = np.where(chosen[place], words[REDUCED][place], np.nan)
+        by_measure[measure] = Verdicts(said, ratio, low, high, p, q[REDUCED][place], chosen[place], level)
     return by_measure
 
 
+def adjusted_words(
+    p: Mapping[str, Floats], chosen: NDArray[np.bool_], alpha: float
+) -> tuple[dict[str, Floats], dict[str, NDArray[np.bool_]]]:
+    """q-values of every word about the chosen rows (NaN elsewhere), and which are said; `dropped` only of what is reduced.
+
+    p: by word, of any one shape. A q-value is twice that of Benjamini and Hochberg: it is held against alpha.
+    """
+    q = {word: adjusted(values, chosen) for word, values in p.items()}
+    said = {word: values <= alpha for word, values in q.items()}
+    said[DROPPED] = said[DROPPED] & said[REDUCED]
+    return q, said
+
+
 def estimate(real: ClassCounts, generated: ClassCounts, measure: str, alpha: float) -> tuple[Floats, Floats, Floats]:
-    """(C,) ratio of presences or areas, generated over real, and the ends of its interval; NaN where nothing is known."""
+    """(C,) ratio of a measure, generated over real, and the ends of its interval; NaN where nothing is known."""
     if measure == "presence":
         x, n, y, m = effective(real, generated)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -96,25 +112,26 @@ def estimate(real: ClassCounts, generated: ClassCounts, measure: str, alpha: flo
         low, high = proportions.interval(x, n, y, m, alpha)
         some = (x > 0) | (y > 0)
     else:
-        ratio = areas.ratio(real.areas, generated.areas)
-        low, high = areas.interval(real.areas, generated.areas, alpha)
-        some = (real.touched > 0) | (generated.touched > 0)
+        a, b = real.amounts(measure), generated.amounts(measure)
+        ratio = areas.ratio(a, b)
+        low, high = areas.interval(a, b, alpha)
+        some = (a.holding > 0) | (b.holding > 0)
     return ratio, np.where(some, low, np.nan), np.where(some, high, np.nan)
 
 
 def loss_p_values(real: ClassCounts, n_generated: float, lines: Lines) -> dict[str, Floats]:
     """(C,) by measure: the p-value against lines.reduced that a generator which makes none of a class would get."""
     none = real.scaled(n_generated, 0.0)
-    return {measure: special.ndtr(score(real, none, measure, lines.reduced)) for measure in MEASURES}
+    return {measure: special.ndtr(score(real, none, measure, lines.reduced)) for measure in measures_of(real)}
 
 
 def testable(losses: Floats, alpha: float) -> tuple[NDArray[np.bool_], float]:
-    """The largest set of rows each of which would be rejected at alpha over their number, and that level; any shape.
+    """The largest set of rows each of which would be rejected at alpha over TWO times their number, and that level; any shape.
 
     Rows with equal losses are in it together or not at all.
     """
     ordered = np.sort(losses, axis=None)
-    numbers = np.searchsorted(ordered, ordered, side="right")  # of rows with this loss or less
+    numbers = TWO * np.searchsorted(ordered, ordered, side="right")  # of rows with this loss or less
     enough = np.flatnonzero(ordered <= alpha / np.maximum(numbers, 1))
     if not len(enough):
         return np.zeros(losses.shape, bool), alpha
@@ -122,21 +139,19 @@ def testable(losses: Floats, alpha: float) -> tuple[NDArray[np.bool_], float]:
     return losses <= ordered[last], alpha / int(numbers[last])
 
 
-def adjusted(p: Floats, chosen: NDArray[np.bool_], alpha: float) -> tuple[Floats, NDArray[np.bool_], float]:
-    """Benjamini-Hochberg over the chosen rows: q-values (NaN elsewhere), which are rejected, and the level arrived at."""
-    q, rejected = np.full(p.shape, np.nan), np.zeros(p.shape, bool)
-    if not chosen.any():
-        return q, rejected, 0.0
-    q[chosen] = stats.false_discovery_control(p[chosen], method="bh")
-    rejected[chosen] = q[chosen] <= alpha
-    return q, rejected, alpha * float(rejected.sum()) / float(chosen.sum())
+def adjusted(p: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    """Of one word: TWO times the q-values of Benjamini and Hochberg over what is chosen; NaN elsewhere."""
+    q = np.full(p.shape, np.nan)
+    if chosen.any():
+        q[chosen] = np.minimum(TWO * stats.false_discovery_control(p[chosen], method="bh"), 1.0)
+    return q
 
 
 def score(real: ClassCounts, generated: ClassCounts, measure: str, bound: float | Floats) -> Floats:
     """(C,) standard deviations from a bound to the ratio of a measure: negative where the ratio is smaller."""
     if measure == "presence":
         return proportions.score(*effective(real, generated), bound)
-    return areas.deviate(real.areas, generated.areas, bound)
+    return areas.deviate(real.amounts(measure), generated.amounts(measure), bound)
 
 
 def effective(real: ClassCounts, generated: ClassCounts) -> tuple[Floats, Floats, Floats, Floats]:
@@ -151,7 +166,7 @@ def _tests(real: ClassCounts, generated: ClassCounts, measure: str, lines: Lines
         score(real, generated, measure, bound) for bound in (lines.reduced, lines.dropped, lines.increased)
     )
     equivalent = np.maximum(special.ndtr(-reduced), special.ndtr(increased))
-    return _Tests(special.ndtr(reduced), special.ndtr(dropped), special.ndtr(-increased), equivalent)
+    return _Tests(special.ndtr(dropped), special.ndtr(reduced), special.ndtr(-increased), equivalent)
 
 
 def _invented(
@@ -164,8 +179,8 @@ def _invented(
     tail = alpha / 2 / max(int(among.sum()), 1)
     if measure == "presence":
         x, n, y, m = effective(real, generated)
-    else:
-        x, n = real.touched / real.area_design, real.n / real.area_design
-        y, m = generated.touched / generated.area_design, generated.n / generated.area_design
+    else:  # where it is present: a crumb invents nothing
+        a, b = real.amounts(measure), generated.amounts(measure)
+        x, n, y, m = real.present / a.design, a.n / a.design, generated.present / b.design, b.n / b.design
     invented: NDArray[np.bool_] = proportions.exact(y, m, tail)[0] > proportions.exact(x, n, tail)[1]
     return invented

@@ -1,4 +1,4 @@
-"""What an audit's content keys were before kinds described themselves, they are now: records made then are found again."""
+"""What an audit's content keys were before kinds described themselves, they are now, but for the version of the records."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from ganaudit import devices
 from ganaudit.auditing.plan import plan
+from ganaudit.keys import source_key
 from ganaudit.spec import load, parse
 
 DEMO = Path(__file__).parents[2] / "ganaudit" / "village" / "demo-all.yaml"
@@ -92,6 +93,12 @@ KEYS = {'collections': {'resized_real real at 8 px': 'k680d76e7afa26d700bacbddb'
          'heldout held': 'k7dd236076dbf10321698d73b',
          'parser': 'pabe49ed4eb7f8a96731cd765',
          'real real': 'k7a23abd8564445038997a93c'}}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def first_version(monkeypatch):
+    """Keys as they were of records of the first version: what says which they are has not changed since."""
+    monkeypatch.setattr(source_key, "__defaults__", (1,))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from ganaudit import tally as module
 from ganaudit.tally import Tally, confused, tally
@@ -29,7 +30,11 @@ def by_hand(maps, confidence) -> list[tuple]:
     for (image, class_id), seen in sorted(pixels.items()):
         xs, ys, sure = (list(values) for values in zip(*seen, strict=True))
         mean = 1.0 if confidence is None else sum(sure) / len(seen) / STEPS
-        rows.append((image, class_id, len(seen), mean, sum(xs), sum(ys), min(xs), min(ys), max(xs), max(ys)))
+        inside = [ndimage.label(head == class_id, np.ones((3, 3))) for head in maps[image]]
+        first = int(class_id == 0)  # void counts in the first head alone
+        sizes = [size for labels, _ in (inside[:1] if first else inside) for size in np.bincount(labels.ravel())[1:].tolist()]
+        regions = (sum(size >= 4 for size in sizes), max(sizes))
+        rows.append((image, class_id, len(seen), mean, sum(xs), sum(ys), min(xs), min(ys), max(xs), max(ys), *regions))
     return rows
 
 

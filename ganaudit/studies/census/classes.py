@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ganaudit import sql
@@ -21,23 +22,26 @@ from ganaudit.records.schema import FINDINGS, RECORDS
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, RUN_SOURCES
 from ganaudit.records.used import UsedSource
+from ganaudit.regions import LEAST_PIXELS
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import pairs, power, verdicts
-from ganaudit.statistics.class_counts import LEAST_PIXELS, ClassCounts, count_classes, least_pixels, pooled
+from ganaudit.statistics.class_counts import ClassCounts, Held, Threshold, count_classes, threshold
 from ganaudit.statistics.proportions import Floats
-from ganaudit.statistics.verdicts import MEASURES, Lines
+from ganaudit.statistics.verdicts import Lines
 from ganaudit.studies.census.counts import Counts
 from ganaudit.studies.census.tables import CLASS_STATS
 
 
-def class_stats(store: Store, run: str, presence: float, sources: Sequence[UsedSource]) -> pa.Table:
+def class_stats(store: Store, run: str, presence: float | None, sources: Sequence[UsedSource]) -> pa.Table:
     """The macro's answer, over the run's own files: it takes no longer in a store of many runs."""
     files = {
         name: sorted({file for source in sources for file in store.files_of(name, source.key, source.blocks)})
         for name in (IMAGES.name, CLASS_PIXELS.name)
     } | {RUN_SOURCES.name: [store.run_sources(run)]}
     with catalog.in_memory(store, files) as connection:
-        statement = sql.filled("class_stats", run=sql.literal(run), presence=repr(float(presence)))
+        statement = sql.filled(
+            "class_stats", run=sql.literal(run), presence="NULL" if presence is None else repr(float(presence))
+        )
         rows = connection.sql(statement).to_arrow_table()
     names = pa.array([source.name for source in sources], pa.string())
     return CLASS_STATS.conform(rows.filter(pc.is_in(rows["generator"], names)))
@@ -48,55 +52,66 @@ def lines_of(decide: Decide) -> Lines:
     return Lines(decide.alpha, decide.dropped, decide.reduced, decide.increased)
 
 
-def class_counts_of(side: Counts, columns: csr_array, presence: float) -> ClassCounts:
-    """What the images of one side hold of some classes, or of groups of them."""
-    return count_classes(columns, side.pixels, presence, side.cluster)
+Clusters = NDArray[np.int64] | None
 
 
-def threshold(pixels: int, presence: float) -> float:
-    """The presence threshold that is in force, percent of pixels: never below four pixels."""
-    return max(float(presence), 100.0 * LEAST_PIXELS / pixels) if pixels else float(presence)
+def sides_of(
+    real: Held, generated: Held, pixels: int, decide: Decide, clusters: tuple[Clusters, Clusters]
+) -> tuple[ClassCounts, ClassCounts, Threshold]:
+    """What both sides hold of the same classes, counted from the sizes that make a class present in the real images."""
+    present_from = threshold(real, pixels, decide.presence_percent)
+    a, b = (count_classes(held, present_from, cluster) for held, cluster in zip((real, generated), clusters, strict=True))
+    return a, b, present_from
 
 
-def verdict_columns(real: ClassCounts, generated: ClassCounts, names: Columns, decide: Decide, pixels: int) -> Columns:
+def threshold_percent(present_from: Threshold, pixels: int, presence: float | None) -> Floats:
+    """(C,) the sizes from which classes are present, percent of a label map's pixels."""
+    own: Floats = 100.0 * present_from.least / max(pixels, 1)
+    return own if presence is None else np.full(len(own), max(float(presence), 100.0 * LEAST_PIXELS / max(pixels, 1)))
+
+
+def verdict_columns(sides: tuple[ClassCounts, ClassCounts, Threshold], names: Columns, decide: Decide, pixels: int) -> Columns:
     """Columns of `dropped_classes` and its kin, without run, real and generator; names: what identifies each class."""
-    lines = lines_of(decide)
+    real, generated, present_from = sides
+    lines, measures = lines_of(decide), verdicts.measures_of(real, generated)
     decided = verdicts.decide(real, generated, lines)
     detectable = power.detectable(real, generated.n, lines, decided["presence"].level)
-    columns: Columns = {name: [*values, *values] for name, values in names.items()}
-    both = [decided[measure] for measure in MEASURES]
+    columns: Columns = {name: [*values] * len(measures) for name, values in names.items()}
+    both = [decided[measure] for measure in measures]
     size = len(real.total)
     return columns | {
-        "measure": [measure for measure in MEASURES for _ in range(size)],
+        "measure": [measure for measure in measures for _ in range(size)],
         "verdict": np.concatenate([side.verdict for side in both]).tolist(),
         "ratio": numbers(*(side.ratio for side in both)),
         "ratio_low": numbers(*(side.low for side in both)), "ratio_high": numbers(*(side.high for side in both)),
         "p_value": numbers(*(side.p_value for side in both)), "q_value": numbers(*(side.q_value for side in both)),
-        "detectable": numbers(*(np.where(decided[m].testable, detectable[m], np.nan) for m in MEASURES)),
-        "presence_threshold": [threshold(pixels, decide.presence)] * (2 * size),
-        "real_holding": np.concatenate([real.present, real.touched]).astype(np.int64),
-        "generated_holding": np.concatenate([generated.present, generated.touched]).astype(np.int64),
+        "detectable": numbers(*(np.where(decided[m].testable, detectable[m], np.nan) for m in measures)),
+        "presence_threshold": [*threshold_percent(present_from, pixels, decide.presence_percent)] * len(measures),
+        "real_holding": np.concatenate([real.holding(measure) for measure in measures]).astype(np.int64),
+        "generated_holding": np.concatenate([generated.holding(measure) for measure in measures]).astype(np.int64),
     }  # fmt: skip
 
 
 def of_classes(real: Counts, generated: Counts, names: Mapping[int, str], decide: Decide) -> Columns:
     """Columns of `dropped_classes` for every class but void."""
     ids = [class_id for class_id in real.classes if class_id != 0]
-    a, b = (class_counts_of(side, side.of(ids), decide.presence) for side in (real, generated))
-    return verdict_columns(a, b, {"class_id": ids, "class": [names[class_id] for class_id in ids]}, decide, real.pixels)
+    sides = sides_of(real.held_of(ids), generated.held_of(ids), real.pixels, decide, (real.cluster, generated.cluster))
+    return verdict_columns(sides, {"class_id": ids, "class": [names[class_id] for class_id in ids]}, decide, real.pixels)
 
 
 def of_groups(
     real: Counts, generated: Counts, names: Mapping[int, str], groups: Mapping[str, Sequence[str]], decide: Decide
 ) -> Columns:
-    """Columns of `dropped_groups`: the pixels of a group's classes count together. Raises RequestError for an unknown class."""
+    """Columns of `dropped_groups`: a group's pixels and regions are those of its classes, its largest region is the largest
+    of theirs. Raises RequestError for an unknown class."""
     if not groups:
         return {}
     check_groups(groups, names)
     ids = {name: class_id for class_id, name in names.items() if class_id != 0}
     members = [[real.classes.index(ids[name]) for name in dict.fromkeys(wanted)] for wanted in groups.values()]
-    a, b = (class_counts_of(side, pooled(side.matrix, members), decide.presence) for side in (real, generated))
-    return verdict_columns(a, b, {"group": list(groups)}, decide, real.pixels)
+    a, b = (side.held.pooled(members) for side in (real, generated))
+    sides = sides_of(a, b, real.pixels, decide, (real.cluster, generated.cluster))
+    return verdict_columns(sides, {"group": list(groups)}, decide, real.pixels)
 
 
 def check_groups(groups: Mapping[str, Sequence[str]], names: Mapping[int, str]) -> None:
@@ -205,32 +220,28 @@ def of_slices(
                 members.append(np.isin(side.images, _chosen(connection, run, side.source.name, name, condition)))
             if min(int(member.sum()) for member in members) < 2:
                 continue
-            held_in = [
-                count_classes(
-                    side.of(ids)[np.flatnonzero(member)], side.pixels, decide.presence,
-                    None if side.cluster is None else side.cluster[member],
-                )
+            (a, of_a), (b, of_b) = (
+                (side.held_of(ids).of_images(member), None if side.cluster is None else side.cluster[member])
                 for side, member in zip((real, generated), members, strict=True)
-            ]  # fmt: skip
+            )
+            sides = sides_of(a, b, real.pixels, decide, (of_a, of_b))
             sizes = {"slice": name, "real_images": int(members[0].sum()), "generated_images": int(members[1].sum())}
             named: Columns = {what: [value] * len(ids) for what, value in sizes.items()}
             named |= {"class_id": ids, "class": [names[class_id] for class_id in ids]}
-            yield verdict_columns(held_in[0], held_in[1], named, decide, real.pixels)
+            yield verdict_columns(sides, named, decide, real.pixels)
 
 
 def of_pairs(real: Counts, generated: Counts, names: Mapping[int, str], heads: Mapping[int, str], decide: Decide) -> Columns:
     """Columns of `dropped_pairs`, within the first head: classes of two heads share pixels, not places."""
     head = next((heads[class_id] for class_id in real.classes if class_id != 0), None)
     ids = [class_id for class_id in real.classes if class_id != 0 and heads[class_id] == head]
-    least = least_pixels(real.pixels, decide.presence)
+    held = [side.held_of(ids) for side in (real, generated)]
+    *counted, present_from = sides_of(held[0], held[1], real.pixels, decide, (real.cluster, generated.cluster))
     together = []
-    for side in (real, generated):
-        columns = side.of(ids)
-        seen = csr_array(((columns.data >= least).astype(np.int64), columns.indices, columns.indptr), shape=columns.shape)
+    for side in held:
+        seen = csr_array((present_from.seen(side).astype(np.int64), (side.image, side.column)), shape=side.shape)
         together.append((seen.T @ seen).toarray())
-    design = class_counts_of(real, real.of(ids), decide.presence).design if real.cluster is not None else np.ones(len(ids))
-    if generated.cluster is not None:
-        design = np.maximum(design, class_counts_of(generated, generated.of(ids), decide.presence).design)
+    design = np.maximum(*(side.design for side in counted))
     decided = pairs.decide(together[0], len(real), together[1], len(generated), lines_of(decide), design)
     label = np.array([names[class_id] for class_id in ids] or [""])
     return {

@@ -19,24 +19,27 @@ from ganaudit.records.store import Store, unsound
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import Block, UsedSource
 from ganaudit.statistics import grouping
+from ganaudit.statistics.class_counts import Held
 from ganaudit.statistics.moments import GroupMoments, group_moments
 
+CLUSTERED = 1.05
+"""Images to an image's cluster from which the images of a source count as dependent; a repeat here and there does not."""
 READERS = 2
 """Files read at once: decoding releases Python's lock, and two cores are everywhere."""
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What N images that were read hold. classes: (C,) the class of each column; matrix: (N, C) pixels, sparse.
+    """What N images that were read hold. classes: (C,) the class of each column; held: (N, C) what they hold of each.
 
     images: (N,) index of each image in its key; pixels: of one label map, 0 where no image was read; cluster: (N,) number of
-    each image's cluster, None where all are independent.
+    each image's cluster, None where all are independent. Images of one digest are one cluster.
     """
 
     source: UsedSource
     classes: tuple[int, ...]
     images: NDArray[np.int64]
-    matrix: csr_array
+    held: Held
     pixels: int
     cluster: NDArray[np.int64] | None
     rank: NDArray[np.int64]
@@ -46,13 +49,29 @@ class Counts:
         return len(self.images)
 
     @cached_property
+    def independent(self) -> float:
+        """How many independent images these are worth at worst: n² / Σ size², over clusters."""
+        return float(len(self)) if self.cluster is None else grouping.effective(self.cluster)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether an image has, on average, more than CLUSTERED images in its cluster."""
+        return self.independent * CLUSTERED < len(self)
+
+    @cached_property
     def groups(self) -> NDArray[np.int64]:
         """(N,) group of each image."""
         return grouping.by_rank(self.rank, self.cluster)
 
     def of(self, classes: Sequence[int]) -> csr_array:
-        """(N, K) pixel counts of some classes."""
-        return csr_array(self.matrix[:, [self.classes.index(class_id) for class_id in classes]])
+        """(N, K) pixel counts of some classes, sparse."""
+        held = self.held_of(classes)
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(held.image, minlength=len(self)))])
+        return csr_array((held.pixels, held.column, bounds), shape=held.shape)
+
+    def held_of(self, classes: Sequence[int]) -> Held:
+        """What the images hold of some classes, in that order."""
+        return self.held.of_columns([self.classes.index(class_id) for class_id in classes])
 
     def moments(self, classes: Sequence[int]) -> GroupMoments:
         """Moments of the groups over these classes."""
@@ -70,14 +89,23 @@ def read_counts(store: Store, source: UsedSource, classes: Sequence[int]) -> Cou
     column_of[list(classes)] = np.arange(len(classes))
     with ThreadPoolExecutor(READERS, "ganaudit-records") as pool:
         parts = list(pool.map(lambda block: _block(store, source, block, column_of), source.blocks))
-    images, digests, clusters, sizes, class_numbers, column, pixels = (
-        (list(part) for part in zip(*parts, strict=True)) if parts else ([] for _ in range(7))
+    images, digests, clusters, sizes, rows, column, pixels, largest, regions = (
+        (list(part) for part in zip(*parts, strict=True)) if parts else ([] for _ in range(9))
     )
     index = _joined(images)
     size = _one_size(source, _joined(sizes))
-    bounds = np.concatenate([[0], np.cumsum(_joined(class_numbers))])
-    matrix = csr_array((_joined(pixels, np.int32), _joined(column, np.int32), bounds), shape=(len(index), len(classes)))
-    cluster = _clusters(clusters)
+    start = np.concatenate([[0], np.cumsum([len(part) for part in images])])
+    row = _joined([part + first for part, first in zip(rows, start, strict=False)], np.int32)
+    counted = None if any(part is None for part in regions) else _joined(regions, np.int32)
+    held = Held(
+        (len(index), len(classes)),
+        row,
+        _joined(column, np.int32),
+        _joined(pixels, np.int32),
+        _joined(largest, np.int32),
+        counted,
+    )
+    cluster = grouping.clusters_of(_chunked(clusters), _chunked(digests))
     rank = np.arange(len(index)) if source.role == "generated" else _rank(digests, len(index))
     if cluster is not None:
         first = np.full(int(cluster.max()) + 1, len(index))
@@ -85,12 +113,13 @@ def read_counts(store: Store, source: UsedSource, classes: Sequence[int]) -> Cou
         order = np.lexsort((rank, first[cluster]))
         rank = np.empty(len(index), np.int64)
         rank[order] = np.arange(len(index))
-    return Counts(source, tuple(classes), index, matrix, size, cluster, rank)
+    return Counts(source, tuple(classes), index, held, size, cluster, rank)
 
 
 def _block(store: Store, source: UsedSource, block: Block, column_of: NDArray[np.int64]) -> tuple[Any, ...]:
-    """Of the images of one block that the run uses and that were read: index, digest, cluster, pixels, classes held; then
-    column and pixels of every class in them, sorted by image."""
+    """Of the images of one block that the run uses and that were read: index, digest, cluster and pixels; then of every class
+    in them, sorted by image: place of the image, column, pixels, pixels of the largest region, and regions, None where an
+    older ganaudit did not count them."""
     rows = store.read_block(IMAGES, source.key, block, ["image", "digest", "cluster", "pixels", "status"])
     index = rows["image"].to_numpy()
     if not np.array_equal(np.sort(index), np.arange(block[0], block[1] + 1)):
@@ -98,7 +127,7 @@ def _block(store: Store, source: UsedSource, block: Block, column_of: NDArray[np
     used = (index >= source.first) & (index < source.first + source.count)
     status = rows["status"]
     used &= (status.to_numpy() == OK) if len(status.unique()) > 1 else status[0].as_py() == OK
-    classes = store.read_block(CLASS_PIXELS, source.key, block, ["image", "class_id", "pixels"])
+    classes = store.read_block(CLASS_PIXELS, source.key, block, ["image", "class_id", "pixels", "largest", "parts"])
     place = np.full(len(index), -1)
     place[index[used] - block[0]] = np.arange(used.sum())
     within = classes["image"].to_numpy() - block[0]
@@ -106,13 +135,16 @@ def _block(store: Store, source: UsedSource, block: Block, column_of: NDArray[np
         raise _unsound(store, CLASS_PIXELS.name, source, block, "holds class pixels of other images")
     row, column = place[within], column_of[classes["class_id"].to_numpy()]
     counted = (row >= 0) & (column >= 0)
-    row, column, pixels = row[counted], column[counted], classes["pixels"].to_numpy()[counted]
-    if len(row) and (np.diff(row) < 0).any():
-        order = np.argsort(row, kind="stable")
-        row, column, pixels = row[order], column[order], pixels[order]
+    order = np.flatnonzero(counted)
+    if (np.diff(row[order]) < 0).any():
+        order = order[np.argsort(row[order], kind="stable")]
+    pixels = classes["pixels"].to_numpy()[order]
+    has_regions = not classes["largest"].null_count
+    largest = classes["largest"].to_numpy()[order] if has_regions else pixels
+    regions = classes["parts"].to_numpy()[order] if has_regions else None
     kept = rows.filter(pa.array(used))
     sizes = kept["pixels"].fill_null(0).to_numpy()
-    return index[used], kept["digest"], kept["cluster"], sizes, np.bincount(row, minlength=int(used.sum())), column, pixels
+    return index[used], kept["digest"], kept["cluster"], sizes, row[order], column[order], pixels, largest, regions
 
 
 def _unsound(store: Store, table: str, source: UsedSource, block: Block, what: str) -> AuditError:
@@ -133,13 +165,11 @@ def _one_size(source: UsedSource, sizes: NDArray[np.int64]) -> int:
     return int(sizes[0])
 
 
-def _clusters(parts: Sequence[pa.ChunkedArray]) -> NDArray[np.int64] | None:
-    if all(part.null_count == len(part) for part in parts):
-        return None
-    return grouping.cluster_numbers([name for part in parts for name in part.to_pylist()])
+def _chunked(parts: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
 
 
 def _rank(parts: Sequence[pa.ChunkedArray], n: int) -> NDArray[np.int64]:
     if not n:
         return np.zeros(0, np.int64)
-    return grouping.digest_rank(pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string()))
+    return grouping.digest_rank(_chunked(parts))

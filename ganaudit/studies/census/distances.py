@@ -24,6 +24,8 @@ CURVE = (1, 2, 5, 10, 20)
 """Groups of each side at the points of the curve over N."""
 DRAWS = {1: 4, 2: 4, 5: 3, 10: 1}
 """Subsets of groups that a point of the curve is averaged over."""
+LEAST_CLUSTERS = 50
+"""Clusters, weighed by their sizes, from which the jackknife of groups of them has an interval."""
 CORRECTED_FROM = 10
 """Groups from which the corrected distance of a subset is worth having."""
 
@@ -77,17 +79,41 @@ def fsd_row(
         "fsd": distance.value, "mean_part": distance.mean_part, "covariance_part": distance.covariance_part,
         "floor": None if level is None else level * (1 / a.n + 1 / b.n), "delta_se": variance**0.5,
         "p_value": p_value(sides, permutations), "permutations": permutations, "resolution_floor": resolution,
+        "withheld": withheld(sides, estimate),
     }  # fmt: skip
     if estimate is not None:
+        low, high = _ends(estimate, row["withheld"])
         row |= {
-            "corrected": estimate.value, "corrected_low": estimate.low, "corrected_high": estimate.high,
+            "corrected": estimate.value, "corrected_low": low, "corrected_high": high,
             "corrected_se": estimate.se, "mostly_bias": distance.value - estimate.value > distance.value / 2,
         }  # fmt: skip
     return row
 
 
+def withheld(sides: Sides, estimate: Estimate | None) -> str | None:
+    """Why a distance has no interval; None where it has one."""
+    if estimate is None:
+        return "too few images"
+    for side in sides.counts:
+        if side.clustered and side.independent < LEAST_CLUSTERS:
+            return (
+                f"the images of {side.source.name!r} are worth {side.independent:.0f} clusters, and {LEAST_CLUSTERS} are needed"
+            )
+    return "the two sides are more alike than chance allows: do they share images?" if estimate.high < 0 else None
+
+
+def _ends(estimate: Estimate, reason: str | None) -> tuple[float | None, float | None]:
+    """The ends of the interval: no distance lies below 0."""
+    return (max(0.0, estimate.low), estimate.high) if reason is None else (None, None)
+
+
 def p_value(sides: Sides, permutations: int) -> float | None:
-    """Of no difference at all. Where both sides have equally many images in equal groups, those are the blocks."""
+    """Of no difference at all; None where images are clustered, which cannot be exchanged one by one.
+
+    Where both sides have equally many images in equal groups, those are the blocks.
+    """
+    if any(side.clustered for side in sides.counts):
+        return None
     a, b = (side.n for side in sides.states)
     if len(a) == len(b) and (np.concatenate([a, b]) == a[0]).all():
         return permutation.exchanged(*sides.sums, permutations=permutations, seed=SEED)
@@ -128,7 +154,8 @@ def curve_rows(sides: Sides, estimate: Estimate | None, alpha: float) -> Iterato
         yield _curve_row(np.mean(images, axis=0), float(np.mean(plain)), np.mean(corrected) if corrected else None, half_width)
     whole = np.array([float(side.n.sum()) for side in sums])
     last = _curve_row(whole, estimate.plain, estimate.value, half)
-    yield {**last, "corrected_low": estimate.low, "corrected_high": estimate.high}
+    low, high = _ends(estimate, withheld(sides, estimate))
+    yield {**last, "corrected_low": low, "corrected_high": high}
 
 
 def _curve_row(images: Any, plain: float, corrected: Any, half_width: float) -> Row:
@@ -138,7 +165,8 @@ def _curve_row(images: Any, plain: float, corrected: Any, half_width: float) -> 
     }  # fmt: skip
     if corrected is not None:
         value = float(corrected)
-        row |= {"corrected": value, "corrected_low": value - half_width, "corrected_high": value + half_width}
+        low, high = (max(0.0, value + half) for half in (-half_width, half_width))
+        row |= {"corrected": value, "corrected_low": low, "corrected_high": high}
     return row
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
 import pyarrow as pa
 
 from ganaudit.errors import AuditError, RequestError
@@ -67,7 +68,7 @@ def materialise(
     floors = resolution.resolution_floors(store, listed, counts, known.first_head)
     tables = Tables()
     beside = ThreadPoolExecutor(1, "ganaudit-sql")  # DuckDB works on its own threads while this one has the distances
-    stats = beside.submit(class_findings.class_stats, store, run, decide.presence, used)
+    stats = beside.submit(class_findings.class_stats, store, run, decide.presence_percent, used)
     beside.shutdown(wait=False)
     for real in (source for source in used if source.role == "real"):
         level = noise_level(centred(states[real.name])[0], distances.SEED)
@@ -149,7 +150,8 @@ def _check_comparable(store: Store, sources: Sequence[UsedSource], counts: Mappi
                 "the reasons are in the table images, in the column error"
             )
         if not any(
-            known.names[counted.classes[column]] and counted.classes[column] for column in set(counted.matrix.indices.tolist())
+            known.names[counted.classes[column]] and counted.classes[column]
+            for column in np.unique(counted.held.column).tolist()
         ):
             raise AuditError(
                 f"no image of {source.name!r} holds any class of the parser: there is nothing to compare; "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ganaudit.records.building import Row, Tables, number
 from ganaudit.records.store import Store
@@ -14,9 +15,10 @@ from ganaudit.records.tables import PARSER_CONFUSION, SOURCES
 from ganaudit.records.used import UsedSource
 from ganaudit.spec import Decide
 from ganaudit.statistics import grouping, parser_error
-from ganaudit.statistics.class_counts import least_pixels
+from ganaudit.statistics.class_counts import threshold
 from ganaudit.statistics.parser_error import Measured, ParsedImages, Worth
 from ganaudit.statistics.verdicts import Lines
+from ganaudit.studies.census.classes import threshold_percent
 from ganaudit.studies.census.counts import Counts, read_counts
 from ganaudit.studies.census.doubt import doubts, falls
 
@@ -45,15 +47,19 @@ def add(
     truth = next((source for source in sources if source.role == "truth"), None)
     if truth is None:
         return
-    classes = classes if classes and classes[0] == 0 else [0, *classes]
+    classes = [*classes] if classes and classes[0] == 0 else [0, *classes]
     read = read_counts(store, truth, list(names))
     if len(read) < 2:
         return
-    least = least_pixels(read.pixels, decide.presence)
+    real_source = next(source.name for source in sources if source.role == "real")
+    present_from = threshold(counts[real_source].held_of(classes), read.pixels, decide.presence_percent)
+    least, percents = present_from.least, threshold_percent(present_from, read.pixels, decide.presence_percent)
     known = known_of(store, truth, read, classes, least)
-    named = {"run": run, "source": truth.name, "images": len(read), "presence_threshold": decide.presence}
     worth = parser_error.worth(known, decide.alpha)
-    tables.rows("parser_classes", ({**named, **row} for row in worth_rows(worth, classes, names)))
+    named = {"run": run, "source": truth.name, "images": len(read)}
+    sizes = dict(zip(classes, percents, strict=True))
+    rows = worth_rows(worth, classes, names)
+    tables.rows("parser_classes", ({**named, "presence_threshold": sizes[row["class_id"]], **row} for row in rows))
     seen = {
         name: parser_error.seen(counted.of(classes), counted.pixels, counted.groups, least)
         for name, counted in counts.items()
@@ -95,8 +101,9 @@ def kind_of(store: Store, source: UsedSource) -> str:
     return "" if rows is None else str(rows["kind"][0].as_py())
 
 
-def known_of(store: Store, truth: UsedSource, read: Counts, classes: Sequence[int], least: int) -> Measured:
-    """The parser's error on a source with true labels, summed by groups of its images."""
+def known_of(store: Store, truth: UsedSource, read: Counts, classes: Sequence[int], least: NDArray[np.int64]) -> Measured:
+    """The parser's error on a source with true labels, summed by groups of its images. least: (C,) pixels from which on a class
+    is present, by all its pixels: of true labels the regions are not recorded."""
     parts = [
         store.read_block(PARSER_CONFUSION, truth.key, block, ["image", "true_class", "class_id", "pixels"])
         for block in truth.blocks

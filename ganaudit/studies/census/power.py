@@ -10,9 +10,10 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
 
 from ganaudit.errors import RequestError
 from ganaudit.names import first_few
@@ -23,9 +24,8 @@ from ganaudit.sources.opening import Batch
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.spec import Decide
 from ganaudit.statistics import power, verdicts
-from ganaudit.statistics.class_counts import ClassCounts, count_classes
-from ganaudit.statistics.grouping import cluster_numbers
-from ganaudit.statistics.verdicts import MEASURES
+from ganaudit.statistics.class_counts import ClassCounts, Held, count_classes, threshold
+from ganaudit.statistics.grouping import clusters_of
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.classes import lines_of
@@ -133,16 +133,17 @@ def _power(
 ) -> Power:
     lines, expected = lines_of(decide), seen.scaled(images[0])
     losses = verdicts.loss_p_values(expected, images[1], lines)
-    chosen, level = verdicts.testable(np.stack([losses[measure] for measure in MEASURES]), lines.alpha)
+    measures = verdicts.measures_of(seen)
+    chosen, level = verdicts.testable(np.stack([losses[measure] for measure in measures]), lines.alpha)
     detectable = power.detectable(expected, images[1], lines, level)
     detectable = {
-        measure: np.where(among, detectable[measure], np.nan) for measure, among in zip(MEASURES, chosen, strict=True)
+        measure: np.where(among, detectable[measure], np.nan) for measure, among in zip(measures, chosen, strict=True)
     }
-    needed = {measure: np.full(len(named), np.inf) for measure in MEASURES}
+    needed = {measure: np.full(len(named), np.inf) for measure in measures}
     if ratio is not None:
         # With more images more classes are testable, at worst all that there are: that level is the one to plan for.
-        rows = int((seen.present > 0).sum() + (seen.touched > 0).sum())
-        needed = power.images_for(seen, ratio, lines, lines.alpha / max(rows, 1))
+        rows = sum(int((seen.holding(measure) > 0).sum()) for measure in measures)
+        needed = power.images_for(seen, ratio, lines, lines.alpha / max(verdicts.TWO * rows, 1))
     classes = tuple(
         ClassPower(
             named[place][0], named[place][1], float(seen.present[place] / seen.n),
@@ -163,29 +164,36 @@ def _recorded(planned: Plan, store: Store, real: PlannedSource, ids: list[int]) 
     counts = read_counts(store, source, ids) if there else None
     if counts is None or len(counts) < 2:
         return None
-    return RECORDS, count_classes(counts.of(ids), counts.pixels, planned.spec.decide.presence, counts.cluster)
+    return RECORDS, _seen(counts.held_of(ids), counts.pixels, planned.spec.decide, counts.cluster)
 
 
 def _pilot(planned: Plan, real: PlannedSource, ids: list[int]) -> ClassCounts | None:
     """From the first images of the real source, parsed now."""
     columns = np.full(max(ids, default=0) + 1, -1)
     columns[ids] = np.arange(len(ids))
-    rows, clusters, size = [], list[str | None](), 0
+    rows, clusters, size = list[dict[str, NDArray[np.int64]]](), list[str | None](), 0
+    digests: list[str | None] = []
     started = time.monotonic()
     for batch, counted in _first_batches(planned, real):
         good = np.array([error is None for error in batch.errors])
         known = good[counted.image] & (counted.class_id > 0)
-        where = (np.cumsum(good)[counted.image[known]] - 1, columns[counted.class_id[known]])
-        rows.append(csr_array((counted.pixels[known], where), shape=(int(good.sum()), len(ids))))
-        clusters += [name for name, kept in zip(batch.clusters, good, strict=True) if kept]
+        image = np.cumsum(good)[counted.image[known]] - 1 + len(clusters)
+        values = {name: getattr(counted, name)[known] for name in ("pixels", "largest", "parts")}
+        rows.append({"image": image, "column": columns[counted.class_id[known]], **values})
+        clusters += list(compress(batch.clusters, good))
+        digests += list(compress(batch.digests, good))
         size = size or _label_pixels(planned, counted, good)
         if len(clusters) >= PILOT_IMAGES or time.monotonic() - started > PILOT_SECONDS:
             break
     if len(clusters) < 2:
         return None
-    matrix = csr_array(np.concatenate([part.toarray() for part in rows]))
-    independent = all(name is None for name in clusters)
-    return count_classes(matrix, size, planned.spec.decide.presence, None if independent else cluster_numbers(clusters))
+    columns_of = ("image", "column", "pixels", "largest", "parts")
+    held = Held((len(clusters), len(ids)), **{name: np.concatenate([part[name] for part in rows]) for name in columns_of})
+    return _seen(held, size, planned.spec.decide, clusters_of(clusters, digests))
+
+
+def _seen(held: Held, pixels: int, decide: Decide, clusters: NDArray[np.int64] | None) -> ClassCounts:
+    return count_classes(held, threshold(held, pixels, decide.presence_percent), clusters)
 
 
 def _first_batches(planned: Plan, real: PlannedSource) -> Iterator[tuple[Batch, Tally]]:

@@ -24,6 +24,11 @@ from ganaudit.records.columns import (
 )
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSER_CONFUSION
 
+_THRESHOLD = Column(
+    "presence_threshold", FLOAT,
+    "From which size a class counts as present, percent of an image's pixels: of its largest region, or of all its "
+    "pixels where decide.presence is a number.",
+)  # fmt: skip
 _PAIR = (RUN, REAL_NAME, GENERATOR)
 _PAIR_AND_CLASS = (*_PAIR, CLASS_ID, CLASS)
 
@@ -32,12 +37,16 @@ CLASS_STATS = Table(
     "pair of real source and generator, and class (void left out)",
     (
         *_PAIR_AND_CLASS,
-        Column("presence_threshold", FLOAT, "From how many percent of an image's pixels a class counts as present."),
+        _THRESHOLD,
         *pair("area", "Mean share of the image, percent of pixels"),
         *pair("presence", "Share of images that hold the class, 0 to 1"),
         *pair("size", "Mean share of the images that hold the class, percent of pixels"),
+        *pair("count", "Mean number of connected regions in an image, none where the class is not present"),
+        *pair("any_trace", "Share of images with any pixel of the class, 0 to 1"),
         Column("real_confidence", FLOAT, "The parser's mean confidence over the class's pixels, real images.", True),
         Column("generated_confidence", FLOAT, "The same over the generated images.", True),
+        Column("real_trace_confidence", FLOAT, "The same in those real images where the class is not present.", True),
+        Column("generated_trace_confidence", FLOAT, "The same in such generated images.", True),
     ),
 )
 
@@ -55,10 +64,16 @@ FSD = Table(
         Column("floor", FLOAT, "What fsd would be, about, for a perfect generator at these numbers of images.", True),
         Column("resolution_floor", FLOAT, "The fsd of real images sent through the generator's resolution and back.", True),
         *interval("corrected", "The distance without the bias of finite samples (jackknife of both sides); it may lie below 0"),
+        Column("withheld", STRING, "Why corrected has no interval; NULL where it has one.", True),
         Column("corrected_se", FLOAT, "Standard error of corrected, by the same jackknife.", True),
         Column("delta_se", FLOAT, "Standard error of fsd by the delta method; it vanishes where the distance is 0.", True),
         Column("mostly_bias", YES_NO, "Whether the correction is larger than half of fsd: more images are needed.", True),
-        Column("p_value", FLOAT, "Of no difference at all, by permuting blocks of equally many images.", True),
+        Column(
+            "p_value",
+            FLOAT,
+            "Of no difference, by permuting blocks of equal size; NULL where images are clustered.",
+            True,
+        ),
         Column("permutations", BYTE4, "How many permutations gave p_value; the smallest it can be is 1 / (1 + permutations)."),
     ),
 )
@@ -96,15 +111,15 @@ INFLUENCES = Table(
     ),
 )
 
-_MEASURE = Column("measure", STRING, "Either presence or area.")
+_MEASURE = Column("measure", STRING, "One of presence, area, count.")
 _VERDICT = Column("verdict", STRING, "One of dropped, reduced, increased, equivalent, invented, inconclusive, not testable.")
 _RATIO = (
     *interval("ratio", "Generated over real"),
     Column("p_value", FLOAT, "Of a ratio of decide.reduced or more; NULL where not testable.", True),
     Column("q_value", FLOAT, "The same, adjusted over all rows of the run, generator and table (Benjamini-Hochberg).", True),
     Column("detectable", FLOAT, "The largest true ratio that would be found reduced with 90 % power; NULL where none.", True),
-    Column("presence_threshold", FLOAT, "From how many percent of an image's pixels a class counts as present."),
-    Column("real_holding", BYTE8, "Real images that count: that hold it (presence), or hold a pixel of it (area)."),
+    _THRESHOLD,
+    Column("real_holding", BYTE8, "Real images that count: that hold it (presence, count), or a pixel of it (area)."),
     Column("generated_holding", BYTE8, "Generated images that count."),
 )
 
@@ -185,7 +200,7 @@ PARSER_CLASSES = Table(
         Column("source", STRING, "Name of the source with true label maps."),
         CLASS_ID,
         CLASS,
-        Column("presence_threshold", FLOAT, "From how many percent of an image's pixels a class counts as present."),
+        _THRESHOLD,
         Column("images", BYTE8, "Images that were read."),
         Column("holding", BYTE8, "Images that truly hold the class."),
         *interval("sensitivity", "Share of the images that hold the class in which the parser finds it"),
@@ -230,6 +245,8 @@ FINDINGS = (
     CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES, DROPPED_PAIRS,
     COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED,
 )  # fmt: skip
+GROWN = (CLASS_PIXELS,)
+"""Its records of an older ganaudit have no regions."""
 ALWAYS = (FSD, CLASS_STATS, DROPPED_CLASSES)
 """Those that every finished run has: all other studies stand on them."""
 SHARDS = (Shards((PARSER_CONFUSION, CLASS_PIXELS), IMAGES, may_lack=(PARSER_CONFUSION.name,)),)

@@ -199,7 +199,7 @@ def _class_rows(key: str, first: int, batch: Batch, counted: Tally) -> pa.Table:
         "x_sum": pa.array(counted.x_sum[kept], pa.int64()),
         "y_sum": pa.array(counted.y_sum[kept], pa.int64()),
     }
-    for name in ("x_min", "y_min", "x_max", "y_max"):
+    for name in ("x_min", "y_min", "x_max", "y_max", "parts", "largest"):
         columns[name] = pa.array(getattr(counted, name)[kept], pa.int32())
     return pa.table(columns)
 

@@ -40,7 +40,7 @@ def materialise(store: Store, run: str) -> dict[str, pa.Table]:
     dropped = {
         (row["generator"], row["class_id"])
         for row in verdicts
-        if row["verdict"] == "dropped"  # by presence or by area: a parser's specks are many and small
+        if row["verdict"] == "dropped" and row["measure"] in ("presence", "area")
     }
     return written(store, run, inverted, {row["class_id"]: row["name"] for row in names}, _photo_names(store, run), dropped)
 

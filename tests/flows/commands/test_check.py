@@ -13,7 +13,7 @@ def test_what_could_be_found_is_told_class_by_class(toy, cli, tmp_path):
         "What 1,100 real and 2,048 generated images would find, judged by 512 real images parsed for this check" in result.out
     )
     rows = {line.split()[0]: line.split() for line in result.out.splitlines() if line.startswith(("dark ", "grey ", "bright "))}
-    assert set(rows) == {"dark", "grey", "bright"} and rows["dark"][1:5] == ["100", "%", "to", rows["dark"][4]]
+    assert set(rows) == {"dark", "grey", "bright"} and float(rows["dark"][1]) >= 95 and rows["dark"][2:4] == ["%", "to"]
     assert "images a side for 50 %" in result.out and rows["dark"][-1].isdigit()
 
     power = json.loads(cli("check", audit, "--json").out)["power"]

@@ -26,6 +26,7 @@ from ganaudit.records import catalog
 from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
+from ganaudit.spec import Decide
 from ganaudit.studies.census import work as blocks
 from ganaudit.studies.census.blocks import missing
 from ganaudit.studies.census.findings import materialise
@@ -134,15 +135,22 @@ def test_class_stats_are_those_of_pandas_over_the_records(done):
     images, counted = (rows(result.store)[name].to_pandas() for name in ("images", "class_pixels"))
     keys = {s.name: s.key for s in plan(spec(result.store, noise("fine"), noise("partly", fault="nan", since=400))).sources}
     for _, row in stats.iterrows():
+        of_class = counted[(counted["key"] == keys["real"]) & (counted["class_id"] == row["class_id"])]
+        sizes = sorted(of_class["largest"][(of_class["image"] < 300) & (of_class["largest"] >= 4)])
+        least = sizes[int(0.05 * len(sizes))] if sizes else 4
+        assert row["presence_threshold"] == pytest.approx(least / 64 * 100)
         for side, source, count in (("real", "real", 300), ("generated", row["generator"], 500)):
             own = images[(images["key"] == keys[source]) & (images["image"] < count) & (images["status"] == "ok")]
             mine = counted[(counted["key"] == keys[source]) & (counted["class_id"] == row["class_id"])]
             share = own["image"].map(mine.set_index("image")["pixels"]).fillna(0) / 64 * 100
-            present = share >= max(0.1, 4 / 64 * 100)
+            present = own["image"].map(mine.set_index("image")["largest"]).fillna(0) >= least
+            parts = own["image"].map(mine.set_index("image")["parts"]).fillna(0).where(present, 0)
+            assert row[f"{side}_count"] == pytest.approx(parts.mean())
             assert row[f"{side}_area"] == pytest.approx(share.mean())
             assert row[f"{side}_presence"] == pytest.approx(present.mean())
             assert row[f"{side}_presence_se"] == pytest.approx(present.std(ddof=1) / np.sqrt(len(own)), rel=0.01, abs=1e-9)
-            assert row[f"{side}_size"] == pytest.approx(share[present].mean())
+            if present.any():
+                assert row[f"{side}_size"] == pytest.approx(share[present].mean())
         assert row["area_ratio"] == pytest.approx(row["generated_area"] / row["real_area"])
 
 
@@ -244,7 +252,7 @@ def test_a_village_without_people_or_with_half_of_them_is_found_to_be_that(tmp_p
     )  # fmt: skip
     planned, store = audit.prepared(asked)
     list(audit.on_threads(1)(missing(planned, store)))
-    findings = materialise(store, planned.run)
+    findings = materialise(store, planned.run, Decide(presence=0.1))
     stats = findings["class_stats"].to_pandas().set_index(["generator", "class"])
 
     assert stats.loc[("none", "person"), "presence_ratio"] == stats.loc[("none", "person"), "area_ratio"] == 0

@@ -214,10 +214,10 @@ def test_a_lease_of_a_dead_compaction_does_not_stand_in_the_way(filled):
 
 def test_counts_and_moments_are_read_from_parts(filled):
     (real, _) = sources_of(filled, "r1")
-    before = counts.read_counts(filled, real, range(6)).matrix.toarray()
+    before = counts.read_counts(filled, real, range(6)).of(range(6)).toarray()
     compact(filled, grace=0.0)
     (real, _) = sources_of(filled, "r1")
-    assert (counts.read_counts(filled, real, range(6)).matrix.toarray() == before).all()
+    assert (counts.read_counts(filled, real, range(6)).of(range(6)).toarray() == before).all()
     assert moments.moments_of(filled, real, range(6)).n.sum() == 16
     assert set(schema.RECORDS) >= set(schema.SHARDED)
 

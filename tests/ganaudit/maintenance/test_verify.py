@@ -186,7 +186,9 @@ def test_a_recipe_that_is_not_its_keys(filled):
     recipe = {"kind": "folder", "size": [64, 64], "resize": 0.5}
     key = keys.source_key(recipe)
     filled.write_source({"key": key, "kind": "folder", "recipe": keys.canonical(recipe), "digests": "{}"})
-    assert verify(filled).sound
+    older = keys.source_key(recipe, 1)  # of a ganaudit whose records held less
+    filled.write_source({"key": older, "kind": "folder", "recipe": keys.canonical(recipe), "digests": "{}"})
+    assert verify(filled).sound and older != key
     changed = keys.canonical({**recipe, "resize": 0.25})
     rewritten(filled.source(key), column("recipe", lambda c: pa.array([changed])))
     assert kinds(filled) == {"digest"}

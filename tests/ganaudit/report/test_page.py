@@ -58,7 +58,7 @@ def test_the_page_holds_everything(audit):
         "dropped person, in no image (at most 0.7 % as many)", "drops 2 of 15 classes", "FSD 1.81 [1.61, 2.01], corrected",
         "beyond chance (p = 0.010, the least of 99 permutations)", "Intervals are at 95 %",
         "2,000 generated images against 2,000 real images", "Dashed: below 10 % a class is dropped.",
-        "An image counts as holding a class from 0.10 % of its pixels.", "progan is nearer than wgan-gp",
+        "An image counts as holding a class whose largest connected region", "progan is nearer than wgan-gp",
         "wgan-gp and no-people cannot be told apart at this N", "2 to 3", "Images that push the distance up most",
         "Not measured: this audit names no images with true label maps", "Real photos that hold what is lost", "photo-012003",
         "dropped by no-people: in no image (at most 0.7 % as many) (0 % against 30 % of images)", "the file is empty",

@@ -131,7 +131,7 @@ def test_floors_and_the_parser_s_worth_are_found(done):
     corrected = result.table("parser_corrected")
     assert set(corrected["generator"]) == {"clean", "small 32"}
     sky = corrected[(corrected["class"] == "sky") & (corrected["generator"] == "clean")].set_index("measure")["ratio"]
-    assert sky["presence"] == pytest.approx(1) and sky["area"] == pytest.approx(1, abs=0.1)
+    assert sky["presence"] == pytest.approx(1, abs=0.05) and sky["area"] == pytest.approx(1, abs=0.1)
 
 
 def test_masks_measure_no_parser_and_say_so(tmp_path):

@@ -62,7 +62,7 @@ def test_every_value_of_a_whole_file_arrives_where_it_belongs():
 def test_what_is_left_out_has_the_documented_defaults():
     spec = parse({key: WHOLE[key] for key in ("name", "parser", "real", "generators")})
     assert (spec.sample.count, spec.sample.seed, spec.sample.batch) == (4000, 1, 64)
-    assert (spec.run.runner, spec.run.device, spec.run.precision, spec.decide.presence) == ("threads", "auto", "auto", 0.1)
+    assert (spec.run.runner, spec.run.device, spec.run.precision, spec.decide.presence) == ("threads", "auto", "auto", "own")
     assert spec.store == Path("audits")
 
 

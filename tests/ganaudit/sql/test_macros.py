@@ -4,10 +4,15 @@ import math
 import statistics
 
 import duckdb
+import numpy as np
 import pytest
+from written import write_block
 
 from ganaudit.records import catalog
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
+from ganaudit.spec import Decide
 from ganaudit.sql import digest, identifier, literal, text
+from ganaudit.studies.census.findings import materialise
 
 REAL = [
     {1: 60, 2: 40},
@@ -90,6 +95,54 @@ def ratio(real, generated):
     if r_se is None or g_se is None:
         return g / r, None
     return g / r, math.sqrt(g_se**2 / r**2 + g**2 * r_se**2 / r**4)
+
+
+def test_without_a_threshold_each_class_has_its_own_size(store, run):
+    """The size that nineteen of twenty real images with the class reach in one place, as the findings have it."""
+    rng = np.random.default_rng(0)
+    held = {}
+    for key in ("ka", "kb"):
+        images, rows_of = [], []
+        for image in range(60):
+            images.append(
+                {"key": key, "image": image, "name": str(image), "digest": f"{key}{image}", "pixels": 100, "status": "ok"}
+            )
+            for class_id in (1, 2, 3):
+                sizes = rng.integers(1, 14, int(rng.integers(0, 3))).tolist()
+                if sizes:
+                    regions = {"pixels": sum(sizes), "largest": max(sizes), "parts": sum(size >= 4 for size in sizes)}
+                    held[key, image, class_id] = regions
+                    places = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0)
+                    sure = {"confidence": 0.75 if max(sizes) > 6 else 0.25}
+                    rows_of.append({"key": key, "image": image, "class_id": class_id, **regions, **places, **sure})
+        write_block(store, key, 0, 59, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(rows_of), {})
+    run(store, "r1", [("real", "photos", "ka", 0, 60), ("generated", "gan", "kb", 0, 60)])
+    found = {row["class"]: row for row in rows(store, "FROM class_statistics('r1', NULL)")}
+    assert found == {row["class"]: row for row in materialise(store, "r1", Decide(permutations=0))["class_stats"].to_pylist()}
+    together = {
+        row["class_b"]: row for row in rows(store, "FROM seen_together('r1', NULL) WHERE source = 'gan' AND class_a = 'sky'")
+    }
+    for class_id, name in ((1, "sky"), (2, "tree"), (3, "person")):
+        real, made = ([of for (k, _, c), of in held.items() if (k, c) == (key, class_id)] for key in ("ka", "kb"))
+        sizes = sorted(of["largest"] for of in real if of["largest"] >= 4)
+        least = sizes[int(0.05 * len(sizes))]
+        assert found[name]["presence_threshold"] == least
+        assert found[name]["generated_presence"] == pytest.approx(sum(of["largest"] >= least for of in made) / 60)
+        assert found[name]["generated_any_trace"] == pytest.approx(len(made) / 60)
+        counts = [of["parts"] * (of["largest"] >= least) for of in made] + [0] * (60 - len(made))
+        assert (found[name]["generated_count"], found[name]["generated_count_se"]) == tuple(map(pytest.approx, mean_se(counts)))
+        crumbs = [(of["pixels"], 0.75 if of["largest"] > 6 else 0.25) for of in made if of["largest"] < least]
+        sure = sum(n * c for n, c in crumbs) / sum(n for n, _ in crumbs) if crumbs else None
+        assert found[name]["generated_trace_confidence"] == (sure if sure is None else pytest.approx(sure))
+        if class_id > 1:
+            sky = sorted(of["largest"] for (k, _, c), of in held.items() if (k, c) == ("ka", 1) and of["largest"] >= 4)
+            first = sky[int(0.05 * len(sky))]
+            both = [
+                i for i in range(60)
+                if held.get(("kb", i, 1), {"largest": 0})["largest"] >= first
+                and held.get(("kb", i, class_id), {"largest": 0})["largest"] >= least
+            ]  # fmt: skip
+            assert together[name]["images_with_both"] == len(both)
 
 
 @pytest.mark.parametrize("threshold", [0.1, 45])

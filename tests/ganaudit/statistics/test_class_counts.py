@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from ganaudit.statistics import class_counts as module
-from ganaudit.statistics.class_counts import count_classes, least_pixels, pooled
+from ganaudit.statistics.class_counts import Held, Threshold, count_classes, least_pixels, threshold
 
 light = settings(max_examples=40, deadline=None, database=None)
+
+
+def counted(rows, presence: float, clusters=None, pixels: int = 1000):
+    held = Held.of_pixels(rows)
+    return count_classes(held, threshold(held, pixels, presence), clusters)
 
 
 def rows_of(seed: int, n: int = 30) -> np.ndarray:
@@ -24,7 +29,7 @@ def rows_of(seed: int, n: int = 30) -> np.ndarray:
 def test_counts_are_those_of_a_plain_loop(seed, presence):
     rows = rows_of(seed)
     for form in (rows, csr_array(rows)):
-        result = count_classes(form, 1000, presence)
+        result = counted(form, presence)
         for c in range(4):
             column = [int(value) for value in rows[:, c]]
             assert result.present[c] == sum(v >= 4 and v * 100 >= presence * 1000 for v in column)
@@ -58,8 +63,8 @@ def test_the_threshold_is_that_of_the_tables():
 @given(st.integers(0, 2**32))
 def test_singletons_have_no_design_effect_and_copies_count_once(seed):
     rows = rows_of(seed)
-    assert count_classes(rows, 1000, 0.0, np.random.default_rng(seed).permutation(30)).design.tolist() == [1] * 4
-    copies = count_classes(np.repeat(rows, 3, axis=0), 1000, 0.0, np.repeat(np.arange(30), 3))
+    assert counted(rows, 0.0, np.random.default_rng(seed).permutation(30)).design.tolist() == [1] * 4
+    copies = counted(np.repeat(rows, 3, axis=0), 0.0, np.repeat(np.arange(30), 3))
     # n/k but for the n - 1 and k - 1 below the two variances
     expected = 3 * (89 / 90) / (29 / 30)
     np.testing.assert_allclose(copies.design, expected, rtol=1e-9)
@@ -68,13 +73,86 @@ def test_singletons_have_no_design_effect_and_copies_count_once(seed):
 
 def test_classes_that_never_vary_and_one_cluster_alone():
     rows = np.tile([9, 0], (12, 1))
-    assert count_classes(rows, 100, 0.0, np.arange(12) // 3).design.tolist() == [3, 3]
-    assert count_classes(rows, 100, 0.0, np.zeros(12, int)).design.tolist() == [12, 12]
+    assert counted(rows, 0.0, np.arange(12) // 3).design.tolist() == [3, 3]
+    assert counted(rows, 0.0, np.zeros(12, int)).design.tolist() == [12, 12]
+
+
+def regions_of(seed: int, n: int = 40, classes: int = 4) -> tuple[Held, dict[tuple[int, int], tuple[int, int, int]]]:
+    """What images hold, and the same as a dictionary: (image, class) to (pixels, largest, parts)."""
+    rng, held = np.random.default_rng(seed), {}
+    for image in range(n):
+        for column in range(classes):
+            if rng.random() < 0.5:
+                sizes = rng.integers(1, 12, int(rng.integers(1, 4))).tolist()
+                held[image, column] = (sum(sizes), max(sizes), sum(size >= 4 for size in sizes))
+    image, column = (np.array([key[place] for key in held]) for place in (0, 1))
+    return Held((n, classes), image, column, *(np.array([value[place] for value in held.values()]) for place in range(3))), held
+
+
+def as_dictionary(held: Held) -> dict[tuple[int, int], tuple[int, int, int]]:
+    values = zip(held.pixels.tolist(), held.largest.tolist(), held.parts.tolist(), strict=True)
+    return dict(zip(zip(held.image.tolist(), held.column.tolist(), strict=True), values, strict=True))
 
 
 @light
 @given(st.integers(0, 2**32))
-def test_groups_of_classes_are_added_up(seed):
-    rows = rows_of(seed)
-    result = pooled(rows, [[0, 2], [3], [1, 2, 3]]).toarray()
-    assert np.array_equal(result, np.column_stack([rows[:, [0, 2]].sum(1), rows[:, 3], rows[:, 1:].sum(1)]))
+def test_groups_add_up_pixels_and_parts_and_keep_the_largest_region(seed):
+    held, by_hand = regions_of(seed)
+    groups = [[0, 2], [3], [1, 2, 3], []]
+    expected = {}
+    for (image, column), (pixels, largest, parts) in by_hand.items():
+        for group, members in enumerate(groups):
+            if column in members:
+                before = expected.get((image, group), (0, 0, 0))
+                expected[image, group] = (before[0] + pixels, max(before[1], largest), before[2] + parts)
+    result = held.pooled(groups)
+    assert as_dictionary(result) == expected and result.shape == (40, 4)
+    assert (np.diff(result.image) >= 0).all()
+
+
+@light
+@given(st.integers(0, 2**32), st.lists(st.booleans(), min_size=40, max_size=40), st.permutations(range(4)))
+def test_some_images_and_some_classes_hold_what_they_held(seed, chosen, order):
+    held, by_hand = regions_of(seed)
+    place = np.cumsum(chosen) - 1
+    some = held.of_images(np.array(chosen)).of_columns(order[:3])
+    expected = {(int(place[i]), order.index(c)): of for (i, c), of in by_hand.items() if chosen[i] and c in order[:3]}
+    assert as_dictionary(some) == expected and some.shape == (sum(chosen), 3)
+
+
+@light
+@given(st.integers(0, 2**32))
+def test_a_class_s_own_size_is_reached_by_nineteen_of_twenty_images_that_hold_it(seed):
+    held, by_hand = regions_of(seed, n=100)
+    least = threshold(held, 10_000).least
+    for column in range(4):
+        sizes = sorted(largest for (_, c), (_, largest, _) in by_hand.items() if c == column and largest >= 4)
+        reach = [sum(size >= value for size in sizes) / len(sizes) for value in sizes]
+        assert least[column] == max(value for value, share in zip(sizes, reach, strict=True) if share >= 0.95)
+    nothing = Held((3, 2), *(np.zeros(0, np.int64) for _ in range(5)))
+    assert threshold(nothing, 10_000).least.tolist() == [4, 4]
+
+
+@light
+@given(st.integers(0, 2**32))
+def test_presence_and_counts_of_regions_are_those_of_a_plain_loop(seed):
+    held, by_hand = regions_of(seed)
+    least = np.array([4, 5, 8, 11])
+    result = count_classes(held, Threshold(least, by_area=False))
+    for column in range(4):
+        mine = [of for (_, c), of in by_hand.items() if c == column]
+        assert result.present[column] == sum(largest >= least[column] for _, largest, _ in mine)
+        counts = [parts for _, largest, parts in mine if largest >= least[column]]
+        assert result.parts.holding[column] == sum(count > 0 for count in counts)
+        assert (result.parts.total[column], result.parts.squares[column]) == (sum(counts), sum(c * c for c in counts))
+
+
+def test_crumbs_are_not_present_however_many_there_are():
+    """A hundred crumbs of three pixels are no fence where a real one has twenty in one place."""
+    real = Held((40, 1), np.arange(40), np.zeros(40, int), np.full(40, 60), np.full(40, 20), np.full(40, 3))
+    crumbs = Held((40, 1), np.arange(40), np.zeros(40, int), np.full(40, 300), np.full(40, 3), np.zeros(40, int))
+    present_from = threshold(real, 4096)
+    assert present_from.least.tolist() == [20]
+    result = count_classes(crumbs, present_from)
+    assert (result.present.tolist(), result.touched.tolist(), result.parts.total.tolist()) == ([0], [40], [0])
+    assert count_classes(real, present_from).present.tolist() == [40]

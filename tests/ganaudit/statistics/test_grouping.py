@@ -7,10 +7,34 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganaudit.statistics.grouping import blocks_of, by_rank, cluster_numbers, digest_rank, number
+from ganaudit.statistics.grouping import blocks_of, by_rank, clusters_of, digest_rank, number
 
 light = settings(max_examples=60, deadline=None, database=None)
 names = st.lists(st.one_of(st.none(), st.sampled_from("abcdef")), min_size=1, max_size=60)
+
+
+def numbered(found):
+    """Clusters by name; images without a name, and with digests of their own, are alone."""
+    clusters = clusters_of(found, [str(image) for image in range(len(found))])
+    return np.arange(len(found)) if clusters is None else clusters
+
+
+@light
+@given(names, st.lists(st.sampled_from("pqrstuvw"), min_size=60, max_size=60))
+def test_images_are_of_one_cluster_that_share_a_name_or_a_digest_at_any_remove(found, digests):
+    digests = digests[: len(found)]
+    clusters = clusters_of(found, digests)
+    number = list(range(len(found)))
+    for _ in found:  # the smallest number of any image that it shares something with, until nothing changes
+        for i in range(len(found)):
+            for j in range(len(found)):
+                if digests[i] == digests[j] or (found[i] is not None and found[i] == found[j]):
+                    number[j] = number[i] = min(number[i], number[j])
+    alone = len(set(number)) == len(found)
+    assert (clusters is None) == (alone and set(found) == {None})
+    if clusters is not None:
+        pairs = set(zip(clusters.tolist(), number, strict=True))
+        assert len(pairs) == len(set(number)) == clusters.max() + 1
 
 
 @light
@@ -42,7 +66,7 @@ def test_groups_are_equal_to_one_image_and_hold_two_at_least(n, groups, random):
 @light
 @given(names, st.integers(1, 20), st.randoms())
 def test_clusters_stay_whole_and_groups_differ_by_no_more_than_the_largest(found, groups, random):
-    clusters = cluster_numbers(found)
+    clusters = numbered(found)
     group = by_rank(np.array(random.sample(range(len(found)), len(found))), clusters, groups)
     for cluster in set(clusters.tolist()):
         assert len(set(group[clusters == cluster].tolist())) == 1
@@ -50,6 +74,20 @@ def test_clusters_stay_whole_and_groups_differ_by_no_more_than_the_largest(found
     sizes = np.bincount(group, minlength=count)
     assert len(sizes) == count
     assert sizes.max() - sizes.min() <= np.bincount(clusters).max()
+
+
+@light
+@given(names, st.integers(1, 20), st.randoms())
+def test_each_cluster_goes_to_the_group_that_has_fewest(found, groups, random):
+    clusters = numbered(found)
+    rank = np.array(random.sample(range(len(found)), len(found)))
+    sizes = Counter(clusters.tolist())
+    first = {cluster: rank[clusters == cluster].min() for cluster in sizes}
+    filled, group_of = [0] * number(len(sizes), groups), {}
+    for cluster in sorted(sizes, key=lambda cluster: (-sizes[cluster], first[cluster])):
+        group_of[cluster] = filled.index(min(filled))
+        filled[group_of[cluster]] += sizes[cluster]
+    assert by_rank(rank, clusters, groups).tolist() == [group_of[cluster] for cluster in clusters.tolist()]
 
 
 @light
@@ -63,7 +101,7 @@ def test_clusters_of_one_image_are_as_balanced_as_none(n, groups, random):
 @light
 @given(names)
 def test_clusters_are_numbered_from_zero_and_none_stands_alone(found):
-    numbers = cluster_numbers(found)
+    numbers = numbered(found)
     sizes = Counter(numbers.tolist())
     assert sorted(sizes) == list(range(len(sizes)))
     for (result, name), (other, same) in ((a, b) for a in zip(numbers, found) for b in zip(numbers, found)):  # noqa: B905

@@ -116,7 +116,7 @@ def _changes(axes: "Axes", rows: Sequence[ClassFinding], at: Sequence[float], va
             continue
         moved, colour = row.area.ratio - 1, _colour(row)
         drawn.setdefault(colour, []).append((place, 0, min(moved, TOP)))
-        ratio = row.area_verdict.ratio if row.area_verdict else None
+        ratio = area.ratio if (area := row.verdict_on("area")) else None
         top = bottom = min(moved, TOP)
         if ratio is not None and ratio.low is not None and ratio.high is not None:
             top, bottom = min(ratio.high - 1, TOP), min(max(ratio.low - 1, -1.0), TOP)
@@ -135,7 +135,7 @@ def _changes(axes: "Axes", rows: Sequence[ClassFinding], at: Sequence[float], va
 
 
 def _colour(row: ClassFinding) -> str:
-    verdict = row.area_verdict.verdict if row.area_verdict else ""
+    verdict = area.verdict if (area := row.verdict_on("area")) else ""
     if verdict in LOST:
         return "less"
     if verdict == "increased":

@@ -1,19 +1,19 @@
 """What one generator does to each class: its measurements, its verdicts, and which of them a reader meets first."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from ganaudit.report.data import Findings, Interval, Row, rows
 
-Measure = Literal["presence", "area"]
+Measure = Literal["presence", "area", "count"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 LOST = ("dropped", "reduced")
 GREW = ("invented", "increased")
 SEVERITY = ("dropped", "reduced", "invented", "increased", "inconclusive", "not testable", "equivalent")
-"""Verdicts in the order in which a reader needs them. A class is as its worst measure: equivalent only if both are."""
+"""Verdicts in the order in which a reader needs them. A class is as its worst measure: equivalent only if all are."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,29 @@ class RealAndGenerated:
 
 @dataclass(frozen=True)
 class ClassFinding:
-    """One class of one generator. Areas and sizes in percent of pixels, presences as shares of images."""
+    """One class of one generator. Areas and sizes in percent of pixels, presences as shares of images, counts an image.
+
+    any_trace: images with any pixel of it; present_from: the size that makes it present, percent of pixels.
+    """
 
     class_id: int
     name: str
     area: RealAndGenerated = RealAndGenerated()
     presence: RealAndGenerated = RealAndGenerated()
     size: RealAndGenerated = RealAndGenerated()
+    count: RealAndGenerated = RealAndGenerated()
+    any_trace: RealAndGenerated = RealAndGenerated()
+    present_from: float | None = None
     real_confidence: float | None = None
     generated_confidence: float | None = None
-    presence_verdict: Verdict | None = None
-    area_verdict: Verdict | None = None
+    generated_trace_confidence: float | None = None
+    verdicts: Mapping[Measure, Verdict] = field(default_factory=dict)
 
     def verdict_on(self, measure: Measure) -> Verdict | None:
-        return self.presence_verdict if measure == "presence" else self.area_verdict
+        return self.verdicts.get(measure)
 
     def sides(self, measure: Measure) -> RealAndGenerated:
-        return self.presence if measure == "presence" else self.area
+        return {"presence": self.presence, "area": self.area, "count": self.count}[measure]
 
     def measures(self, verdicts: Iterable[str]) -> list[Measure]:
         """The measures on which one of these verdicts was given."""
@@ -86,13 +92,13 @@ class ClassFinding:
 
     @property
     def leading_measure(self) -> Measure:
-        """The measure that the verdict rests on.
+        """The measure that the verdict rests on: one that has it, presence or area before count.
 
-        Where both have the verdict, presence if it makes at least half of the change of area: area ratio = presence
+        Where both of these have the verdict, presence if it makes at least half of the change of area: area ratio = presence
         ratio x size ratio, so half on a log scale is the square root.
         """
         having = self.measures([self.word])
-        if len(having) == 1:
+        if having and not {"presence", "area"} <= set(having):
             return having[0]
         presence, area = self.presence.ratio, self.area.ratio
         if presence is None or area is None or area <= 0 or presence <= 0:
@@ -134,12 +140,7 @@ def class_findings(findings: Findings, generator: str) -> list[ClassFinding]:
     for row in rows(findings, "dropped_classes", generator):
         finding = by_class.get(row["class_id"], ClassFinding(row["class_id"], row["class"]))
         decided = verdict_of(row)
-        changed = (
-            replace(finding, presence_verdict=decided)
-            if row["measure"] == "presence"
-            else replace(finding, area_verdict=decided)
-        )
-        by_class[row["class_id"]] = changed
+        by_class[row["class_id"]] = replace(finding, verdicts={**finding.verdicts, row["measure"]: decided})
     return [by_class[class_id] for class_id in sorted(by_class) if class_id > 0]
 
 
@@ -205,12 +206,13 @@ def _plain(finding: ClassFinding) -> tuple[float, ...]:
 
 def _measured(row: Row) -> ClassFinding:
     def sides(name: str) -> RealAndGenerated:
-        return RealAndGenerated(
-            real=row[f"real_{name}"], real_se=row[f"real_{name}_se"], generated=row[f"generated_{name}"],
-            generated_se=row[f"generated_{name}_se"], ratio=row[f"{name}_ratio"], ratio_se=row[f"{name}_ratio_se"],
-        )  # fmt: skip
+        columns = (f"real_{name}", f"real_{name}_se", f"generated_{name}", f"generated_{name}_se", f"{name}_ratio",
+                   f"{name}_ratio_se")  # fmt: skip
+        return RealAndGenerated(*(row.get(column) for column in columns))  # older findings lack some
 
     return ClassFinding(
         class_id=row["class_id"], name=row["class"], area=sides("area"), presence=sides("presence"), size=sides("size"),
+        count=sides("count"), any_trace=sides("any_trace"), present_from=row["presence_threshold"],
         real_confidence=row["real_confidence"], generated_confidence=row["generated_confidence"],
+        generated_trace_confidence=row.get("generated_trace_confidence"),
     )  # fmt: skip

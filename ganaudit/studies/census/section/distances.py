@@ -1,6 +1,6 @@
 """How far each generator is from the real images, and which generator is nearer: typed rows of the distance's tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ganaudit.report.data import Findings, Interval, rows
 
@@ -21,6 +21,8 @@ class Distance:
     mostly_bias: bool
     p_value: float | None
     permutations: int
+    withheld: str | None = None
+    """Why corrected has no interval."""
     rank: tuple[int, int, int] | None = None
     """Place, and the first and last place that cannot be ruled out."""
 
@@ -66,13 +68,18 @@ def distances(findings: Findings) -> list[Distance]:
         Distance(
             generator=row["generator"], real_images=row["real_images"], generated_images=row["generated_images"],
             plain=row["fsd"], mean_part=row["mean_part"], covariance_part=row["covariance_part"],
-            corrected=Interval.of(row, "corrected"), floor=row["floor"],
+            corrected=_from_zero(Interval.of(row, "corrected")), floor=row["floor"],
             resolution_floor=row["resolution_floor"], mostly_bias=bool(row["mostly_bias"]), p_value=row["p_value"],
-            permutations=row["permutations"], rank=places.get(row["generator"]),
+            permutations=row["permutations"], withheld=row.get("withheld"), rank=places.get(row["generator"]),
         )
         for row in rows(findings, "fsd")
     ]  # fmt: skip
     return sorted(unordered, key=lambda distance: (distance.rank is None, distance.rank, distance.best))
+
+
+def _from_zero(corrected: Interval) -> Interval:
+    """No distance is below 0: an estimate that is says 0."""
+    return corrected if corrected.value is None else replace(corrected, value=max(0.0, corrected.value))
 
 
 def curve(findings: Findings, generator: str) -> list[Point]:

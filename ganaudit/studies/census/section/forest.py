@@ -1,13 +1,14 @@
-"""The forest plot: presence, size and area of every class, generated over real, with intervals and verdicts."""
+"""The forest plot: presence, size, area and count of every class, generated over real, with intervals and verdicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ganaudit.report import words
 from ganaudit.report.data import Interval
 from ganaudit.report.drawing import LIGHT, DrawnFigure, inches, rules
 from ganaudit.spec import Decide
-from ganaudit.studies.census.section.classes import MEASURES, ClassFinding, Shown
+from ganaudit.studies.census.section.classes import ClassFinding, Measure, Shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,35 +39,32 @@ def forest_figure(shown: Shown, generator: str, decide: Decide, sigmas: float, t
 
     rows = shown.rows
     left = 0.2 + max(inches(row.name, 8.5) for row in rows)
-    right, bottom = 1.45, 0.32
+    said = [
+        row.word if row.word in ("invented", "not testable") or not row.measures([row.word]) else _where(row) for row in rows
+    ]
+    right, bottom = 0.35 + max(inches(text, 8.8) for text in said), 0.32  # bold is wider
     top = 0.36 + 0.3 * title + 0.16 * (len(rows) > 25)
-    width, height = max(9.6, left + right + 6.0), top + bottom + 0.215 * len(rows)
+    reads = _reads(rows, sigmas)
+    width, height = max(9.6, left + right + 2.0 * len(reads)), top + bottom + 0.215 * len(rows)
     figure = Figure(figsize=(width, height))
-    panels = figure.subplots(1, 3, sharey=True)
+    panels = figure.subplots(1, len(reads), sharey=True)
     figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height, wspace=0.07)
-
-    def size(row: ClassFinding) -> tuple[str, Interval]:
-        return "", row.size.interval(sigmas)
-
-    reads: tuple[tuple[str, Read], ...] = (
-        ("presence", _presence), ("size where present", size), ("area", _area)
-    )  # fmt: skip
-    for axes, (name, read) in zip(panels, reads, strict=True):
+    for axes, (name, read) in zip(panels, reads.items(), strict=True):
         _panel(axes, name, decide, len(rows))
         _marks(axes, [(place, *read(row)) for place, row in enumerate(rows)])
     panels[0].set_yticks(range(len(rows)), [row.name for row in rows], parse_math=False)
-    for place, row in enumerate(rows):
-        text = row.word if row.word in ("invented", "not testable") or not row.measures([row.word]) else _where(row)
+    for place, (row, text) in enumerate(zip(rows, said, strict=True)):
         colour = LIGHT[MARKS[row.word][0]]
-        x, y = 1.04, panels[2].get_yaxis_transform()
+        x, y = 1.04, panels[-1].get_yaxis_transform()
         strong = "bold" if row.word in ("dropped", "reduced", "invented", "increased") else "normal"
-        panels[2].text(x, place, text, transform=y, va="center", fontsize=8, color=colour, weight=strong, clip_on=False)
+        panels[-1].text(x, place, text, transform=y, va="center", fontsize=8, color=colour, weight=strong, clip_on=False)
         target = Rectangle((-1, place - 0.5), 5, 1, transform=panels[0].get_yaxis_transform(), alpha=0, clip_on=False)
         target.set_gid(f"tip:{place}")
         panels[0].add_patch(target)
     if title:
         figure.text(0.1 / width, 1 - 0.25 / height, generator, fontsize=11, weight="bold", parse_math=False)
-    alt = f"Presence, size and area of {words.counted(len(rows), 'class')} of {generator} over the real images, with verdicts."
+    shows = words.listing(list(reads)).capitalize()
+    alt = f"{shows} of {words.counted(len(rows), 'class')} of {generator} over the real images, with verdicts."
     return DrawnFigure(figure, alt, {str(place): _tip(row, sigmas) for place, row in enumerate(rows)})
 
 
@@ -118,26 +116,31 @@ def _marks(axes: "Axes", intervals: list[tuple[int, str, Interval]]) -> None:
         axes.plot([x for x, _ in at], [y for _, y in at], shape, **look)
 
 
-def _presence(row: ClassFinding) -> tuple[str, Interval]:
-    verdict = row.presence_verdict
-    return ("", Interval(row.presence.ratio)) if verdict is None else (verdict.verdict, verdict.ratio)
+def _reads(rows: Sequence[ClassFinding], sigmas: float) -> dict[str, Read]:
+    """What each panel shows; there are no counts where an older ganaudit made the findings."""
+    reads: dict[str, Read] = {
+        "presence": partial(_decided, "presence"), "size where present": lambda row: ("", row.size.interval(sigmas)),
+        "area": partial(_decided, "area"), "count": partial(_decided, "count"),
+    }  # fmt: skip
+    if all(row.verdict_on("count") is None for row in rows):
+        del reads["count"]
+    return reads
 
 
-def _area(row: ClassFinding) -> tuple[str, Interval]:
-    verdict = row.area_verdict
-    return ("", Interval(row.area.ratio)) if verdict is None else (verdict.verdict, verdict.ratio)
+def _decided(measure: Measure, row: ClassFinding) -> tuple[str, Interval]:
+    verdict = row.verdict_on(measure)
+    return ("", Interval(row.sides(measure).ratio)) if verdict is None else (verdict.verdict, verdict.ratio)
 
 
 def _where(row: ClassFinding) -> str:
     """The verdict, and on which measure where it is one alone."""
     on = row.measures([row.word])
-    return row.word if len(on) == len(MEASURES) else f"{row.word} ({on[0]})"
+    return row.word if len(on) == len(row.verdicts) else f"{row.word} ({', '.join(on)})"
 
 
 def _tip(row: ClassFinding, sigmas: float) -> str:
     parts = []
-    for name, (verdict, ratio) in (
-        ("presence", _presence(row)), ("size", ("", row.size.interval(sigmas))), ("area", _area(row))
-    ):  # fmt: skip
+    for name, read in _reads([row], sigmas).items():
+        verdict, ratio = read(row)
         parts.append(f"{name} {words.percents(ratio)}{' ' if verdict else ''}{verdict}")
     return f"{row.name}: {'; '.join(parts)}"

@@ -9,15 +9,19 @@ from ganaudit.studies.census.section.classes import GREW, LOST, ClassFinding, Me
 from ganaudit.studies.census.section.distances import Distance, GeneratorPair
 
 MEANS = {
-    "dropped": "beyond doubt in less than {dropped} as many images, or on less than {dropped} of the area",
+    "dropped": "beyond doubt in less than {dropped} as many images, on less than {dropped} of the area, or {dropped} as many",
     "reduced": "beyond doubt below {reduced} of what the real images hold",
     "invented": "beyond doubt in the generated images, and hardly in any real one",
     "increased": "beyond doubt above {increased} of what the real images hold",
-    "equivalent": "beyond doubt between {reduced} and {increased} of what the real images hold, in presence and in area",
+    "equivalent": "beyond doubt between {reduced} and {increased} of what the real images hold, by every measure",
     "inconclusive": "these images do not settle it",
     "not testable": "too rare in these real images: even a generator that never made it would not be found out",
 }
 """What each verdict says, once the lines of the audit file are filled in."""
+
+
+TRACES, LEAST_TRACES = 1.5, 0.01
+"""Traces are told of where their ratio is so many times that of presence, and where so many more images have some."""
 
 
 @dataclass(frozen=True)
@@ -77,25 +81,29 @@ def headline(findings: Findings, generator: str) -> str:
 
 
 def how_much(verdict: Verdict, measure: Measure) -> str:
-    """ "in 37 % [31, 44] as many images", "on 1.4 [1.2, 1.6] times the area", "in no image (at most 1.2 % as many)"."""
+    """ "in 37 % [31, 44] as many images", "on 1.4 [1.2, 1.6] times the area", "41 % [35, 48] as many an image", "in no image
+    (at most 1.2 % as many)"."""
     ratio = verdict.ratio
     if ratio.value is None:
         return "in no real image" if verdict.verdict == "invented" else "which the real images do not hold"
     if ratio.value == 0:
-        none = "in no image" if measure == "presence" else "on no pixel"
+        none = {"presence": "in no image", "area": "on no pixel", "count": "not one"}[measure]
         return f"{none} (at most {words.at_most(ratio)} as many)" if ratio.high is not None else none
     if ratio.value >= 1.5:
         times = words.spread(ratio)
-        return f"in {times} times as many images" if measure == "presence" else f"on {times} times the area"
-    part = words.percents(ratio)
-    return f"in {part} as many images" if measure == "presence" else f"on {part} of the area"
+        said = {"presence": "in {} times as many images", "area": "on {} times the area", "count": "{} times as many an image"}
+        return said[measure].format(times)
+    said = {"presence": "in {} as many images", "area": "on {} of the area", "count": "{} as many an image"}
+    return said[measure].format(words.percents(ratio))
 
 
 def against(finding: ClassFinding, measure: Measure) -> str:
-    """What stands behind a ratio: "11 % against 30 % of images"."""
-    sides, name = finding.sides(measure), "images" if measure == "presence" else "pixels"
+    """What stands behind a ratio: "11 % against 30 % of images", "1.2 against 2.9 an image"."""
+    sides = finding.sides(measure)
+    if measure == "count":
+        return f"{words.number(sides.generated)} against {words.number(sides.real)} an image"
     said: Callable[[float | None], str] = words.share if measure == "presence" else words.percent
-    return f"{said(sides.generated)} against {said(sides.real)} of {name}"
+    return f"{said(sides.generated)} against {said(sides.real)} of {'images' if measure == 'presence' else 'pixels'}"
 
 
 def class_words(finding: ClassFinding) -> str:
@@ -105,7 +113,21 @@ def class_words(finding: ClassFinding) -> str:
         return ""
     if finding.word == "invented":
         return f"in {words.share(finding.presence.generated)} of its images and {_of_real(finding)}"
-    return how_much(decided, measure) + (_though(finding) if finding.word in LOST else "")
+    counted = f" ({against(finding, measure)})" if measure == "count" else ""
+    return how_much(decided, measure) + counted + (_though(finding) if finding.word in LOST else "") + traces(finding)
+
+
+def traces(finding: ClassFinding) -> str:
+    """That crumbs are seen in many more images than hold the class: "; traces in 31 % of images, of which the parser is 42 %
+    sure"; empty where there are few."""
+    here, any_trace = finding.presence, finding.any_trace
+    if here.ratio is None or any_trace.ratio is None or here.generated is None or any_trace.generated is None:
+        return ""
+    if any_trace.ratio < TRACES * here.ratio or any_trace.generated - here.generated < LEAST_TRACES:
+        return ""
+    sure = finding.generated_trace_confidence
+    doubt = "" if sure is None else f", of which the parser is {words.share(sure)} sure"
+    return f"; traces in {words.share(any_trace.generated)} of images{doubt}"
 
 
 def found(verdict: Verdict) -> str:
@@ -131,9 +153,10 @@ def unsettled_words(finding: ClassFinding) -> str:
 def distance_words(distance: Distance, alpha: float) -> str:
     """The distance in one sentence, corrected first."""
     if distance.corrected.value is None:
-        return f"FSD {words.number(distance.plain)}, without an interval: too few images"
+        return f"FSD {words.number(distance.plain)}, without an interval: {distance.withheld or 'too few images'}"
     said = words.chance(distance.p_value, distance.permutations, alpha)
-    return f"FSD {words.distance(distance.corrected)}, corrected for the number of images; {said}"
+    without = f", without an interval ({distance.withheld})" if distance.withheld else ""
+    return f"FSD {words.distance(distance.corrected)}, corrected for the number of images{without}; {said}"
 
 
 def bias_words(distance: Distance) -> str:
@@ -175,7 +198,7 @@ def _lines(
 
 
 def _though(finding: ClassFinding) -> str:
-    """The measure that grew where the other was lost: ", though in 1.8 [1.6, 1.9] times as many images"."""
+    """The measure that grew where another was lost: ", though in 1.8 [1.6, 1.9] times as many images"."""
     grown = [
         (measure, verdict)
         for measure in finding.measures(["increased"])

@@ -83,7 +83,7 @@ def _curves(checkpoints: Sequence[tuple[int, Sequence[ClassFinding]]]) -> list[C
     curves: dict[int, ClassCurve] = {}
     for step, classes in checkpoints:
         for one in classes:
-            decided = one.presence_verdict
+            decided = one.verdict_on("presence")
             if decided is None or (decided.ratio.value is None and decided.verdict == "not testable"):
                 continue
             before = curves.get(one.class_id, ClassCurve(one.class_id, one.name, ()))

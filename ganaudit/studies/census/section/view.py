@@ -106,7 +106,8 @@ def _common(data: ReportData) -> dict[str, Any]:
     return {
         "tested": "dropped_classes" in data.findings,
         "means": {verdict: text.format(**lines) for verdict, text in sentences.MEANS.items()},
-        "threshold": next((row["presence_threshold"] for row in rows(data.findings, "class_stats")), None),
+        "threshold": data.decide.presence_percent,
+        "counted_regions": any(row["measure"] == "count" for row in rows(data.findings, "dropped_classes")),
         "distance_words": sentences.distance_words,
         "bias_words": sentences.bias_words,
     }

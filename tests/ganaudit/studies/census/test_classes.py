@@ -9,13 +9,13 @@ from written import write_block
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import power, verdicts
-from ganaudit.statistics.class_counts import count_classes
+from ganaudit.statistics.class_counts import ClassCounts, Held, count_classes, threshold
 from ganaudit.statistics.verdicts import Lines
-from ganaudit.studies.census.classes import threshold
+from ganaudit.studies.census.classes import threshold_percent
 from ganaudit.studies.census.findings import materialise
 
 NAMES = ["sky", "tree", "person", "ghost", "brick"]
-FAST = Decide(permutations=0)
+FAST = Decide(permutations=0, presence=0.1)
 PLACES = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0)
 
 
@@ -26,6 +26,11 @@ def scenes(seed, n, tree=0.7, person=0.4, least=1):
         picture = {result: int(rng.integers(least, 25)) for result, yes in count_classes.items() if yes}
         made.append(picture | {1: 100 - sum(picture.values()), 5: 7})
     return made
+
+
+def counted(rows, presence=0.1, clusters=None) -> ClassCounts:
+    held = Held.of_pixels(rows)
+    return count_classes(held, threshold(held, 100, presence), clusters)
 
 
 def columns(made):
@@ -46,11 +51,11 @@ def found(store, pictures, run):
 def check(rows, real, generated, lines=None, presence=0.1):
     """Rows of both measures are what the statistics say of these (N, C) counts."""
     lines = lines or Lines()
-    a, b = (count_classes(side, 100, presence) for side in (real, generated))
+    a, b = (counted(side, presence) for side in (real, generated))
     expected = verdicts.decide(a, b, lines)
     reach = power.detectable(a, len(generated), lines, expected["presence"].level)
     size = real.shape[1]
-    for place, measure in enumerate(verdicts.MEASURES):
+    for place, measure in enumerate(expected):
         some, result = rows[place * size : (place + 1) * size], expected[measure]
         assert {row["measure"] for row in some} == {measure}
         assert [row["verdict"] for row in some] == result.verdict.tolist()
@@ -90,9 +95,10 @@ def test_a_class_is_never_present_in_fewer_than_four_pixels(found):
     rows = {(r["class"], r["measure"]): r for r in found(real, real, Decide(permutations=0, presence=0))["dropped_classes"]}
     assert rows["tree", "presence"]["real_holding"] == 2 and rows["tree", "area"]["real_holding"] == 3
     assert rows["tree", "presence"]["presence_threshold"] == 4
-    assert [threshold(4096, 0.05), threshold(4096, 0.1), threshold(10_000, 0.0), threshold(0, 0.5)] == [
-        400 / 4096, 0.1, 0.04, 0.5,
-    ]  # fmt: skip
+    held = Held.of_pixels(columns(real))
+    given = ((4096, 0.05), (4096, 0.1), (10_000, 0.0))
+    said = [threshold_percent(threshold(held, pixels, presence), pixels, presence)[0] for pixels, presence in given]
+    assert said == [400 / 4096, 0.1, 0.04]
 
 
 def test_a_group_s_pixels_count_together(found):
@@ -146,8 +152,8 @@ def test_clusters_widen_the_interval(store, dusk, found):
     clustered = materialise(store, "r1", FAST)["dropped_classes"].to_pylist()
     a, b = (columns(dusk[key]) for key in ("ka", "kb"))
     numbers = np.arange(300) // 2
-    design = count_classes(a, 100, 0.1, numbers).design
-    expected = verdicts.decide(count_classes(a, 100, 0.1, numbers), count_classes(b, 100, 0.1), Lines())["presence"]
+    design = counted(a, 0.1, numbers).design
+    expected = verdicts.decide(counted(a, 0.1, numbers), counted(b), Lines())["presence"]
     assert (design >= 1).all() and design.max() > 1
     same([row["ratio_low"] for row in clustered[:5]], expected.low)
 

@@ -35,7 +35,7 @@ def test_counts_are_those_of_a_loop_over_the_pictures(store, pictures, first, co
     counts = read_counts(store, source(store, "ka", first, count), CLASSES)
     used = [i for i in range(first, first + count) if made[i] is not None]
     assert counts.images.tolist() == used and len(counts) == len(used)
-    assert counts.matrix.toarray().tolist() == [[made[i].get(result, 0) for result in CLASSES] for i in used]
+    assert counts.of(CLASSES).toarray().tolist() == [[made[i].get(result, 0) for result in CLASSES] for i in used]
     assert counts.pixels == (100 if used else 0) and counts.cluster is None
 
 
@@ -47,7 +47,7 @@ def test_columns_are_chosen_by_class_in_the_order_asked(store, pictures):
 
 def test_a_source_without_records_has_no_image(store):
     counts = read_counts(store, source(store, "kf", 0, 5), CLASSES)
-    assert len(counts) == 0 and counts.matrix.shape == (0, 5) and counts.pixels == 0 and len(counts.rank) == 0
+    assert len(counts) == 0 and counts.held.shape == (0, 5) and counts.pixels == 0 and len(counts.rank) == 0
 
 
 def test_rank_is_the_index_of_generated_and_the_order_of_digests_of_real_images(store):
@@ -101,3 +101,21 @@ def write(store, key, digests, clusters, sizes=None):
     ]  # fmt: skip
     held = [{"key": key, "image": i, "class_id": 1, "pixels": 10 + i, **PLACES} for i in range(len(digests))]
     write_block(store, key, 0, len(rows) - 1, IMAGES.from_rows(rows), CLASS_PIXELS.from_rows(held), {})
+
+
+def test_images_of_one_digest_are_one_cluster_and_so_are_those_that_share_one_with_a_cluster(store):
+    write(store, "ka", ["a", "b", "a", "c", "d", "b", "e"], [None, "burst", None, "burst", None, None, None])
+    cluster = read_counts(store, source(store, "ka", 0, 7), CLASSES).cluster
+    alike = {frozenset(np.flatnonzero(cluster == number).tolist()) for number in set(cluster.tolist())}
+    assert alike == {frozenset({0, 2}), frozenset({1, 3, 5}), frozenset({4}), frozenset({6})}
+    write(store, "kb", ["a", "b", "c"], [None] * 3)
+    assert read_counts(store, source(store, "kb", 0, 3), CLASSES).cluster is None
+
+
+def test_what_clustered_images_are_worth(store):
+    write(store, "ka", [f"d{i // 10}" for i in range(100)], [None] * 100)
+    counts = read_counts(store, source(store, "ka", 0, 100), CLASSES)
+    assert counts.independent == 10 and counts.clustered
+    write(store, "kb", ["d0", *(f"d{i}" for i in range(99))], [None] * 100)
+    counts = read_counts(store, source(store, "kb", 0, 100), CLASSES)
+    assert counts.independent == pytest.approx(100**2 / (98 + 4)) and not counts.clustered

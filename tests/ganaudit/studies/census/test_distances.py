@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from written import write_block
 
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import sources_of
 from ganaudit.spec import Decide
 from ganaudit.statistics.frechet import frechet_from_rows
@@ -107,9 +109,9 @@ def test_a_p_value_of_no_difference_is_not_small(audited, sizes):
 @pytest.mark.parametrize(("n", "person"), [(60, 0.4), (300, 0.0)])
 def test_the_correction_lies_in_its_interval_and_says_when_it_is_most_of_the_distance(audited, n, person):
     row = audited(scenes(0, n, 0.4), scenes(1, n, person), permutations=0)["fsd"][0]
-    assert row["corrected_low"] < row["corrected"] < row["corrected_high"]
+    assert row["corrected_low"] <= max(0.0, row["corrected"]) < row["corrected_high"]
     assert row["corrected"] < row["fsd"] and row["corrected_se"] > 0
-    assert row["mostly_bias"] == (person > 0.1) == (row["corrected_low"] < 0)
+    assert row["mostly_bias"] == (person > 0.1) == (row["corrected_low"] == 0)
 
 
 def test_a_resolution_floor_is_the_distance_of_the_images_that_both_hold(store, pictures, run):
@@ -125,3 +127,42 @@ def test_a_resolution_floor_is_the_distance_of_the_images_that_both_hold(store, 
     pictures(store, "kc", [{1: 100}])
     run(store, "r2", [("control", "small", "kc", 0, 1)])
     assert resolution_floor(a, read_counts(store, sources_of(store, "r2")[0], [*CLASSES, 5]), CLASSES) is None
+
+
+def clustered(store, run, made, digests, clusters):
+    """A run whose real images have these digests and clusters, beside as many independent generated ones."""
+    places = dict.fromkeys(("x_sum", "y_sum", "x_min", "y_min", "x_max", "y_max"), 0)
+    sides = {"ka": (made[0], digests, clusters), "kb": (made[1], [f"g{i}" for i in range(len(made[1]))], [None] * len(made[1]))}
+    for key, (pictures, names, of) in sides.items():
+        images = [
+            {"key": key, "image": i, "name": str(i), "digest": names[i], "cluster": of[i], "status": "ok", "pixels": 100}
+            for i in range(len(pictures))
+        ]
+        held = [
+            {"key": key, "image": i, "class_id": c, "pixels": n, **places} for i, p in enumerate(pictures) for c, n in p.items()
+        ]
+        write_block(store, key, 0, len(images) - 1, IMAGES.from_rows(images), CLASS_PIXELS.from_rows(held), {})
+    run(store, "r1", [("real", "photos", "ka", 0, len(made[0])), ("generated", "gan", "kb", 0, len(made[1]))])
+    return materialise(store, "r1", Decide())["fsd"].to_pylist()[0]
+
+
+def test_repeated_images_count_once_in_the_interval_and_are_not_exchanged_one_by_one(store, run):
+    unique = scenes(0, 200, 0.4)
+    repeated = [*unique, *(unique[i % 100] for i in range(900))]
+    digests = [f"r{i % 200 if i < 200 else (i - 200) % 100}" for i in range(1100)]
+    row = clustered(store, run, (repeated, scenes(1, 1100, 0.4)), digests, [None] * 1100)
+    assert row["p_value"] is None and row["withheld"] is None
+    assert row["corrected_low"] == 0.0 < row["corrected_high"]  # both sides are drawn from one world
+
+
+def test_too_few_clusters_have_no_interval_and_the_row_says_so(store, run):
+    made = (scenes(0, 400, 0.4), scenes(1, 400, 0.4))
+    row = clustered(store, run, made, [f"r{i}" for i in range(400)], [f"video {i // 20}" for i in range(400)])
+    assert row["corrected"] is not None and row["corrected_low"] is None is row["corrected_high"]
+    assert row["withheld"] == "the images of 'photos' are worth 20 clusters, and 50 are needed"
+
+
+def test_the_same_images_on_both_sides_have_no_interval_below_zero(audited):
+    made = scenes(0, 300, 0.4)
+    row = audited(made, made, permutations=0)["fsd"][0]
+    assert row["corrected"] < 0 and row["corrected_low"] is None and "share images" in row["withheld"]

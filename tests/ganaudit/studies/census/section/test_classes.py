@@ -24,8 +24,8 @@ from ganaudit.studies.census.section.kept import Kept
 def one(presence: str, area: str, presence_ratio: float | None = 0.5, area_ratio: float | None = 0.5, **more) -> ClassFinding:
     return ClassFinding(
         more.get("class_id", 1), more.get("name", "c"), area=RealAndGenerated(real=1.0, generated=1.0, ratio=area_ratio),
-        presence=RealAndGenerated(ratio=presence_ratio), presence_verdict=Verdict(presence, Interval(presence_ratio)),
-        area_verdict=Verdict(area, Interval(area_ratio)),
+        presence=RealAndGenerated(ratio=presence_ratio), 
+        verdicts={"presence": Verdict(presence, Interval(presence_ratio)), "area": Verdict(area, Interval(area_ratio))},
     )  # fmt: skip
 
 
