@@ -88,7 +88,8 @@ class TemporaryServer:
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__, str(self.port)], stdin=subprocess.PIPE, stdout=self._said, stderr=self._said,
             start_new_session=True,
-            env={**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
+            env={**os.environ, "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1",
+                 "PREFECT_API_BLOCKS_REGISTER_ON_START": "0"},  # nobody needs them, and two servers at once collide in them
         )  # fmt: skip
 
     def wait(self) -> None:
