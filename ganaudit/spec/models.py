@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from ganaudit import kinds, paths
 from ganaudit.errors import RequestError
@@ -36,6 +45,13 @@ class Sample(Part):
         return self
 
 
+def _own_or_percent(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validated(value)
+    except ValidationError:
+        raise ValueError(f"{value!r} is neither own nor a percentage from 0 to below 100") from None
+
+
 class Decide(Part):
     """Where findings draw their lines."""
 
@@ -50,7 +66,7 @@ class Decide(Part):
     permutations: Annotated[Whole, Field(ge=0, le=100_000)] = 99
     """Permutations for the p-value of the distance; 0: none."""
 
-    presence: Literal["own"] | Annotated[Decimal, Field(ge=0.0, lt=100.0)] = "own"
+    presence: Annotated[Literal["own"] | Annotated[Decimal, Field(ge=0.0, lt=100.0)], WrapValidator(_own_or_percent)] = "own"
     """A class is present in an image where its largest connected region has the size that it has in nineteen of twenty real
     images which hold it; or from this percentage of the image's pixels on. Never below 4 pixels."""
 

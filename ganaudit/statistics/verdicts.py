@@ -27,7 +27,7 @@ MEASURES = ("presence", "area", "count")
 """Images that hold a class; pixels of it; connected regions of it in the images that hold it, where they were counted."""
 DROPPED, REDUCED, INCREASED, EQUIVALENT = "dropped", "reduced", "increased", "equivalent"
 WORDS = (DROPPED, REDUCED, INCREASED, EQUIVALENT)
-TWO = 2
+WORDS_AT_A_LINE = 2
 """Words that can be wrong about a class at a line."""
 INVENTED, INCONCLUSIVE, NOT_TESTABLE = "invented", "inconclusive", "not testable"
 
@@ -126,12 +126,12 @@ def loss_p_values(real: ClassCounts, n_generated: float, lines: Lines) -> dict[s
 
 
 def testable(losses: Floats, alpha: float) -> tuple[NDArray[np.bool_], float]:
-    """The largest set of rows each of which would be rejected at alpha over TWO times their number, and that level; any shape.
+    """The largest set of rows each of which would be rejected at alpha over twice their number, and that level; any shape.
 
     Rows with equal losses are in it together or not at all.
     """
     ordered = np.sort(losses, axis=None)
-    numbers = TWO * np.searchsorted(ordered, ordered, side="right")  # of rows with this loss or less
+    numbers = WORDS_AT_A_LINE * np.searchsorted(ordered, ordered, side="right")  # of rows with this loss or less
     enough = np.flatnonzero(ordered <= alpha / np.maximum(numbers, 1))
     if not len(enough):
         return np.zeros(losses.shape, bool), alpha
@@ -140,10 +140,10 @@ def testable(losses: Floats, alpha: float) -> tuple[NDArray[np.bool_], float]:
 
 
 def adjusted(p: Floats, chosen: NDArray[np.bool_]) -> Floats:
-    """Of one word: TWO times the q-values of Benjamini and Hochberg over what is chosen; NaN elsewhere."""
+    """Of one word: twice the q-values of Benjamini and Hochberg over what is chosen; NaN elsewhere."""
     q = np.full(p.shape, np.nan)
     if chosen.any():
-        q[chosen] = np.minimum(TWO * stats.false_discovery_control(p[chosen], method="bh"), 1.0)
+        q[chosen] = np.minimum(WORDS_AT_A_LINE * stats.false_discovery_control(p[chosen], method="bh"), 1.0)
     return q
 
 

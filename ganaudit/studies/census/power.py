@@ -143,7 +143,7 @@ def _power(
     if ratio is not None:
         # With more images more classes are testable, at worst all that there are: that level is the one to plan for.
         rows = sum(int((seen.holding(measure) > 0).sum()) for measure in measures)
-        needed = power.images_for(seen, ratio, lines, lines.alpha / max(verdicts.TWO * rows, 1))
+        needed = power.images_for(seen, ratio, lines, lines.alpha / max(verdicts.WORDS_AT_A_LINE * rows, 1))
     classes = tuple(
         ClassPower(
             named[place][0], named[place][1], float(seen.present[place] / seen.n),
