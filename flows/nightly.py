@@ -21,6 +21,7 @@ from ganaudit.comparison.regressions import fail_on as words_of
 from ganaudit.errors import GanauditError, RequestError
 from ganaudit.records.store import Store
 from ganaudit.report.notebook import headlines
+from ganaudit.report.words import counted
 from ganaudit.spec import load
 
 
@@ -86,5 +87,6 @@ def _regressions(gate: Compared) -> str:
 
 
 def _summary(done: Audit) -> str:
-    aside = [f"{done.quarantined:,} images were set aside"] if done.quarantined else []
+    were = "was" if done.quarantined == 1 else "were"
+    aside = [f"{counted(done.quarantined, 'image')} {were} set aside"] if done.quarantined else []
     return "; ".join([*headlines(done.findings), *aside]) or "no generator has findings"

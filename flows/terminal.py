@@ -128,6 +128,7 @@ class RunProgress:
 
 def findings_text(audit: Audit, width: int = 0) -> str:
     """The findings of a run for people, study by study, and where the report is. Wrapped at `width`."""
+    from ganaudit.report.words import counted
     from ganaudit.studies.protocol import sections
 
     shown = sections().values()
@@ -135,7 +136,8 @@ def findings_text(audit: Audit, width: int = 0) -> str:
     parts += [wrapped(f"Note: {note}", width) + "\n" for note in audit.notes]
     parts += [_block_text(block, width) for section in shown for block in section.details(audit.findings)]
     if audit.quarantined:
-        parts.append(f"{audit.quarantined:,} images were set aside; the report and the view images say why.\n")
+        were = "was" if audit.quarantined == 1 else "were"
+        parts.append(f"{counted(audit.quarantined, 'image')} {were} set aside; the report and the view images say why.\n")
     parts.append(f"run     {audit.run}\nstore   {audit.store}\nreport  {audit.report}")
     return "\n".join(parts)
 

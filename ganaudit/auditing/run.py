@@ -28,7 +28,7 @@ from ganaudit.records import catalog, leases
 from ganaudit.records.schema import INTERRUPTED
 from ganaudit.records.store import Store
 from ganaudit.sources.planned import Plan
-from ganaudit.spec import AuditSpec
+from ganaudit.spec import AuditSpec, load
 from ganaudit.studies.protocol import Done, Shard, asked_for
 from ganaudit.version import __version__
 
@@ -80,9 +80,9 @@ class Audit:
         return frame
 
 
-def audit(spec: AuditSpec, watch: Watch | None = None) -> Audit:
-    """Runs or resumes `spec` on threads of this process. Raises GanauditError where it cannot."""
-    planned, store = prepared(spec)
+def audit(spec: AuditSpec | Path | str, watch: Watch | None = None) -> Audit:
+    """Runs or resumes an audit, or that of an audit file, on threads of this process. Raises GanauditError where it cannot."""
+    planned, store = prepared(spec if isinstance(spec, AuditSpec) else load(spec))
     with failing(planned, store):
         progress = Progress(planned, listeners=[] if watch is None else [watch])
         return finish(planned, store, drive(planned, store, on_threads(planned.workers), progress))

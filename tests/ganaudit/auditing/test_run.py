@@ -93,6 +93,14 @@ def done(tmp_path_factory):
     ), watched
 
 
+def test_an_audit_file_may_be_named_by_its_path(tmp_path):
+    path = tmp_path / "audit.yaml"
+    path.write_text(json.dumps(mapping(tmp_path / "store", noise("fine"), sample={"count": 64}) | {"folder": str(HERE)}))
+    assert ganaudit.audit(path).status == "done"
+    with pytest.raises(RequestError, match=r"nowhere\.yaml"):
+        ganaudit.audit(str(tmp_path / "nowhere.yaml"))
+
+
 def test_an_audit_leaves_findings_a_report_and_a_catalog(done):
     result, watched = done
     unasked = {"dropped_groups", "dropped_in_slices", "dropped_pairs", "parser_classes", "parser_corrected"}  # or too rare
