@@ -1,10 +1,17 @@
 """Ratios of two mean areas, most of whose images hold nothing of the class: presence times size, each with its own doubt.
 
 A mean area is the share of images that hold a pixel of the class times its mean size in those. The ratio of shares has the
-limits of `proportions`; the ratio of mean sizes is log-normal with a t distribution. Limits of their product follow from
-the distances of each limit from its estimate, added as squares (method of variance estimates recovery: Zou and Donner,
-2008), which keeps the asymmetry that rare classes have. Where the generated images hold no pixel of a class at all, nothing
-is known of its size there; it is then taken to be the real one.
+limits of `proportions`; the logarithm of the ratio of mean sizes has a t distribution, corrected for skewness: the few large
+regions that make a mean are mostly missing from a small sample, whose mean and spread are then both too small. Limits of
+their product follow from the distances of each limit from its estimate, added as squares (method of variance estimates
+recovery: Zou and Donner, 2008), which keeps the asymmetry that rare classes have. Where the generated images hold no pixel of
+a class at all, nothing is known of its size there; it is then taken to be the real one.
+
+The correction: a side's log mean size is off by δ - δ²/2, where δ has the variance v and the third cumulant κ, and its
+estimated variance is off by a share of (κ/v² - 2) δ on average: the larger a mean, the larger its spread. So T = log ratio / its
+standard error is z + A z² + B to the order of 1/√images (Edgeworth), with A = (Δv²/2 - Δκ/3) / V^1.5, B = -Δκ/6 / V^1.5, Δ
+generated minus real and V the sum of both variances. The cubic that agrees with it and always rises turns T into z (Hall, On
+the removal of skewness by transformation, J. R. Stat. Soc. B, 1992).
 """
 
 from __future__ import annotations
@@ -13,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from ganaudit.statistics import proportions
@@ -21,30 +28,60 @@ from ganaudit.statistics.proportions import LARGEST, Floats
 
 _FARTHEST = 37.0
 """Standard deviations: beyond them a normal tail is 0 in 64 bits."""
+_STRAIGHT = 1e-6
+"""A bend below it is none."""
+PRIOR = 4.0
+"""Images of the usual variation that the sizes of each side count as if they had been seen."""
 
 
 @dataclass(frozen=True, eq=False)
 class Areas:
-    """Counts of C classes over n images: holding (C,) images with a pixel of it, total and squares (C,) of its pixels.
+    """Counts of C classes over n images: holding (C,) images with a pixel of it; total, squares and cubes (C,) of its pixels.
 
     design: (C,) by how much clusters widen the variance, 1 where images are independent.
     """
 
     n: Any
-    holding: NDArray[np.float64]
-    total: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    design: NDArray[np.float64]
+    holding: Floats
+    total: Floats
+    squares: Floats
+    cubes: Floats
+    design: Floats
 
-    def size(self) -> tuple[Floats, Floats, Floats]:
-        """(C,) mean pixels where it is, the squared coefficient of variation of that mean, and its degrees of freedom."""
+    def scaled(self, n: Floats | float, by: Floats) -> Areas:
+        """The counts that n images would have, where each class stands in `by` times as many and is as large as here."""
+        return Areas(n, self.holding * by, self.total * by, self.squares * by, self.cubes * by, self.design)
+
+    @property
+    def effective(self) -> Floats:
+        """(C,) how many independent images that hold it these are worth."""
+        return self.holding / self.design
+
+    def size(self) -> Sizes:
+        """The sizes of each class where it is."""
         holding = np.maximum(self.holding, 1.0)
         mean = self.total / holding
-        spread = np.maximum(self.squares / holding - mean**2, 0.0) * holding / np.maximum(holding - 1, 1.0)
-        effective = np.maximum(self.holding / self.design, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.where(self.holding > 1, spread / mean**2 / effective, 1.0)
-        return mean, np.where(self.holding > 0, relative, 0.0), np.maximum(effective - 1, 1.0)
+            second, third = self.squares / holding / mean**2, self.cubes / holding / mean**3
+            variation = np.where(self.holding > 1, np.maximum(second - 1.0, 0.0) * holding / np.maximum(holding - 1, 1.0), 1.0)
+            skewness = np.where(self.holding > 2, (third - 3 * second + 2.0) / np.maximum(second - 1.0, _STRAIGHT) ** 1.5, 0.0)
+        return Sizes(mean, variation, skewness, np.maximum(self.holding / self.design, np.minimum(self.holding, 1.0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """Of C classes, (C,) each: mean pixels where it is; squared coefficient of variation and skewness of the sizes; how many
+    independent images they are worth, 0 where no image holds the class."""
+
+    mean: Floats
+    variation: Floats
+    skewness: Floats
+    holding: Floats
+
+    @property
+    def degrees(self) -> Floats:
+        """(C,) of freedom."""
+        return np.maximum(self.holding - 1, 1.0)
 
 
 def ratio(real: Areas, generated: Areas) -> Floats:
@@ -96,8 +133,8 @@ def deviate(real: Areas, generated: Areas, bound: float | Floats) -> Floats:
     start = np.where(none, -_FARTHEST, 0.0)
 
     def beyond(x: Floats) -> Floats:
-        z = pair.score(np.where(none, x, pair.presence + side * x))
-        return np.where(none, x + pair.wide(z) - needed, np.hypot(x, pair.wide(z)) - np.abs(needed))
+        half_width = pair.wide(-pair.score(np.where(none, x, pair.presence + side * x)))
+        return np.where(none, x + half_width - needed, np.hypot(x, half_width) - np.abs(needed))
 
     place = proportions.crossing(beyond, start, np.where(none, needed, np.abs(needed)), halvings=5)
     deviates = pair.score(np.where(none, place, pair.presence + side * place))
@@ -116,28 +153,58 @@ class _LogRatios:
     sizes: Floats
     variance: Floats
     degrees: Floats
+    bend: Floats
+    shift: Floats
 
     @classmethod
     def of(cls, real: Areas, generated: Areas) -> _LogRatios:
         x, n = real.holding / real.design, real.n / real.design
         y, m = generated.holding / generated.design, generated.n / generated.design
-        size_real, spread_real, df_real = real.size()
-        size_generated, spread_generated, df_generated = generated.size()
-        both, some = (x > 0) & (y > 0), y > 0
+        sizes = real.size(), generated.size()
+        both = (x > 0) & (y > 0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            sizes = np.where(both, np.log(size_generated / size_real), 0.0)
+            log_sizes = np.where(both, np.log(sizes[1].mean / sizes[0].mean), 0.0)
             presence = np.where(both, np.log((y / m) / (x / n)), 0.0)
-        of_generated = np.where(some, spread_generated, 0.0)
-        variance = spread_real + of_generated
-        parts = spread_real**2 / df_real + of_generated**2 / df_generated
-        degrees = np.where(parts > 0, variance**2 / np.where(parts > 0, parts, 1.0), 1e9)
-        return cls(x, n, y, m, presence, sizes, variance, degrees)
+        variances, thirds = _cumulants(*sizes)
+        variance = variances[0] + variances[1]
+        some = variance > 0
+        parts = sum(part**2 / side.degrees for part, side in zip(variances, sizes, strict=True))
+        degrees = np.where(some, variance**2 / np.where(some, parts, 1.0), 1e9)
+        squared, third = variances[1] ** 2 - variances[0] ** 2, thirds[1] - thirds[0]
+        scale = np.where(some, variance, 1.0) ** 1.5
+        bend, shift = (squared / 2 - third / 3) / scale, -third / 6 / scale
+        return cls(x, n, y, m, presence, log_sizes, variance, degrees, bend, shift)
 
     def wide(self, z: Floats) -> Floats:
-        """(C,) half width of the log ratio of sizes at the level of a normal deviate."""
+        """(C,) how far the limit of the log ratio of sizes at a normal deviate lies from its estimate, on that side; >= 0."""
         t = -special.stdtrit(self.degrees, special.ndtr(-np.minimum(np.abs(z), _FARTHEST)))
-        half: Floats = np.minimum(t, LARGEST) * np.sqrt(self.variance)
+        t = np.sign(z) * np.minimum(t, LARGEST)
+        bent = np.abs(self.bend) > _STRAIGHT
+        bend = np.where(bent, self.bend, 1.0)
+        corrected = np.where(bent, (np.cbrt(1 + 3 * bend * t) - 1) / bend, t) - self.shift
+        half: Floats = np.maximum(np.sign(z) * corrected, 0.0) * np.sqrt(self.variance)
         return half
 
     def score(self, log_ratio: Floats) -> Floats:
         return proportions.score(self.x, self.n, self.y, self.m, np.exp(np.clip(log_ratio, -_FARTHEST, _FARTHEST)))
+
+
+def _cumulants(*sides: Sizes) -> tuple[list[Floats], list[Floats]]:
+    """(C,) variance and third cumulant, by side, of mean sizes in units of themselves; 0 where no image holds the class.
+
+    A few sizes may happen to be alike, and show less skewness than they have. The sides share one skewness, of all images that
+    hold the class, and each variation counts PRIOR images more that vary as those of both sides do.
+    """
+    holding = sum(side.holding for side in sides)
+    shared = [
+        sum(getattr(side, name) * side.holding for side in sides) / np.maximum(holding, 1.0)
+        for name in ("variation", "skewness")
+    ]
+    variances, thirds = [], []
+    for side in sides:
+        own = np.maximum(side.holding - 1, 0.0)
+        number = np.maximum(side.holding, 1.0)
+        some = side.holding > 0
+        variances.append(np.where(some, (side.variation * own + shared[0] * PRIOR) / (own + PRIOR) / number, 0.0))
+        thirds.append(np.where(some, shared[1] * variances[-1] ** 1.5 / np.sqrt(number), 0.0))
+    return variances, thirds

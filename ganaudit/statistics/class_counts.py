@@ -113,25 +113,21 @@ def threshold(real: Held, pixels: int, presence: float | None = None) -> Thresho
 class ClassCounts:
     """Counts of C classes over n images. A class is present from a threshold on; it touches an image with any pixel.
 
-    n: a number, or (C,) where numbers are planned. present, touched: (C,) images; total, squares: (C,) summed pixels and
-    their squares; design, area_design: (C,) by how much clusters widen the variance of presence and of area (Kish's
-    design effect), 1 where images are independent. parts: its regions in the images where it is present, as such counts; None
-    where they were not counted.
+    n: a number, or (C,) where numbers are planned. present: (C,) images; design: (C,) by how much clusters widen the variance
+    of presence (Kish's design effect), 1 where images are independent. areas: of its pixels. parts: of its regions in the
+    images where it is present; None where they were not counted.
     """
 
     n: Any
     present: Floats
-    touched: Floats
-    total: Floats
-    squares: Floats
     design: Floats
-    area_design: Floats
+    areas: Areas
     parts: Areas | None = None
 
     @property
-    def areas(self) -> Areas:
-        """What the ratio of areas needs."""
-        return Areas(self.n, self.touched, self.total, self.squares, self.area_design)
+    def touched(self) -> Floats:
+        """(C,) images with any pixel of each class."""
+        return self.areas.holding
 
     def amounts(self, measure: str) -> Areas:
         """What the ratio of areas, or of counts of regions, needs."""
@@ -148,11 +144,8 @@ class ClassCounts:
     def scaled(self, n: Floats | float, share: Floats | float = 1.0) -> ClassCounts:
         """The counts that n like images would have, if each class stood in `share` of those that hold it now."""
         by = np.asarray(share, np.float64) * (n / self.n)
-        counts = (self.present * by, self.touched * by, self.total * by, self.squares * by)
-        parts = self.parts
-        if parts is not None:
-            parts = Areas(n, parts.holding * by, parts.total * by, parts.squares * by, parts.design)
-        return ClassCounts(n, *counts, self.design, self.area_design, parts)
+        parts = None if self.parts is None else self.parts.scaled(n, by)
+        return ClassCounts(n, self.present * by, self.design, self.areas.scaled(n, by), parts)
 
 
 def least_pixels(pixels: int, presence: float) -> int:
@@ -169,21 +162,21 @@ def count_classes(held: Held, present_from: Threshold, clusters: NDArray[np.inte
     if clusters is not None and len(np.unique(clusters)) == n:
         clusters = None
     present = present_from.seen(held)
-    counts = _amounts(held, held.pixels, clusters)
     parts = None if held.parts is None else _amounts(held, np.where(present, held.parts, 0), clusters)
     seen = np.bincount(held.column, present, minlength=classes).astype(np.float64)
     design = np.ones(classes) if clusters is None else _design(held, present.astype(np.float64), clusters, seen, seen)
-    return ClassCounts(n, seen, counts.holding, counts.total, counts.squares, design, counts.design, parts)
+    return ClassCounts(n, seen, design, _amounts(held, held.pixels, clusters), parts)
 
 
 def _amounts(held: Held, amount: NDArray[np.integer], clusters: NDArray[np.integer] | None) -> Areas:
     n, classes = held.shape
     value = amount.astype(np.float64)
-    holding, total, squares = (
-        np.bincount(held.column, weights, minlength=classes).astype(np.float64) for weights in (value > 0, value, value**2)
+    holding, total, squares, cubes = (
+        np.bincount(held.column, weights, minlength=classes).astype(np.float64)
+        for weights in (value > 0, value, value**2, value**3)
     )
     design = np.ones(classes) if clusters is None else _design(held, value, clusters, total, squares)
-    return Areas(n, holding, total, squares, design)
+    return Areas(n, holding, total, squares, cubes, design)
 
 
 def _design(held: Held, values: NDArray[np.float64], clusters: NDArray[np.integer], total: Floats, squares: Floats) -> Floats:

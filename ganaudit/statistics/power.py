@@ -45,8 +45,8 @@ def images_for(real: ClassCounts, ratio: float, lines: Lines, level: float, powe
     by_measure = {}
     for measure in measures_of(real):
         room = partial(_room_of_plan, real, ratio, lines, level, measure, power)
-        most = np.full(len(real.total), np.log(MOST_IMAGES))
-        needed = np.ceil(np.exp(_crossing(room, np.full(len(real.total), np.log(2.0)), most)))
+        most = np.full(len(real.present), np.log(MOST_IMAGES))
+        needed = np.ceil(np.exp(_crossing(room, np.full(len(real.present), np.log(2.0)), most)))
         by_measure[measure] = np.where((real.holding(measure) > 0) & (room(most) >= 0), needed, np.inf)
     return by_measure
 
@@ -77,7 +77,7 @@ def _room_of_plan(
 
 def _largest(real: ClassCounts, room: Callable[[Floats], Floats]) -> Floats:
     """(C,) the largest ratio from 0 to 1 at which a falling function is 0 or more; -1 where it is not even at 0."""
-    nothing, everything = np.zeros(len(real.total)), np.ones(len(real.total))
+    nothing, everything = np.zeros(len(real.present)), np.ones(len(real.present))
     return np.where(room(nothing) >= 0, _crossing(room, nothing, everything), -1.0)
 
 

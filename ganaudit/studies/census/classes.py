@@ -78,7 +78,7 @@ def verdict_columns(sides: tuple[ClassCounts, ClassCounts, Threshold], names: Co
     detectable = power.detectable(real, generated.n, lines, decided["presence"].level)
     columns: Columns = {name: [*values] * len(measures) for name, values in names.items()}
     both = [decided[measure] for measure in measures]
-    size = len(real.total)
+    size = len(real.present)
     return columns | {
         "measure": [measure for measure in measures for _ in range(size)],
         "verdict": np.concatenate([side.verdict for side in both]).tolist(),

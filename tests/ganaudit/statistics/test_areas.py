@@ -14,7 +14,7 @@ light = settings(max_examples=30, deadline=None, database=None)
 def areas_of(rows: np.ndarray) -> Areas:
     """Of (N, C) pixel counts."""
     result = np.ones(rows.shape[1])
-    sums = ((rows > 0).sum(0), rows.sum(0), (rows**2).sum(0))
+    sums = ((rows > 0).sum(0), rows.sum(0), (rows**2).sum(0), (rows**3).sum(0))
     return Areas(len(rows), *(np.asarray(values, float) for values in sums), result)
 
 
@@ -63,3 +63,23 @@ def test_an_interval_holds_the_true_ratio_as_often_as_it_says(share):
     truth = 0.8 * 60 / 90
     inside = ((low <= truth) & (truth <= high)).mean()
     assert 0.93 <= inside <= 0.985
+
+
+@pytest.mark.parametrize("n_real, n_generated", [(10_000, 500), (500, 10_000), (2_000, 2_000)])
+@pytest.mark.parametrize("truth", [1.0, 0.1])
+def test_heavy_tailed_sizes_are_not_called_different_more_often_than_the_level_says(n_real, n_generated, truth):
+    rng, classes, share = np.random.default_rng(4), 3000, 0.06
+
+    def side(n: int, kept: float) -> Areas:
+        """What n images would count of classes whose log-normal sizes have a skewness of 6."""
+        holding = rng.binomial(n, share * kept, classes)
+        sizes = rng.lognormal(0, 1, holding.sum())
+        owner = np.repeat(np.arange(classes), holding)
+        sums = (np.bincount(owner, sizes**power, minlength=classes) for power in (1, 2, 3))
+        return Areas(n, holding.astype(float), *sums, np.ones(classes))
+
+    real, generated = side(n_real, 1.0), side(n_generated, truth)
+    low, high = interval(real, generated)
+    assert 0.93 <= ((low <= truth) & (truth <= high)).mean() <= 0.995
+    for tail in (p_below(real, generated, truth), p_above(real, generated, truth)):
+        assert (tail <= 0.001).mean() <= 0.001 + 3 * (0.001 / classes) ** 0.5

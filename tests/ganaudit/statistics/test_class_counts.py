@@ -34,8 +34,8 @@ def test_counts_are_those_of_a_plain_loop(seed, presence):
             column = [int(value) for value in rows[:, c]]
             assert result.present[c] == sum(v >= 4 and v * 100 >= presence * 1000 for v in column)
             assert result.touched[c] == sum(v > 0 for v in column)
-            assert (result.total[c], result.squares[c]) == (sum(column), sum(v * v for v in column))
-        assert (result.n, result.design.tolist(), result.area_design.tolist()) == (30, [1] * 4, [1] * 4)
+            assert (result.areas.total[c], result.areas.squares[c]) == (sum(column), sum(v * v for v in column))
+        assert (result.n, result.design.tolist(), result.areas.design.tolist()) == (30, [1] * 4, [1] * 4)
 
 
 @light
@@ -68,7 +68,7 @@ def test_singletons_have_no_design_effect_and_copies_count_once(seed):
     # n/k but for the n - 1 and k - 1 below the two variances
     expected = 3 * (89 / 90) / (29 / 30)
     np.testing.assert_allclose(copies.design, expected, rtol=1e-9)
-    np.testing.assert_allclose(copies.area_design, expected, rtol=1e-9)
+    np.testing.assert_allclose(copies.areas.design, expected, rtol=1e-9)
 
 
 def test_classes_that_never_vary_and_one_cluster_alone():

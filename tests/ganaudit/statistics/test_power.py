@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ganaudit.statistics.areas import Areas
 from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.power import detectable, images_for
 from ganaudit.statistics.verdicts import Lines, score
@@ -13,7 +14,7 @@ LINES = Lines()
 
 def counts(n: int, present: np.ndarray) -> ClassCounts:
     x, result = np.asarray(present, float), np.ones(len(present))
-    return ClassCounts(n, x, x, x * 100, x * 12_500, result, result)
+    return ClassCounts(n, x, result, Areas(n, x, x * 100, x * 12_500, x * 1_750_000, result))
 
 
 @pytest.mark.parametrize("share, level", [(0.05, 0.05), (0.3, 0.002)])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from ganaudit.statistics import verdicts
+from ganaudit.statistics.areas import Areas
 from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.verdicts import Lines, adjusted, decide
 
@@ -17,9 +18,9 @@ p_values = st.lists(st.one_of(st.floats(0, 1), st.floats(0, 0.02)), min_size=1, 
 
 
 def counts(n: int, present: list[int], pixels: float = 100.0) -> ClassCounts:
-    """Images whose classes have sizes with a coefficient of variation of a half."""
-    x = np.array(present, float)
-    return ClassCounts(n, x, x, x * pixels, x * pixels**2 * 1.25, np.ones(len(x)), np.ones(len(x)))
+    """Images whose classes have sizes with a coefficient of variation of a half, and no skewness."""
+    x, one = np.array(present, float), np.ones(len(present))
+    return ClassCounts(n, x, one, Areas(n, x, x * pixels, x * pixels**2 * 1.25, x * pixels**3 * 1.75, one))
 
 
 @light
