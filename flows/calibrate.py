@@ -18,6 +18,7 @@ from benchmarks.calibration.pool import PoolBlock, PoolSource, load, missing_blo
 from benchmarks.calibration.processes import processes
 from benchmarks.calibration.scenarios import variants_of
 from benchmarks.calibration.summary import summarise
+from benchmarks.calibration.worlds import WORLDS
 from flows import server
 from flows.threads import threads
 from ganaudit import devices
@@ -33,12 +34,10 @@ _tell: ContextVar[Tell | None] = ContextVar("tell", default=None)
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """What a calibration measured: the table `calibration`, and the pool that it drew from."""
+    """What a calibration measured: the table `calibration`, and name, images and classes of the pools that it drew from."""
 
     table: pa.Table
-    pool: str
-    images: int
-    classes: int
+    pools: tuple[tuple[str, int, int], ...]
 
 
 @flow(name="calibrate", persist_result=False, validate_parameters=False)
@@ -47,27 +46,35 @@ def calibrate(
 ) -> Calibrated:
     """Renders what is missing of the pools, makes the missing chunks of `replicates`, and sums all of them up.
 
-    run: draw from this run's real images instead of the village. scenes: of the village's pool. only: one scenario.
+    run: draw from this run's real images instead of the village and the made-up worlds. scenes: of the village's pool. only:
+    one scenario.
     """
     opened = Store(store).open_for_writing()
-    source = PoolSource(run=run) if scenes is None else PoolSource(scenes=scenes, run=run)
+    populations = [PoolSource(run=run) if scenes is None else PoolSource(scenes=scenes, run=run)]
+    populations += [] if run is not None else [PoolSource(world=world) for world in WORLDS]
     with processes(_workers()) as executor:
-        sources = [source, *variants_of(source, only)]
+        sources = [one for source in populations for one in (source, *variants_of(source, only))]
         for one in sources:
             open_pool(opened, one)
         blocks = [block for source in sources for block in missing_blocks(opened, source)]
         _all("Rendering scenes", [(pool_block, executor, block, block.label) for block in blocks])
-        pool = load(opened.path, source)
-        cases = make_cases(opened, source, only)
-        every = [[Chunk(opened.path, source, case, key, number) for number in range(chunks(replicates))] for case, key in cases]
-        numbered = [each for of_case in zip(*every, strict=True) for each in of_case]
-        missing = [each for each in numbered if not opened.calibration(each.key, each.number).exists()]
-        _all("Auditing replicates", [(chunk, executor, each, each.label) for each in missing])
-    files = [(case, [opened.calibration(key, number) for number in range(chunks(replicates))]) for case, key in cases]
-    table = summarise(opened, pool, files)
-    if only is None:
-        opened.write_calibration_table(pool.key, table)
-    return Calibrated(table, pool.key, len(pool), len(pool.classes) - 1)
+        cases = [(source, case, key) for source in populations for case, key in make_cases(opened, source, only)]
+        every = [
+            Chunk(opened.path, source, case, key, number)
+            for source, case, key in cases for number in range(chunks(replicates, source.world))
+        ]  # fmt: skip
+        missing = [each for each in every if not opened.calibration(each.key, each.number).exists()]
+        dearest_first = sorted(missing, key=lambda each: (each.number, -each.case.real_images - each.case.generated_images))
+        _all("Auditing replicates", [(chunk, executor, each, each.label) for each in dearest_first])
+    tables, pools = [], []
+    for source in populations:
+        pool, number = load(opened.path, source), chunks(replicates, source.world)
+        files = [(case, [opened.calibration(key, n) for n in range(number)]) for of, case, key in cases if of == source]
+        tables.append(summarise(opened, pool, source.name, files))
+        pools.append((source.name, len(pool), len(pool.classes)))
+        if only is None:
+            opened.write_calibration_table(pool.key, tables[-1])
+    return Calibrated(pa.concat_tables(tables), tuple(pools))
 
 
 def _all(stage: str, calls: Sequence[tuple[Any, ProcessPoolExecutor, PoolBlock | Chunk, str]]) -> None:

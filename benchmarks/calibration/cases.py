@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from benchmarks.calibration.planting import Change
-from benchmarks.calibration.pool import Counts, Pool, PoolSource
-from ganaudit.statistics.class_counts import least_pixels
+from benchmarks.calibration.planting import Change, Drawn
+from benchmarks.calibration.pool import Pool, PoolSource
 from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED, Lines
 
 SEED = 0
-MEASURES = ("presence", "area")
-"""Pools hold pixels; their regions are not counted."""
-PRESENCE = 0.1
-"""Percent of an image's pixels from which a class is present: the audit file's default."""
+NUMBERS = ((300, 300), (500, 5_000), (2_000, 2_000), (10_000, 1_000), (10_000, 10_000))
+"""Images, real and generated."""
 LINES = Lines()
 PERMUTATIONS = 99
 
@@ -58,16 +54,11 @@ class OpenedCase:
     pool: Pool
     other: Pool
 
-    @property
-    def least(self) -> int:
-        """Pixels from which a class is present."""
-        return least_pixels(self.pool.pixels, PRESENCE)
-
-    def real(self, replicate: int) -> Counts:
+    def real(self, replicate: int) -> Drawn:
         return self.case.real.draw(self.pool, self.case.real_images, SEED, self._purpose("real"), replicate)
 
-    def generated(self, replicate: int, change: Change | None = None, which: str = "generated") -> Counts:
-        """(n, C) counts of generated images; `change` instead of the case's own."""
+    def generated(self, replicate: int, change: Change | None = None, which: str = "generated") -> Drawn:
+        """Generated images; `change` instead of the case's own."""
         planted = self.case.generated if change is None else change
         return planted.draw(self.other, self.case.generated_images, SEED, self._purpose(which), replicate)
 
@@ -92,16 +83,11 @@ def gainsaid(verdict: str, truth: float) -> bool:
 
 
 def keep(pool: Pool, shares: dict[int, float]) -> tuple[float, ...]:
-    """(C,) shares of images that keep each class: 1 but for some."""
+    """(C,) shares of the images that hold each class which keep it: 1 but for some."""
     kept = np.ones(len(pool.classes))
     for column, share in shares.items():
         kept[column] = share
     return tuple(float(value) for value in kept)
-
-
-def classes_of(pool: Pool) -> Iterator[tuple[int, str]]:
-    """Number and name of every class but void."""
-    yield from enumerate(pool.classes[1:], start=1)
 
 
 def finite(value: Any) -> float | None:

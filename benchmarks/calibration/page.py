@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.calibration.picture import draw
+from benchmarks.calibration.pool import VILLAGE
 from benchmarks.calibration.scenarios import SCENARIOS
 from benchmarks.calibration.summary import MET, NOT_MET
 from ganaudit.version import __version__
@@ -15,42 +16,55 @@ Row = dict[str, Any]
 
 INTRODUCTION = """# What the findings are worth
 
-Printed by `{command}` (ganaudit {version}). {pool} Every replicate draws the images of an audit from that pool with
-replacement, so that the pool is the population and each truth is computed from it exactly, gives them to the same functions
-that a run uses, and compares what they say with the truth. Differences are planted: a class is *thinned* (images that hold
-it are drawn less often) or *erased* (taken out of an image with a fixed chance; its pixels become void), or the village is
-rendered without a kind. Each measured number stands with its standard error over {replicates} replicates.
+Printed by `{command}` (ganaudit {version}). Images are drawn from populations whose truth is known:
 
-What this cannot show: images here are independent of each other, and no parser is involved, so that a parser's own errors
-are not in it.
+{pools}
+
+Every replicate draws the images of an audit from one of them with replacement, so that it is the population and each truth is
+computed from it exactly, gives them to the same functions that a run uses, and compares what they say with the truth.
+Differences are planted: a class is *thinned* (images that hold it are drawn less often) or *erased* (taken out of an image with
+a fixed chance; its pixels become void), or the village is rendered without a kind. Each measured
+number stands with its standard error over {replicates} replicates; what is wanted is meant within two of them. An interval of
+the distance may be *withheld*, with the reason; its coverage is that of the intervals that were given.
+
+What this cannot show: no parser is involved, so that a parser's own errors are not in it.
 
 ![Coverage, error rates and bias]({picture})
 
 {summary}
 """
+DESCRIBED = {
+    VILLAGE: "**village**: {images:,} rendered scenes with their true label maps, {classes} mild classes",
+    "heavy tails": "**heavy tails**: {images:,} images, {classes} classes whose prevalence falls as one over their rank and "
+    "whose sizes are log-normal, in a dozen kinds of scenes",
+    "one dominant": "**one dominant**: {images:,} images, {classes} classes, of which one nearly fills all images but 1 in 200",
+}
 
 
-def write(rows: Sequence[Row], folder: Path, command: str, run: str | None, images: int, classes: int) -> list[Path]:
-    """Write calibration.md and calibration.png into a folder; the paths of what was written."""
+def write(rows: Sequence[Row], folder: Path, command: str, pools: Sequence[tuple[str, int, int]]) -> list[Path]:
+    """Write calibration.md and calibration.png into a folder; the paths of what was written. pools: name, images, classes."""
     folder.mkdir(parents=True, exist_ok=True)
     text, drawn = folder / "calibration.md", folder / "calibration.png"
-    pool = f"The pool holds {images:,} scenes of the village with their true label maps, {classes} classes."
-    if run is not None:
-        pool = f"The pool holds the {images:,} real images of the run {run}, {classes} classes as the parser read them."
-    text.write_text(page(rows, command, pool, drawn.name), encoding="utf-8")
+    other = "**{name}**: its {images:,} real images, {classes} classes as the parser read them"
+    lines = [
+        "- " + DESCRIBED.get(name, other).format(name=name, images=images, classes=classes) + "."
+        for name, images, classes in pools
+    ]
+    text.write_text(page(rows, command, "\n".join(lines), drawn.name), encoding="utf-8")
     return [text, drawn] if draw(rows, drawn) else [text]
 
 
 def table_row(row: Row) -> dict[str, str]:
     """One measured property for a terminal."""
     return {
-        "scenario": row["scenario"], "case": row["case"], "images": f"{row['real_images']:,} v {row['generated_images']:,}",
+        "world": row["world"], "scenario": row["scenario"], "case": row["case"],
+        "images": f"{row['real_images']:,} v {row['generated_images']:,}",
         "of": row["statistic"], "property": row["property"], "truth": number(row["truth"]), "measured": number(row["measured"]),
         "±": number(row["measured_se"]), "wanted": wanted_text(row), "": row["verdict"],
     }  # fmt: skip
 
 
-def page(rows: Sequence[Row], command: str, pool: str, picture: str) -> str:
+def page(rows: Sequence[Row], command: str, pools: str, picture: str) -> str:
     """The whole page of rows of `calibration`."""
     wanted = [row for row in rows if row["verdict"] in (MET, NOT_MET)]
     missed = [row for row in wanted if row["verdict"] == NOT_MET]
@@ -60,7 +74,7 @@ def page(rows: Sequence[Row], command: str, pool: str, picture: str) -> str:
     counts = sorted({row["replicates"] for row in rows if row["scenario"] != "planner"} or {row["replicates"] for row in rows})
     replicates = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     opening = INTRODUCTION.format(
-        command=command, version=__version__, pool=pool, picture=picture, summary=said, replicates=replicates
+        command=command, version=__version__, pools=pools, picture=picture, summary=said, replicates=replicates
     )
     return "\n".join([opening, *_sections(rows)]).rstrip() + "\n"
 
@@ -69,8 +83,8 @@ def sentence(row: Row) -> str:
     """One measured property in words."""
     images = f"{row['real_images']:,} against {row['generated_images']:,} images"
     return (
-        f"{row['scenario']}, {row['case']}, {images}: {row['statistic']}, {row['property']} is {number(row['measured'])} ± "
-        f"{number(row['measured_se'])}; wanted is {wanted_text(row)}"
+        f"{row['world']}, {row['scenario']}, {row['case']}, {images}: {row['statistic']}, {row['property']} is "
+        f"{number(row['measured'])} ± {number(row['measured_se'])}; wanted is {wanted_text(row)}"
     )
 
 
@@ -95,11 +109,10 @@ def _sections(rows: Sequence[Row]) -> Iterator[str]:
         if not mine:
             continue
         yield f"## {scenario.question}\n"
-        yield "| case | images | of | property | truth | measured | ± | wanted | |\n|---|---|---|---|---|---|---|---|---|"
+        yield "| world | case | images | of | property | truth | measured | ± | wanted | |\n" + "|---" * 10 + "|"
         for row in mine:
             images = f"{row['real_images']:,} v {row['generated_images']:,}"
-            yield (
-                f"| {row['case']} | {images} | {row['statistic']} | {row['property']} | {number(row['truth'])} | "
-                f"{number(row['measured'])} | {number(row['measured_se'])} | {wanted_text(row)} | {row['verdict']} |"
-            )
+            measured = [number(row[name]) for name in ("truth", "measured", "measured_se")]
+            cells = (row["world"], row["case"], images, row["statistic"], row["property"], *measured)
+            yield f"| {' | '.join(cells)} | {wanted_text(row)} | {row['verdict']} |"
         yield ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from benchmarks.calibration.cases import LINES, Case, OpenedCase, Row, finite, gainsaid
 from benchmarks.calibration.planting import Apart, Change
-from benchmarks.calibration.pool import Counts, Pool
+from benchmarks.calibration.pool import Pool
 from ganaudit.statistics import pairs as deciding
+from ganaudit.statistics.class_counts import Held, Threshold, threshold
 
 NAMED = ("person", "car")
 
@@ -26,10 +28,9 @@ def kept_apart(pool: Pool) -> tuple[int, int]:
     """Person and car; in a pool without them, the two classes each in half of the images at most that most often meet."""
     if set(NAMED) <= set(pool.classes):
         return pool.classes.index(NAMED[0]), pool.classes.index(NAMED[1])
-    seen = (pool.counts > 0).astype(np.float64)
-    together = seen.T @ seen / len(pool)
+    everything = Threshold(np.zeros(len(pool.classes), np.int64), True)
+    together = _together(pool.held, everything) / len(pool)
     rare = np.diag(together) <= 0.5
-    rare[0] = False
     met = np.triu(np.where(np.outer(rare, rare), together, -1.0), 1)
     a, b = np.unravel_index(int(met.argmax()), met.shape)
     return int(a), int(b)
@@ -37,12 +38,12 @@ def kept_apart(pool: Pool) -> tuple[int, int]:
 
 def pairs(opened: OpenedCase, replicate: int) -> list[Row]:
     """Verdicts on pairs: all where nothing is planted, otherwise that of the pair that never meets."""
-    real, generated = opened.real(replicate)[:, 1:], opened.generated(replicate)[:, 1:]
-    decided = deciding.decide(
-        _together(opened, real), len(real), _together(opened, generated), len(generated), LINES, np.ones(real.shape[1])
-    )
+    real, generated = opened.real(replicate), opened.generated(replicate)
+    present_from = threshold(real.held, opened.pool.pixels)
+    together = [_together(side.held, present_from) for side in (real, generated)]
+    decided = deciding.decide(together[0], len(real), together[1], len(generated), LINES, np.ones(len(opened.pool.classes)))
     rows, ratio = [], opened.case.ratio
-    for place, (a, b) in enumerate(zip(decided.a + 1, decided.b + 1, strict=True)):
+    for place, (a, b) in enumerate(zip(decided.a, decided.b, strict=True)):
         if opened.case.columns and {int(a), int(b)} != set(opened.case.columns):
             continue
         verdict = str(decided.verdict[place])
@@ -55,9 +56,10 @@ def pairs(opened: OpenedCase, replicate: int) -> list[Row]:
     return rows
 
 
-def _together(opened: OpenedCase, counts: Counts) -> NDArray[np.int64]:
-    seen = (counts >= opened.least).astype(np.float64)
-    return (seen.T @ seen).astype(np.int64)
+def _together(held: Held, present_from: Threshold) -> NDArray[np.int64]:
+    seen = csr_array((present_from.seen(held).astype(np.int64), (held.image, held.column)), shape=held.shape)
+    together: NDArray[np.int64] = (seen.T @ seen).toarray()
+    return together
 
 
 def _name(pool: Pool, a: int, b: int) -> str:

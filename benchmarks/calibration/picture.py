@@ -109,4 +109,4 @@ def _where(row: Row) -> str:
     images = f"{row['real_images']:,}"
     if row["real_images"] != row["generated_images"]:
         images += f" v {row['generated_images']:,}"
-    return f"{row['case']}, {images}"
+    return f"{row['world']}: {row['case']}, {images}"

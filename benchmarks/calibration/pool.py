@@ -1,4 +1,4 @@
-"""The population that replicates are drawn from: pixel counts of half a million scenes, or of a run's own real images.
+"""The population that replicates are drawn from: half a million scenes of the village, a made-up world, a run's real images.
 
 Images are drawn from a pool with replacement, each alike: the pool is the population, and every truth is computed from it
 exactly. The village's pool needs no parser, because its scenes come with their label maps.
@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from benchmarks.calibration import worlds
 from ganaudit import keys
 from ganaudit.datasets.village import VillageDataset
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASSES, POOL_PIXELS
 from ganaudit.records.used import UsedSource, sources_of
+from ganaudit.regions import regions
+from ganaudit.statistics.class_counts import Held
 from ganaudit.studies.census.counts import read_counts
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import label_maps
@@ -34,34 +38,74 @@ SEED = 3_000_017
 """No training and no audit draws its scenes with this seed."""
 BATCH = 64
 
-Counts = NDArray[np.int32]
+VILLAGE = "village"
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """N images of C classes. counts: (N, C) pixels, of label maps of `pixels` pixels; classes: their names, first void."""
+    """What N images hold of C classes, in label maps of `pixels` pixels; classes: their names, without void."""
 
     key: str
-    counts: Counts
+    held: Held
     classes: tuple[str, ...]
     pixels: int
 
     def __len__(self) -> int:
-        return len(self.counts)
+        return self.held.shape[0]
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """(N + 1,) place of each image's first entry."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.held.image, minlength=len(self)))])
+
+    def some(self, images: NDArray[np.int64]) -> Held:
+        """What the images with these numbers hold, each as often as it is named."""
+        number = self.bounds[images + 1] - self.bounds[images]
+        image = np.repeat(np.arange(len(images)), number)
+        entry = np.arange(len(image)) + np.repeat(self.bounds[images] - (np.cumsum(number) - number), number)
+        held = self.held
+        parts = None if held.parts is None else held.parts[entry]
+        return Held((len(images), held.shape[1]), image, held.column[entry], held.pixels[entry], held.largest[entry], parts)
+
+    @cached_property
+    def share(self) -> NDArray[np.float64]:
+        """(C,) share of the images that hold a pixel of each class."""
+        share: NDArray[np.float64] = np.bincount(self.held.column, minlength=len(self.classes)) / len(self)
+        return share
+
+
+def with_void(held: Held, pixels: int) -> csr_array:
+    """(n, 1 + C) pixel counts: what no class has is void, and comes first."""
+    n, classes = held.shape
+    void = pixels - np.bincount(held.image, held.pixels, minlength=n).astype(np.int64)
+    everywhere = np.arange(n)
+    image, column = np.concatenate([everywhere, held.image]), np.concatenate([0 * everywhere, held.column + 1])
+    return csr_array((np.concatenate([void, held.pixels]), (image, column)), shape=(n, classes + 1))
 
 
 @dataclass(frozen=True)
 class PoolSource:
-    """Where a pool lies: the village with these prevalences, or the real images of a run."""
+    """Where a pool lies: the village with these prevalences, a made-up world, or the real images of a run."""
 
     scenes: int = SCENES
     prevalence: tuple[tuple[str, float], ...] = ()
     run: str | None = None
+    world: str = VILLAGE
+
+    @property
+    def rendered(self) -> bool:
+        """Whether its scenes are rendered and kept in the store."""
+        return self.run is None and self.world == VILLAGE
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        return self.world if self.run is None else f"run {self.run}"
 
     def key(self, store: Store) -> str:
         """Its content key. Raises RequestError for a run that does not exist or has no real images."""
         if self.run is None:
-            return keys.source_key(_recipe(self))
+            return keys.source_key(_recipe(self) if self.rendered else {"pool": self.world, "images": worlds.IMAGES})
         real = _real(store, self.run)
         return keys.source_key({"pool": "run", "key": real.key, "first": real.first, "count": real.count})
 
@@ -81,8 +125,8 @@ class PoolBlock:
 
 
 def missing_blocks(store: Store, source: PoolSource) -> list[PoolBlock]:
-    """The blocks of a pool that are not in the store yet; a run's images are all there."""
-    if source.run is not None:
+    """The blocks of a pool that are not in the store yet; only the village's are kept there."""
+    if not source.rendered:
         return []
     key = source.key(store)
     firsts = range(0, source.scenes, BLOCK)
@@ -92,7 +136,7 @@ def missing_blocks(store: Store, source: PoolSource) -> list[PoolBlock]:
 
 def open_pool(store: Store, source: PoolSource) -> None:
     """Write what the pool's key stands for, before its first block."""
-    if source.run is None:
+    if source.rendered:
         recipe = _recipe(source)
         row = {"key": source.key(store), "kind": "village", "recipe": keys.canonical(recipe), "digests": "{}"}
         store.write_source({**row, "resolution": RESOLUTION})
@@ -104,21 +148,27 @@ def make_block(block: PoolBlock) -> None:
     key, (_, last) = source.key(store), _bounds(source, first)
     if store.shard("pool_pixels", key, first, last).exists():
         return
-    counts = village_counts(dict(source.prevalence), SEED, first, last + 1 - first)
-    image, class_id = np.nonzero(counts)
-    rows = {"key": [key] * len(image), "image": image + first, "class_id": class_id, "pixels": counts[image, class_id]}
-    store.write_pool(key, first, last, pa.table(rows))
+    held = village_held(dict(source.prevalence), SEED, first, last + 1 - first)
+    rows = {name: getattr(held, name) for name in ("pixels", "parts", "largest")}
+    image = held.image + first
+    store.write_pool(
+        key, first, last, pa.table({"key": [key] * len(image), "image": image, "class_id": held.column + 1, **rows})
+    )
 
 
-def village_counts(prevalence: Mapping[str, float], seed: int, first: int, count: int) -> Counts:
-    """(count, 16) pixels of each class in scenes of the village, void first."""
+def village_held(prevalence: Mapping[str, float], seed: int, first: int, count: int) -> Held:
+    """What scenes of the village hold of its 15 classes."""
     kinds, classes = Prevalence.of(prevalence), len(NAMES) + 1
-    counts = np.empty((count, classes), np.int32)
+    parts = []
     for start in range(0, count, BATCH):
         maps = label_maps(kinds, seed, range(first + start, first + min(start + BATCH, count)))
-        owner = np.arange(len(maps))[:, None] * classes + maps.reshape(len(maps), -1)
-        counts[start : start + len(maps)] = np.bincount(owner.ravel(), minlength=len(maps) * classes).reshape(-1, classes)
-    return counts
+        owners = (np.arange(len(maps))[:, None, None] * classes + maps).astype(np.int32)
+        slots = len(maps) * classes
+        pixels = np.bincount(owners.ravel(), minlength=slots)
+        regions_of, largest = regions(owners, slots)
+        slot = np.flatnonzero((pixels > 0) & (np.arange(slots) % classes > 0))
+        parts.append((slot // classes + start, slot % classes - 1, pixels[slot], largest[slot], regions_of[slot]))
+    return Held((count, len(NAMES)), *(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 @lru_cache(maxsize=8)
@@ -128,36 +178,36 @@ def load(store: Path, source: PoolSource) -> Pool:
     Raises RequestError for a pool of fewer than two images or without any class.
     """
     opened = Store(store)
-    pool = _of_village(opened, source) if source.run is None else _of_run(opened, source.run)
-    if len(pool) < 2 or not pool.counts[:, 1:].any():
+    if source.run is not None:
+        pool = _of_run(opened, source.run)
+    elif source.rendered:
+        pool = _of_village(opened, source)
+    else:
+        held = worlds.WORLDS[source.world]()
+        pool = Pool(source.key(opened), held, tuple(f"class {number + 1}" for number in range(held.shape[1])), worlds.PIXELS)
+    if len(pool) < 2 or not len(pool.held.pixels):
         raise RequestError(f"the pool holds {len(pool)} images with a class; a calibration needs many more")
     return pool
 
 
 def _of_village(store: Store, source: PoolSource) -> Pool:
     key = source.key(store)
-    counts = np.zeros((source.scenes, len(NAMES) + 1), np.int32)
-    for first in range(0, source.scenes, BLOCK):
-        rows = store.read(
-            POOL_PIXELS, store.shard("pool_pixels", key, *_bounds(source, first)), ["image", "class_id", "pixels"]
-        )
-        counts[rows["image"].to_numpy(), rows["class_id"].to_numpy()] = rows["pixels"].to_numpy()
-    return Pool(key, counts, ("void", *NAMES), RESOLUTION**2)
+    names = ["image", "class_id", "pixels", "largest", "parts"]
+    files = [store.shard("pool_pixels", key, *_bounds(source, first)) for first in range(0, source.scenes, BLOCK)]
+    rows = pa.concat_tables([store.read(POOL_PIXELS, path, names) for path in files])
+    image, class_id, *sizes = (rows[name].to_numpy() for name in names)
+    return Pool(key, Held((source.scenes, len(NAMES)), image, class_id - 1, *sizes), tuple(NAMES), RESOLUTION**2)
 
 
 def _of_run(store: Store, run: str) -> Pool:
     real = _real(store, run)
     rows = store.read(CLASSES, store.classes(real.parser_key)).to_pylist()
     head = next((row["head"] for row in rows if row["class_id"] > 0), None)
-    named = [(row["class_id"], row["name"]) for row in rows if row["class_id"] == 0 or row["head"] == head]
-    read = read_counts(store, real, [class_id for class_id, _ in named])
-    counts = read.of(read.classes).toarray().astype(np.int32)
-    live = counts.any(axis=0) | (np.array([class_id for class_id, _ in named]) == 0)
-    names = [name for (_, name), alive in zip(named, live, strict=True) if alive]
-    counts = counts[:, live]
-    if named[0][0] != 0:
-        counts, names = np.column_stack([np.zeros(len(counts), np.int32), counts]), ["void", *names]
-    return Pool(PoolSource(run=run).key(store), counts, tuple(names), read.pixels)
+    named = {row["class_id"]: row["name"] for row in rows if row["class_id"] > 0 and row["head"] == head}
+    read = read_counts(store, real, list(named))
+    live = np.unique(read.held.column)
+    names = tuple(named[read.classes[column]] for column in live)
+    return Pool(PoolSource(run=run).key(store), read.held.of_columns(live.tolist()), names, read.pixels)
 
 
 def _real(store: Store, run: str) -> UsedSource:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.calibration import distances, pairs, verdicts
 from benchmarks.calibration.cases import Case, OpenedCase, Row
-from benchmarks.calibration.pool import Pool, PoolSource
+from benchmarks.calibration.pool import VILLAGE, Pool, PoolSource
 from ganaudit.errors import RequestError
 
 
@@ -20,17 +20,24 @@ class Scenario:
     replicate: Callable[[OpenedCase, int], list[Row]]
 
 
+def _dependent(opened: OpenedCase, replicate: int) -> list[Row]:
+    return [*distances.interval(opened, replicate), *verdicts.boundary(opened, replicate)]
+
+
 SCENARIOS: dict[str, Scenario] = {
     "distance": Scenario(
         "Does the interval of the corrected distance hold the truth?", distances.interval_cases, distances.interval
     ),
-    "ratios": Scenario("Do the intervals of presence and area ratios hold the truth?", verdicts.ratio_cases, verdicts.ratios),
+    "ratios": Scenario(
+        "Do the intervals of ratios of presence, area and count hold the truth?", verdicts.ratio_cases, verdicts.ratios
+    ),
     "permutation": Scenario(
         "How often does the permutation test see a difference?", distances.permutation_cases, distances.permute
     ),
     "boundary": Scenario(
-        "How often is any verdict false where every class is at the line?", verdicts.boundary_cases, verdicts.boundary
+        "How often is any verdict false where nothing is beyond a line?", verdicts.boundary_cases, verdicts.boundary
     ),
+    "dependent": Scenario("And where images are repeated, or frames of a few scenes?", verdicts.dependent_cases, _dependent),
     "half reduced": Scenario("Which share of the found omissions is false?", verdicts.half_cases, verdicts.half),
     "planner": Scenario("Is a drop found that the planner says would be?", verdicts.planner_cases, verdicts.planner),
     "village": Scenario("Are known omissions called by the right word?", verdicts.village_cases, verdicts.village),
@@ -41,6 +48,10 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+DEAR = ("half reduced", "comparison", "pairs")
+"""Scenarios that a made-up world is not tried on unless they are asked for."""
+
+
 def check_scenario(only: str | None) -> None:
     """Raises RequestError for a scenario that does not exist."""
     if only is not None and only not in SCENARIOS:
@@ -49,18 +60,20 @@ def check_scenario(only: str | None) -> None:
 
 def variants_of(source: PoolSource, only: str | None = None) -> list[PoolSource]:
     """The pools that scenarios need beside the main one: villages with omissions, where the main one is the village."""
-    return verdicts.variants() if source.run is None and only in (None, "village") else []
+    return verdicts.variants() if source.rendered and only in (None, "village") else []
 
 
 def cases_of(pool: Pool, source: PoolSource, only: str | None = None) -> list[Case]:
     """The cases of every scenario, or of one. Raises RequestError for a pool in which nothing can be planted."""
     check_scenario(only)
-    share = (pool.counts[:, 1:] > 0).mean(axis=0)
-    if not ((share > 0) & (share <= distances.COMMON)).any():
+    if not ((pool.share > 0) & (pool.share <= distances.COMMON)).any():
         raise RequestError(
             f"every class of the pool is in more than {100 * distances.COMMON:g} % of its {len(pool):,} images, or in none: "
             "no difference can be planted by thinning; use a run with more kinds of images"
         )
-    cases = [case for name, scenario in SCENARIOS.items() if only in (None, name) for case in scenario.cases(pool)]
+    asked = [name for name in SCENARIOS if only == name or (only is None and (source.world == VILLAGE or name not in DEAR))]
+    if len(pool.classes) > distances.MANY_CLASSES and only is None:
+        asked.remove("dependent")
+    cases = [case for name in asked for case in SCENARIOS[name].cases(pool)]
     known = variants_of(source, only)
     return [case for case in cases if case.source is None or case.source in known]

@@ -12,21 +12,26 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmarks.calibration import distances
 from benchmarks.calibration.cases import LINES, Case
 from benchmarks.calibration.pool import Pool
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CALIBRATION, CALIBRATIONS
-from ganaudit.statistics.verdicts import DROPPED, EQUIVALENT, INCREASED, REDUCED
+from ganaudit.statistics.verdicts import DROPPED, REDUCED
 
 Floats = NDArray[np.float64]
 Range = tuple[float | None, float | None]
 
 COVERAGE: Range = (0.93, 0.985)
-AREA_OF_RARE: Range = (0.92, 0.985)
-"""Of the area of classes seen in 30 images."""
-RARE = 30
-BIAS_SHARE, BIAS_LEAST, BIAS_IMAGES = 0.05, 0.1, 10_000
-"""The corrected distance is off by no more than this share of the truth, or this much, from so many images a side."""
+"""Of an interval at 95 %, beside two standard errors of as many replicates."""
+FLOOR: Range = (0.8, 1.25)
+"""Of the told floor, by the mean distance where nothing differs."""
+WITHHELD = 0.05
+"""Share of intervals that may be withheld from so many images a side on as MANY."""
+MANY = 10_000
+"""Images a side from which on a distance is sure to have an interval, and the floor to be near."""
+LEAST_GIVEN = 20
+"""Intervals that were given, from which on their coverage is worth a line."""
 FOUND: Range = (0.87, None)
 """Drops at the planner's figure, which promises 0.9."""
 OPEN: Range = (None, None)
@@ -44,7 +49,7 @@ class Property:
     wanted: Range = OPEN
     truth: float | None = None
 
-    def row(self, pool: str, case: Case) -> dict[str, Any]:
+    def row(self, pool: str, world: str, case: Case) -> dict[str, Any]:
         n = len(self.values)
         measured = float(self.values.mean()) if n else None
         spread = float(self.values.std(ddof=1) / n**0.5) if n > 1 else None
@@ -54,25 +59,26 @@ class Property:
             inside = (low is None or measured >= low) and (high is None or measured <= high)
             verdict = MET if inside else NOT_MET
         return {
-            "pool": pool, "scenario": case.scenario, "case": case.name, "statistic": self.statistic, "property": self.name,
+            "pool": pool, "world": world, "scenario": case.scenario, "case": case.name, "statistic": self.statistic,
+            "property": self.name,
             "real_images": case.real_images, "generated_images": case.generated_images, "replicates": n, "truth": self.truth,
             "measured": measured, "measured_se": spread, "wanted_low": low, "wanted_high": high, "verdict": verdict,
         }  # fmt: skip
 
 
-def summarise(store: Store, pool: Pool, cases: Sequence[tuple[Case, Sequence[Path]]]) -> pa.Table:
-    """The table `calibration` of cases and the files of their replicates."""
+def summarise(store: Store, pool: Pool, world: str, cases: Sequence[tuple[Case, Sequence[Path]]]) -> pa.Table:
+    """The table `calibration` of cases of a pool and the files of their replicates."""
     rows = []
     for case, paths in cases:
         replicates = pa.concat_tables([store.read(CALIBRATIONS, path) for path in paths]).to_pandas()
-        rows += [one.row(pool.key, case) for one in properties(case, replicates)]
+        rows += [one.row(pool.key, world, case) for one in properties(case, replicates)]
     return CALIBRATION.from_rows(rows)
 
 
 def properties(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
     """Everything that is measured of a case, from its rows of `calibrations`."""
     by_scenario = {
-        "distance": _distance, "ratios": _ratios, "permutation": _permutation, "boundary": _boundary,
+        "distance": _distance, "ratios": _ratios, "permutation": _permutation, "boundary": _boundary, "dependent": _dependent,
         "half reduced": _half, "planner": _planner, "village": _village, "comparison": _comparison, "pairs": _pairs,
     }  # fmt: skip
     yield from by_scenario[case.scenario](case, replicates)
@@ -83,31 +89,43 @@ def at_most(share: float, replicates: int) -> Range:
     return None, share + 2 * _error(share, replicates)
 
 
+def coverage(values: Floats, least: bool = False) -> Range:
+    """COVERAGE within two standard errors; least: without its upper end, as few images cannot be covered evenly."""
+    low, high = COVERAGE
+    assert low is not None and high is not None
+    of_yes_and_no = np.isin(values, (0.0, 1.0)).all()
+    errors = [
+        _error(end, len(values)) if of_yes_and_no else float(values.std(ddof=1)) / len(values) ** 0.5 for end in (low, high)
+    ]
+    return low - 2 * errors[0], None if least else min(1.0, high + 2 * errors[1])
+
+
 def _distance(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
-    corrected, plain = (replicates[replicates["statistic"] == name] for name in ("corrected", "plain"))
+    corrected, plain, floor = (replicates[replicates["statistic"] == name] for name in ("corrected", "plain", "floor"))
     truth = _first(corrected["truth"])
-    yield Property("corrected", "coverage", covered(corrected), COVERAGE, truth)
-    reach = max(BIAS_SHARE * truth, BIAS_LEAST)
-    large = min(case.real_images, case.generated_images) >= BIAS_IMAGES
-    yield Property("corrected", "bias", _values(corrected["estimate"]) - truth, (-reach, reach) if large else OPEN, truth)
-    yield Property(
-        "corrected", "width of the interval", _values(corrected["estimate_high"] - corrected["estimate_low"]), OPEN, truth
-    )
+    large = min(case.real_images, case.generated_images) >= MANY
+    withheld = _values(corrected["verdict"] == distances.WITHHELD)
+    yield Property("corrected", "withheld", withheld, at_most(WITHHELD, len(withheld)) if large else OPEN, truth)
+    given = corrected[corrected["verdict"] == distances.GIVEN]
+    if len(given) >= LEAST_GIVEN:
+        inside = covered(given)
+        yield Property("corrected", "coverage", inside, coverage(inside), truth)
+        yield Property("corrected", "bias", _values(given["estimate"]) - truth, OPEN, truth)
+        yield Property(
+            "corrected", "width of the interval", _values(given["estimate_high"] - given["estimate_low"]), OPEN, truth
+        )
     yield Property("plain", "bias", _values(plain["estimate"]) - truth, OPEN, truth)
+    if truth == 0:
+        yield Property(
+            "floor", "told ÷ true", _values(floor["estimate"]) / float(plain["estimate"].mean()), FLOOR if large else OPEN
+        )
 
 
 def _ratios(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
-    rare = case.name.startswith(f"seen in {RARE},")
-    for measure, rows in replicates.groupby("statistic"):
-        truth = _first(rows["truth"])
-        rows = rows.assign(covered=covered(rows))
-        wanted = AREA_OF_RARE if rare and measure == "area" else COVERAGE
-        yield Property(str(measure), "coverage, mean of classes", _per_replicate(rows, "covered"), wanted, truth)
-        worst = rows.groupby("class")["covered"].mean().idxmin()
-        lowest = rows[rows["class"] == worst]["covered"]
-        yield Property(str(measure), "coverage, lowest of a class", _values(lowest), OPEN, truth)
-        width = (rows["estimate_high"] - rows["estimate_low"]).groupby(rows["replicate"]).median()
-        yield Property(str(measure), "width of the interval, median of classes", _values(width.dropna()), OPEN, truth)
+    for (measure, seen), rows in replicates.groupby(["statistic", "class"]):
+        shares = _values(rows["estimate"])
+        rare = str(seen).startswith("seen in 3 ")
+        yield Property(str(measure), f"coverage, {seen}", shares, coverage(shares, least=rare), case.ratio)
 
 
 def _permutation(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
@@ -120,11 +138,18 @@ def _permutation(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
 
 
 def _boundary(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
-    truth = _first(replicates["truth"])
-    words = {"reduced or dropped": OMITTED, "increased": (INCREASED,), "equivalent": (EQUIVALENT,)}
-    for name, verdicts in words.items():
-        false = replicates["wrong"].astype(bool) & replicates["verdict"].isin(verdicts)
-        yield _rate("verdicts", f"any false {name}", replicates, false, truth)
+    for measure, rows in replicates.groupby("statistic"):
+        yield _rate(str(measure), "any false word", rows, rows["wrong"].astype(bool), case.ratio)
+    yield _rate("verdicts", "any false word at all", replicates, replicates["wrong"].astype(bool), case.ratio)
+
+
+def _dependent(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
+    of_distance = replicates["statistic"].isin(["corrected", "plain", "floor"])
+    wanted = ("withheld", "coverage", "bias")
+    yield from (
+        each for each in _distance(case, replicates[of_distance]) if each.statistic == "corrected" and each.name in wanted
+    )
+    yield from _boundary(case, replicates[~of_distance])
 
 
 def _half(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
@@ -169,7 +194,8 @@ def _pairs(case: Case, replicates: pd.DataFrame) -> Iterator[Property]:
         yield Property("pairs", "called dropped", _values(replicates["verdict"] == DROPPED), FOUND, truth)
         return
     rows = replicates.assign(covered=covered(replicates))
-    yield Property("pairs", "coverage, mean of pairs", _per_replicate(rows, "covered"), COVERAGE, truth)
+    shares = _per_replicate(rows, "covered")
+    yield Property("pairs", "coverage, mean of pairs", shares, coverage(shares), truth)
     yield _rate("pairs", "any false verdict", replicates, replicates["wrong"].astype(bool), truth)
 
 
@@ -180,7 +206,7 @@ def covered(rows: pd.DataFrame) -> Floats:
 
 
 def _rate(statistic: str, name: str, replicates: pd.DataFrame, wrong: Any, truth: float | None = None) -> Property:
-    """The share of replicates with any such row, wanted at alpha or less."""
+    """The share of replicates with any such row, wanted at alpha or less, within two standard errors."""
     values = _values(wrong.groupby(replicates["replicate"]).any())
     return Property(statistic, name, values, at_most(LINES.alpha, len(values)), truth)
 

@@ -7,16 +7,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.calibration.cases import LINES, MEASURES, PRESENCE, Case, OpenedCase, Row, classes_of, finite, gainsaid, keep
-from benchmarks.calibration.planting import Change
-from benchmarks.calibration.pool import SCENES, Counts, Pool, PoolSource
+from benchmarks.calibration.cases import LINES, NUMBERS, Case, OpenedCase, Row, finite, gainsaid, keep
+from benchmarks.calibration.planting import Change, Copies, Drawn, Frames
+from benchmarks.calibration.pool import SCENES, Pool, PoolSource
 from ganaudit.statistics import power
 from ganaudit.statistics import verdicts as deciding
-from ganaudit.statistics.class_counts import ClassCounts, Held, count_classes, threshold
-from ganaudit.statistics.verdicts import DROPPED, REDUCED, Verdicts
+from ganaudit.statistics.class_counts import ClassCounts, count_classes, threshold
+from ganaudit.statistics.verdicts import DROPPED, MEASURES, REDUCED, WORDS, Verdicts
 from ganaudit.village.scene import Prevalence
 
-SEEN = (30, 300, 3_000)
+SEEN = (3, 10, 30, 300)
+"""Images expected to hold a class on the side that has fewest, from which on classes are taken together."""
 RATIOS = (1.0, 0.5)
 VARIANT_SCENES = SCENES // 8
 VARIANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -25,65 +26,87 @@ VARIANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("sun, clouds", ("sun", "cloud"), ("tree", "road")),
 )
 """Villages without some kinds and with a quarter of others."""
+PLACES = {
+    "no difference": 1.0, "all at dropped": LINES.dropped, "all at reduced": LINES.reduced, "all at increased": LINES.increased,
+}  # fmt: skip
+"""A true ratio of all classes."""
+TOGETHER: dict[str, Copies | Frames] = {
+    "100 of 1,100 ten times": Copies(100, 10), "100 clusters of 20": Frames(20, 0.7), "20 clusters of 100": Frames(100, 0.7),
+}  # fmt: skip
+
+
+def at(pool: Pool, ratio: float) -> tuple[Change, Change]:
+    """What is planted on the real and on the generated side to have every class, by every measure, at a ratio."""
+    real, generated = (
+        Change(() if share == 1 else (share,) * len(pool.classes)) for share in (min(1.0, 1 / ratio), min(1.0, ratio))
+    )
+    return real, generated
 
 
 def ratio_cases(pool: Pool) -> list[Case]:
-    """Classes erased on both sides until real images hold them 30, 300 or 3,000 times, and the generated ones that or half."""
-    n, share = 10_000, (pool.counts > 0).mean(axis=0)
-    cases = []
-    for seen in SEEN:
-        columns = tuple(column for column, _ in classes_of(pool) if share[column] >= seen / n)
-        real = {column: seen / n / float(share[column]) for column in columns}
-        for ratio in RATIOS if columns else ():
-            generated = {column: ratio * kept for column, kept in real.items()}
-            changes = (Change(keep(pool, real)), Change(keep(pool, generated)))
-            cases.append(Case("ratios", f"seen in {seen:,}, ratio {ratio:g}", n, n, *changes, columns=columns, ratio=ratio))
-    return cases
+    """Every class at one ratio of presence, area and count."""
+    return [
+        Case("ratios", f"ratio {ratio:g}", *numbers, *at(pool, ratio), ratio=ratio) for numbers in NUMBERS for ratio in RATIOS
+    ]
 
 
 def ratios(opened: OpenedCase, replicate: int) -> list[Row]:
-    """Intervals of presence and area ratios."""
-    columns = np.array(opened.case.columns)
-    real, generated = (_counts(opened, side[:, columns]) for side in (opened.real(replicate), opened.generated(replicate)))
+    """By measure and by how many images may be expected to hold a class: the share of intervals that hold the ratio."""
+    case, truth = opened.case, opened.case.ratio or 1.0
+    real, generated = _sides(opened.real(replicate), opened.generated(replicate), opened.pool.pixels)
+    expected = opened.pool.share * min(case.real_images, case.generated_images)
     rows = []
     for measure in MEASURES:
-        ratio, low, high = deciding.estimate(real, generated, measure, LINES.alpha)
-        for place, column in enumerate(columns):
-            rows.append({
-                "statistic": measure, "class": opened.pool.classes[column], "truth": opened.case.ratio,
-                "estimate": finite(ratio[place]), "estimate_low": finite(low[place]), "estimate_high": finite(high[place]),
-            })  # fmt: skip
+        _, low, high = deciding.estimate(real, generated, measure, LINES.alpha)
+        known = np.isfinite(low) & (real.holding(measure) > 0)
+        inside = (low <= truth) & ~(high < truth)
+        for least, most in zip(SEEN, (*SEEN[1:], np.inf), strict=True):
+            some = known & (expected >= least) & (expected < most)
+            if some.any():
+                name = f"seen in {least} or more" if np.isinf(most) else f"seen in {least} to {most}"
+                rows.append({"statistic": measure, "class": name, "truth": truth, "estimate": float(inside[some].mean())})
     return rows
 
 
 def boundary_cases(pool: Pool) -> list[Case]:
-    """Every class at exactly a line: nothing is beyond it, and a verdict that says so is false."""
-    cases = []
-    for n in (1_000, 4_000):
-        below = Change(keep(pool, {column: LINES.reduced for column, _ in classes_of(pool)}))
-        above = Change(keep(pool, {column: 1 / LINES.increased for column, _ in classes_of(pool)}))
-        cases.append(Case("boundary", "all at reduced", n, n, generated=below, ratio=LINES.reduced))
-        cases.append(Case("boundary", "all at increased", n, n, real=above, ratio=LINES.increased))
-    return cases
+    """Every class at one place: nothing is beyond a line, and a verdict that says so is false."""
+    return [
+        Case("boundary", name, *numbers, *at(pool, ratio), ratio=ratio) for numbers in NUMBERS for name, ratio in PLACES.items()
+    ]
 
 
 def boundary(opened: OpenedCase, replicate: int) -> list[Row]:
-    """Verdicts on classes that all have one true ratio."""
-    ratio = opened.case.ratio or 1.0
-    truth = {column: ratio for column, _ in classes_of(opened.pool)}
-    return _judged(opened, opened.real(replicate), opened.generated(replicate), {measure: truth for measure in MEASURES})
+    """Of each measure and word, how many classes it is falsely said of."""
+    ratio = 1.0 if opened.case.ratio is None else opened.case.ratio
+    decided = deciding.decide(*_sides(opened.real(replicate), opened.generated(replicate), opened.pool.pixels), LINES)
+    rows = []
+    for measure, said in decided.items():
+        for word in WORDS:
+            false = int((said.verdict == word).sum()) if gainsaid(word, ratio) else 0
+            rows.append({"statistic": measure, "verdict": word, "truth": ratio, "estimate": float(false), "wrong": false > 0})
+    return rows
+
+
+def dependent_cases(pool: Pool) -> list[Case]:
+    """Real images that are repeated, or frames of a few scenes, and are told to be."""
+    cases = []
+    for together, dependence in TOGETHER.items():
+        for place in ("no difference", "all at reduced"):
+            _, generated = at(pool, PLACES[place])
+            real = Change(together=dependence)
+            cases.append(Case("dependent", f"{together}, {place}", 2_000, 2_000, real, generated, ratio=PLACES[place]))
+    return cases
 
 
 def half_cases(pool: Pool) -> list[Case]:
     """Half of the classes at 0.5, the others at exactly the line, where a false verdict is likeliest."""
-    shares = {column: 0.5 if column % 2 else LINES.reduced for column, _ in classes_of(pool)}
-    change = Change(keep(pool, shares))
-    return [Case("half reduced", "half at 0.5, half at reduced", n, n, generated=change) for n in (1_000, 4_000)]
+    change = Change(tuple(0.5 if column % 2 else LINES.reduced for column in range(len(pool.classes))))
+    return [Case("half reduced", "half at 0.5, half at reduced", n, n, generated=change) for n in (2_000, 10_000)]
 
 
 def half(opened: OpenedCase, replicate: int) -> list[Row]:
     """Verdicts of which half of the classes deserve one."""
-    truth = {column: opened.case.generated.keep[column] for column, _ in classes_of(opened.pool)}
+    truth = dict(enumerate(opened.case.generated.keep))
     return _judged(opened, opened.real(replicate), opened.generated(replicate), {measure: truth for measure in MEASURES})
 
 
@@ -93,21 +116,21 @@ def planner_cases(pool: Pool) -> list[Case]:
 
 def planner(opened: OpenedCase, replicate: int) -> list[Row]:
     """One class erased to what the planner says would be found, all others whole; the class changes with the replicate."""
-    counts = opened.real(replicate)
-    real = _counts(opened, counts[:, 1:])
-    losses = np.stack(list(deciding.loss_p_values(real, opened.case.generated_images, LINES).values()))
-    chosen, level = deciding.testable(losses, LINES.alpha)
+    drawn = opened.real(replicate)
+    present_from = threshold(drawn.held, opened.pool.pixels)
+    real = count_classes(drawn.held, present_from)
+    losses = deciding.loss_p_values(real, opened.case.generated_images, LINES)
+    chosen, level = deciding.testable(np.stack(list(losses.values())), LINES.alpha)
     detectable = power.detectable(real, opened.case.generated_images, LINES, level)
     rows = []
-    for measure, eligible in zip(MEASURES, chosen, strict=True):
+    for measure, eligible in zip(losses, chosen, strict=True):
         places = np.flatnonzero(eligible & np.isfinite(detectable[measure]))
         if not len(places):
             continue
         place = int(places[replicate % len(places)])
         ratio = float(detectable[measure][place])
-        change = Change(keep(opened.pool, {place + 1: ratio}))
-        generated = opened.generated(replicate, change, f"generated for {measure}")
-        judged = deciding.decide(real, _counts(opened, generated[:, 1:]), LINES)[measure]
+        generated = opened.generated(replicate, Change(keep(opened.pool, {place: ratio})), f"generated for {measure}")
+        judged = deciding.decide(real, count_classes(generated.held, present_from), LINES)[measure]
         rows.append(_row(opened, measure, place, ratio, judged))
     return rows
 
@@ -133,8 +156,7 @@ def variants() -> list[PoolSource]:
 
 def village(opened: OpenedCase, replicate: int) -> list[Row]:
     """Verdicts on a village with known omissions. Wrong: gainsaid by the truth, or not the word that the omission deserves."""
-    truths = {measure: _truth(opened, measure) for measure in MEASURES}
-    rows = _judged(opened, opened.real(replicate), opened.generated(replicate), truths)
+    rows = _judged(opened, opened.real(replicate), opened.generated(replicate), _truths(opened))
     planted = {opened.pool.classes[column] for column in opened.case.columns}
     for row in rows:
         if row["class"] in planted:
@@ -142,35 +164,40 @@ def village(opened: OpenedCase, replicate: int) -> list[Row]:
     return rows
 
 
-def _judged(opened: OpenedCase, real: Counts, generated: Counts, truths: Mapping[str, Mapping[int, float]]) -> list[Row]:
-    decided = deciding.decide(_counts(opened, real[:, 1:]), _counts(opened, generated[:, 1:]), LINES)
+def _judged(opened: OpenedCase, real: Drawn, generated: Drawn, truths: Mapping[str, Mapping[int, float]]) -> list[Row]:
+    decided = deciding.decide(*_sides(real, generated, opened.pool.pixels), LINES)
     return [
-        _row(opened, measure, column - 1, truths[measure][column], decided[measure])
-        for measure in MEASURES
-        for column, _ in classes_of(opened.pool)
+        _row(opened, measure, column, truth, decided[measure])
+        for measure in truths
+        for column, truth in truths[measure].items()
     ]
 
 
-def _row(opened: OpenedCase, measure: str, place: int, truth: float, decided: Verdicts) -> Row:
-    """One verdict; place: number of the class without void."""
-    verdict = str(decided.verdict[place])
+def _row(opened: OpenedCase, measure: str, column: int, truth: float, decided: Verdicts) -> Row:
+    """One verdict."""
+    verdict = str(decided.verdict[column])
     return {
-        "statistic": measure, "class": opened.pool.classes[place + 1], "truth": truth, "estimate": finite(decided.ratio[place]),
-        "estimate_low": finite(decided.low[place]), "estimate_high": finite(decided.high[place]),
-        "p_value": finite(decided.p_value[place]), "verdict": verdict, "wrong": gainsaid(verdict, truth),
+        "statistic": measure, "class": opened.pool.classes[column], "truth": truth, "estimate": finite(decided.ratio[column]),
+        "estimate_low": finite(decided.low[column]), "estimate_high": finite(decided.high[column]),
+        "p_value": finite(decided.p_value[column]), "verdict": verdict, "wrong": gainsaid(verdict, truth),
     }  # fmt: skip
 
 
-def _counts(opened: OpenedCase, counts: Counts) -> ClassCounts:
-    held = Held.of_pixels(counts)
-    return count_classes(held, threshold(held, opened.pool.pixels, PRESENCE))
+def _sides(real: Drawn, generated: Drawn, pixels: int) -> tuple[ClassCounts, ClassCounts]:
+    """What both sides hold, each class counted from its own size in the real images on, as by default."""
+    present_from = threshold(real.held, pixels)
+    a, b = (count_classes(side.held, present_from, side.clusters) for side in (real, generated))
+    return a, b
 
 
 @lru_cache(maxsize=8)
-def _truth(opened: OpenedCase, measure: str) -> dict[int, float]:
-    """True ratio of each class, from both pools."""
-    generated, real = (
-        (pool.counts >= opened.least).mean(axis=0) if measure == "presence" else pool.counts.mean(axis=0)
-        for pool in (opened.other, opened.pool)
-    )
-    return {column: float(generated[column] / real[column]) for column in range(1, len(real)) if real[column] > 0}
+def _truths(opened: OpenedCase) -> dict[str, dict[int, float]]:
+    """True ratio of each measure and class, from both pools."""
+    present_from = threshold(opened.pool.held, opened.pool.pixels)
+    real, generated = (count_classes(pool.held, present_from) for pool in (opened.pool, opened.other))
+
+    ratios_of = {measure: deciding.estimate(real, generated, measure, LINES.alpha)[0] for measure in MEASURES}
+    return {
+        measure: {column: float(ratio) for column, ratio in enumerate(values) if np.isfinite(ratio)}
+        for measure, values in ratios_of.items()
+    }

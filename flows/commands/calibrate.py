@@ -13,20 +13,21 @@ from flows import server, settings, terminal
 from flows.console import DEFAULT_STORE, JsonOption, StoreOption, err, json_text, path_checked, say
 from ganaudit.errors import RequestError
 
-QUICK_REPLICATES = 250
+QUICK_REPLICATES = 100
 QUICK_SCENES = 65_536
+REPLICATES = 400
 
 
 def calibrate(
     store: StoreOption = None,
     run: Annotated[
         str | None,
-        typer.Option(help="Draw from this run's real images; from half a million scenes by default.", show_default=False),
+        typer.Option(help="Draw from this run's real images; by default from made-up populations.", show_default=False),
     ] = None,
     replicates: Annotated[
-        int, typer.Option(help="Audits of each case, rounded up to a multiple of 250.", min=1, max=1_000_000)
-    ] = 2000,
-    quick: Annotated[bool, typer.Option("--quick", help="250 replicates from fewer scenes: minutes.")] = False,
+        int, typer.Option(help="Audits of each case, rounded up to a multiple of 50.", min=1, max=1_000_000)
+    ] = REPLICATES,
+    quick: Annotated[bool, typer.Option("--quick", help="100 replicates from fewer scenes.")] = False,
     only: Annotated[str | None, typer.Option(help="One scenario, such as distance or boundary.", show_default=False)] = None,
     out: Annotated[
         Path | None,
@@ -55,16 +56,17 @@ def calibrate(
     if out is not None:
         from benchmarks.calibration.page import write
 
-        said = {"--run": run, "--only": only, "--replicates": None if quick or replicates == 2000 else replicates}
+        said = {"--run": run, "--only": only, "--replicates": None if quick or replicates == REPLICATES else replicates}
         options = [f"{name} {shlex.quote(str(value))}" for name, value in said.items() if value is not None]
         command = " ".join(["ganaudit calibrate", *options, *(["--quick"] if quick else []), f"--out {shlex.quote(str(out))}"])
         try:
-            written = write(rows, out, command, run, calibrated.images, calibrated.classes)
+            written = write(rows, out, command, calibrated.pools)
         except OSError as error:
             raise RequestError(f"{error.filename or out} cannot be written: {error.strerror}") from None
     if as_json:
         files = [str(path) for path in written]
-        answer = {"pool": calibrated.pool, "images": calibrated.images, "files": files, "calibration": rows}
+        pools = [{"name": name, "images": images, "classes": classes} for name, images, classes in calibrated.pools]
+        answer = {"pools": pools, "files": files, "calibration": rows}
         typer.echo(json_text(answer))
         return
     from benchmarks.calibration.page import table_row

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from ganaudit.errors import RequestError
 from ganaudit.records.used import UsedSource
-from ganaudit.statistics import comparison, jackknife
+from ganaudit.statistics import comparison, corrected
 from ganaudit.statistics.comparison import Pair, Place
+from ganaudit.statistics.halves import Halves
 from ganaudit.statistics.moments import GroupMoments
 
 
@@ -29,6 +31,11 @@ class Entrant:
     real_moments: GroupMoments
     corrected: float | None
     """Its corrected distance, as its run found it."""
+
+    @cached_property
+    def halves(self) -> tuple[Halves | None, Halves | None]:
+        """Of the real images and of its own."""
+        return corrected.halves_of(self.real_moments), corrected.halves_of(self.moments)
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,9 @@ class Estimate:
 def difference(a: Entrant, b: Entrant) -> Estimate:
     """The corrected distance of `a` minus that of `b`, both from their own real images."""
     if _shared(a, b):
-        estimate = jackknife.difference(a.real_moments, a.moments, b.moments)
+        estimate = corrected.difference(a.real_moments, a.moments, b.moments, (*a.halves, b.halves[1]))
         return Estimate(None, None, 0) if estimate is None else Estimate(estimate.value, estimate.se, estimate.degrees)
-    first, other = (jackknife.corrected(side.real_moments, side.moments) for side in (a, b))
+    first, other = (corrected.corrected(side.real_moments, side.moments) for side in (a, b))
     if first is None or other is None:
         return Estimate(None, None, 0)
     variances = first.se**2, other.se**2

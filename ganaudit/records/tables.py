@@ -206,6 +206,8 @@ POOL_PIXELS = Table(
         Column("image", BYTE8, "Index of the scene."),
         CLASS_ID,
         Column("pixels", BYTE4, "Pixels of the class in the scene's true label map; absent classes have no row."),
+        Column("parts", BYTE4, "Its connected regions of at least 4 pixels."),
+        Column("largest", BYTE4, "Pixels of its largest connected region."),
     ),
     sort=("image", "class_id"),
     files=OF_KEY,
@@ -239,6 +241,7 @@ CALIBRATION = Table(
     "measured property of a scenario",
     (
         Column("pool", STRING, "Content key of the pool that images were drawn from."),
+        Column("world", STRING, "Which population that is."),
         Column("scenario", STRING, "What is tried out."),
         Column("case", STRING, "Under which circumstances."),
         Column("statistic", STRING, "Of which statistic."),

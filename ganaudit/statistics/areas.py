@@ -8,10 +8,10 @@ recovery: Zou and Donner, 2008), which keeps the asymmetry that rare classes hav
 a class at all, nothing is known of its size there; it is then taken to be the real one.
 
 The correction: a side's log mean size is off by δ - δ²/2, where δ has the variance v and the third cumulant κ, and its
-estimated variance is off by a share of (κ/v² - 2) δ on average: the larger a mean, the larger its spread. So T = log ratio / its
-standard error is z + A z² + B to the order of 1/√images (Edgeworth), with A = (Δv²/2 - Δκ/3) / V^1.5, B = -Δκ/6 / V^1.5, Δ
-generated minus real and V the sum of both variances. The cubic that agrees with it and always rises turns T into z (Hall, On
-the removal of skewness by transformation, J. R. Stat. Soc. B, 1992).
+estimated variance is off by a share of (κ/v² - 2) δ on average: the larger a mean, the larger its spread. So T = log ratio /
+its standard error is z + A z² + B to the order of 1/√images (Edgeworth), with A = (Δv²/2 - Δκ/3) / V^1.5, B = -Δκ/6 / V^1.5,
+Δ generated minus real and V the sum of both variances. The cubic that agrees with it and always rises turns T into z (Hall,
+On the removal of skewness by transformation, J. R. Stat. Soc. B, 1992).
 """
 
 from __future__ import annotations
@@ -193,7 +193,8 @@ def _cumulants(*sides: Sizes) -> tuple[list[Floats], list[Floats]]:
     """(C,) variance and third cumulant, by side, of mean sizes in units of themselves; 0 where no image holds the class.
 
     A few sizes may happen to be alike, and show less skewness than they have. The sides share one skewness, of all images that
-    hold the class, and each variation counts PRIOR images more that vary as those of both sides do.
+    hold the class, and each variation counts PRIOR images more that vary as those of both sides do. Nor is it less than if one
+    image more were twice as large: what never varies in n images may do so in the next.
     """
     holding = sum(side.holding for side in sides)
     shared = [
@@ -205,6 +206,7 @@ def _cumulants(*sides: Sizes) -> tuple[list[Floats], list[Floats]]:
         own = np.maximum(side.holding - 1, 0.0)
         number = np.maximum(side.holding, 1.0)
         some = side.holding > 0
-        variances.append(np.where(some, (side.variation * own + shared[0] * PRIOR) / (own + PRIOR) / number, 0.0))
+        variation = np.maximum((side.variation * own + shared[0] * PRIOR) / (own + PRIOR), 1.0 / number)
+        variances.append(np.where(some, variation / number, 0.0))
         thirds.append(np.where(some, shared[1] * variances[-1] ** 1.5 / np.sqrt(number), 0.0))
     return variances, thirds

@@ -44,14 +44,14 @@ class Held:
     def of_images(self, chosen: NDArray[np.bool_]) -> Held:
         """What those images hold; chosen: (N,)."""
         place = np.cumsum(chosen) - 1
-        kept = self._kept(chosen[self.image], (int(chosen.sum()), self.shape[1]))
+        kept = self.of_entries(chosen[self.image], (int(chosen.sum()), self.shape[1]))
         return replace(kept, image=place[kept.image])
 
     def of_columns(self, columns: Sequence[int]) -> Held:
         """What the images hold of some of the classes, in that order."""
         place = np.full(self.shape[1], -1)
         place[list(columns)] = np.arange(len(columns))
-        kept = self._kept(place[self.column] >= 0, (self.shape[0], len(columns)))
+        kept = self.of_entries(place[self.column] >= 0, (self.shape[0], len(columns)))
         return replace(kept, column=place[kept.column])
 
     def pooled(self, members: Sequence[Sequence[int]]) -> Held:
@@ -71,9 +71,12 @@ class Held:
         counted = None if self.parts is None else joined("parts", np.add)
         return Held((self.shape[0], groups), image, column, joined("pixels", np.add), joined("largest", np.maximum), counted)
 
-    def _kept(self, entries: NDArray[np.bool_], shape: tuple[int, int]) -> Held:
+    def of_entries(self, entries: NDArray[np.bool_], shape: tuple[int, int] | None = None) -> Held:
+        """Some of the entries, (E,), of the same images and classes."""
         parts = None if self.parts is None else self.parts[entries]
-        return Held(shape, self.image[entries], self.column[entries], self.pixels[entries], self.largest[entries], parts)
+        return Held(
+            shape or self.shape, self.image[entries], self.column[entries], self.pixels[entries], self.largest[entries], parts
+        )
 
 
 @dataclass(frozen=True, eq=False)

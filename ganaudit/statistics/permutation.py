@@ -14,8 +14,6 @@ from ganaudit.statistics.centred import Centred, centred, spread
 from ganaudit.statistics.frechet import Floats, quick
 from ganaudit.statistics.moments import GroupMoments
 
-SPLITS = 10
-"""Random halvings of the real images from which the floor is estimated."""
 _AT_ONCE = 20
 """Permutations whose sums are in memory at once."""
 
@@ -48,23 +46,6 @@ def exchanged(real: Centred, generated: Centred, permutations: int, seed: int) -
     distances = _splits(pooled, members)
     rounding = 1e-9 * float(np.trace(spread(*pooled.total())[1]))
     return (1 + int((distances[1:] >= distances[0] - rounding).sum())) / (1 + permutations)
-
-
-def noise_level(real: Centred, seed: int) -> float | None:
-    """The distance between two samples of the same images, divided by 1/n₁ + 1/n₂; None for fewer than four images.
-
-    About what the plain distance of a perfect generator would be is this times (1/n_real + 1/n_generated): noise alone
-    falls so. The groups are split at random into halves, SPLITS times, and the mean of the distances is taken.
-    """
-    groups, n = len(real), float(real.n.sum())
-    rng = np.random.default_rng(seed)
-    members = np.zeros((SPLITS, groups))
-    for row in members:
-        row[rng.permutation(groups)[: groups // 2]] = 1.0
-    half = members @ real.n
-    if min(half.min(), (n - half).min()) < 2:
-        return None
-    return float(np.mean(np.maximum(_splits(real, members), 0.0) / (1 / half + 1 / (n - half))))
 
 
 def _splits(pooled: Centred, members: Floats) -> Floats:

@@ -12,9 +12,10 @@ import pyarrow as pa
 from ganaudit.records.building import Row
 from ganaudit.statistics import grouping, jackknife, permutation
 from ganaudit.statistics.centred import Centred, centred, spread
+from ganaudit.statistics.corrected import Corrected
 from ganaudit.statistics.frechet import frechet, quick, shares
+from ganaudit.statistics.halves import Halves
 from ganaudit.statistics.influence import influences
-from ganaudit.statistics.jackknife import Estimate
 from ganaudit.statistics.moments import GroupMoments, Moments, group_moments
 from ganaudit.studies.census.counts import Counts
 from ganaudit.studies.census.tables import INFLUENCES
@@ -64,33 +65,33 @@ def resolution_floor(real: Counts, resized: Counts, classes: Sequence[int]) -> f
 
 def fsd_row(
     sides: Sides,
-    level: float | None,
-    estimate: Estimate | None,
+    of_real: Halves | None,
+    estimate: Corrected | None,
     variance: float,
     permutations: int,
     resolution: float | None = None,
 ) -> Row:
-    """One row of `fsd`, without its names. level: of the noise between real images; variance: by the delta method;
-    resolution: the floor that the generator's resolution sets."""
+    """One row of `fsd`, without its names. of_real: halves of the real images; variance: by the delta method; resolution: the
+    floor that the generator's resolution sets."""
     a, b = sides.moments
     distance = frechet(a, b)
     row: Row = {
         "real_images": a.n, "generated_images": b.n, "live_classes": int(((a.total != 0) | (b.total != 0)).sum()),
         "fsd": distance.value, "mean_part": distance.mean_part, "covariance_part": distance.covariance_part,
-        "floor": None if level is None else level * (1 / a.n + 1 / b.n), "delta_se": variance**0.5,
+        "floor": None if of_real is None else of_real.floor(a.n) + of_real.floor(b.n), "delta_se": variance**0.5,
         "p_value": p_value(sides, permutations), "permutations": permutations, "resolution_floor": resolution,
         "withheld": withheld(sides, estimate),
     }  # fmt: skip
     if estimate is not None:
-        low, high = _ends(estimate, row["withheld"])
+        ends = (estimate.low, estimate.high) if row["withheld"] is None else (None, None)
         row |= {
-            "corrected": estimate.value, "corrected_low": low, "corrected_high": high,
+            "corrected": estimate.value, "corrected_low": ends[0], "corrected_high": ends[1],
             "corrected_se": estimate.se, "mostly_bias": distance.value - estimate.value > distance.value / 2,
         }  # fmt: skip
     return row
 
 
-def withheld(sides: Sides, estimate: Estimate | None) -> str | None:
+def withheld(sides: Sides, estimate: Corrected | None) -> str | None:
     """Why a distance has no interval; None where it has one."""
     if estimate is None:
         return "too few images"
@@ -99,12 +100,7 @@ def withheld(sides: Sides, estimate: Estimate | None) -> str | None:
             return (
                 f"the images of {side.source.name!r} are worth {side.independent:.0f} clusters, and {LEAST_CLUSTERS} are needed"
             )
-    return "the two sides are more alike than chance allows: do they share images?" if estimate.high < 0 else None
-
-
-def _ends(estimate: Estimate, reason: str | None) -> tuple[float | None, float | None]:
-    """The ends of the interval: no distance lies below 0."""
-    return (max(0.0, estimate.low), estimate.high) if reason is None else (None, None)
+    return estimate.doubt
 
 
 def p_value(sides: Sides, permutations: int) -> float | None:
@@ -132,14 +128,15 @@ def share_rows(sides: Sides, names: Mapping[int, str]) -> Iterator[Row]:
             yield {"class_id": class_id, "class": names[class_id], "share": float(share)}
 
 
-def curve_rows(sides: Sides, estimate: Estimate | None, alpha: float) -> Iterator[Row]:
+def curve_rows(sides: Sides, estimate: Corrected | None) -> Iterator[Row]:
     """Rows of `fsd_curve`: the distance at fewer images, from subsets of groups; intervals as wide as those would have."""
     sums = sides.sums
     groups = min(map(len, sums))
     if estimate is None or groups < CURVE[1]:
         return
     rng = np.random.default_rng(SEED)
-    half = (estimate.high - estimate.low) / 2
+    low, high = (estimate.low, estimate.high) if withheld(sides, estimate) is None else (None, None)
+    half = None if low is None or high is None else (high - low) / 2
     for k in (k for k in CURVE if k < groups):
         plain, corrected, images = [], [], []
         for _ in range(DRAWS[k]):
@@ -147,26 +144,22 @@ def curve_rows(sides: Sides, estimate: Estimate | None, alpha: float) -> Iterato
             images.append([float(part.n.sum()) for part in (a, b)])
             if min(images[-1]) < 2:
                 return
-            estimated = jackknife.estimate(a, b, alpha) if k >= CORRECTED_FROM else None
+            estimated = jackknife.estimate(a, b) if k >= CORRECTED_FROM else None
             plain.append(_plain(a, b) if estimated is None else estimated.plain)
-            corrected += [] if estimated is None else [estimated.value]
-        half_width = half * (groups / k) ** 0.5
+            corrected += [] if estimated is None else [estimated.value - estimate.second_order * groups / k]
+        half_width = None if half is None else half * (groups / k) ** 0.5
         yield _curve_row(np.mean(images, axis=0), float(np.mean(plain)), np.mean(corrected) if corrected else None, half_width)
     whole = np.array([float(side.n.sum()) for side in sums])
     last = _curve_row(whole, estimate.plain, estimate.value, half)
-    low, high = _ends(estimate, withheld(sides, estimate))
     yield {**last, "corrected_low": low, "corrected_high": high}
 
 
-def _curve_row(images: Any, plain: float, corrected: Any, half_width: float) -> Row:
-    row: Row = {
-        "real_images": round(float(images[0])), "generated_images": round(float(images[1])),
-        "fsd": plain, "fsd_low": max(0.0, plain - half_width), "fsd_high": plain + half_width,
-    }  # fmt: skip
-    if corrected is not None:
-        value = float(corrected)
-        low, high = (max(0.0, value + half) for half in (-half_width, half_width))
-        row |= {"corrected": value, "corrected_low": low, "corrected_high": high}
+def _curve_row(images: Any, plain: float, corrected: Any, half_width: float | None) -> Row:
+    row: Row = {"real_images": round(float(images[0])), "generated_images": round(float(images[1]))}
+    for name, value in (("fsd", plain), ("corrected", corrected)):
+        if value is not None:
+            ends = (None, None) if half_width is None else (max(0.0, value - half_width), max(0.0, value + half_width))
+            row |= {name: float(value), f"{name}_low": ends[0], f"{name}_high": ends[1]}
     return row
 
 

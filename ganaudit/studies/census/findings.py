@@ -16,11 +16,10 @@ from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, CLASSES
 from ganaudit.records.used import UsedSource, sources_of
 from ganaudit.spec import Decide, Slice
-from ganaudit.statistics import jackknife
-from ganaudit.statistics.centred import centred
+from ganaudit.statistics import corrected
 from ganaudit.statistics.comparison import compare
+from ganaudit.statistics.halves import Halves
 from ganaudit.statistics.moments import GroupMoments
-from ganaudit.statistics.permutation import noise_level
 from ganaudit.studies.census import classes as class_findings
 from ganaudit.studies.census import distances, parser, resolution
 from ganaudit.studies.census.counts import Counts, read_counts
@@ -64,6 +63,7 @@ def materialise(
     with ThreadPoolExecutor(WRITERS, "ganaudit-moments") as pool:
         made = pool.map(lambda counted: moments_of(store, counted.source, known.first_head, counted), some)
         states = dict(zip((counted.source.name for counted in some), made, strict=True))
+        split = dict(zip(states, pool.map(corrected.halves_of, states.values()), strict=True))
     used = [source for source in sources if source.name in states]
     floors = resolution.resolution_floors(store, listed, counts, known.first_head)
     tables = Tables()
@@ -71,15 +71,15 @@ def materialise(
     stats = beside.submit(class_findings.class_stats, store, run, decide.presence_percent, used)
     beside.shutdown(wait=False)
     for real in (source for source in used if source.role == "real"):
-        level = noise_level(centred(states[real.name])[0], distances.SEED)
         generators = [source.name for source in used if source.role == "generated"]
         values = []
         for generator in generators:
             floor = floors.get((real.name, generator))
             pair = _RealAndGenerated(store, run, counts[real.name], counts[generator], known, decide, floor)
-            values.append(pair.distances(tables, (states[real.name], states[generator]), level))
+            halves = split[real.name], split[generator]
+            values.append(pair.distances(tables, (states[real.name], states[generator]), halves))
             pair.classes(tables, groups or {}, slices or {})
-        _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, decide.alpha)
+        _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, split, decide.alpha)
     tables.part("class_stats", stats.result())
     parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
     findings = tables.finished()
@@ -104,16 +104,18 @@ class _RealAndGenerated:
     def names(self) -> dict[str, str]:
         return {"run": self.run, "real": self.real.source.name, "generator": self.generated.source.name}
 
-    def distances(self, tables: Tables, states: tuple[GroupMoments, GroupMoments], level: float | None) -> float | None:
-        """Adds to the distance tables; returns the corrected distance."""
+    def distances(
+        self, tables: Tables, states: tuple[GroupMoments, GroupMoments], split: tuple[Halves | None, Halves | None]
+    ) -> float | None:
+        """Adds to the distance tables; returns the corrected distance. split: the halves of both sides."""
         sides = distances.Sides.of((self.real, self.generated), states, self.known.first_head)
-        estimate = jackknife.estimate(*sides.sums, alpha=self.decide.alpha)
+        estimate = corrected.estimate(*sides.sums, split, self.decide.alpha)
         pulls, variance = distances.influence_rows(self.run, sides)
         tables.part("influences", pulls)
-        row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations, self.resolution_floor)
+        row = distances.fsd_row(sides, split[0], estimate, variance, self.decide.permutations, self.resolution_floor)
         rows_of = {
             "fsd": [row], "fsd_by_class": distances.share_rows(sides, self.known.names),
-            "fsd_curve": distances.curve_rows(sides, estimate, self.decide.alpha),
+            "fsd_curve": distances.curve_rows(sides, estimate),
         }  # fmt: skip
         for table, rows in rows_of.items():
             tables.rows(table, ({**self.names, **row} for row in rows))
@@ -178,19 +180,21 @@ def _one_size(store: Store, sources: Sequence[UsedSource], sizes: Mapping[str, i
 
 
 def _compare(
-    tables: Tables, run: str, real: str, corrected: Mapping[str, float | None], states: Mapping[str, GroupMoments], alpha: float
-) -> None:
+    tables: Tables, run: str, real: str, values: Mapping[str, float | None], states: Mapping[str, GroupMoments],
+    split: Mapping[str, Halves | None], alpha: float,
+) -> None:  # fmt: skip
     """Adds to `comparison` and `ranks`: every pair of generators once, in the order of the audit file."""
-    generators = list(corrected)
-    found = {
-        (a, b): jackknife.difference(states[real], states[generators[a]], states[generators[b]], alpha)
-        for a, b in combinations(range(len(generators)), 2)
-    }
+    generators = list(values)
+    found = {}
+    for a, b in combinations(range(len(generators)), 2):
+        first, other = generators[a], generators[b]
+        halves = split[real], split[first], split[other]
+        found[a, b] = corrected.difference(states[real], states[first], states[other], halves, alpha)
     differences = {
         pair: (difference.value, difference.se) if difference else (None, None) for pair, difference in found.items()
     }
     degrees = {pair: difference.degrees for pair, difference in found.items() if difference}
-    pairs, places = compare(list(corrected.values()), differences, degrees, alpha)
+    pairs, places = compare(list(values.values()), differences, degrees, alpha)
     named = {"run": run, "real": real}
     tables.rows("comparison", ({
         **named, "generator_a": generators[pair.a], "generator_b": generators[pair.b],

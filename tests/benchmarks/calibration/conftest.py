@@ -13,6 +13,7 @@ from handmade import store as store
 from benchmarks.calibration.pool import BLOCK, Pool, PoolSource, load, missing_blocks, open_pool
 from benchmarks.calibration.pool import make_block as make
 from ganaudit.records.store import Store
+from ganaudit.statistics.class_counts import Held
 
 SMALL = PoolSource(scenes=BLOCK)
 
@@ -33,8 +34,6 @@ def store_with(folder: Path) -> Store:
 
 @pytest.fixture
 def tiny() -> Pool:
-    """Six images of 100 pixels, void and three classes."""
-    counts = np.array(
-        [[0, 60, 40, 0], [10, 90, 0, 0], [0, 50, 30, 20], [0, 100, 0, 0], [5, 70, 0, 25], [0, 80, 20, 0]], dtype=np.int32
-    )
-    return Pool("k0", counts, ("void", "sky", "tree", "person"), 100)
+    """Six images of 100 pixels, and three classes."""
+    counts = np.array([[60, 40, 0], [90, 0, 0], [50, 30, 20], [100, 0, 0], [70, 0, 25], [80, 20, 0]])
+    return Pool("k0", Held.of_pixels(counts), ("sky", "tree", "person"), 100)

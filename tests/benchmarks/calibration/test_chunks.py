@@ -19,7 +19,7 @@ SMALL = PoolSource(scenes=BLOCK)
 
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "village"])
 def test_replicates_do_not_hang_on_which_came_before(village, scenario):
-    case = replace(cases_of(village, SMALL, scenario)[0], real_images=400, generated_images=400)
+    case = replace(cases_of(village, SMALL, scenario)[0], real_images=1_000, generated_images=1_000)
     opened = OpenedCase(case, village, village)
     together = replicates_of(opened, range(3))
     assert together == [row for number in range(3) for row in replicates_of(opened, range(number, number + 1))]
@@ -67,7 +67,8 @@ def test_comments_and_docstrings_are_not_code(tmp_path):
 
 
 def test_replicates_are_rounded_up_to_chunks():
-    assert [chunks(n) for n in (1, room.CHUNK, room.CHUNK + 1)] == [1, 1, 2]
+    assert [chunks(n, "village") for n in (1, room.CHUNK, room.CHUNK + 1)] == [1, 1, 2]
+    assert chunks(8 * room.CHUNK, "heavy tails") < chunks(8 * room.CHUNK, "village") == 8
 
 
 def test_a_scenario_that_does_not_exist_is_refused(village):

@@ -4,26 +4,62 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from benchmarks.calibration.pool import BLOCK, SEED, PoolSource, load, make_block, missing_blocks, open_pool, village_counts
+from benchmarks.calibration.pool import (
+    BLOCK,
+    SEED,
+    PoolSource,
+    load,
+    make_block,
+    missing_blocks,
+    open_pool,
+    village_held,
+    with_void,
+)
+from benchmarks.calibration.worlds import PIXELS, WORLDS, heavy_tails, one_dominant
 from ganaudit.errors import RequestError
 from ganaudit.records.tables import SOURCES
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
 
 
-def test_counts_are_those_of_the_rendered_label_maps():
+def test_what_scenes_hold_is_in_their_rendered_label_maps():
     changed = {"person": 1.0, "car": 0.0}
     _, maps = render(Prevalence.of(changed), 7, range(100, 200))
     wanted = np.stack([np.bincount(label_map.ravel(), minlength=16) for label_map in maps])
-    assert (village_counts(changed, 7, 100, 100) == wanted).all()
+    held = village_held(changed, 7, 100, 100)
+    assert (with_void(held, 64**2).toarray() == wanted).all()
+    for entry in range(0, len(held.image), 37):
+        mask = np.asarray(maps[held.image[entry]]) == held.column[entry] + 1
+        labels, _ = ndimage.label(mask, np.ones((3, 3)))
+        sizes = np.bincount(labels.ravel())[1:]
+        assert (held.largest[entry], held.parts[entry]) == (sizes.max(), (sizes >= 4).sum())
 
 
 def test_a_pool_read_back_holds_the_scenes_in_order(village):
-    assert village.counts.shape == (BLOCK, 16)
-    assert (village.counts.sum(axis=1) == village.pixels).all()
-    assert (village.counts[5000:5010] == village_counts({}, SEED, 5000, 10)).all()
-    assert village.classes[:2] == ("void", "sky")
+    assert village.held.shape == (BLOCK, 15) and village.classes[0] == "sky"
+    again, some = village_held({}, SEED, 5000, 10), village.some(np.arange(5000, 5010))
+    for name in ("image", "column", "pixels", "largest", "parts"):
+        assert (getattr(some, name) == getattr(again, name)).all()
+
+
+def test_some_images_of_a_pool_are_those_named_as_often_as_named(tiny):
+    drawn = with_void(tiny.some(np.array([4, 0, 4])), 100).toarray()
+    assert drawn.tolist() == [[5, 70, 0, 25], [0, 60, 40, 0], [5, 70, 0, 25]]
+    assert tiny.share.tolist() == [1.0, 0.5, 2 / 6]
+
+
+@pytest.mark.parametrize("make", [lambda: heavy_tails(4_000), lambda: one_dominant(4_000)], ids=["heavy tails", "one dominant"])
+def test_images_of_a_made_up_world_are_label_maps(make):
+    """No more pixels than there are, regions within their class, the same each time, and as skewed as they are meant to be."""
+    held, again = make(), make()
+    assert with_void(held, PIXELS).toarray().min() >= 0
+    assert (np.diff(held.image * 1000 + held.column) > 0).all()
+    assert ((held.largest >= 1) & (held.largest <= held.pixels)).all()
+    assert (held.pixels == again.pixels).all() and (held.column == again.column).all()
+    share = np.bincount(held.column, minlength=held.shape[1]) / held.shape[0]
+    assert share[0] > 0.5 and 0 < share[-1] < 0.05
 
 
 def test_finished_blocks_are_not_made_again(store):
@@ -36,12 +72,17 @@ def test_finished_blocks_are_not_made_again(store):
     make_block(block)
     assert missing_blocks(store, source) == [] and path.stat().st_mtime_ns == before
     assert store.read(SOURCES, store.source(source.key(store))).to_pylist()[0]["kind"] == "village"
-    assert not load(store.path, source).counts[:, 12].any()
+    assert not load(store.path, source).share[11]
 
 
 def test_the_key_is_of_what_the_pool_holds(store):
-    keys = {PoolSource().key(store), PoolSource(scenes=100).key(store), PoolSource(prevalence=(("car", 0.0),)).key(store)}
-    assert len(keys) == 3
+    sources = (
+        PoolSource(),
+        PoolSource(scenes=100),
+        PoolSource(prevalence=(("car", 0.0),)),
+        *(PoolSource(world=w) for w in WORLDS),
+    )
+    assert len({source.key(store) for source in sources}) == 5
 
 
 def test_a_runs_real_images_are_a_pool(store, pictures, run):
@@ -49,8 +90,8 @@ def test_a_runs_real_images_are_a_pool(store, pictures, run):
     pictures(store, "k2", [{1: 100}])
     run(store, "r1", [("real", "photos", "k1", 0, 4), ("generated", "model", "k2", 0, 1)])
     loaded = load(store.path, PoolSource(run="r1"))
-    assert loaded.classes == ("void", "sky", "tree", "person") and loaded.pixels == 100
-    assert loaded.counts.tolist() == [[0, 60, 40, 0], [10, 90, 0, 0], [0, 70, 0, 30]]
+    assert loaded.classes == ("sky", "tree", "person") and loaded.pixels == 100
+    assert with_void(loaded.held, 100).toarray().tolist() == [[0, 60, 40, 0], [10, 90, 0, 0], [0, 70, 0, 30]]
     assert missing_blocks(store, PoolSource(run="r1")) == []
 
 

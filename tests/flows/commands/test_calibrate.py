@@ -16,7 +16,8 @@ def test_a_calibration_is_made_once_and_made_whole(cli, tmp_path, monkeypatch):
     first = cli(*command, "--json", "--out", out)
     assert first.code == 0, first.err
     answer = json.loads(first.out)
-    assert answer["images"] == 2_048
+    assert [pool["name"] for pool in answer["pools"]] == ["village", "heavy tails", "one dominant"]
+    assert answer["pools"][0]["images"] == 2_048
     assert [row["property"] for row in answer["calibration"]][-1] == "called dropped"
     assert {row["replicates"] for row in answer["calibration"]} == {250}
     assert "ganaudit calibrate --only pairs --quick" in (out / "calibration.md").read_text()

@@ -9,7 +9,7 @@ import pytest
 from ganaudit.comparison.differences import Entrant, difference, side_by_side
 from ganaudit.errors import RequestError
 from ganaudit.records.used import UsedSource
-from ganaudit.statistics import jackknife
+from ganaudit.statistics import corrected
 from ganaudit.statistics.comparison import A_NEARER, NOT_TOLD_APART
 from ganaudit.statistics.moments import group_moments
 
@@ -29,21 +29,21 @@ def used(key, count=400, role="generated", name="gan"):
 
 def entrant(seed, real=1, run="r1", name="gan", person=0.4, real_n=400):
     moments, real_moments = state(seed, person=person), state(real, real_n)
-    estimate = jackknife.corrected(real_moments, moments)
+    estimate = corrected.corrected(real_moments, moments)
     real_used = used(f"real{real}", real_n, "real", "photos")
     return Entrant(run, used(f"k{seed}", name=name), real_used, moments, real_moments, estimate.value)
 
 
 def test_from_shared_real_images_it_is_the_jackknife_of_the_difference():
     a, b = entrant(2), entrant(3, person=0.2, run="r2")
-    result, oracle = difference(a, b), jackknife.difference(a.real_moments, a.moments, b.moments)
+    result, oracle = difference(a, b), corrected.difference(a.real_moments, a.moments, b.moments)
     assert (result.value, result.se, result.degrees) == (oracle.value, oracle.se, oracle.degrees)
     assert result.value == pytest.approx(a.corrected - b.corrected)
 
 
 def test_from_independent_real_images_both_errors_count():
     a, b = entrant(2, real=1), entrant(3, real=4, person=0.2)
-    result, other = (jackknife.corrected(side.real_moments, side.moments) for side in (a, b))
+    result, other = (corrected.corrected(side.real_moments, side.moments) for side in (a, b))
     found = difference(a, b)
     assert found.value == pytest.approx(result.value - other.value)
     assert found.se == pytest.approx(math.hypot(result.se, other.se))

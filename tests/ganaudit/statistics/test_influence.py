@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from ganaudit.statistics.centred import centred
 from ganaudit.statistics.frechet import distance
 from ganaudit.statistics.influence import influences
-from ganaudit.statistics.jackknife import corrected
+from ganaudit.statistics.jackknife import estimate
 from ganaudit.statistics.moments import group_moments, moments
 
 
@@ -58,4 +59,4 @@ def test_the_delta_methods_error_is_that_of_the_jackknife():
     real, generated = influences(moments(a, 900), moments(b, 900))
     delta = (real.of(a).var() / 2000 + generated.of(b).var() / 2000) ** 0.5
     groups = np.arange(2000) % 100
-    assert delta == pytest.approx(corrected(*(group_moments(r, groups, 900, 100) for r in (a, b))).se, rel=0.25)
+    assert delta == pytest.approx(estimate(*centred(*(group_moments(r, groups, 900, 100) for r in (a, b)))).se, rel=0.25)

@@ -7,10 +7,9 @@ import pytest
 from scipy import stats
 
 from ganaudit.errors import RequestError
-from ganaudit.statistics.centred import centred
 from ganaudit.statistics.frechet import frechet
 from ganaudit.statistics.moments import group_moments, moments
-from ganaudit.statistics.permutation import SPLITS, noise_level, p_value
+from ganaudit.statistics.permutation import p_value
 
 
 def rows_of(rng: np.random.Generator, n: int, weight: float = 0.8) -> np.ndarray:
@@ -64,35 +63,3 @@ def test_a_plain_difference_has_the_least_p_value_whatever_the_seed():
     rng = np.random.default_rng(2)
     a, b = blocks(rows_of(rng, 60), 20), blocks(rows_of(rng, 60, 6.0), 20)
     assert {p_value(a, b, 99, seed) for seed in range(3)} == {0.01}
-
-
-def test_noise_is_what_two_samples_of_one_population_give():
-    population = rows_of(np.random.default_rng(7), 8000)
-    pairs = [(population[s : s + 400], population[s + 400 : s + 800]) for s in range(0, 8000, 800)]
-    seen = np.mean([frechet(moments(a, 900), moments(b, 900)).value for a, b in pairs])
-    samples = [centred(blocks(population[s : s + 400], 20))[0] for s in range(0, 8000, 400)]
-    told = np.mean([noise_level(state, seed) for seed, state in enumerate(samples)]) * (2 / 400)
-    # ten pairs: the mean of a squared distance in two free directions has a tenth of its square as variance
-    assert told == pytest.approx(seen, rel=0.6)
-    state = samples[0]
-    assert noise_level(state, seed=1) == noise_level(state, seed=1) != noise_level(state, seed=2)
-
-
-def test_noise_by_a_plain_loop_over_the_same_halvings():
-    rows, rng, result = rows_of(np.random.default_rng(5), 35), np.random.default_rng(9), []
-    group = np.arange(35) % 7
-    for _ in range(SPLITS):
-        half = np.isin(group, rng.permutation(7)[:3])
-        value = frechet(moments(rows[half], 900), moments(rows[~half], 900)).value
-        result.append(value / (1 / half.sum() + 1 / (~half).sum()))
-    (state,) = centred(blocks(rows, 7))
-    assert noise_level(state, seed=9) == pytest.approx(np.mean(result), rel=1e-5)
-
-
-def test_fewer_than_four_images_have_no_noise():
-    rows = rows_of(np.random.default_rng(0), 4)
-    for n, groups in ((3, 3), (4, 1)):
-        (state,) = centred(blocks(rows[:n], groups))
-        assert noise_level(state, seed=1) is None
-    (state,) = centred(blocks(rows, 2))
-    assert noise_level(state, seed=1) > 0
