@@ -16,7 +16,7 @@ from scipy import stats
 from scipy.optimize import elementwise
 
 from ganaudit.statistics.class_counts import ClassCounts
-from ganaudit.statistics.proportions import Floats
+from ganaudit.statistics.proportions import Floats, crossing
 from ganaudit.statistics.verdicts import Lines, measures_of, score
 
 POWER = 0.9
@@ -47,6 +47,25 @@ def images_for(real: ClassCounts, ratio: float, lines: Lines, level: float, powe
         room = partial(_room_of_plan, real, ratio, lines, level, measure, power)
         most = np.full(len(real.present), np.log(MOST_IMAGES))
         needed = np.ceil(np.exp(_crossing(room, np.full(len(real.present), np.log(2.0)), most)))
+        by_measure[measure] = np.where((real.holding(measure) > 0) & (room(most) >= 0), needed, np.inf)
+    return by_measure
+
+
+def images_to_test(real: ClassCounts, lines: Lines, level: float) -> dict[str, Floats]:
+    """(C,) by measure: the images on each side from which a class would be testable, a total loss of it found at the level.
+
+    real: counts of images that say how frequent each class is. Infinity where no image holds it, or beyond a billion.
+    """
+    by_measure = {}
+    deviate = float(stats.norm.isf(level))
+    for measure in measures_of(real):
+
+        def room(log_images: Floats, measure: str = measure) -> Floats:
+            planned = real.scaled(np.exp(log_images))
+            return -score(planned, planned.scaled(planned.n, 0.0), measure, lines.reduced) - deviate
+
+        few, most = np.full(len(real.present), np.log(2.0)), np.full(len(real.present), np.log(MOST_IMAGES))
+        needed = np.ceil(np.exp(crossing(room, few, most, halvings=7)))
         by_measure[measure] = np.where((real.holding(measure) > 0) & (room(most) >= 0), needed, np.inf)
     return by_measure
 

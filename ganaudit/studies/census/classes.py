@@ -76,6 +76,7 @@ def verdict_columns(sides: tuple[ClassCounts, ClassCounts, Threshold], names: Co
     lines, measures = lines_of(decide), verdicts.measures_of(real, generated)
     decided = verdicts.decide(real, generated, lines)
     detectable = power.detectable(real, generated.n, lines, decided["presence"].level)
+    needed = power.images_to_test(real, lines, decided["presence"].level)
     columns: Columns = {name: [*values] * len(measures) for name, values in names.items()}
     both = [decided[measure] for measure in measures]
     size = len(real.present)
@@ -86,6 +87,7 @@ def verdict_columns(sides: tuple[ClassCounts, ClassCounts, Threshold], names: Co
         "ratio_low": numbers(*(side.low for side in both)), "ratio_high": numbers(*(side.high for side in both)),
         "p_value": numbers(*(side.p_value for side in both)), "q_value": numbers(*(side.q_value for side in both)),
         "detectable": numbers(*(np.where(decided[m].testable, detectable[m], np.nan) for m in measures)),
+        "images_needed": whole_numbers(*(np.where(decided[m].testable, np.nan, needed[m]) for m in measures)),
         "presence_threshold": [*threshold_percent(present_from, pixels, decide.presence_percent)] * len(measures),
         "real_holding": np.concatenate([real.holding(measure) for measure in measures]).astype(np.int64),
         "generated_holding": np.concatenate([generated.holding(measure) for measure in measures]).astype(np.int64),
@@ -257,6 +259,11 @@ def of_pairs(real: Counts, generated: Counts, names: Mapping[int, str], heads: M
         "generated_holding": decided.generated_together.astype(np.int64),
         "real_holding": decided.real_together.astype(np.int64),
     }
+
+
+def whole_numbers(*parts: Floats) -> pa.Array:
+    """The same as whole numbers."""
+    return numbers(*parts).cast(pa.int64())
 
 
 def numbers(*parts: Floats) -> pa.Array:

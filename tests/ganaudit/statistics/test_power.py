@@ -6,7 +6,7 @@ from scipy import stats
 
 from ganaudit.statistics.areas import Areas
 from ganaudit.statistics.class_counts import ClassCounts
-from ganaudit.statistics.power import detectable, images_for
+from ganaudit.statistics.power import detectable, images_for, images_to_test
 from ganaudit.statistics.verdicts import Lines, score
 
 LINES = Lines()
@@ -43,3 +43,14 @@ def test_where_not_even_a_total_loss_would_be_found_nothing_is_detectable():
     for told in result.values():
         assert np.isnan(told).tolist() == [True, True, False]
     assert np.isinf(images_for(counts(1000, np.array([0])), 0.5, LINES, 0.01)["presence"]).all()
+
+
+def test_a_class_is_testable_from_the_images_that_are_said_to_be_needed_and_not_with_fewer():
+    real = counts(1000, np.array([0, 3, 40, 400]))
+    for measure, needed in images_to_test(real, LINES, 0.0005).items():
+        assert np.isinf(needed[0]) and needed[1] > needed[2] > needed[3]
+        for place, n in enumerate(needed[1:], start=1):
+            for images, passes in ((n, True), (0.97 * n, False)):
+                planned = real.scaled(images)
+                loss = score(planned, planned.scaled(images, 0.0), measure, LINES.reduced)[place]
+                assert (stats.norm.cdf(loss) <= 0.0005) == passes

@@ -26,6 +26,8 @@ class Verdict:
     q_value: float | None = None
     detectable: float | None = None
     """The largest true ratio that would have been found reduced; None where none would."""
+    images_needed: int | None = None
+    """Images of each side from which it would be testable, where it is not."""
     real_holding: int | None = None
     generated_holding: int | None = None
     threshold: float | None = None
@@ -146,10 +148,10 @@ def class_findings(findings: Findings, generator: str) -> list[ClassFinding]:
 
 def verdict_of(row: Row) -> Verdict:
     """The verdict in a row of any of the dropped_… tables."""
+    same = ("detectable", "images_needed", "real_holding", "generated_holding")
     return Verdict(
-        verdict=row["verdict"], ratio=Interval.of(row, "ratio"), p_value=row["p_value"],
-        q_value=row["q_value"], detectable=row.get("detectable"), real_holding=row.get("real_holding"),
-        generated_holding=row.get("generated_holding"), threshold=row.get("presence_threshold"),
+        verdict=row["verdict"], ratio=Interval.of(row, "ratio"), p_value=row["p_value"], q_value=row["q_value"],
+        threshold=row.get("presence_threshold"), **{name: row.get(name) for name in same},
     )  # fmt: skip
 
 

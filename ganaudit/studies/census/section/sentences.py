@@ -1,7 +1,7 @@
 """Findings as a person would say them: a line for every verdict, and what the distance means."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ganaudit.report import words
 from ganaudit.report.data import Findings, Interval
@@ -58,7 +58,8 @@ def verdict_lines(findings: Findings, generator: str, named: int = 6, listed: in
     for verdict in GREW:
         lines += _each(classes, verdict, max(2, named // 2), listed)
     lines += _lines("inconclusive", with_verdict(classes, "inconclusive"), unsettled_words, max(2, named // 2), listed)
-    lines += _rest("not testable", with_verdict(classes, "not testable"), listed)
+    too_rare = with_verdict(classes, "not testable")
+    lines += [replace(line, text=_needed(too_rare)) for line in _rest("not testable", too_rare, listed)]
     lines += _rest("equivalent", with_verdict(classes, "equivalent"), listed)
     return lines
 
@@ -212,6 +213,16 @@ def _rest(verdict: str, classes: Sequence[ClassFinding], listed: int) -> list[Li
         return []
     names = tuple(finding.name for finding in classes[:listed])
     return [Line(verdict, names, "", len(classes) - len(names))]
+
+
+def _needed(classes: Sequence[ClassFinding]) -> str:
+    """From how many images on the presence of the first and of all of them would be testable; empty where none would be."""
+    needed = [verdict.images_needed for finding in classes if (verdict := finding.verdict_on("presence")) is not None]
+    known = sorted(images for images in needed if images is not None)
+    if not known:
+        return ""
+    for_some = "" if known[0] == known[-1] else f" for some, {known[-1]:,} for all"
+    return f"too few images to say; {known[0]:,} a side would do{for_some}"
 
 
 def _of_real(finding: ClassFinding) -> str:
