@@ -23,3 +23,8 @@ def printable(text: str) -> str:
     if text and not text.strip():
         raise ValueError("a name of spaces alone; nobody would see it")
     return text
+
+
+def as_read(name: str) -> str:
+    """A name as a reader tells it from others: without case, and in one Unicode form."""
+    return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -209,6 +209,8 @@ class Store:
         there = next(folder for folder in (self.path, *self.path.parents) if os.path.lexists(folder))
         if not there.is_dir():
             raise RequestError(f"the store {self.path} cannot be made: a file is in the way ({there})")
+        if self.catalog.is_dir():
+            raise RequestError(f"{self.catalog} is a folder; the store's catalog, a file, belongs there: move the folder away")
         try:
             with tempfile.TemporaryFile(dir=there):
                 pass

@@ -22,6 +22,7 @@ from ganaudit.errors import RequestError
 from ganaudit.fields import Count, Decimal, Name, PathText, Photos, Place, Seed, Whole
 from ganaudit.kinds import options_at
 from ganaudit.kinds.mistakes import nearest
+from ganaudit.names import as_read
 from ganaudit.options import ParserPart, Part, Source
 
 RealSpec = Annotated[SerializeAsAny[Source], options_at("real")]
@@ -242,9 +243,10 @@ class AuditSpec(Part):
     def _one_name_each(self) -> AuditSpec:
         further = [source for source in (self.truth, self.heldout, self.train) if source is not None]
         names = [source.name for source in (self.real, *self.generators, *further)]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        read = [as_read(name) for name in names]
+        twice = sorted({name for name, alike in zip(names, read, strict=True) if read.count(alike) > 1})
         if twice:
-            raise ValueError(f"two sources have one name: {', '.join(map(repr, twice))}; give each its own")
+            raise ValueError(f"two sources have one name, as people read it: {', '.join(map(repr, twice))}; give each its own")
         return self
 
     @model_validator(mode="after")

@@ -164,6 +164,12 @@ def test_a_path_that_is_a_file(tmp_path):
         Store(tmp_path / "store").open_for_writing()
 
 
+def test_a_catalog_that_is_a_folder_is_told_before_any_work(tmp_path):
+    (tmp_path / "store" / "catalog.duckdb").mkdir(parents=True)
+    with pytest.raises(RequestError, match="catalog.duckdb is a folder"):
+        Store(tmp_path / "store").check_place()
+
+
 def test_no_store_at_all(tmp_path):
     with pytest.raises(RequestError, match=r"there is no store at .*nowhere; run an audit first"):
         Store(tmp_path / "nowhere").open_for_reading()

@@ -150,7 +150,15 @@ def test_two_sources_of_one_name_are_refused_and_named():
     data = changed("generators", 1, name="village")
     data["generators"][2]["name"] = data["generators"][0]["name"] = "it's"
     (line,) = mistakes(data)
-    assert line == """two sources have one name: "it's", 'village'; give each its own"""
+    assert line == """two sources have one name, as people read it: "it's", 'village'; give each its own"""
+
+
+@pytest.mark.parametrize("pair", [("Photos", "photos"), ("café", "cafe\u0301"), ("ﬁne", "fine")])
+def test_two_names_that_differ_by_case_or_unicode_form_alone_are_refused(pair):
+    data = changed("generators", 0, name=pair[0])
+    data["generators"][1]["name"] = pair[1]
+    (line,) = mistakes(data)
+    assert line.startswith("two sources have one name, as people read it: ")
 
 
 @pytest.mark.parametrize(
