@@ -166,7 +166,7 @@ def test_a_path_that_is_a_file(tmp_path):
 
 def test_a_catalog_that_is_a_folder_is_told_before_any_work(tmp_path):
     (tmp_path / "store" / "catalog.duckdb").mkdir(parents=True)
-    with pytest.raises(RequestError, match="catalog.duckdb is a folder"):
+    with pytest.raises(RequestError, match=r"catalog\.duckdb is a folder"):
         Store(tmp_path / "store").check_place()
 
 
