@@ -15,7 +15,7 @@ from ganaudit.errors import RequestError
 
 QUICK_REPLICATES = 100
 QUICK_SCENES = 65_536
-REPLICATES = 400
+REPLICATES = 250
 
 
 def calibrate(

@@ -26,11 +26,11 @@ from ganaudit.statistics.halves import Halves, halves
 from ganaudit.statistics.jackknife import Estimate
 from ganaudit.statistics.moments import GroupMoments
 
-BELOW, ABOVE = 0.5, 0.8
+BELOW, ABOVE = 0.65, 0.8
 """Of what noise alone gives, how much the lower and the upper half of an interval have at least."""
 LEAST_SUPPORT = 10.0
 """Images that make the variance of a source, from which there is an interval."""
-MOST_BIAS = 2.0
+MOST_BIAS = 3.0
 """Standard errors of second-order bias, up to which there is an interval."""
 ALIKE = 1e-5
 """Chance of a distance as small, below which the two sides are not two samples."""
