@@ -120,7 +120,8 @@ def fsd_row(generator: str, value: float = 1.93, **changes: Any) -> dict[str, An
         **NAMES, "generator": generator, "real_images": 2000, "generated_images": 2000, "live_classes": 16,
         "fsd": value + 0.2, "mean_part": 0.6 * value, "covariance_part": 0.4 * value + 0.2, "floor": 0.19,
         "resolution_floor": None, "corrected": value, "corrected_low": value - 0.2, "corrected_high": value + 0.2,
-        "corrected_se": 0.1, "delta_se": 0.1, "mostly_bias": value < 0.2, "p_value": 0.01, "permutations": 99, **changes,
+        "corrected_se": 0.1, "delta_se": 0.1, "mostly_bias": value < 0.2, "p_value": 0.01, "q_value": 0.03,
+        "permutations": 99, **changes,
     }  # fmt: skip
 
 

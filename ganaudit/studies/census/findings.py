@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records.building import Tables
+from ganaudit.records.building import Row, Tables
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, CLASSES
 from ganaudit.records.used import UsedSource, sources_of
@@ -73,13 +73,14 @@ def materialise(
     for real in (source for source in used if source.role == "real"):
         level = noise_level(centred(states[real.name])[0], distances.SEED)
         generators = [source.name for source in used if source.role == "generated"]
-        values = []
+        rows = []
         for generator in generators:
             floor = floors.get((real.name, generator))
             pair = _RealAndGenerated(store, run, counts[real.name], counts[generator], known, decide, floor)
-            values.append(pair.distances(tables, (states[real.name], states[generator]), level))
+            rows.append(pair.distances(tables, (states[real.name], states[generator]), level))
             pair.classes(tables, groups or {}, slices or {})
-        _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, decide.alpha)
+        tables.rows("fsd", distances.adjusted(rows))
+        _compare(tables, run, real.name, {row["generator"]: row.get("corrected") for row in rows}, states, decide.alpha)
     tables.part("class_stats", stats.result())
     parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
     findings = tables.finished()
@@ -104,20 +105,20 @@ class _RealAndGenerated:
     def names(self) -> dict[str, str]:
         return {"run": self.run, "real": self.real.source.name, "generator": self.generated.source.name}
 
-    def distances(self, tables: Tables, states: tuple[GroupMoments, GroupMoments], level: float | None) -> float | None:
-        """Adds to the distance tables; returns the corrected distance."""
+    def distances(self, tables: Tables, states: tuple[GroupMoments, GroupMoments], level: float | None) -> Row:
+        """Adds to the distance tables; returns the row of `fsd`, to be adjusted with those of the other generators."""
         sides = distances.Sides.of((self.real, self.generated), states, self.known.first_head)
         estimate = jackknife.estimate(*sides.sums, alpha=self.decide.alpha)
         pulls, variance = distances.influence_rows(self.run, sides)
         tables.part("influences", pulls)
         row = distances.fsd_row(sides, level, estimate, variance, self.decide.permutations, self.resolution_floor)
         rows_of = {
-            "fsd": [row], "fsd_by_class": distances.share_rows(sides, self.known.names),
+            "fsd_by_class": distances.share_rows(sides, self.known.names),
             "fsd_curve": distances.curve_rows(sides, estimate, self.decide.alpha),
         }  # fmt: skip
         for table, rows in rows_of.items():
             tables.rows(table, ({**self.names, **row} for row in rows))
-        return None if estimate is None else estimate.value
+        return {**self.names, **row}
 
     def classes(self, tables: Tables, groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:
         """Adds to the verdict tables."""

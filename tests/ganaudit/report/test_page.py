@@ -56,7 +56,8 @@ def test_the_page_holds_everything(audit):
         "village-nightly", data.run, "1 min 44 s", "CPU, 2 cores", "finished, with images set aside",
         "reduced person, in 36 % [31, 42] as many images",
         "dropped person, in no image (at most 0.7 % as many)", "drops 2 of 15 classes", "FSD 1.81 [1.61, 2.01], corrected",
-        "beyond chance (p = 0.010, the least of 99 permutations)", "Intervals are at 95 %",
+        "beyond chance (p ≤ 0.03, the least that 99 permutations can say of 3 generators)",
+        "p is adjusted over the 3 generators (Holm): 99 permutations can say no less than 0.03.", "Intervals are at 95 %",
         "2,000 generated images against 2,000 real images", "Dashed: below 10 % a class is dropped.",
         "An image counts as holding a class whose largest connected region", "progan is nearer than wgan-gp",
         "wgan-gp and no-people cannot be told apart at this N", "2 to 3", "Images that push the distance up most",
@@ -195,7 +196,7 @@ def test_no_generator_no_finding_no_picture(audit):
 
 def test_a_distance_without_an_interval(audit):
     data = audit({"g": {}}, pictures=0)
-    unknown = {"corrected": None, "corrected_low": None, "corrected_high": None, "floor": None, "p_value": None}
+    unknown = dict.fromkeys(("corrected", "corrected_low", "corrected_high", "floor", "p_value", "q_value"))
     rows = [{**row, **unknown} for row in data.findings["fsd"].to_pylist()]
     page = Checked(render(replace(data, findings={**data.findings, "fsd": FINDINGS["fsd"].from_rows(rows)})))
     assert "without an interval: too few images" in page.words and "not tested" in page.words

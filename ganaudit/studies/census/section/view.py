@@ -75,6 +75,7 @@ def view(data: ReportData) -> View:
             [
                 *([Part("distances.html.j2", {
                     "fsd": found, "fsd_figure": side_by_side, "pairs": pairs(data.findings), "rank_words": sentences.rank_words,
+                    "adjusted_words": sentences.adjusted_words(found),
                 })] if found else []),
                 *(Part("training.html.j2", {"place": place, "training": training, "said": said, "figure": figure})
                   for place, (training, said, figure) in enumerate(curves, 1)),
