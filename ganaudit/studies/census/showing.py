@@ -112,7 +112,8 @@ def chosen(store: Store, run: str, real_name: str, findings: Findings, generator
 
 
 def _grown(generator: str, counted: Areas, class_id: int, most: int) -> GrownImages:
-    known = counted.where(~np.isnan(counted.confidence))
+    told = ~np.isnan(counted.confidence) & (counted.confidence < 1).any()  # label maps that were given are sure of everything
+    known = counted.where(told)
     largest, unsure = counted.order(-counted.pixels)[:most], known.order(known.confidence)[:most]
     of = dict(zip(known.image.tolist(), known.confidence.tolist(), strict=True))
     sure = {index: of[index] for index in (*largest, *unsure) if index in of}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -128,7 +130,8 @@ def test_records_of_an_older_ganaudit_have_no_regions_and_need_no_confidence(fil
     store, _ = filled
     areas = showing.first_of(store, sources_of(store, "r1")[0])
     assert (areas.largest == areas.pixels).all() and areas.image.min() == 3 and areas.image.max() == 82 and 5 not in areas.image
-    blank = showing.Areas(areas.image, areas.class_id, areas.pixels, areas.largest, np.full(len(areas.image), np.nan))
-    made = showing._grown("g", blank.where(blank.class_id == PERSON), PERSON, 6)
-    assert len(made.largest) == 6 and made.unsure == [] and made.sure == {}
+    for confidence in (np.nan, 1.0):  # or one that says nothing
+        blank = replace(areas, confidence=np.full(len(areas.image), confidence))
+        made = showing._grown("g", blank.where(blank.class_id == PERSON), PERSON, 6)
+        assert len(made.largest) == 6 and made.unsure == [] and made.sure == {}
     assert classes_of(store, "p0").first_head == HEAD
