@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PLAIN_SECONDS = 30.0
 """Between two lines of progress where the output is no terminal."""
 
-_NUMBER = re.compile(r"[-+<−]?[\d,.]+( \[.*\])?|[-–]")
+_NUMBER = re.compile(r"[-+<≤−]?[\d,.]+( \[.*\])?|[-–]")
 
 
 class RunProgress:

@@ -45,8 +45,7 @@ GROWN: frozenset[str] = frozenset(
 
 def needed(table: Table) -> set[str]:
     """The columns that every file of a table has, those of an older ganaudit too."""
-    grown = table.name in GROWN and table.name in RECORDS
-    return {column.name for column in table.columns if not (grown and column.nullable)}
+    return {column.name for column in table.columns if not (table.name in GROWN and column.nullable)}
 
 
 SHARDED: tuple[str, ...] = tuple(table.name for shards in SHARDS for table in shards.tables)

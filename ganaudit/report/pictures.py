@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,24 +54,25 @@ class Encoded:
 
 
 def encode(pictures: Sequence[Picture], budget: int, bare: Sequence[Picture] = ()) -> Mapping[int, Encoded]:
-    """Each picture by `id()`, at the best rung of the ladder at which all of them together fit into `budget` bytes.
+    """Each picture by `id()`, at the best rung of the ladder at which all of them fit into `budget` bytes, each as often as it
+    is given: a page holds it wherever it stands.
 
     bare: more pictures, of which the label map is not needed. Raises ValueError when not even the smallest rung fits.
     """
     mapped = {id(picture) for picture in pictures}
+    uses = Counter(id(picture) for picture in (*pictures, *bare))
     unique = list({id(picture): picture for picture in (*pictures, *bare)}.values())
     if not unique:
         return {}
     largest = max(max(picture.image.shape[:2]) for picture in unique)
     probe = unique[:: max(1, len(unique) // 16)]
     for encoding in LADDER[0 if largest <= SMALL else 2 :]:
-        if _bytes([_encoded(picture, encoding, id(picture) in mapped) for picture in probe]) * len(unique) > budget * len(
-            probe
-        ):
+        tried = [_encoded(picture, encoding, id(picture) in mapped) for picture in probe]
+        if sum(map(_bytes, tried)) * uses.total() > budget * len(probe):
             continue
-        encoded = [_encoded(picture, encoding, id(picture) in mapped) for picture in unique]
-        if _bytes(encoded) <= budget:
-            return {id(picture): each for picture, each in zip(unique, encoded, strict=True)}
+        encoded = {id(picture): _encoded(picture, encoding, id(picture) in mapped) for picture in unique}
+        if sum(count * _bytes(encoded[place]) for place, count in uses.items()) <= budget:
+            return encoded
     raise ValueError(f"{len(unique)} pictures do not fit into {budget:,} bytes; show fewer")
 
 
@@ -90,10 +92,13 @@ def outline(labels: npt.NDArray[np.integer], class_id: int, side: int = SMALL) -
     """The border of a class as an SVG path in units of pixels, with the width and height of its drawing.
 
     The path runs along pixel edges: every horizontal and every vertical run of edges between the class and the rest is
-    one stroke. Large label maps are thinned to `side` first.
+    one stroke. Large label maps are thinned to `side` first; what holds a pixel of the class stays in it, however small.
     """
     step = max(1, -(-max(labels.shape) // side))
-    mask = np.pad(labels[::step, ::step] == class_id, 1)
+    mask = labels == class_id
+    for axis in (0, 1):
+        mask = np.logical_or.reduceat(mask, np.arange(0, mask.shape[axis], step), axis=axis)
+    mask = np.pad(mask, 1)
     height, width = mask.shape[0] - 2, mask.shape[1] - 2
     across = [f"M{x} {y}h{n}" for y, x, n in _runs(mask[1:, 1:-1] != mask[:-1, 1:-1])]
     down = [f"M{x} {y}v{n}" for x, y, n in _runs((mask[1:-1, 1:] != mask[1:-1, :-1]).T)]
@@ -139,5 +144,5 @@ def _webp(image: Image.Image, quality: int | None) -> str:
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _bytes(encoded: Sequence[Encoded]) -> int:
-    return sum(len(each.photo) + len(each.labels) for each in encoded)
+def _bytes(encoded: Encoded) -> int:
+    return len(encoded.photo) + len(encoded.labels)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ganaudit.report.data import Interval
+from ganaudit.statistics import permutation
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
@@ -87,15 +88,37 @@ def at_most(interval: Interval) -> str:
     return NOTHING if high is None else f"{_fixed(high, 0 if high >= 3 else 1 if high >= 0.3 else 2)} %"
 
 
-def chance(p_value: float | None, permutations: int, alpha: float) -> str:
-    """What the p-value says: whether the images can be told from the real ones at all."""
-    if p_value is None:
+def chance(q_value: float | None, permutations: int, tests: int, alpha: float) -> str:
+    """What a p-value by permutations says, adjusted over so many generators: whether the images can be told from the real ones
+    at all, or that so few permutations cannot say."""
+    if q_value is None:
         return "not tested"
-    least = permutations > 0 and p_value <= 1.0001 / (1 + permutations)
-    said = f"p = {number(p_value)}" + (f", the least of {permutations} permutations" if least else "")
-    if p_value <= alpha:
-        return f"beyond chance ({said})"
-    return f"cannot be told from real images ({said})"
+    of = f" of {tests:,} generators" if tests > 1 else ""
+    if permutation.least(permutations, tests) > alpha:
+        said = f"{permutations:,} permutations can say no less than p = {least(permutations, tests)}{of}"
+        return f"not settled ({said}; {permutation.enough(tests, alpha):,} would do)"
+    if at_least(q_value, permutations, tests):
+        return f"beyond chance (p ≤ {least(permutations, tests)}, the least that {permutations:,} permutations can say{of})"
+    said = f"p = {number(q_value)}" + (f", adjusted over {tests:,} generators" if tests > 1 else "")
+    return f"beyond chance ({said})" if q_value <= alpha else f"cannot be told from real images ({said})"
+
+
+def permuted(q_value: float | None, permutations: int, tests: int) -> str:
+    """The same p-value as a number: 0.34; ≤0.03 where it is the least that there can be."""
+    known = q_value is not None and at_least(q_value, permutations, tests)
+    return f"≤{least(permutations, tests)}" if known else p(q_value)
+
+
+def at_least(q_value: float, permutations: int, tests: int) -> bool:
+    """Whether a p-value is as small as so many permutations can say."""
+    return q_value <= permutation.least(permutations, tests) * (1 + 1e-9) < 1
+
+
+def least(permutations: int, tests: int) -> str:
+    """The least that permutations can say of so many generators, rounded up: 0.01, 0.0067."""
+    bound = permutation.least(permutations, tests)
+    digits = 1 - math.floor(math.log10(bound))
+    return f"{math.ceil(bound * 10**digits - 1e-9) / 10**digits:.{digits}f}".rstrip("0").rstrip(".")
 
 
 def p(value: float | None) -> str:

@@ -65,7 +65,7 @@ class Decide(Part):
     increased: Annotated[Decimal, Field(gt=1.0, le=1e6)] = 1.25
     """Increased above this."""
     permutations: Annotated[Whole, Field(ge=0, le=100_000)] = 99
-    """Permutations for the p-value of the distance; 0: none."""
+    """Permutations for the p-value of the distance; 0: none. Of k generators p cannot be below k / (permutations + 1)."""
 
     presence: Annotated[Literal["own"] | Annotated[Decimal, Field(ge=0.0, lt=100.0)], WrapValidator(_own_or_percent)] = "own"
     """A class is present in an image where its largest connected region has the size that it has in nineteen of twenty real

@@ -3,14 +3,21 @@
 If generated images were real ones, it would not matter which blocks are called generated. All blocks hold equally many
 images, so that each permuted side keeps its number: the plain distance hangs on it, and blocks of unequal size would
 compare it with distances of another bias. p = (1 + permutations at or above the data) / (1 + permutations) is then exact.
+
+Several generators against the same real images are as many tests, and each alone may be wrong in alpha of audits. Holm's rule
+keeps the chance that any is at alpha, however the tests hang together (here by the real images that all share).
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from ganaudit.errors import RequestError
 from ganaudit.statistics.centred import Centred, centred, spread
+from ganaudit.statistics.comparison import holm
 from ganaudit.statistics.frechet import Floats, quick
 from ganaudit.statistics.moments import GroupMoments
 
@@ -46,6 +53,22 @@ def exchanged(real: Centred, generated: Centred, permutations: int, seed: int) -
     distances = _splits(pooled, members)
     rounding = 1e-9 * float(np.trace(spread(*pooled.total())[1]))
     return (1 + int((distances[1:] >= distances[0] - rounding).sum())) / (1 + permutations)
+
+
+def adjusted(p_values: Sequence[float | None]) -> list[float | None]:
+    """p-values adjusted for their number (Holm); None stays None, and is no test."""
+    held_up = iter(holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(held_up) for p in p_values]
+
+
+def least(permutations: int, tests: int = 1) -> float:
+    """The smallest adjusted p-value that so many permutations can give in so many tests."""
+    return min(1.0, max(1, tests) / (1 + permutations))
+
+
+def enough(tests: int, alpha: float) -> int:
+    """The fewest permutations that can give an adjusted p-value of alpha or less in so many tests."""
+    return math.ceil(max(1, tests) / alpha - 1e-9) - 1
 
 
 def _splits(pooled: Centred, members: Floats) -> Floats:

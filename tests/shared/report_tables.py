@@ -11,8 +11,8 @@ import pytest
 
 from ganaudit.records.schema import FINDINGS
 from ganaudit.report import Findings, Picture, Quarantined, ReportData, Used
-from ganaudit.studies.census.section.classes import lost_classes
-from ganaudit.studies.census.section.kept import Kept, Samples
+from ganaudit.studies.census import showing
+from ganaudit.studies.census.section.kept import Beside, Grown, Kept, Samples
 
 # Presence (share of images) and size (percent of pixels where present) in the real images.
 VILLAGE: Mapping[str, tuple[float, float]] = {
@@ -120,7 +120,8 @@ def fsd_row(generator: str, value: float = 1.93, **changes: Any) -> dict[str, An
         **NAMES, "generator": generator, "real_images": 2000, "generated_images": 2000, "live_classes": 16,
         "fsd": value + 0.2, "mean_part": 0.6 * value, "covariance_part": 0.4 * value + 0.2, "floor": 0.19,
         "resolution_floor": None, "corrected": value, "corrected_low": value - 0.2, "corrected_high": value + 0.2,
-        "corrected_se": 0.1, "delta_se": 0.1, "mostly_bias": value < 0.2, "p_value": 0.01, "permutations": 99, **changes,
+        "corrected_se": 0.1, "delta_se": 0.1, "mostly_bias": value < 0.2, "p_value": 0.01, "q_value": 0.03,
+        "permutations": 99, **changes,
     }  # fmt: skip
 
 
@@ -233,16 +234,25 @@ def build(
         comparison=pairs, ranks=ranks, fsd_by_class=shares, fsd_curve=[row for each in fsd for row in curve_rows(each)],
         **(extra or {}),
     )  # fmt: skip
-    scenes: dict[int, list[Picture]] = {}
-    holders: dict[str, dict[int, Sequence[Picture]]] = {}
-    for generator in generators:
-        holders[generator] = {}
-        for each in lost_classes(findings, generator, 4):
-            scenes.setdefault(
-                each.class_id,
-                [paint(1000 * each.class_id + i, side, [each.class_id], "photo") for i in range(min(6, pictures))],
+    chosen = showing.lost(findings, list(generators))
+    shown = min(6, pictures)
+    lost = {
+        class_id: [
+            Beside(
+                paint(1000 * class_id + i, side, [class_id], "photo"),
+                {name: paint(60_000 + 1000 * class_id + 10 * place + i, side, (), name) for place, name in enumerate(losing)},
+                {name: 0.02 + 0.01 * i for name in losing},
             )
-            holders[generator][each.class_id] = scenes[each.class_id]
+            for i in range(shown)
+        ]
+        for class_id, losing in chosen.items()
+        if shown
+    }
+    grown = []
+    for generator, finding in showing.grown(findings, list(generators)):
+        rows = [[paint(first + i, side, [finding.class_id], generator) for i in range(shown)] for first in (80_000, 80_100)]
+        sure = {picture.index: 0.9 - 0.001 * picture.index / 100 for row in rows for picture in row}
+        grown.append(Grown(generator, finding.class_id, 1234, *rows, sure))
     started = datetime(2026, 11, 21, 2, 0, 5, tzinfo=UTC)
     return ReportData(
         audit=audit,
@@ -263,7 +273,8 @@ def build(
                     for place, name in enumerate(generators, 1)
                 ),
             ],
-            holders=holders,
+            lost=lost,
+            grown=grown,
             influences={
                 name: {
                     "real": [paint(40_000 + 10 * place + i, side) for i in range(min(6, pictures))],

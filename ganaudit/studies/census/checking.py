@@ -15,6 +15,7 @@ from ganaudit.sources.planned import Plan
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import BlockTask, block_of, missing
 from ganaudit.studies.census.power import check_ratio, planned_power
+from ganaudit.studies.census.section.sentences import permutation_words
 from ganaudit.studies.protocol import Checked, SourceCheck
 
 BYTES_PER_IMAGE, BYTES_PER_CLASS_ROW = 32, 17
@@ -25,7 +26,8 @@ def checked(plan: Plan, store: Store, detect: float | None) -> Checked:
     """One batch of each source is read and parsed, and of the real images as many as it takes."""
     check_ratio(detect, plan.spec.decide)
     blocks = missing(plan, store)
-    sources, remarks = [], list[str]()
+    generators, decide = sum(source.role == "generated" for source in plan.sources), plan.spec.decide
+    sources, remarks = [], [*filter(None, [permutation_words(generators, decide.permutations, decide.alpha)])]
     for source in plan.sources:
         todo = sum(block.last - block.first + 1 for block in blocks if block.key == source.key)
         rate, set_aside, class_rows, remark = _probe(block_of(plan, source, *source.blocks[0]))

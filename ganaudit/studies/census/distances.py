@@ -119,6 +119,12 @@ def p_value(sides: Sides, permutations: int) -> float | None:
     return permutation.p_value(*blocks, permutations, SEED)
 
 
+def adjusted(rows: Sequence[Row]) -> list[Row]:
+    """Rows of `fsd` of one real source with their q-values."""
+    held_up = permutation.adjusted([row["p_value"] for row in rows])
+    return [{**row, "q_value": q_value} for row, q_value in zip(rows, held_up, strict=True)]
+
+
 def share_rows(sides: Sides, names: Mapping[int, str]) -> Iterator[Row]:
     """Rows of `fsd_by_class`: classes that hold a pixel on either side."""
     a, b = sides.moments

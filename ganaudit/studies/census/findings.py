@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records.building import Tables
+from ganaudit.records.building import Row, Tables
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, CLASSES
 from ganaudit.records.used import UsedSource, sources_of
@@ -72,14 +72,16 @@ def materialise(
     beside.shutdown(wait=False)
     for real in (source for source in used if source.role == "real"):
         generators = [source.name for source in used if source.role == "generated"]
-        values = []
+        rows = []
         for generator in generators:
             floor = floors.get((real.name, generator))
             pair = _RealAndGenerated(store, run, counts[real.name], counts[generator], known, decide, floor)
             halves = split[real.name], split[generator]
-            values.append(pair.distances(tables, (states[real.name], states[generator]), halves))
+            rows.append(pair.distances(tables, (states[real.name], states[generator]), halves))
             pair.classes(tables, groups or {}, slices or {})
-        _compare(tables, run, real.name, dict(zip(generators, values, strict=True)), states, split, decide.alpha)
+        tables.rows("fsd", distances.adjusted(rows))
+        values = {row["generator"]: row.get("corrected") for row in rows}
+        _compare(tables, run, real.name, values, states, split, decide.alpha)
     tables.part("class_stats", stats.result())
     parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
     findings = tables.finished()
@@ -106,20 +108,20 @@ class _RealAndGenerated:
 
     def distances(
         self, tables: Tables, states: tuple[GroupMoments, GroupMoments], split: tuple[Halves | None, Halves | None]
-    ) -> float | None:
-        """Adds to the distance tables; returns the corrected distance. split: the halves of both sides."""
+    ) -> Row:
+        """Adds to the distance tables; returns the row of `fsd`, to be adjusted with those of the other generators. split: the
+        halves of both sides."""
         sides = distances.Sides.of((self.real, self.generated), states, self.known.first_head)
         estimate = corrected.estimate(*sides.sums, split, self.decide.alpha)
         pulls, variance = distances.influence_rows(self.run, sides)
         tables.part("influences", pulls)
         row = distances.fsd_row(sides, split[0], estimate, variance, self.decide.permutations, self.resolution_floor)
         rows_of = {
-            "fsd": [row], "fsd_by_class": distances.share_rows(sides, self.known.names),
-            "fsd_curve": distances.curve_rows(sides, estimate),
+            "fsd_by_class": distances.share_rows(sides, self.known.names), "fsd_curve": distances.curve_rows(sides, estimate),
         }  # fmt: skip
         for table, rows in rows_of.items():
             tables.rows(table, ({**self.names, **row} for row in rows))
-        return None if estimate is None else estimate.value
+        return {**self.names, **row}
 
     def classes(self, tables: Tables, groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:
         """Adds to the verdict tables."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,71 +22,81 @@ from ganaudit.records.store import Store, unreadable
 from ganaudit.report.data import Findings, Picture
 from ganaudit.sources.opening import DatasetSource
 from ganaudit.sources.planned import Plan, PlannedSource
-from ganaudit.studies.census import work
+from ganaudit.studies.census import showing, work
 from ganaudit.studies.census.blocks import block_of
-from ganaudit.studies.census.section.classes import lost_classes
-from ganaudit.studies.census.section.kept import Kept, Samples
+from ganaudit.studies.census.section.kept import Beside, Grown, Kept, Samples
 
 SAMPLES = 12
 """Pictures of each source."""
-HOLDERS = 6
-"""Real pictures for each class that is lost."""
-LOST = 4
-"""Classes of each generator whose holders are shown: those that it dropped or reduced most plainly."""
 INFLUENTIAL = 6
 """Real and generated pictures that push a generator's distance up most."""
 SIDE = 256
 """Longest side of a picture that is kept, in pixels."""
 
 READABLE = "SELECT image FROM run_images(?) WHERE source = ? AND status = 'ok' ORDER BY image LIMIT ?"
-MOST_OF = "SELECT image FROM most_of(?, ?, ?, ?)"
 
 SCHEMA = pa.schema([
     ("source", pa.string()), ("role", pa.string()), ("generator", pa.string()), ("class_id", pa.int32()),
     ("image", pa.int64()), ("name", pa.string()), ("picture", pa.binary()), ("label_map", pa.binary()),
-    ("influence", pa.bool_()),
+    ("influence", pa.bool_()), ("shows", pa.string()), ("beside", pa.int64()), ("value", pa.float64()),
+    ("images", pa.int64()), ("same", pa.int64()),
 ])  # fmt: skip
+"""A picture that stands in several places is in its first row, and the others name that row (same). shows: lost, nearest,
+largest or unsure; beside: the real image that it is nearest to; value: how far they are apart, or how sure the parser is."""
 
 
 def collect(plan: Plan, store: Store, findings: Findings) -> Kept:
-    """A few pictures of each source; of each generator's losses, and of what pushes its distance up, the plainest ones."""
+    """A few pictures of each source; of what the verdicts mean, and of what pushes each distance up, the plainest ones."""
     real = next(source for source in plan.sources if source.role == "real")
     generators = {source.name: source for source in plan.sources if source.role == "generated"}
     looked_at = [source for source in plan.sources if source.role in ("real", "generated")]
+    chosen = showing.chosen(store, plan.run, real.name, findings, list(generators))
     with catalog.of_run(store, plan.run) as connection:
-
-        def indices(statement: str, *values: object) -> list[int]:
-            return [row[0] for row in connection.execute(statement, list(values)).fetchall()]
-
-        first = {source.name: indices(READABLE, plan.run, source.name, SAMPLES) for source in looked_at}
-        most = {
-            (generator, lost_class.class_id): indices(MOST_OF, plan.run, real.name, lost_class.name, HOLDERS)
-            for generator in generators
-            for lost_class in lost_classes(findings, generator, LOST)
+        first = {
+            source.name: [row[0] for row in connection.execute(READABLE, [plan.run, source.name, SAMPLES]).fetchall()]
+            for source in looked_at
         }
     pushed = {name: {role: influential(findings, name, role) for role in ("real", "generated")} for name in generators}
-    of_real = {index for wanted in most.values() for index in wanted} | {
-        index for roles in pushed.values() for index in roles["real"]
-    }
-    seen = {name: look(plan, source, pushed[name]["generated"]) for name, source in generators.items()}
+    wanted = {name: {*roles["generated"], *chosen.of_generator(name)} for name, roles in pushed.items()}
+    of_real = {index for roles in pushed.values() for index in roles["real"]} | chosen.of_real
+    seen = {name: look(plan, source, sorted(wanted[name])) for name, source in generators.items()}
     photos = look(plan, real, sorted(of_real))
-    holders: dict[str, dict[int, list[Picture]]] = {}
-    for (name, class_id), wanted in most.items():
-        holders.setdefault(name, {})[class_id] = [photos[index] for index in wanted if index in photos]
     return Kept(
         samples=[
             Samples(source.name, source.role, list(look(plan, source, first[source.name]).values())) for source in looked_at
         ],
-        holders=holders,
+        lost={
+            class_id: [
+                Beside(
+                    photos[index],
+                    {name: seen[name][nearest] for name, (nearest, _) in found.items() if nearest in seen[name]},
+                    {name: apart for name, (nearest, apart) in found.items() if nearest in seen[name]},
+                )
+                for index, found in beside.items()
+                if index in photos
+            ]
+            for class_id, beside in chosen.lost.items()
+        },
+        grown=[
+            Grown(
+                each.generator, each.class_id, each.images, _there(seen[each.generator], each.largest),
+                _there(seen[each.generator], each.unsure), each.sure,
+            )
+            for each in chosen.grown
+        ],
         influences={
             name: {
-                "real": [photos[index] for index in roles["real"] if index in photos],
-                "generated": [seen[name][index] for index in roles["generated"] if index in seen[name]],
+                "real": _there(photos, roles["real"]), "generated": _there(seen[name], roles["generated"]),
             }
             for name, roles in pushed.items()
             if any(roles.values())
         },
     )  # fmt: skip
+
+
+def _there(seen: Mapping[int, Picture], indices: Sequence[int]) -> list[Picture]:
+    """Those of some images that could be read."""
+    return [seen[index] for index in indices if index in seen]
 
 
 def influential(findings: Findings, generator: str, role: str) -> list[int]:
@@ -138,16 +148,34 @@ def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def save(store: Store, run: str, kept: Kept) -> None:
-    """Writes the pictures of a run: lossless WebP beside PNG label maps."""
-    rows = [
-        _row(picture, source=group.source, role=group.role) for group in kept.samples for picture in group.pictures
-    ] + [
-        _row(picture, generator=generator, class_id=class_id)
-        for generator, classes in kept.holders.items() for class_id, pictures in classes.items() for picture in pictures
-    ] + [
-        _row(picture, generator=generator, role=role, influence=True)
-        for generator, roles in kept.influences.items() for role, pictures in roles.items() for picture in pictures
-    ]  # fmt: skip
+    """Writes the pictures of a run, each once: lossless WebP beside PNG label maps."""
+    rows: list[dict[str, Any]] = []
+    places: dict[int, int] = {}
+
+    def add(picture: Picture, **values: Any) -> None:
+        same = places.get(id(picture))
+        places.setdefault(id(picture), len(rows))
+        content = _encoded(picture) if same is None else {"same": same}
+        rows.append({"image": picture.index, "name": picture.name, **content, **values})
+
+    for group in kept.samples:
+        for picture in group.pictures:
+            add(picture, source=group.source, role=group.role)
+    for class_id, shown in kept.lost.items():
+        for each in shown:
+            add(each.real, class_id=class_id, shows="lost")
+            for generator, picture in each.nearest.items():
+                place = {"generator": generator, "class_id": class_id, "beside": each.real.index}
+                add(picture, shows="nearest", value=each.apart[generator], **place)
+    for grown in kept.grown:
+        for shows, pictures in (("largest", grown.largest), ("unsure", grown.unsure)):
+            for picture in pictures:
+                sure, place = grown.sure.get(picture.index), {"generator": grown.generator, "class_id": grown.class_id}
+                add(picture, shows=shows, value=sure, images=grown.images, **place)
+    for generator, roles in kept.influences.items():
+        for role, pictures in roles.items():
+            for picture in pictures:
+                add(picture, generator=generator, role=role, influence=True)
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     path = store.findings(run) / "pictures.parquet"
     with writer.writing(path), writer.temporary_file(store.temporary, "pictures") as unfinished:
@@ -161,41 +189,65 @@ def load(store: Store, run: str) -> Kept:
     if not path.exists():
         return Kept()
     groups: dict[str, Samples] = {}
-    holders: dict[str, dict[int, list[Picture]]] = {}
+    lost: dict[int, list[Beside]] = {}
+    grown: dict[tuple[str, int], _Growing] = {}
     influences: dict[str, dict[str, list[Picture]]] = {}
-    for row in _rows(path):
-        picture = Picture(row["image"], row["name"], row["picture"], row["label_map"])
+    for row, picture in _rows(path):
         if row["source"] is not None:
             group = groups.setdefault(row["source"], Samples(row["source"], row["role"], []))
             groups[row["source"]] = replace(group, pictures=[*group.pictures, picture])
         elif row["influence"]:
             influences.setdefault(row["generator"], {}).setdefault(row["role"], []).append(picture)
+        elif row["shows"] in ("largest", "unsure"):
+            key = row["generator"], row["class_id"]
+            each = grown.setdefault(key, _Growing(row["images"]))
+            sure = {} if row["value"] is None else {picture.index: row["value"]}
+            (each.largest if row["shows"] == "largest" else each.unsure).append(picture)
+            each.sure.update(sure)
         else:
-            holders.setdefault(row["generator"], {}).setdefault(row["class_id"], []).append(picture)
-    return Kept(list(groups.values()), holders, influences)
+            _add_lost(lost.setdefault(row["class_id"], []), row, picture)
+    made = [Grown(*key, each.images, each.largest, each.unsure, each.sure) for key, each in grown.items()]
+    return Kept(list(groups.values()), lost, made, influences)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """Rows with their pictures decoded. Raises AuditError, naming the file, where it is damaged."""
+@dataclass
+class _Growing:
+    images: int
+    largest: list[Picture] = field(default_factory=list)
+    unsure: list[Picture] = field(default_factory=list)
+    sure: dict[int, float] = field(default_factory=dict)
+
+
+def _add_lost(shown: list[Beside], row: dict[str, Any], picture: Picture) -> None:
+    """Adds a real picture, or the one of a generator that is nearest to it, to those of a class. An older ganaudit wrote the
+    real ones of each generator that loses it."""
+    if row["shows"] == "nearest":
+        place = next(place for place, each in enumerate(shown) if each.real.index == row["beside"])
+        each, name = shown[place], row["generator"]
+        shown[place] = Beside(each.real, {**each.nearest, name: picture}, {**each.apart, name: row["value"]})
+    elif picture.index not in {each.real.index for each in shown}:
+        shown.append(Beside(picture))
+
+
+def _rows(path: Path) -> list[tuple[dict[str, Any], Picture]]:
+    """Rows with their pictures. Raises AuditError, naming the file, where it is damaged."""
+    pictures: list[Picture] = []
     try:
         rows: list[dict[str, Any]] = pq.read_table(path, partitioning=None, page_checksum_verification=True).to_pylist()
-        decoded = [row | {name: _decoded(row[name]) for name in ("picture", "label_map")} for row in rows]
-        return [dict.fromkeys(SCHEMA.names) | row for row in decoded]  # an older ganaudit had fewer columns
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        rows = [dict.fromkeys(SCHEMA.names) | row for row in rows]  # an older ganaudit had fewer columns
+        for row in rows:
+            decoded = None if row["same"] is not None else [_decoded(row[name]) for name in ("picture", "label_map")]
+            pictures.append(pictures[row["same"]] if decoded is None else Picture(row["image"], row["name"], *decoded))
+        return list(zip(rows, pictures, strict=True))
+    except (OSError, ValueError, KeyError, IndexError, TypeError, pa.ArrowException) as error:
         raise AuditError(unreadable(path)) from error
 
 
-def _row(picture: Picture, **values: Any) -> dict[str, Any]:
+def _encoded(picture: Picture) -> dict[str, bytes]:
     encoded, labels = io.BytesIO(), io.BytesIO()
     pillow.fromarray(picture.image).save(encoded, "WEBP", lossless=True)
     pillow.fromarray(picture.labels.astype(np.uint16)).save(labels, "PNG")
-    return {
-        "image": picture.index,
-        "name": picture.name,
-        "picture": encoded.getvalue(),
-        "label_map": labels.getvalue(),
-        **values,
-    }
+    return {"picture": encoded.getvalue(), "label_map": labels.getvalue()}
 
 
 def _decoded(content: bytes) -> NDArray[Any]:

@@ -81,10 +81,21 @@ FSD = Table(
         Column(
             "p_value",
             FLOAT,
-            "Of no difference, by permuting blocks of equal size; NULL where images are clustered.",
+            "Of no difference, this generator alone, by permuting blocks of equal size; NULL where images are clustered.",
             True,
         ),
-        Column("permutations", BYTE4, "How many permutations gave p_value; the smallest it can be is 1 / (1 + permutations)."),
+        Column(
+            "q_value",
+            FLOAT,
+            "The same, adjusted over the generators of the run (Holm): alpha is the chance of one false finding in all.",
+            True,
+        ),
+        Column(
+            "permutations",
+            BYTE4,
+            "How many permutations gave p_value: it is never below 1 / (1 + permutations), q_value of k generators never "
+            "below k / (1 + permutations).",
+        ),
     ),
 )
 

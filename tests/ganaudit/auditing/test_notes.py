@@ -57,6 +57,16 @@ def test_what_was_left_out_is_said_by_check_by_the_run_and_by_the_report_however
     assert "@eaDir" in page and ".heic" in page and "<i>" not in page
 
 
+def test_permutations_that_are_too_few_are_told_by_check_by_the_run_and_by_the_report(tmp_path):
+    asked = spec(tmp_path / "s", photos(tmp_path / "a", 40), photos(tmp_path / "b", 40, 100), decide={"permutations": 9})
+    result = ganaudit.audit(asked)
+    assert result.table("fsd")["q_value"].notna().all()
+    for notes in (check(asked).notes, result.notes, report_data(Store(result.store), result.run).notes):
+        assert sum(note.startswith("9 permutations cannot tell any of one generator") for note in notes) == 1
+        assert "`decide: {permutations: 19}` would do." in " ".join(notes)
+    assert "not settled (9 permutations can say no less than p = 0.1; 19 would do)" in result.report.read_text()
+
+
 def test_images_on_both_sides_are_told(tmp_path):
     real, generated = photos(tmp_path / "a", 12), photos(tmp_path / "b", 9, 100)
     photos(generated, 3)

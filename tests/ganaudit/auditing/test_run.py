@@ -196,6 +196,23 @@ def test_a_run_that_an_older_ganaudit_rolled_up_says_so_and_can_still_be_asked(d
         catalog.query(store, "SELECT nope FROM fsd")
 
 
+def test_findings_that_lack_only_what_may_be_null_are_shown(done, tmp_path):
+    result, _ = done
+    shutil.copytree(result.store, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    fsd = store.finding(result.run, "fsd")
+    whole = pq.read_table(fsd)
+    pq.write_table(whole.drop_columns(["q_value", "withheld"]), fsd)
+    data = audit.report_data(store, result.run)
+    assert not any("older ganaudit" in note for note in data.notes)
+    assert (
+        data.findings["fsd"]
+        .drop_columns(["q_value", "withheld"])
+        .equals(whole.drop_columns(["q_value", "withheld"]).replace_schema_metadata(None))
+    )
+    assert data.findings["fsd"]["q_value"].null_count == whole.num_rows
+
+
 def test_the_same_audit_again_finds_the_same_numbers(done):
     result, _ = done
     again = ganaudit.audit(spec(result.store, noise("fine"), noise("partly", fault="nan", since=400)))

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ganaudit.records.schema import FINDINGS
 from ganaudit.report import Quarantined, Used, render
-from ganaudit.studies.census.section.kept import Kept
+from ganaudit.studies.census.section.kept import Beside, Grown, Kept
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -56,19 +56,20 @@ def test_the_page_holds_everything(audit):
         "village-nightly", data.run, "1 min 44 s", "CPU, 2 cores", "finished, with images set aside",
         "reduced person, in 36 % [31, 42] as many images",
         "dropped person, in no image (at most 0.7 % as many)", "drops 2 of 15 classes", "FSD 1.81 [1.61, 2.01], corrected",
-        "beyond chance (p = 0.010, the least of 99 permutations)", "Intervals are at 95 %",
+        "beyond chance (p ≤ 0.03, the least that 99 permutations can say of 3 generators)",
+        "p is adjusted over the 3 generators (Holm): 99 permutations can say no less than 0.03.", "Intervals are at 95 %",
         "2,000 generated images against 2,000 real images", "Dashed: below 10 % a class is dropped.",
         "An image counts as holding a class whose largest connected region", "progan is nearer than wgan-gp",
         "wgan-gp and no-people cannot be told apart at this N", "2 to 3", "Images that push the distance up most",
-        "Not measured: this audit names no images with true label maps", "Real photos that hold what is lost", "photo-012003",
+        "Not measured: this audit names no images with true label maps", "What the verdicts look like", "photo-012003",
+        "no-people: 5.0 % apart, no person", "1,234 images hold it.", "Largest first", "Least sure first",
         "dropped by no-people: in no image (at most 0.7 % as many) (0 % against 30 % of images)", "the file is empty",
         "1 image could not be used and is in no number above (offline: 1 image).",
         data.command, "count: 2000", "torch 2.14.1", "k0a0a0a", "weights 5e5e5e", "p0b0b0b",
     ):  # fmt: skip
         assert text in page.words, text
     pictures = page.all("img")
-    holders = {class_id for held in data.kept["census"].holders.values() for class_id in held}
-    assert len(pictures) == 3 * 6 + 4 * 12 * 2 + 6 * len(holders) + 3 * 2 * 6
+    assert len(pictures) == 3 * 6 + 4 * 12 * 2 + len(data.kept["census"].bare)
     assert all(picture["alt"] and picture["src"].startswith("data:image/webp;base64,") for picture in pictures)
     assert len(page.all("table")) == 3 + 1 + 1 + 1 + 1
 
@@ -195,7 +196,7 @@ def test_no_generator_no_finding_no_picture(audit):
 
 def test_a_distance_without_an_interval(audit):
     data = audit({"g": {}}, pictures=0)
-    unknown = {"corrected": None, "corrected_low": None, "corrected_high": None, "floor": None, "p_value": None}
+    unknown = dict.fromkeys(("corrected", "corrected_low", "corrected_high", "floor", "p_value", "q_value"))
     rows = [{**row, **unknown} for row in data.findings["fsd"].to_pylist()]
     page = Checked(render(replace(data, findings={**data.findings, "fsd": FINDINGS["fsd"].from_rows(rows)})))
     assert "without an interval: too few images" in page.words and "not tested" in page.words
@@ -208,8 +209,37 @@ def test_only_the_first_20_images_set_aside_are_listed(audit):
     assert "The first 20:" in page.words and "00019.png" in page.words and "00020.png" not in page.words
 
 
+def test_each_lost_class_shows_real_images_with_the_nearest_of_every_generator_under_them(audit):
+    data = audit(pictures=2)
+    page = render(data)
+    kept = data.kept["census"]
+    assert page.count('<div class="stack"') == 2 * len(kept.lost) and page.index('id="shown"') < page.index('id="fsd"')
+    assert [f"--rows:{1 + len(shown[0].nearest)}" for shown in kept.lost.values() for _ in shown] == re.findall(
+        r"--rows:\d", page
+    )
+    pictures = Checked(page).all("img")
+    for class_id, shown in kept.lost.items():
+        for name in shown[0].nearest:
+            (alt,) = [each["alt"] for each in pictures if f"{name}, image {shown[0].nearest[name].name}" in each["alt"]]
+            assert (
+                f"nearest to real image {shown[0].real.name}, 2.0 % apart; no " in alt and class_id in data.kept["census"].lost
+            )
+
+
+def test_of_many_classes_the_first_are_shown_and_the_others_are_behind_a_click(audit):
+    many = {f"class {i}": (0.5, 2.0) for i in range(20)}
+    data = audit({"g": {name: (0.1, 1.0) for name in list(many)[:9]} | {"class 15": (1.9, 1.0)}}, many, pictures=1)
+    page = Checked(render(data))
+    assert len(data.kept["census"].lost) == 8 and "5 further classes that are lost: class" in page.words
+    assert "further class that grew" not in page.words and "class 15" in page.words
+    four = [Grown("g", 16, 1, each.largest, [], {}) for each in data.kept["census"].grown for _ in range(4)]
+    words = Checked(render(replace(data, kept={"census": Kept(grown=four)}))).words
+    assert "1 further class that grew: class 15 of g" in words and "1 image holds it." in words
+    assert "Least sure first" not in words and "are lost" not in words and words.count("What these verdicts look like") == 1
+
+
 def test_a_label_map_may_be_larger_than_its_picture(audit):
     data = audit({"g": {"person": (0.3, 1.0)}}, pictures=1)
     large = [replace(p, labels=p.labels.repeat(4, axis=0).repeat(4, axis=1)) for p in data.kept["census"].samples[0].pictures]
-    kept = Kept(samples=[replace(data.kept["census"].samples[0], pictures=large)], holders={"g": {12: large}})
+    kept = Kept(samples=[replace(data.kept["census"].samples[0], pictures=large)], lost={12: [Beside(large[0])]})
     assert 'viewBox="0 0 64 64" preserveAspectRatio="none"' in render(replace(data, kept={"census": kept}))

@@ -91,6 +91,23 @@ def test_an_outline_is_every_edge_between_the_class_and_the_rest():
     assert drawn == expected
 
 
+def test_pictures_that_stand_in_several_places_fit_the_budget_there():
+    pictures = noise(10, 64)
+    encoded = encode([], 200_000, pictures * 5)
+    assert (
+        sum(len(each.photo) for each in encoded.values()) * 5
+        <= 200_000
+        < 5 * sum(len(each.photo) for each in encode([], 200_000, pictures).values())
+    )
+
+
+def test_a_crumb_of_a_large_label_map_is_outlined():
+    labels = np.zeros((500, 1023), dtype=np.int64)
+    labels[301, 613] = labels[499, 1022] = 5
+    path, width, height = outline(labels, 5)
+    assert (width, height) == (128, 63) and "M76 37h1" in path and "M127 63h1" in path
+
+
 def test_the_outline_of_a_large_label_map_is_thinned():
     labels = np.zeros((512, 1024), dtype=np.int64)
     labels[100:200, 300:500] = 5

@@ -60,10 +60,24 @@ def test_at_most():
 
 
 def test_chance_says_whether_images_can_be_told_apart():
-    assert words.chance(0.01, 99, 0.05) == "beyond chance (p = 0.010, the least of 99 permutations)"
-    assert words.chance(0.04, 99, 0.05) == "beyond chance (p = 0.040)"
-    assert words.chance(0.34, 99, 0.05) == "cannot be told from real images (p = 0.34)"
-    assert words.chance(None, 0, 0.05) == "not tested"
+    assert words.chance(0.01, 99, 1, 0.05) == "beyond chance (p ≤ 0.01, the least that 99 permutations can say)"
+    assert words.chance(0.03, 99, 3, 0.05) == "beyond chance (p ≤ 0.03, the least that 99 permutations can say of 3 generators)"
+    assert words.chance(0.04, 99, 3, 0.05) == "beyond chance (p = 0.040, adjusted over 3 generators)"
+    assert words.chance(0.04, 99, 1, 0.05) == "beyond chance (p = 0.040)"
+    assert words.chance(0.34, 99, 3, 0.05) == "cannot be told from real images (p = 0.34, adjusted over 3 generators)"
+    assert words.chance(None, 0, 0, 0.05) == "not tested"
+
+
+@pytest.mark.parametrize("q_value", [0.06, 0.4])
+def test_too_few_permutations_settle_nothing_and_say_how_many_would(q_value):
+    said = "not settled (99 permutations can say no less than p = 0.06 of 6 generators; 119 would do)"
+    assert words.chance(q_value, 99, 6, 0.05) == said
+
+
+def test_a_p_value_at_its_least_is_a_bound():
+    assert [words.permuted(q_value, 99, 3) for q_value in (0.03, 0.04, 0.34, None)] == ["≤0.03", "0.040", "0.34", DASH]
+    assert words.permuted(1.0, 1, 2) == "1.00"  # the least is no bound
+    assert [words.least(149, 1), words.least(99_999, 1), words.least(9, 4)] == ["0.0067", "0.00001", "0.4"]
 
 
 def test_p_values_and_shares_of_ten():

@@ -4,12 +4,15 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from ganaudit.errors import RequestError
 from ganaudit.statistics.frechet import frechet
 from ganaudit.statistics.moments import group_moments, moments
-from ganaudit.statistics.permutation import p_value
+from ganaudit.statistics.permutation import adjusted, enough, least, p_value
 
 
 def rows_of(rng: np.random.Generator, n: int, weight: float = 0.8) -> np.ndarray:
@@ -63,3 +66,21 @@ def test_a_plain_difference_has_the_least_p_value_whatever_the_seed():
     rng = np.random.default_rng(2)
     a, b = blocks(rows_of(rng, 60), 20), blocks(rows_of(rng, 60, 6.0), 20)
     assert {p_value(a, b, 99, seed) for seed in range(3)} == {0.01}
+
+
+@given(st.lists(st.one_of(st.none(), st.sampled_from([0.01, 0.02, 0.3, 1.0])), max_size=8))
+def test_p_values_are_adjusted_over_those_that_there_are_as_by_statsmodels(p_values):
+    tested = [p for p in p_values if p is not None]
+    result = adjusted(p_values)
+    assert [q is None for q in result] == [p is None for p in p_values]
+    if tested:
+        assert [q for q in result if q is not None] == pytest.approx(multipletests(tested, method="holm")[1])
+        assert min(q for q in result if q is not None) >= least(99, len(tested)) - 1e-12
+
+
+@given(st.integers(1, 300), st.sampled_from([0.001, 0.01, 0.05, 0.1, 1 / 3]))
+def test_enough_permutations_are_the_fewest_that_can_reach_alpha(tests, alpha):
+    few = enough(tests, alpha)
+    assert least(few, tests) <= alpha * (1 + 1e-9) and least(few - 1, tests) > alpha
+    if few <= 120:  # by the rule itself: all generators are as far off as there can be
+        assert multipletests([1 / (few + 1)] * tests, method="holm")[1].max() <= alpha * (1 + 1e-9)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ganaudit.report.data import Findings, Interval, rows
+from ganaudit.statistics.permutation import adjusted
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,11 @@ class Distance:
     floor: float | None
     resolution_floor: float | None
     mostly_bias: bool
-    p_value: float | None
+    q_value: float | None
+    """The p-value of no difference, adjusted over the generators."""
     permutations: int
+    tests: int = 1
+    """Generators over which it is adjusted."""
     withheld: str | None = None
     """Why corrected has no interval."""
     rank: tuple[int, int, int] | None = None
@@ -64,15 +68,20 @@ class GeneratorPair:
 def distances(findings: Findings) -> list[Distance]:
     """The nearest generator first, those whose distance is unknown last."""
     places = {row["generator"]: (row["rank"], row["rank_low"], row["rank_high"]) for row in rows(findings, "ranks")}
+    found = rows(findings, "fsd")
+    q_values = [row["q_value"] for row in found]
+    if not any(q_values):  # of an older ganaudit
+        q_values = adjusted([row["p_value"] for row in found])
+    tests = sum(q_value is not None for q_value in q_values)
     unordered = [
         Distance(
             generator=row["generator"], real_images=row["real_images"], generated_images=row["generated_images"],
             plain=row["fsd"], mean_part=row["mean_part"], covariance_part=row["covariance_part"],
             corrected=_from_zero(Interval.of(row, "corrected")), floor=row["floor"],
-            resolution_floor=row["resolution_floor"], mostly_bias=bool(row["mostly_bias"]), p_value=row["p_value"],
-            permutations=row["permutations"], withheld=row.get("withheld"), rank=places.get(row["generator"]),
+            resolution_floor=row["resolution_floor"], mostly_bias=bool(row["mostly_bias"]), q_value=q_value,
+            permutations=row["permutations"], tests=tests, withheld=row.get("withheld"), rank=places.get(row["generator"]),
         )
-        for row in rows(findings, "fsd")
+        for row, q_value in zip(found, q_values, strict=True)
     ]  # fmt: skip
     return sorted(unordered, key=lambda distance: (distance.rank is None, distance.rank, distance.best))
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from ganaudit.report.data import Picture, ReportData
 
+IMAGES = 20_000
+"""Images of each source, its first, among which those are chosen that show what verdicts mean."""
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -16,26 +19,66 @@ class Samples:
 
 
 @dataclass(frozen=True, eq=False)
+class Beside:
+    """A real picture that holds a lost class, and of each generator the picture that is nearest to it in what else it holds.
+
+    apart: of each of these, the share of the pixels without the class that would have to change class.
+    """
+
+    real: Picture
+    nearest: Mapping[str, Picture] = field(default_factory=dict)
+    apart: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """Pictures of one generator that hold a class which grew: most of it, or such that the parser is least sure of it.
+
+    images: that count in the verdict, among those looked through. sure: the parser's confidence in the class, by picture.
+    """
+
+    generator: str
+    class_id: int
+    images: int
+    largest: Sequence[Picture]
+    unsure: Sequence[Picture]
+    sure: Mapping[int, float]
+
+
+@dataclass(frozen=True, eq=False)
 class Kept:
     """The pictures that are kept with a run.
 
-    holders: for each generator, for each class that it loses, the real pictures that hold most of the class.
+    lost: for each class that is lost, the real pictures that hold most of it beside generated ones, the plainest class first.
+    grown: of each class that grew, the plainest first.
     influences: for each generator, for real and for generated, the pictures that push its distance up most.
     """
 
     samples: Sequence[Samples] = ()
-    holders: Mapping[str, Mapping[int, Sequence[Picture]]] = field(default_factory=dict)
+    lost: Mapping[int, Sequence[Beside]] = field(default_factory=dict)
+    grown: Sequence[Grown] = ()
     influences: Mapping[str, Mapping[str, Sequence[Picture]]] = field(default_factory=dict)
+
+    @property
+    def bare(self) -> list[Picture]:
+        """Every picture that is shown without its label map, each as often as it stands somewhere."""
+        groups = [
+            *([each.real, *each.nearest.values()] for shown in self.lost.values() for each in shown),
+            *([*each.largest, *each.unsure] for each in self.grown),
+            *(pictures for roles in self.influences.values() for pictures in roles.values()),
+        ]
+        return [picture for group in groups for picture in group]
+
+    @property
+    def shown(self) -> set[str]:
+        """Generators of which pictures show verdicts."""
+        beside = {name for shown in self.lost.values() for each in shown for name in each.nearest}
+        return beside | {each.generator for each in self.grown}
 
     @property
     def all(self) -> list[Picture]:
         """Every picture, each as often as it stands somewhere."""
-        groups = [
-            *(samples.pictures for samples in self.samples),
-            *(pictures for classes in self.holders.values() for pictures in classes.values()),
-            *(pictures for roles in self.influences.values() for pictures in roles.values()),
-        ]
-        return [picture for group in groups for picture in group]
+        return [*(picture for samples in self.samples for picture in samples.pictures), *self.bare]
 
 
 def kept_of(data: ReportData) -> Kept:

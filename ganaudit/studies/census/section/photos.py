@@ -1,4 +1,4 @@
-"""The pictures of the page with their label maps: samples, what is lost in real photos, and what pushes a distance up."""
+"""The pictures of the page with their label maps: samples, what verdicts look like, and what pushes a distance up."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from ganaudit.report import words
 from ganaudit.report.data import Findings, Picture, ReportData, rows
 from ganaudit.report.pictures import Encoded, outline
 from ganaudit.studies.census.section import sentences
-from ganaudit.studies.census.section.classes import class_findings, lost_classes
-from ganaudit.studies.census.section.kept import Kept, Samples, kept_of
+from ganaudit.studies.census.section.classes import ClassFinding, class_findings, lost_classes
+from ganaudit.studies.census.section.kept import Beside, Grown, Kept, Samples, kept_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +27,34 @@ class PictureView:
 
 
 @dataclass(frozen=True, eq=False)
-class HolderView:
+class BesideView:
+    """A real picture that holds a lost class, and of each generator that loses it the nearest picture."""
+
+    real: PictureView
+    nearest: Sequence[tuple[str, PictureView]]
+
+
+@dataclass(frozen=True, eq=False)
+class LostView:
     """The real pictures that hold most of one class, and the generators that lose it."""
 
     class_id: int
     name: str
     found: Sequence[tuple[str, str, str]]  # generator, verdict, how much is left
-    pictures: Sequence[PictureView]
+    pictures: Sequence[BesideView]
+
+
+@dataclass(frozen=True, eq=False)
+class GrownView:
+    """The pictures of one generator that hold a class which grew. images: how many count, among those looked through."""
+
+    class_id: int
+    name: str
+    generator: str
+    verdict: str
+    how: str
+    images: int
+    rows: Sequence[tuple[str, Sequence[PictureView]]]
 
 
 def class_names(data: ReportData) -> dict[int, str]:
@@ -91,37 +112,80 @@ def _seen(picture: Picture, names: Mapping[int, str], most: int = 4) -> str:
     return ", ".join(f"{_name(names, int(ids[i]))} {words.percent(100 * int(pixels[i]) / total)}" for i in order)
 
 
-def holder_views(data: ReportData, encoded: Mapping[int, Encoded], names: Mapping[int, str]) -> list[HolderView]:
-    """By class, the plainest loss first: the real pictures are the same for every generator."""
-    pictures: dict[int, Sequence[Picture]] = {}
+def lost_views(data: ReportData, encoded: Mapping[int, Encoded], names: Mapping[int, str]) -> list[LostView]:
+    """The lost classes that have pictures, with every generator that loses them, the plainest loss first."""
     said: dict[int, list[tuple[int, str, str, str]]] = {}
-    for generator, classes in kept_of(data).holders.items():
-        losses = lost_classes(data.findings, generator)
-        for class_id, views in classes.items():
-            pictures.setdefault(class_id, views)
-            for place, loss in enumerate(losses):
-                if loss.class_id == class_id and loss.leading_verdict is not None:
-                    measure = loss.leading_measure
-                    how = f"{sentences.how_much(loss.leading_verdict, measure)} ({sentences.against(loss, measure)})"
-                    said.setdefault(class_id, []).append((place, generator, loss.word, how))
-    order = sorted(pictures, key=lambda class_id: (min(said.get(class_id, [(999, "", "", "")])), class_id))
+    for generator in data.generators:
+        for place, loss in enumerate(lost_classes(data.findings, generator)):
+            said.setdefault(loss.class_id, []).append((place, generator, loss.word, _how(loss)))
     return [
-        HolderView(
+        LostView(
             class_id,
             _name(names, class_id),
             [(generator, verdict, how) for _, generator, verdict, how in sorted(said.get(class_id, []))],
-            [_holder(picture, encoded[id(picture)], class_id, names) for picture in pictures[class_id]],
+            [_beside(each, encoded, class_id, names) for each in shown],
         )
-        for class_id in order
-        if pictures[class_id]
+        for class_id, shown in kept_of(data).lost.items()
+        if shown
     ]
 
 
-def _holder(picture: Picture, encoded: Encoded, class_id: int, names: Mapping[int, str]) -> PictureView:
-    share = words.percent(100 * float((picture.labels == class_id).mean()))
-    alt = f"{picture.name}: {_name(names, class_id)} covers {share} of it"
+def grown_views(data: ReportData, encoded: Mapping[int, Encoded], names: Mapping[int, str]) -> list[GrownView]:
+    """The classes that grew and have pictures, the plainest first."""
+    views = []
+    for each in kept_of(data).grown:
+        found = next((f for f in class_findings(data.findings, each.generator) if f.class_id == each.class_id), None)
+        if found is None or not each.largest:
+            continue
+        rows = [
+            (title, [_grown(picture, encoded[id(picture)], each, names) for picture in pictures])
+            for title, pictures in (("Largest first", each.largest), ("Least sure first", each.unsure))
+            if pictures
+        ]
+        name = _name(names, each.class_id)
+        views.append(GrownView(each.class_id, name, each.generator, found.word, _how(found), each.images, rows))
+    return views
+
+
+def _how(finding: ClassFinding) -> str:
+    """How much is left of a class, or how much more there is."""
+    measure = finding.leading_measure
+    verdict = finding.leading_verdict
+    said = "" if verdict is None else sentences.how_much(verdict, measure)
+    return f"{said} ({sentences.against(finding, measure)})"
+
+
+def _beside(each: Beside, encoded: Mapping[int, Encoded], class_id: int, names: Mapping[int, str]) -> BesideView:
+    name, share = _name(names, class_id), words.percent(_percent(each.real, class_id))
+    alt = f"real image {each.real.name}: {name} covers {share} of it; {_seen(each.real, names)}"
+    nearest = []
+    for generator, picture in each.nearest.items():
+        held = _percent(picture, class_id)
+        holds = f"{words.percent(held)} {name}" if held else f"no {name}"
+        apart = f"{words.share(each.apart[generator])} apart"
+        to = f"nearest to real image {each.real.name}, {apart}"
+        text = f"{generator}, image {picture.name}: {to}; {holds}; {_seen(picture, names)}"
+        nearest.append((generator, _outlined(picture, encoded[id(picture)], class_id, text, f"{apart}, {holds}")))
+    return BesideView(_outlined(each.real, encoded[id(each.real)], class_id, alt, share), nearest)
+
+
+def _grown(picture: Picture, encoded: Encoded, each: Grown, names: Mapping[int, str]) -> PictureView:
+    name, share = _name(names, each.class_id), words.percent(_percent(picture, each.class_id))
+    sure = each.sure.get(picture.index)
+    said = share if sure is None else f"{share}, {words.share(sure)} sure"
+    doubt = "" if sure is None else f", of which the parser is {words.share(sure)} sure"
+    alt = f"{each.generator}, image {picture.name}: {name} covers {share} of it{doubt}; {_seen(picture, names)}"
+    return _outlined(picture, encoded, each.class_id, alt, said)
+
+
+def _outlined(picture: Picture, encoded: Encoded, class_id: int, alt: str, number: str) -> PictureView:
     border = outline(picture.labels, class_id, max(encoded.width, encoded.height))
-    return PictureView(picture, encoded, alt, border, share)
+    return PictureView(picture, encoded, alt, border, number)
+
+
+def _percent(picture: Picture, class_id: int) -> float:
+    """How much of a picture a class covers, percent of its label map."""
+    return 100 * float((picture.labels == class_id).mean())
 
 
 def _name(names: Mapping[int, str], class_id: int) -> str:

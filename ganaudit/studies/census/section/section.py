@@ -10,7 +10,7 @@ from ganaudit.records.store import Store
 from ganaudit.report import words
 from ganaudit.report.data import Findings, ReportData, generators
 from ganaudit.report.drawing import DrawnFigure, file_name
-from ganaudit.spec import AuditSpec
+from ganaudit.spec import AuditSpec, Decide
 from ganaudit.studies.census import pictures
 from ganaudit.studies.census.classes import empty_slices
 from ganaudit.studies.census.section.area_figure import area_figure
@@ -20,7 +20,15 @@ from ganaudit.studies.census.section.distances import curve, distances, pairs, s
 from ganaudit.studies.census.section.forest import forest_figure
 from ganaudit.studies.census.section.kept import Kept, kept_of
 from ganaudit.studies.census.section.samples_figure import samples_figure
-from ganaudit.studies.census.section.sentences import bias_words, headline, pair_words, rank_words, verdict_lines
+from ganaudit.studies.census.section.sentences import (
+    adjusted_words,
+    bias_words,
+    headline,
+    pair_words,
+    permutation_words,
+    rank_words,
+    verdict_lines,
+)
 from ganaudit.studies.census.section.training import trainings
 from ganaudit.studies.census.section.training_figure import training_figure
 from ganaudit.studies.census.section.view import view
@@ -38,6 +46,9 @@ class CensusSection(Section):
 
     def notes(self, store: Store, run: str, spec: AuditSpec | None, findings: Findings) -> Sequence[str]:
         notes = shared_notes(store, run)
+        if known := distances(findings):
+            decide = Decide() if spec is None else spec.decide
+            notes += filter(None, [permutation_words(known[0].tests, known[0].permutations, decide.alpha)])
         if spec is not None and "dropped_in_slices" in findings:
             rows = findings["dropped_in_slices"].select(["generator", "slice"]).to_pylist()
             judged = {(row["generator"], row["slice"]) for row in rows}
@@ -83,7 +94,7 @@ class CensusSection(Section):
         return [*map(_few, names), corrected.get(generator, words.NOTHING)]
 
     def table(self, findings: Findings) -> Sequence[Mapping[str, str]]:
-        """Verdicts of loss and growth, the distance with its interval and floor, and its p-value."""
+        """Verdicts of loss and growth, the distance with its interval and floor, and its adjusted p-value."""
         rows = []
         for row in distances(findings):
             lines = verdict_lines(findings, row.generator)
@@ -92,7 +103,7 @@ class CensusSection(Section):
             }
             rows.append({
                 "generator": row.generator, **by_verdict, "FSD": words.distance(row.corrected),
-                "floor": words.number(row.floor), "p": words.p(row.p_value),
+                "floor": words.number(row.floor), "p": words.permuted(row.q_value, row.permutations, row.tests),
             })  # fmt: skip
         return rows
 
@@ -113,13 +124,15 @@ class CensusSection(Section):
                 **({"rank": rank_words(row)} if len(known) > 1 else {}), "generator": row.generator,
                 "images": f"{row.generated_images:,}", "FSD corrected": words.distance(row.corrected),
                 "plain": words.number(row.plain, 3), "floor at this N": words.number(row.floor),
-                "resolution floor": words.number(row.resolution_floor), "p": words.p(row.p_value),
+                "resolution floor": words.number(row.resolution_floor),
+                "p": words.permuted(row.q_value, row.permutations, row.tests),
             }
             for row in known
         ]  # fmt: skip
         biased = [(row.generator, bias_words(row)) for row in known if row.mostly_bias]
         yield [
             Table(rows, "no generator has findings"),
+            *([Text(f"{said}.")] if (said := adjusted_words(known)) else []),
             *(Text(f"{generator}: {said[:1].lower()}{said[1:]}") for generator, said in biased),
             *(Text(f"{pair_words(pair)}.") for pair in pairs(findings)),
         ]

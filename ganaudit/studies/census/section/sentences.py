@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ganaudit.report import words
 from ganaudit.report.data import Findings, Interval
+from ganaudit.statistics import permutation
 from ganaudit.studies.census.section.classes import GREW, LOST, ClassFinding, Measure, Verdict, class_findings, with_verdict
 from ganaudit.studies.census.section.distances import Distance, GeneratorPair
 
@@ -155,9 +156,31 @@ def distance_words(distance: Distance, alpha: float) -> str:
     """The distance in one sentence, corrected first."""
     if distance.corrected.value is None:
         return f"FSD {words.number(distance.plain)}, without an interval: {distance.withheld or 'too few images'}"
-    said = words.chance(distance.p_value, distance.permutations, alpha)
+    said = words.chance(distance.q_value, distance.permutations, distance.tests, alpha)
     without = f", without an interval ({distance.withheld})" if distance.withheld else ""
     return f"FSD {words.distance(distance.corrected)}, corrected for the number of images{without}; {said}"
+
+
+def adjusted_words(shown: Sequence[Distance]) -> str:
+    """How the p-values of these generators are to be read: "p is adjusted over the 3 generators (Holm): 99 permutations can
+    say no less than 0.03"; empty without one."""
+    one = next((distance for distance in shown if distance.q_value is not None), None)
+    if one is None:
+        return ""
+    over = f" is adjusted over the {one.tests:,} generators (Holm)" if one.tests > 1 else ""
+    return f"p{over}: {one.permutations:,} permutations can say no less than {words.least(one.permutations, one.tests)}"
+
+
+def permutation_words(tests: int, permutations: int, alpha: float) -> str:
+    """That so few permutations cannot tell any of so many generators from the real images; empty where they can."""
+    if not permutations or not tests or permutation.least(permutations, tests) <= alpha:
+        return ""
+    of = "one generator" if tests == 1 else f"{tests:,} generators"
+    return (
+        f"{permutations:,} permutations cannot tell any of {of} from the real images: p, adjusted over the generators, is "
+        f"never below {words.least(permutations, tests)}, and alpha is {alpha:g}; "
+        f"`decide: {{permutations: {permutation.enough(tests, alpha)}}}` would do."
+    )
 
 
 def bias_words(distance: Distance) -> str:

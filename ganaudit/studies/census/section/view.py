@@ -18,13 +18,15 @@ from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_f
 from ganaudit.studies.census.section.distances import Distance, curve, distances, pairs, shares
 from ganaudit.studies.census.section.forest import forest_figure
 from ganaudit.studies.census.section.further import Further, further
-from ganaudit.studies.census.section.kept import kept_of
+from ganaudit.studies.census.section.kept import IMAGES, kept_of
 from ganaudit.studies.census.section.training import training_words, trainings
 from ganaudit.studies.census.section.training_figure import training_figure
 from ganaudit.studies.section import Part, Parts, View
 
 ROWS = {1: 336, 3: 150, 6: 72}
 """Up to so many generators, so many classes of each stand in the table; beyond, 48."""
+OPEN = 3
+"""Classes that are shown in pictures at once; the others are behind a click."""
 PLOTTED = 60
 """Classes in a forest plot: more cannot be taken in."""
 
@@ -65,23 +67,29 @@ def view(data: ReportData) -> View:
         names = photos.class_names(data)
         common = _common(data)
         views = [_generator(data, each, found, encoded, names) for each in drawn]
+        most = max((max(one.real_images, one.generated_images) for one in found), default=0)
+        among = f" (among the first {IMAGES:,} of its source)" if most > IMAGES else ""
         samples = [(each, photos.sample_views(each, encoded, names)) for each in kept.samples if each.pictures]
         return Parts(
-            {each.name: Part("summary.html.j2", {"view": each, **common}) for each in views},
+            {each.name: Part("summary.html.j2", {"view": each, "pictured": kept.shown, **common}) for each in views},
             [
                 *([Part("verdicts.html.j2", common)] if common["tested"] else []),
                 *(Part("generator.html.j2", {"view": each, **common}) for each in views),
             ],
             [
+                Part("shown.html.j2", {
+                    "lost": photos.lost_views(data, encoded, names), "grown": photos.grown_views(data, encoded, names),
+                    "open": OPEN, "among": among,
+                }),
                 *([Part("distances.html.j2", {
                     "fsd": found, "fsd_figure": side_by_side, "pairs": pairs(data.findings), "rank_words": sentences.rank_words,
+                    "adjusted_words": sentences.adjusted_words(found),
                 })] if found else []),
                 *(Part("training.html.j2", {"place": place, "training": training, "said": said, "figure": figure})
                   for place, (training, said, figure) in enumerate(curves, 1)),
                 Part("parser.html.j2", {"parser_classes": trust.parser_classes(data.findings)}),
                 Part("photos.html.j2", {
-                    "holders": photos.holder_views(data, encoded, names), "samples": samples,
-                    "legend": photos.legend(shown, names),
+                    "samples": samples, "legend": photos.legend(shown, names),
                 }),
             ],
         )  # fmt: skip
@@ -97,7 +105,7 @@ def view(data: ReportData) -> View:
         name: [picture for samples in kept.samples if samples.source == name for picture in samples.pictures]
         for name in data.generators
     }
-    return View(taken, pictures, kept.all, strips, parts)
+    return View(taken, pictures, kept.bare, strips, parts)
 
 
 def _common(data: ReportData) -> dict[str, Any]:

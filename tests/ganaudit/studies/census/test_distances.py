@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 from written import write_block
 
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import sources_of
 from ganaudit.spec import Decide
 from ganaudit.statistics.frechet import frechet_from_rows
+from ganaudit.statistics.permutation import least
 from ganaudit.studies.census.counts import read_counts
 from ganaudit.studies.census.distances import resolution_floor
 from ganaudit.studies.census.findings import materialise
@@ -96,6 +98,22 @@ def test_a_p_value_is_the_smallest_there_is_for_another_world_and_not_for_the_sa
     n, m = sizes
     row = audited(scenes(0, n, 0.9), scenes(1, m, 0.0), permutations=39)["fsd"][0]
     assert (row["p_value"], row["permutations"]) == (1 / 40, 39)
+
+
+def test_q_values_are_adjusted_over_the_generators_of_a_real_source_as_by_statsmodels(store, pictures, run):
+    """One generator is another world, two are the same one, and one has no images to be tested on."""
+    made = {"ka": scenes(0, 120, 0.4), "kb": scenes(1, 120, 0.4), "kc": scenes(2, 90, 0.0), "kd": scenes(3, 75, 0.45)}
+    for key, scene in made.items():
+        pictures(store, key, scene, block=64)
+    pictures(store, "ke", [{1: 100}, None])
+    generators = [("generated", key, key, 0, len(made[key])) for key in ("kb", "kc", "kd")]
+    run(store, "r1", [("real", "photos", "ka", 0, 120), *generators, ("generated", "ke", "ke", 0, 2)])
+    rows = materialise(store, "r1", Decide(permutations=39))["fsd"].to_pylist()
+    assert [row["generator"] for row in rows] == ["kb", "kc", "kd"]
+    expected = multipletests([row["p_value"] for row in rows], method="holm")[1]
+    assert [row["q_value"] for row in rows] == pytest.approx(expected)
+    assert (rows[1]["p_value"], rows[1]["q_value"]) == (1 / 40, pytest.approx(least(39, 3)))
+    assert {row["q_value"] for row in materialise(store, "r1", Decide(permutations=0))["fsd"].to_pylist()} == {None}
 
 
 @pytest.mark.parametrize("sizes", [(100, 100), (100, 45)])

@@ -122,5 +122,6 @@ def test_a_picture_of_the_wrong_shape_says_which(audit):
 
 def test_all_pictures_of_a_run(audit):
     kept = audit(pictures=2).kept["census"]
-    holders = sum(len(pictures) for classes in kept.holders.values() for pictures in classes.values())
-    assert len(kept.all) == 4 * 2 + holders + 3 * 2 * 2 and Kept().all == []
+    beside = sum(1 + len(each.nearest) for shown in kept.lost.values() for each in shown)
+    assert len(kept.all) == 4 * 2 + beside + 4 * len(kept.grown) + 3 * 2 * 2 and Kept().all == []
+    assert len(kept.lost) > 2 and kept.grown and beside > 2 * len(kept.lost)

@@ -19,6 +19,16 @@ def test_the_nearest_comes_first_by_rank_then_by_value(findings, distance):
     assert distances({}) == []
 
 
+def test_p_values_are_those_adjusted_over_the_generators_also_where_an_older_ganaudit_adjusted_none(findings, distance):
+    ps = {"a": 0.02, "b": None, "c": 0.01}
+    new = [distance(name, 1.0, p_value=p, q_value=q) for (name, p), q in zip(ps.items(), (0.02, None, 0.02), strict=True)]
+    old = [row | {"q_value": None} for row in new]
+    for fsd in (new, old):
+        shown = {row.generator: row for row in distances(findings(fsd=fsd))}
+        assert {name: row.q_value for name, row in shown.items()} == {"a": 0.02, "b": None, "c": 0.02}
+        assert {row.tests for row in shown.values()} == {2}
+
+
 def test_a_pair_names_the_nearer_one_first(findings):
     row = {**NAMES, "generator_a": "a", "generator_b": "b", "difference": 2.0, "difference_low": 1.0, "difference_high": 3.5}
     (result,) = pairs(findings(comparison=[{**row, "verdict": "b is nearer"}]))

@@ -7,12 +7,14 @@ from ganaudit.studies.census.section.classes import Verdict
 from ganaudit.studies.census.section.distances import Distance, GeneratorPair
 from ganaudit.studies.census.section.sentences import (
     MEANS,
+    adjusted_words,
     bias_words,
     distance_words,
     found,
     headline,
     how_much,
     pair_words,
+    permutation_words,
     rank_words,
     verdict_lines,
 )
@@ -137,18 +139,35 @@ def distance(**changes) -> Distance:
     values = {
         "generator": "g", "real_images": 2000, "generated_images": 2000, "plain": 2.1, "mean_part": 1.0,
         "covariance_part": 1.1, "corrected": Interval(1.93, 1.71, 2.15), "floor": 0.19, "resolution_floor": None,
-        "mostly_bias": False, "p_value": 0.01, "permutations": 99,
+        "mostly_bias": False, "q_value": 0.01, "permutations": 99,
     }  # fmt: skip
     return Distance(**{**values, **changes})
 
 
 def test_distances():
-    for part in ("FSD 1.93 [1.71, 2.15]", "corrected", "beyond chance", "p = 0.010", "least of 99 permutations"):
+    for part in ("FSD 1.93 [1.71, 2.15]", "corrected", "beyond chance", "p ≤ 0.01", "least that 99 permutations can say"):
         assert part in distance_words(distance(), 0.05)
     unknown = distance_words(distance(corrected=Interval()), 0.05)
     assert "FSD 2.1" in unknown and "too few images" in unknown and "[" not in unknown
     assert "More than half of the plain distance of 2.1" in bias_words(distance())
     assert [rank_words(distance(rank=rank)) for rank in ((1, 1, 1), (2, 1, 3), None)] == ["1", "1 to 3", "\N{EN DASH}"]
+
+
+def test_p_values_say_over_what_they_are_adjusted_and_how_small_they_can_be():
+    assert adjusted_words([distance()]) == "p: 99 permutations can say no less than 0.01"
+    several = [distance(q_value=None), distance(q_value=0.5, tests=2)]
+    assert adjusted_words(several) == "p is adjusted over the 2 generators (Holm): 99 permutations can say no less than 0.02"
+    assert adjusted_words([distance(q_value=None)]) == adjusted_words([]) == ""
+    assert "p = 0.30, adjusted over 2 generators" in distance_words(distance(q_value=0.3, tests=2), 0.05)
+
+
+def test_permutations_that_are_too_few_are_told_with_how_many_would_do():
+    assert permutation_words(6, 99, 0.05) == (
+        "99 permutations cannot tell any of 6 generators from the real images: p, adjusted over the generators, is never below "
+        "0.06, and alpha is 0.05; `decide: {permutations: 119}` would do."
+    )
+    assert "any of one generator" in permutation_words(1, 9, 0.05)
+    assert {permutation_words(*few, 0.05) for few in ((6, 119), (5, 99), (6, 0), (0, 3))} == {""}
 
 
 def test_pairs_of_generators():
