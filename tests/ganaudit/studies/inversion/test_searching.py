@@ -108,9 +108,7 @@ def test_the_mask_weighted_search_counts_the_class_ten_times(inverted, factor):
         target = inverted.target("heldout", row["image"])
         losses, best = inverted.search(latent(row), target, inverted.penalty, weights)
         if factor != 1.0:  # goes on from the mask-weighted search at the penalty itself
-            losses, best = inverted.search(
-                latent(row), target, factor * inverted.penalty, weights, begin=best, steps=2, halved=(1, 1)
-            )
+            losses, best = inverted.search(latent(row), target, factor * inverted.penalty, weights, begin=best, steps=2)
         agrees(row, losses)
         plain = inverted.records["heldout", "layerwise", factor, None][row["image"]]
         assert row["loss_first"] != pytest.approx(plain["loss_first"], rel=0.01) and row["picture"] is None
