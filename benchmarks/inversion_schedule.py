@@ -36,7 +36,7 @@ MEAN, WORST, COST = 1.005, 1.03, 20.0
 """What is wanted: of the ratio of final losses at most, and of CPU time at least."""
 OWN = 16
 """Own samples that set the penalty, which is the same for both searches."""
-KEPT, BATCH = Path("reference-searches"), 16
+KEPT, BATCH = Path("reference-searches"), 32
 """Where references' final losses are kept between runs, and how many photos the reference searches for at once."""
 TIMED = 22
 """Steps of the loop from which its cost a step is taken, less that of two."""
@@ -69,17 +69,17 @@ def found(task: InversionTask, how: Search) -> SearchResult:
 
 
 def references(task: InversionTask, name: str, objective: str) -> torch.Tensor:
-    """Final losses of the reference's search, (N,); batches that were searched before, at this penalty, are in `KEPT`."""
+    """Final losses of the reference's search, (N,). `KEPT` has those that were searched for before, at this penalty."""
     KEPT.mkdir(exist_ok=True)
-    losses, size = [], BATCH
-    for first in range(0, len(task.targets), size):
-        rows = torch.arange(first, min(first + size, len(task.targets)))
-        path = KEPT / f"{name}-{objective}-{task.objective.penalty:.6g}-{first}-{int(rows[-1])}.pt"
-        if not path.exists():
-            part = replace(task, targets=task.targets.take(rows), indices=rows.tolist())
-            torch.save(found(part, replace(REFERENCE, batch=size)).loss_best, path)
-        losses.append(torch.load(path))
-    return torch.cat(losses)
+    path = KEPT / f"{name}-{objective}-{task.objective.penalty:.6g}.pt"
+    losses: dict[int, float] = torch.load(path) if path.exists() else {}
+    missing = [index for index in range(len(task.targets)) if index not in losses]
+    for first in range(0, len(missing), BATCH):
+        rows = missing[first : first + BATCH]
+        part = replace(task, targets=task.targets.take(torch.tensor(rows)), indices=rows)
+        losses.update(zip(rows, found(part, replace(REFERENCE, batch=BATCH)).loss_best.tolist(), strict=True))
+        torch.save(losses, path)
+    return torch.tensor([losses[index] for index in range(len(task.targets))])
 
 
 def step_of_the_loop(task: InversionTask) -> float:
