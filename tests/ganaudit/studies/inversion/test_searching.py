@@ -11,7 +11,7 @@ import torch
 from searched_by_hand import brightness, latent
 from statsmodels.stats.proportion import proportion_confint
 from torch.optim import Adam
-from torch.optim.lr_scheduler import MultiStepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError
@@ -132,7 +132,7 @@ def latent_search(inverted, z, image, weights):
     """The losses of six steps on z."""
     z.requires_grad_(True)
     optimiser = Adam([z], lr=0.05)
-    schedule = MultiStepLR(optimiser, (3, 4), gamma=0.5)
+    schedule = CosineAnnealingLR(optimiser, 6, eta_min=0.0005)
     losses = []
     for _ in range(7):
         error = (inverted.image(z, {}) - inverted.target("heldout", image)).square()
