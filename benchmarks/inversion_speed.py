@@ -1,8 +1,8 @@
-"""The reference's loop (Bau et al., optimize_residuals.py) against the batched search, in CPU seconds of one core.
+"""A step of the reference's loop (Bau et al., optimize_residuals.py) against one of the batched search, in CPU time of a core.
 
 The loop: one image, torch's Adam at .01, 3,000 steps, halved at 800, 1,200 and 1,800, float32, the generator as it is, no early
-stop; losses of both are measured in float32 by the generator as it is. Costs of a step are the least of several rounds in
-which all ways take turns, so that other work on the machine meets all of them.
+stop. Costs of a step are the least of several rounds in which all ways take turns, so that other work on the machine meets all
+of them. What whole searches cost, and where they end: `inversion_schedule`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from benchmarks.inversion_villages import heldout, mean, village_task, written
+from benchmarks.inversion_villages import heldout, village_task
 from ganaudit.generators.protocol import Generator
 from ganaudit.inversion import search as searching
 from ganaudit.inversion.inverters import InversionResult, InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
+from ganaudit.inversion.presets import default_search
 from ganaudit.inversion.search import Search, SearchResult
 from ganaudit.inversion.search_space import SearchSpace
+from ganaudit.spec import Invert
 
 REFERENCE = Search(3000, "adam", 0.01, (800, 1200, 1800), batch=1)
-OURS = Search(150, "adam", 0.05, (60, 82, 105, 120, 135), 60, 1e-3, "bfloat16", 32)
+OURS = replace(default_search(Invert().steps), precision="bfloat16")
 ROUNDS, SHORT, LONG = 4, 2, 22
 PHOTO_SEED = 909_091
-"""Not the photos that OURS was chosen on."""
 
 
 def reference_loop(task: InversionTask, place: int, steps: int) -> Tensor:
@@ -62,12 +63,6 @@ def itself(generator: Generator, _precision: str) -> Generator:
     return generator
 
 
-def cost(run: Callable[[], object]) -> float:
-    began = time.process_time()
-    run()
-    return time.process_time() - began
-
-
 def steps(task: InversionTask) -> dict[str, float]:
     """CPU seconds of one step of one image, way by way: what the steps from SHORT to LONG add, so that neither the start nor
     the last look at the best step counts."""
@@ -78,7 +73,7 @@ def steps(task: InversionTask) -> dict[str, float]:
         return 4
 
     def plainly(length: int) -> int:
-        with mock.patch.object(searching, "fused_copy", itself):
+        with mock.patch.object(searching, "search_twin", itself):
             return batched(length)
 
     def batched(length: int, precision: str = "float32") -> int:
@@ -101,8 +96,8 @@ def steps(task: InversionTask) -> dict[str, float]:
     return {name: (min(spent[name, LONG]) - min(spent[name, SHORT])) / (LONG - SHORT) for name in ways}
 
 
-def speed(references: int = 12) -> None:
-    """Costs of a step, then whole searches: 32 images by ours, the first `references` of them by the reference's loop."""
+def speed() -> None:
+    """Costs of a step; then what the start from the inverter's z gives."""
     target, _ = heldout(32, seed=PHOTO_SEED)
     objective = Objective("l1", open_perceptual("pyramid"), penalty=1.0)
     task = village_task("village-progan", target, objective, REFERENCE)
@@ -110,23 +105,8 @@ def speed(references: int = 12) -> None:
     each = list(steps(task).items())
     for (name, value), (_, before) in zip(each, [each[0], *each], strict=False):
         print(f"CPU ms an image and step, {name}: {1e3 * value:.2f} ({before / value:.2f}x)", flush=True)
-    step = each[0][1] / each[-1][1]
-    print(f"at equal steps: {step:.2f}x", flush=True)
-    ours = found(task, OURS)
-    spent = min(cost(lambda: found(task, OURS)) for _ in range(2)) / len(target)
-    apart, began = [], time.process_time()
-    for place in range(references):
-        apart.append(reference_loop(task, place, REFERENCE.steps))
-    whole = (time.process_time() - began) / references
-    reference, mine = torch.cat(apart), ours.loss_best[:references]
-    higher = mean((100.0 * (mine / reference - 1.0)).double().numpy())
-    taken = float(ours.steps.float().mean())
-    print(f"a whole search: {whole:.2f} CPU s an image against {spent:.3f}: {whole / spent:.1f}x", flush=True)
-    print(f"final loss: {float(reference.mean()):.5f} against {float(mine.mean()):.5f}, "
-          f"{100.0 * float(mine.mean() / reference.mean() - 1.0):+.2f} % (mean over {references} images; "
-          f"image by image {written(higher)} %)")  # fmt: skip
-    print(f"steps taken: {taken:.0f} of {REFERENCE.steps} ({REFERENCE.steps / taken:.1f}x by schedule and early stop)")
-    start(task, ours)
+    print(f"at equal steps: {each[0][1] / each[-1][1]:.2f}x", flush=True)
+    start(task, found(task, OURS))
 
 
 def start(task: InversionTask, ours: SearchResult) -> None:

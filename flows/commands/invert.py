@@ -34,7 +34,7 @@ def invert(
     ] = None,
     layer: Annotated[str, typer.Option(help="r; auto frees the first layers, up to a quarter of the pixel values.")] = "auto",
     steps: Annotated[
-        int | None, typer.Option(help="Of the search; 300 by default.", min=0, max=1_000_000, show_default=False)
+        int | None, typer.Option(help="Of the search; 500 by default.", min=0, max=1_000_000, show_default=False)
     ] = None,
     perceptual: Annotated[
         str | None,

@@ -37,7 +37,8 @@ def choose_precision(own: InversionTask, inverter: Inverter, wanted: str) -> Pre
     steps = min(STEPS, own.search.steps)
 
     def ended(precision: str) -> SearchResult:
-        return inverter(replace(few, search=replace(own.search, precision=precision, steps=steps, patience=0))).found
+        how = replace(own.search, precision=precision, steps=steps, patience=0, cycles=own.search.cycles[:1])
+        return inverter(replace(few, search=how)).found
 
     exact, rough = ended("float32"), ended(wanted)
     if not bool(exact.steps.any()):

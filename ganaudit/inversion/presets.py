@@ -57,6 +57,15 @@ Bau et al.: optimize_residuals.py, optimize_z_lbfgs.py and the web demo. Creswel
 (mean squared error), and the loss of their text (binary cross-entropy)."""
 
 
+CYCLES, CYCLE = (1.0, 2.0), 100
+"""Of the default search, and how many steps one takes at least: fewer steps than that make fewer cycles."""
+
+
+def default_search(steps: int) -> Search:
+    """The search of every audit that names no preset. `benchmarks.inversion schedule` measures where it ends."""
+    return Search(steps, "adam", 0.05, cycles=CYCLES[: max(1, steps // CYCLE)])
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to search. A penalty of the objective that is not 0 is a preset's; else own samples set it."""
@@ -85,8 +94,8 @@ def filled(given: Mapping[str, Any]) -> dict[str, Any]:
 def settings_of(
     asked: Invert, encoders: Mapping[str, Encoder], folder: Path = Path(), device: str = "cpu", precision: str = "float32"
 ) -> Settings:  # fmt: skip
-    """How `asked`, which has its preset's keys already, is to be searched for. Without a preset: Adam, the rate halved at 60 %
-    and 80 % of the steps, an image stops when a fifth of them brought nothing. A batch changes no result, so it stays as asked.
+    """How `asked`, which has its preset's keys already, is to be searched for. Without a preset: `default_search`.
+    A batch changes no result, so it stays as asked.
 
     encoders: trained inverters, by kind. Raises RequestError where the perceptual term's weights cannot be had.
     """
@@ -97,8 +106,7 @@ def settings_of(
     elif (encoder := encoders.get(NEEDS[asked.methods[0]] or "")) is not None:
         perceptual = by_inverter(encoder, state_digest(encoder) or "")
     if chosen is None:
-        steps = asked.steps
-        how = Search(steps, "adam", 0.05, (steps * 6 // 10, steps * 8 // 10), patience=max(20, steps // 5))
+        how = default_search(asked.steps)
         objective = Objective("mse", perceptual)
     else:
         how = chosen.search

@@ -17,6 +17,9 @@ from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.optimisers import OPTIMISERS, Evaluation
 from ganaudit.inversion.search_space import SearchSpace
 
+CYCLE_END = 0.01
+"""The rate at the end of a cycle, of that at its beginning."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -33,6 +36,9 @@ class Search:
     precision: str = "float32"
     batch: int = 32
     log_every: int = 10
+    cycles: tuple[float, ...] = ()
+    """Equal parts of the steps. In each the rate falls along half a cosine, from so many times `rate` to a hundredth of that;
+    the next part's beginning leads out of a poor minimum (SGDR; Loshchilov and Hutter, ICLR 2017)."""
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
@@ -41,17 +47,25 @@ class Search:
             raise RequestError(f"a search runs in float32 or bfloat16, not in {self.precision!r}")
         if self.steps < 0 or self.batch < 1 or self.patience < 0 or self.log_every < 1 or not self.rate > 0:
             raise RequestError("a search has steps and patience from 0 on, batch and log_every from 1 on, a rate above 0")
+        if not all(factor > 0 for factor in self.cycles):
+            raise RequestError("each cycle of a search begins at a multiple of the rate above 0")
 
     def recipe(self) -> dict[str, Any]:
         """What enters a content key."""
         return {
             "steps": self.steps, "optimiser": self.optimiser, "rate": self.rate, "halve_at": list(self.halve_at),
             "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
+            **({"cycles": list(self.cycles)} if self.cycles else {}),
         }  # fmt: skip
 
     def rate_at(self, step: int) -> float:
         """The rate of the step that follows `step` steps."""
-        return self.rate * 0.5 ** sum(step >= milestone for milestone in self.halve_at)
+        rate = self.rate * 0.5 ** sum(step >= milestone for milestone in self.halve_at)
+        if not self.cycles:
+            return rate
+        cycle, within = divmod(step * len(self.cycles), self.steps)
+        fallen = (1.0 - math.cos(math.pi * within / self.steps)) / 2.0
+        return rate * self.cycles[cycle] * (1.0 - (1.0 - CYCLE_END) * fallen)
 
 
 @dataclass(frozen=True)

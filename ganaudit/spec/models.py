@@ -139,7 +139,7 @@ class Invert(Part):
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("layerwise",)
     layer: Name = "auto"
     """r. auto: the first layers get residuals as long as together they are a quarter of the pixel values or less."""
-    steps: Annotated[Whole, Field(gt=0, le=1_000_000)] = 300
+    steps: Annotated[Whole, Field(gt=0, le=1_000_000)] = 500
     restarts: Annotated[Whole, Field(gt=0, le=1000)] = 1
     """Random starts of `latent`."""
     perceptual: Perceptual = "pyramid"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch.optim import Adam
-from torch.optim.lr_scheduler import MultiStepLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from ganaudit import images, kinds
 from ganaudit.auditing.plan import plan
@@ -129,12 +130,13 @@ class InvertedAudit:
         """The reconstruction of a record as the parser sees it, (8, 8, 3) uint8, from its latent and residuals alone."""
         return images.resize(bytes_of(self.image(latent(row), residuals(row))), (8, 8))
 
-    def search(self, z, target, penalty, weights=None, begin=None, steps=6, halved=(3, 4)):
-        """Adam at .05 on the residuals: the losses before each step and after the last, and the best residuals."""
+    def search(self, z, target, penalty, weights=None, begin=None, steps=6):
+        """Adam on the residuals, its rate from .05 to a hundredth of that along half a cosine: the losses before each step and
+        after the last, and the best residuals."""
         begin = {"layer1": torch.zeros(1, 4, 4, 4), "layer2": torch.zeros(1, 2, 8, 8)} if begin is None else begin
         free = {name: value.clone().requires_grad_(True) for name, value in begin.items()}
         optimiser = Adam(free.values(), lr=0.05)
-        schedule = MultiStepLR(optimiser, halved, gamma=0.5)
+        schedule = LambdaLR(optimiser, lambda step: 0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
         losses, best = [], free
         for _ in range(steps + 1):
             error = (self.image(z, free) - target).square()
@@ -150,10 +152,9 @@ class InvertedAudit:
         return losses, best
 
     def search_again(self, z, target, factor):
-        """At another penalty: two further steps from the best residuals at the penalty itself, at a quarter of the rate from
-        the second on."""
+        """At another penalty: two further steps from the best residuals at the penalty itself."""
         _, best = self.search(z, target, self.penalty)
-        return self.search(z, target, factor * self.penalty, begin=best, steps=2, halved=(1, 1))
+        return self.search(z, target, factor * self.penalty, begin=best, steps=2)
 
 
 def unit(pixels):

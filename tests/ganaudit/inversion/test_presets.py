@@ -16,7 +16,7 @@ from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import NEEDS, InversionTask
 from ganaudit.inversion.methods import inverter
-from ganaudit.inversion.presets import PRESETS, settings_of
+from ganaudit.inversion.presets import PRESETS, default_search, settings_of
 from ganaudit.inversion.search import Search
 from ganaudit.spec import Invert
 
@@ -71,11 +71,12 @@ def test_what_contradicts_a_preset_is_a_mistake_of_the_audit_file(given, sentenc
 
 
 def test_without_a_preset_the_search_is_the_default_one():
-    result = settings_of(Invert(steps=300, batch=8, restarts=2), {})
-    assert result.search == Search(300, "adam", 0.05, (180, 240), patience=60, batch=8) and result.restarts == 2
+    result = settings_of(Invert(batch=8, restarts=2), {})
+    assert result.search == Search(500, "adam", 0.05, cycles=(1.0, 2.0), batch=8) and result.restarts == 2
     assert result.objective.recipe() == {"pixel": "mse", "perceptual": "pyramid", "weights": None, "perceptual_weight": 1.0,
                                         "prior": 0.0, "penalty": 0.0}  # fmt: skip
-    assert settings_of(Invert(steps=10), {}).search.patience == 20
+    assert result.search == replace(default_search(Invert().steps), batch=8)
+    assert [len(default_search(steps).cycles) for steps in (1, 199, 200, 9000)] == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("name", ["creswell-2018-bce", "bau-2019-latent"])

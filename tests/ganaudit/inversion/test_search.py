@@ -80,10 +80,35 @@ def test_steps_are_torchs_with_the_rate_halved_where_it_is_said(name, theirs):
     assert torch.allclose(result.free["z"], z.detach(), atol=1e-5)
 
 
-def test_an_image_alone_and_in_a_batch_takes_the_same_steps():
+def test_in_each_cycle_the_rate_falls_along_half_a_cosine():
+    how = Search(80, "adam", 0.1, cycles=(1.0, 2.0))
+    rates = [how.rate_at(step) for step in range(80)]
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR
+    for first, start in ((0, 0.1), (40, 0.2)):
+        optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        by_torch = schedule(optimiser, 40, eta_min=start / 100)
+        for step in range(first, first + 40):
+            assert rates[step] == pytest.approx(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            by_torch.step()
+    assert rates[39] < 0.0012 and "cycles" not in Search().recipe() and how.recipe()["cycles"] == [1.0, 2.0]
+
+
+def test_a_second_cycle_goes_on_where_the_first_ended_and_never_ends_higher():
+    generator = small_progan()
+    target, space = own_samples(generator)
+    objective, one = Objective("mse"), Search(30, "adam", 0.05, cycles=(1.0,), log_every=1)
+    first = search(space, objective, objective.targets(target), one)
+    both = search(space, objective, objective.targets(target), replace(one, steps=60, cycles=(1.0, 2.0)))
+    assert losses(both)[:31] == losses(first)
+    assert bool((both.loss_best <= first.loss_best).all()) and bool((both.loss_best < 0.9 * first.loss_best).any())
+
+
+@pytest.mark.parametrize("cycles", [(), (1.0, 2.0)])
+def test_an_image_alone_and_in_a_batch_takes_the_same_steps(cycles):
     generator = small_progan()
     target, space = own_samples(generator, 8)
-    objective, how = Objective("mse"), Search(80, "adam", 0.05, log_every=1)
+    objective, how = Objective("mse"), Search(80, "adam", 0.05, cycles=cycles, log_every=1)
     together = search(space, objective, objective.targets(target), how)
     for row in (0, 5):
         rows = torch.tensor([row])
@@ -247,3 +272,5 @@ def test_wrong_settings_are_refused():
         Search(precision="float16")
     with pytest.raises(RequestError, match="steps and patience from 0 on"):
         Search(steps=-1)
+    with pytest.raises(RequestError, match="multiple of the rate above 0"):
+        Search(cycles=(1.0, 0.0))

@@ -11,7 +11,7 @@ import torch
 from searched_by_hand import brightness, latent
 from statsmodels.stats.proportion import proportion_confint
 from torch.optim import Adam
-from torch.optim.lr_scheduler import MultiStepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError
@@ -108,9 +108,7 @@ def test_the_mask_weighted_search_counts_the_class_ten_times(inverted, factor):
         target = inverted.target("heldout", row["image"])
         losses, best = inverted.search(latent(row), target, inverted.penalty, weights)
         if factor != 1.0:  # goes on from the mask-weighted search at the penalty itself
-            losses, best = inverted.search(
-                latent(row), target, factor * inverted.penalty, weights, begin=best, steps=2, halved=(1, 1)
-            )
+            losses, best = inverted.search(latent(row), target, factor * inverted.penalty, weights, begin=best, steps=2)
         agrees(row, losses)
         plain = inverted.records["heldout", "layerwise", factor, None][row["image"]]
         assert row["loss_first"] != pytest.approx(plain["loss_first"], rel=0.01) and row["picture"] is None
@@ -134,7 +132,7 @@ def latent_search(inverted, z, image, weights):
     """The losses of six steps on z."""
     z.requires_grad_(True)
     optimiser = Adam([z], lr=0.05)
-    schedule = MultiStepLR(optimiser, (3, 4), gamma=0.5)
+    schedule = CosineAnnealingLR(optimiser, 6, eta_min=0.0005)
     losses = []
     for _ in range(7):
         error = (inverted.image(z, {}) - inverted.target("heldout", image)).square()

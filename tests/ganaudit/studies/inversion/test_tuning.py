@@ -51,7 +51,7 @@ def test_a_precision_that_changes_little_is_used_for_every_search_and_once_known
     real, used = searching.search, set()
 
     def watched(span, objective, targets, how):
-        used.update([how.precision] if how.patience else [])  # what is tried out has no patience
+        used.update([how.precision] if objective.penalty else [])  # what is tried out has no penalty yet
         return real(span, objective, targets, how)
 
     monkeypatch.setattr(searching, "search", watched)
