@@ -172,7 +172,8 @@ class DatasetSource:
         self.recipe = {"source": recipe, "size": self._size, "how": self._how, **role}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
         contents = getattr(dataset, "contents", None)
-        self.notes = tuple(contents.sentences()) if isinstance(contents, Contents) else ()
+        said = contents.sentences() if isinstance(contents, Contents) else ()
+        self.notes = (*said, *getattr(dataset, "notes", ()))
         self._void_is_free = getattr(asked, "void", 0) is None
 
     @property
@@ -328,8 +329,23 @@ class GeneratorSource:
         return Batch(
             names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
             digests=[None if error else images.digest(image) for image, error in zip(seen, errors, strict=True)],
-            clusters=[None] * n, tags=[None] * n,
+            clusters=self._clusters(indices), tags=[None] * n,
         )  # fmt: skip
+
+    def _clusters(self, indices: Sequence[int]) -> Sequence[str | None]:
+        """What the generator says of its images. Raises AuditError where that is not one text or None for each."""
+        ask = getattr(self._opened.generator, "clusters", None)
+        if not callable(ask):
+            return [None] * len(indices)
+        try:
+            clusters = list(ask(self._opened.seed, torch.tensor(indices)))
+        except AuditError:
+            raise
+        except Exception as error:
+            raise AuditError(f"the generator's clusters() raised {type(error).__name__}: {error}") from error
+        if len(clusters) != len(indices) or not all(each is None or isinstance(each, str) for each in clusters):
+            raise AuditError(f"the generator's clusters() gave no text or None for each of {len(indices)} images")
+        return clusters
 
 
 def _unusable(indices: Sequence[int], errors: Sequence[str], size: tuple[int, int]) -> Batch:
