@@ -245,8 +245,8 @@ FINDINGS = (
     CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES, DROPPED_PAIRS,
     COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED,
 )  # fmt: skip
-GROWN = (CLASS_PIXELS,)
-"""Its records of an older ganaudit have no regions."""
+GROWN = (CLASS_PIXELS, IMAGES)
+"""Records of an older ganaudit have no regions, and no perceptual hashes."""
 ALWAYS = (FSD, CLASS_STATS, DROPPED_CLASSES)
 """Those that every finished run has: all other studies stand on them."""
 SHARDS = (Shards((PARSER_CONFUSION, CLASS_PIXELS), IMAGES, may_lack=(PARSER_CONFUSION.name,)),)

@@ -63,7 +63,7 @@ def rewrite(change, metadata=None):
         (SHARD, lambda path: path.write_bytes(b""), "torn", False),
         (SHARD, lambda path: pq.write_table(pa.table({"a": [1]}), path), "foreign", False),
         (SHARD, rewrite(lambda t: t, {"ganaudit.schema_version": "2"}), "schema", False),
-        (SHARD, rewrite(lambda t: t.drop_columns(["digest"])), "schema", False),
+        (SHARD, rewrite(lambda t: t.drop_columns(["status"])), "schema", False),
         (SHARD, rewrite(lambda t: t, OF_ANOTHER), "digest", False),
         (SHARD, rewrite(lambda t: t.slice(1)), "inconsistent", False),
         (SHARD, rewrite(column("image", lambda c: pc.add(c, 4))), "misplaced", False),
@@ -85,6 +85,13 @@ def test_a_wrong_shard(filled, where, change, kind, deep):
     assert any("key=ka" in result.path and result.sentence for result in named)
     if deep:
         assert kind not in kinds(filled)  # footers and statistics alone do not show it
+
+
+def test_shards_of_an_older_ganaudit_are_sound_and_have_no_hashes(filled):
+    for path in list(filled.files("images")):
+        rewrite(lambda t: t.drop_columns(["phash"]))(path)
+    assert verify(filled, True).sound and kinds(filled, True) == {"older"}
+    assert catalog.query(filled, "SELECT count(phash), count(*) > 20 FROM images").to_pandas().iloc[0].tolist() == [0, True]
 
 
 INVERTED = [table.name for table in schema.shards_of("inversions").beside]
