@@ -130,7 +130,7 @@ def _pairs(hashes: Hashes, side: NDArray[np.bool_] | None, bits: int) -> Iterato
 
 
 def _joined(masks: list[np.uint64], choice: tuple[int, ...]) -> np.uint64:
-    return np.bitwise_or.reduce([masks[block] for block in choice])
+    return np.uint64(sum(int(masks[block]) for block in choice))
 
 
 def _kept(alike: list[_Alike], i: Places, j: Places, distance: Places, most: int) -> tuple[Places, Places, Places]:

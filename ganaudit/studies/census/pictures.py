@@ -26,6 +26,7 @@ from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.section.classes import lost_classes
 from ganaudit.studies.census.section.kept import Kept, Samples
+from ganaudit.studies.census.section.near import most_surprising
 
 SAMPLES = 12
 """Pictures of each source."""
@@ -35,6 +36,8 @@ LOST = 4
 """Classes of each generator whose holders are shown: those that it dropped or reduced most plainly."""
 INFLUENTIAL = 6
 """Real and generated pictures that push a generator's distance up most."""
+NEAR_SOURCES, NEAR_PAIRS = 8, 3
+"""Sources, or pairs of them, of which near duplicates are shown, and how many pairs of images of each: the nearest."""
 SIDE = 256
 """Longest side of a picture that is kept, in pixels."""
 
@@ -44,7 +47,7 @@ MOST_OF = "SELECT image FROM most_of(?, ?, ?, ?)"
 SCHEMA = pa.schema([
     ("source", pa.string()), ("role", pa.string()), ("generator", pa.string()), ("class_id", pa.int32()),
     ("image", pa.int64()), ("name", pa.string()), ("picture", pa.binary()), ("label_map", pa.binary()),
-    ("influence", pa.bool_()),
+    ("influence", pa.bool_()), ("near", pa.int32()),
 ])  # fmt: skip
 
 
@@ -86,7 +89,22 @@ def collect(plan: Plan, store: Store, findings: Findings) -> Kept:
             for name, roles in pushed.items()
             if any(roles.values())
         },
+        near=near_pairs(plan, findings),
     )  # fmt: skip
+
+
+def near_pairs(plan: Plan, findings: Findings) -> list[tuple[tuple[str, Picture], tuple[str, Picture]]]:
+    """The nearest pairs, of the sources that are least likely to have so many by chance."""
+    wanted: list[tuple[tuple[str, int], tuple[str, int]]] = []
+    for row in most_surprising(findings)[:NEAR_SOURCES]:
+        of_both = (pc.field("source_a") == row["source_a"]) & (pc.field("source_b") == row["source_b"])
+        pairs = findings["near_duplicates"].filter(of_both).slice(0, NEAR_PAIRS).to_pylist()
+        wanted += [((each["source_a"], each["image_a"]), (each["source_b"], each["image_b"])) for each in pairs]
+    seen: dict[tuple[str, int], Picture] = {}
+    for source in plan.sources:
+        indices = sorted({index for pair in wanted for name, index in pair if name == source.name})
+        seen |= {(source.name, index): picture for index, picture in look(plan, source, indices).items()}
+    return [((a[0], seen[a]), (b[0], seen[b])) for a, b in wanted if a in seen and b in seen]
 
 
 def influential(findings: Findings, generator: str, role: str) -> list[int]:
@@ -147,6 +165,8 @@ def save(store: Store, run: str, kept: Kept) -> None:
     ] + [
         _row(picture, generator=generator, role=role, influence=True)
         for generator, roles in kept.influences.items() for role, pictures in roles.items() for picture in pictures
+    ] + [
+        _row(picture, source=source, near=place) for place, pair in enumerate(kept.near) for source, picture in pair
     ]  # fmt: skip
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     path = store.findings(run) / "pictures.parquet"
@@ -163,16 +183,19 @@ def load(store: Store, run: str) -> Kept:
     groups: dict[str, Samples] = {}
     holders: dict[str, dict[int, list[Picture]]] = {}
     influences: dict[str, dict[str, list[Picture]]] = {}
+    near: dict[int, list[tuple[str, Picture]]] = {}
     for row in _rows(path):
         picture = Picture(row["image"], row["name"], row["picture"], row["label_map"])
-        if row["source"] is not None:
+        if row["near"] is not None:
+            near.setdefault(row["near"], []).append((row["source"], picture))
+        elif row["source"] is not None:
             group = groups.setdefault(row["source"], Samples(row["source"], row["role"], []))
             groups[row["source"]] = replace(group, pictures=[*group.pictures, picture])
         elif row["influence"]:
             influences.setdefault(row["generator"], {}).setdefault(row["role"], []).append(picture)
         else:
             holders.setdefault(row["generator"], {}).setdefault(row["class_id"], []).append(picture)
-    return Kept(list(groups.values()), holders, influences)
+    return Kept(list(groups.values()), holders, influences, [(pair[0], pair[1]) for pair in near.values() if len(pair) == 2])
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def rewrite(change, metadata=None):
         (SHARD, lambda path: path.write_bytes(b""), "torn", False),
         (SHARD, lambda path: pq.write_table(pa.table({"a": [1]}), path), "foreign", False),
         (SHARD, rewrite(lambda t: t, {"ganaudit.schema_version": "2"}), "schema", False),
-        (SHARD, rewrite(lambda t: t.drop_columns(["status"])), "schema", False),
+        (SHARD, rewrite(lambda t: t.drop_columns(["digest"])), "schema", False),
         (SHARD, rewrite(lambda t: t, OF_ANOTHER), "digest", False),
         (SHARD, rewrite(lambda t: t.slice(1)), "inconsistent", False),
         (SHARD, rewrite(column("image", lambda c: pc.add(c, 4))), "misplaced", False),

@@ -21,11 +21,13 @@ class Kept:
 
     holders: for each generator, for each class that it loses, the real pictures that hold most of the class.
     influences: for each generator, for real and for generated, the pictures that push its distance up most.
+    near: pairs of near duplicates, each with the name of its source.
     """
 
     samples: Sequence[Samples] = ()
     holders: Mapping[str, Mapping[int, Sequence[Picture]]] = field(default_factory=dict)
     influences: Mapping[str, Mapping[str, Sequence[Picture]]] = field(default_factory=dict)
+    near: Sequence[tuple[tuple[str, Picture], tuple[str, Picture]]] = ()
 
     @property
     def all(self) -> list[Picture]:
@@ -34,6 +36,7 @@ class Kept:
             *(samples.pictures for samples in self.samples),
             *(pictures for classes in self.holders.values() for pictures in classes.values()),
             *(pictures for roles in self.influences.values() for pictures in roles.values()),
+            *([picture for _, picture in pair] for pair in self.near),
         ]
         return [picture for group in groups for picture in group]
 
