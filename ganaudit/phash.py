@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
-from scipy.fft import dctn
+from scipy.fft import dct
 
 SIDE, LOW = 32, 8
+_COSINES = dct(np.eye(SIDE), axis=0)[:LOW]
 FLAT = 2.0
 """Standard deviation of 32 x 32 grey pixels, in levels of 0 to 255, below which an image shows nothing to know it by."""
 
@@ -22,17 +23,20 @@ FLAT = 2.0
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 => (32, 32) uint8 grey."""
     grey = pillow.fromarray(np.ascontiguousarray(pixels)).convert("L")
-    return np.asarray(grey.resize((SIDE, SIDE), pillow.Resampling.BOX))
+    (across, beside), (down, below) = divmod(grey.width, SIDE), divmod(grey.height, SIDE)
+    whole = across and down and not beside and not below
+    return np.asarray(grey.reduce((across, down)) if whole else grey.resize((SIDE, SIDE), pillow.Resampling.BOX))
 
 
 def phashes(thumbnails: Sequence[NDArray[np.uint8] | None]) -> list[int | None]:
     """The hash of each thumbnail, below 2**64; None for none, and for one that is flat."""
-    told = {place: each for place, each in enumerate(thumbnails) if each is not None and each.std() >= FLAT}
     hashes: list[int | None] = [None] * len(thumbnails)
-    if told:
-        grey = np.stack(list(told.values())).astype(np.float64)
-        low = dctn(grey, axes=(1, 2))[:, :LOW, :LOW].reshape(len(told), -1)
-        bits = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
-        for place, value in zip(told, bits.view(">u8")[:, 0].tolist(), strict=True):
-            hashes[place] = value
+    given = {place: each for place, each in enumerate(thumbnails) if each is not None}
+    if given:
+        grey = np.stack(list(given.values())).astype(np.float64)
+        low = (_COSINES @ grey @ _COSINES.T).reshape(len(grey), -1).round(6)  # of symmetric images many are 0, not nearly so
+        bits = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1).view(">u8")[:, 0]
+        told = grey.std(axis=(1, 2)) >= FLAT
+        for place, value, is_told in zip(given, bits.tolist(), told.tolist(), strict=True):
+            hashes[place] = value if is_told else None
     return hashes

@@ -22,6 +22,7 @@ class NearView:
     """Two sources, or one, with the nearest pairs of images."""
 
     row: Row
+    said: str
     pairs: Sequence[tuple[PictureView, PictureView]]
 
 
@@ -73,7 +74,13 @@ def near_views(data: ReportData, encoded: Mapping[int, Encoded]) -> list[NearVie
                 PictureView(other, encoded[id(other)], f"{b}, image {other.name}"),
             )
         )
-    return [NearView(row, shown.get((row["source_a"], row["source_b"]), ())) for row in most_surprising(data.findings)]
+    return [
+        NearView(row, _word(row), shown.get((row["source_a"], row["source_b"]), ())) for row in most_surprising(data.findings)
+    ]
+
+
+def _word(row: Row) -> str:
+    return row["what"] if row["what"] == "within" or _is_many(row) else "hardly more than by chance"
 
 
 def near_part(data: ReportData, encoded: Mapping[int, Encoded]) -> list[Part]:
