@@ -73,6 +73,7 @@ def _tables(
     image_rows = pa.table({
         "key": [key] * n, "image": images, "name": [f"{i}.png" for i in images],
         "digest": [f"{rng.integers(2**62):032x}" for _ in images], "cluster": pa.nulls(n, pa.string()),
+        "phash": rng.integers(2**64, size=n, dtype=np.uint64),
         "label": pa.nulls(n, pa.string()), "pixels": np.full(n, PIXELS), "confidence": np.full(n, 0.9),
         "status": ["ok"] * n, "error": pa.nulls(n, pa.string()),
     })  # fmt: skip

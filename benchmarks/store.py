@@ -104,6 +104,7 @@ def block(draw: np.random.Generator, key: str, first: int, frequency: np.ndarray
             "image": index,
             "name": [f"{index_of}.png" for index_of in index],
             "digest": digests,
+            "phash": pa.nulls(len(digests), pa.uint64()),
             "cluster": nothing,
             "label": nothing,
             "pixels": np.full(BLOCK, 65536),

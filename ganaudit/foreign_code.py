@@ -126,7 +126,7 @@ class Guarded:
         return Guarded(copy.deepcopy(self.method, memo), self.folder, self.who, self.one_at_a_time)
 
 
-METHODS = ("parse", "latents", "run", "image")
+METHODS = ("parse", "latents", "run", "image", "clusters")
 """What an audit calls of a user's parser, generator or dataset, from several threads."""
 
 

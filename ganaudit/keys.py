@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-RECORDS_VERSION = 2
+RECORDS_VERSION = 3
 """Raised when the same images and the same parser would give other records: counting, resizing, rounding."""
 
 

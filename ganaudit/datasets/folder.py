@@ -22,12 +22,12 @@ from uuid import uuid4
 
 from ganaudit import images
 from ganaudit.context import Context
+from ganaudit.datasets.grouped import Grouped, GroupedSource, Way, located
 from ganaudit.datasets.listing import ListedFile, list_images, names_version
 from ganaudit.datasets.protocol import Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.fields import MAX_SIDE, Place, Seed, Size
 from ganaudit.kinds import Kind
-from ganaudit.options import Source
 
 Decoded = TypeVar("Decoded")
 
@@ -36,7 +36,7 @@ _SETTLED_NS = 2_000_000_000  # a file younger than this may still change without
 _READERS = 8
 
 
-class FolderSource(Source):
+class FolderSource(GroupedSource):
     """Image files below a folder, recursive, sorted, then shuffled by the seed."""
 
     path: Place
@@ -54,7 +54,7 @@ class FolderDataset:
 
     Names are relative, with slashes, sorted bytewise. Files are taken by suffix (images.SUFFIXES, any case); hidden
     files and folders and those that machines make for themselves are left out, links are followed; `contents` says what
-    the folder held. An image's label is the folder below `path` that it lies in. `resize` is a side or (height, width) in
+    the folder held. label, cluster: of each image, as in `grouped`. `resize` is a side or (height, width) in
     pixels, `how` as in images.resize. `cache` is a file that remembers the digests of files that have not changed since.
 
     Raises RequestError where the folder is missing, unreadable or without images.
@@ -67,6 +67,8 @@ class FolderDataset:
         resize: int | Sequence[int] | None = None,
         how: images.Fit = "crop",
         cache: Path | None = None,
+        label: Way = "folder",
+        cluster: Way | None = None,
     ) -> None:
         self.path = Path(os.path.abspath(path))
         self.seed = seed
@@ -74,6 +76,8 @@ class FolderDataset:
         self.how = checked_fit(how)
         self._cache = cache
         self._files, self.contents = list_images(self.path)
+        self._grouped = Grouped(self._files, label, cluster)
+        self.notes = self._grouped.notes
         self._order = shuffled(len(self._files), seed)
         self._recipe: dict[str, Any] | None = None
 
@@ -95,9 +99,10 @@ class FolderDataset:
 
     def image(self, index: int) -> Image:
         """Image `index`; ImageError where its file cannot be decoded, or changed after the folder was listed."""
-        file = self._files[place(self._order, index)]
+        position = place(self._order, index)
+        file = self._files[position]
         pixels = read(file, partial(images.decode, size=self.resize, how=self.how))
-        return Image(pixels, file.shown, label=file.label)
+        return Image(pixels, file.shown, **self._grouped.of(position))
 
     def recipe(self) -> Mapping[str, Any]:
         """Content of the collection; reads every file once (see `cache`)."""
@@ -111,6 +116,7 @@ class FolderDataset:
                 "how": None if self.resize is None else self.how,
                 "decoding": images.VERSION,
                 **names_version(self._files),
+                **self._grouped.recipe,
             }
         return dict(self._recipe)
 
@@ -276,7 +282,10 @@ def open_folder(options: FolderSource, context: Context) -> FolderDataset:
         raise RequestError(
             f"source {options.name!r}: the parser does not say which resolution it wants; set resize: [height, width]"
         )
-    return FolderDataset(context.path(options.path), options.seed, size, options.how, digest_cache(context))
+    return FolderDataset(
+        context.path(options.path), options.seed, size, options.how, digest_cache(context),
+        located(options.label, context), located(options.cluster, context),
+    )  # fmt: skip
 
 
 def digest_cache(context: Context) -> Path | None:

@@ -23,18 +23,18 @@ from ganaudit import images
 from ganaudit.context import Context
 from ganaudit.datasets.contents import LABELS, suffix_of
 from ganaudit.datasets.folder import checked_fit, digest_cache, digests, fingerprint, place, read, shuffled, size_in_pixels
+from ganaudit.datasets.grouped import Grouped, GroupedSource, Way, located
 from ganaudit.datasets.listing import ListedFile, list_file, list_images, names_version
 from ganaudit.datasets.protocol import Image
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import PathText, Place, Seed, Side, Whole
 from ganaudit.kinds import Kind
-from ganaudit.options import Source
 
 _EXPECTED = "an 8-bit or 16-bit grey PNG whose values are class ids, or a palette PNG whose indices are"
 _KINDS = {"RGB": "a colour image", "RGBA": "a colour image with transparency", "LA": "grey with transparency"}
 
 
-class MasksSource(Source):
+class MasksSource(GroupedSource):
     """Images whose label maps were made elsewhere: a label PNG beside each image."""
 
     path: Place
@@ -59,7 +59,7 @@ class MasksDataset:
     `suffix` replaces the image's own suffix and names the label map beside it; with a folder `labels` the maps lie
     there under the image's name with `.png`; either may be written in capitals. Label maps are no images of the
     collection; `contents` counts those that no image has. A label `void` becomes 0, and `offset` is added to all others:
-    1 makes ids that count from 0 count from 1. An image's label is its folder.
+    1 makes ids that count from 0 count from 1.
     Label maps have one size: `size` (height, width), to which all are resampled by nearest neighbour, or else the size
     of the first readable one in the sorted listing. They always cover the whole photo: `resize` and `how` are about
     the pixels only.
@@ -79,6 +79,8 @@ class MasksDataset:
         how: images.Fit = "crop",
         resize: int | Sequence[int] | None = None,
         cache: Path | None = None,
+        label: Way = "folder",
+        cluster: Way | None = None,
     ) -> None:
         self.path = Path(os.path.abspath(path))
         self.seed = seed
@@ -104,6 +106,8 @@ class MasksDataset:
             return is_label
 
         self._files, listed = list_images(self.path, skip)
+        self._grouped = Grouped(self._files, label, cluster)
+        self.notes = self._grouped.notes
         self._alike: dict[Path, dict[str, list[str]]] = {}
         self._labels = [self._label(file) for file in self._files]
         if not any(self._labels):
@@ -142,7 +146,7 @@ class MasksDataset:
         pixels = read(file, partial(images.decode, size=self.resize, how=self.how))
         if self.void is not None or self.offset:
             labels = np.where(labels == (-1 if self.void is None else self.void), 0, labels + self.offset)
-        return Image(pixels, file.shown, labels, label=file.label)
+        return Image(pixels, file.shown, labels, **self._grouped.of(position))
 
     def recipe(self) -> Mapping[str, Any]:
         """Content of the collection, label maps included; where those lie does not matter."""
@@ -163,6 +167,7 @@ class MasksDataset:
                 "how": None if self.resize is None else self.how,
                 "decoding": images.VERSION,
                 **names_version(self._files),
+                **self._grouped.recipe,
             }
         return dict(self._recipe)
 
@@ -254,6 +259,7 @@ def open_masks(options: MasksSource, context: Context) -> MasksDataset:
     return MasksDataset(
         context.path(options.path), None if options.labels is None else context.path(options.labels), suffix=options.suffix,
         void=options.void, offset=options.offset, size=options.size, seed=options.seed, cache=digest_cache(context),
+        label=located(options.label, context), cluster=located(options.cluster, context),
     )  # fmt: skip
 
 

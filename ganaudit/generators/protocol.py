@@ -20,7 +20,11 @@ State = Mapping[str, Tensor]
 
 @runtime_checkable
 class Generator(Protocol):
-    """A frozen generator, in eval mode."""
+    """A frozen generator, in eval mode.
+
+    It may also have `clusters(seed, indices)`: for each image the text that it shares with those it is not independent of,
+    such as its prompt, or None.
+    """
 
     @property
     def resolution(self) -> int | tuple[int, int]:

@@ -34,7 +34,7 @@ def _line(summary: str, options: type[Part], known: set[str]) -> str:
     """The keys of some options that are not known yet, each with its sentence."""
     shared = known | {*Source.model_fields, *ParserPart.model_fields}
     keys = [(name, field) for name, field in options.model_fields.items() if name not in shared]
-    keys.sort(key=lambda key: key[0] in TrainedSource.model_fields)
+    keys.sort(key=lambda key: (not key[1].is_required(), key[0] in TrainedSource.model_fields))
     said = [f"`{name}`{' (needed)' * field.is_required()}: {field.description}" for name, field in keys]
     return " ".join([summary, *(f"{sentence.rstrip('.')}." for sentence in said)]).replace("\n", " ")
 

@@ -102,6 +102,7 @@ OF_KEY = "key=k*/shard-*-*.parquet"
 STRING, FLOAT, REAL = pa.string(), pa.float64(), pa.float32()
 BYTE2, BYTE4, BYTE8 = pa.int16(), pa.int32(), pa.int64()
 YES_NO = pa.bool_()
+HASH = pa.uint64()
 WIDE = pa.decimal128(38)
 TIME = pa.timestamp("us", "UTC")
 

@@ -43,9 +43,17 @@ GROWN: frozenset[str] = frozenset(
 """Tables that got further columns: files of an older ganaudit lack them, and have NULL there in views."""
 
 
+ADDED: dict[str, set[str]] = {
+    name: set(columns) for module in _declared() for name, columns in getattr(module, "ADDED", {}).items()
+}
+"""The columns that they got, where that is known; otherwise any that may be NULL."""
+
+
 def needed(table: Table) -> set[str]:
     """The columns that every file of a table has, those of an older ganaudit too."""
-    return {column.name for column in table.columns if not (table.name in GROWN and column.nullable)}
+    if table.name not in GROWN:
+        return set(table.arrow.names)
+    return {column.name for column in table.columns} - ADDED.get(table.name, {c.name for c in table.columns if c.nullable})
 
 
 SHARDED: tuple[str, ...] = tuple(table.name for shards in SHARDS for table in shards.tables)

@@ -8,6 +8,7 @@ from ganaudit.records.columns import (
     BYTE8,
     CLASS_ID,
     FLOAT,
+    HASH,
     IMAGE,
     KEY,
     OF_KEY,
@@ -31,6 +32,11 @@ IMAGES = Table(
         IMAGE,
         Column("name", STRING, "Name of the image within its source: a file name, or its index."),
         Column("digest", STRING, "Digest of the 8-bit pixels; NULL where the image could not be read.", True),
+        Column(
+            "phash", HASH,
+            "Perceptual hash, bit_count(xor(a, b)) is small for near duplicates; NULL where the image shows nothing, and in "
+            "records of an older ganaudit.", True,
+        ),
         Column("cluster", STRING, "Group of images that are not independent of each other, where known.", True),
         Column("label", STRING, "The source's own label of the image, where it has one.", True),
         Column("pixels", BYTE4, "Pixels of the label map, one number per key; NULL if quarantined.", True),
@@ -40,7 +46,7 @@ IMAGES = Table(
     ),
     sort=("image",),
     files=OF_KEY,
-)
+)  # fmt: skip
 
 CLASS_PIXELS = Table(
     "class_pixels",

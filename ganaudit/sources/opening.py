@@ -24,6 +24,7 @@ from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.kinds import Kind
 from ganaudit.options import Source, in_pixels
 from ganaudit.parsers.opening import OpenParser
+from ganaudit.phash import phashes, thumbnail
 from ganaudit.sources.roles import GENERATED, OWN, TRUTH, SourceRole
 
 Fit = images.Fit
@@ -31,7 +32,7 @@ Fit = images.Fit
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive images. errors[i] says why image i cannot be used; its pixels are then black.
+    """Consecutive images. errors[i] says why image i cannot be used; its pixels are then black. phashes: as in `phash`.
 
     pixels: (N, H, W, 3) uint8 at the parser's resolution. labels: one (h, w) label map for each image, for kind masks.
     truth: (N, h, w) true class ids of what the parser is to parse, for the role truth; 0 where there is none.
@@ -41,6 +42,7 @@ class Batch:
     pixels: Tensor
     errors: Sequence[str | None]
     digests: Sequence[str | None]
+    phashes: Sequence[int | None]
     clusters: Sequence[str | None]
     tags: Sequence[str | None]
     labels: NDArray[np.int16] | None = None
@@ -172,7 +174,8 @@ class DatasetSource:
         self.recipe = {"source": recipe, "size": self._size, "how": self._how, **role}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
         contents = getattr(dataset, "contents", None)
-        self.notes = tuple(contents.sentences()) if isinstance(contents, Contents) else ()
+        said = contents.sentences() if isinstance(contents, Contents) else ()
+        self.notes = (*said, *getattr(dataset, "notes", ()))
         self._void_is_free = getattr(asked, "void", 0) is None
 
     @property
@@ -211,6 +214,7 @@ class DatasetSource:
             ],
             pixels=torch.from_numpy(pixels), errors=[each if isinstance(each, str) else None for each in read],
             digests=[None if isinstance(each, str) else each[1] for each in read],
+            phashes=phashes([None if isinstance(each, str) else each[2] for each in read]),
             clusters=[None if isinstance(each, str) else each[0].cluster for each in read],
             tags=[None if isinstance(each, str) else each[0].label for each in read],
             labels=labels, truth=truth,
@@ -224,15 +228,16 @@ class DatasetSource:
         name = getattr(self._dataset, "name", None)
         return str(name(index)) if callable(name) else f"image {index}"
 
-    def _one(self, index: int) -> tuple[Image, str] | str:
-        """An image at the parser's resolution with its digest, or why it is set aside: not the error, which would keep what was
-        decoded in memory. Where label maps alone are counted, one pixel of it is left."""
+    def _one(self, index: int) -> tuple[Image, str, NDArray[np.uint8]] | str:
+        """An image at the parser's resolution with its digest and thumbnail, or why it is set aside: not the error, which would
+        keep what was decoded in memory. Where label maps alone are counted, one pixel of it is left."""
         try:
             image = self._dataset.image(index)
             if (self.maps or self._truth) and image.labels is not None:
                 self._check_labels(image.name, image.labels)
             if self.maps:
-                return replace(image, pixels=np.zeros((1, 1, 3), np.uint8)), images.digest(image.pixels)
+                seen = images.digest(image.pixels), thumbnail(image.pixels)
+                return replace(image, pixels=np.zeros((1, 1, 3), np.uint8)), *seen
             if self._size is not None:
                 pixels = images.resize(image.pixels, self._size, self._how)
                 labels = None
@@ -243,7 +248,7 @@ class DatasetSource:
                 image = replace(image, pixels=resize_through(image.pixels, self._resized_through))
         except ImageError as error:
             return str(error)
-        return image, images.digest(image.pixels)
+        return image, images.digest(image.pixels), thumbnail(image.pixels)
 
     def _check_labels(self, name: str, labels: NDArray[np.integer[Any]]) -> None:
         unknown = sorted(set(np.unique(labels).tolist()) - self._names)
@@ -328,11 +333,27 @@ class GeneratorSource:
         return Batch(
             names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
             digests=[None if error else images.digest(image) for image, error in zip(seen, errors, strict=True)],
-            clusters=[None] * n, tags=[None] * n,
+            phashes=phashes([None if error else thumbnail(image) for image, error in zip(seen, errors, strict=True)]),
+            clusters=self._clusters(indices), tags=[None] * n,
         )  # fmt: skip
+
+    def _clusters(self, indices: Sequence[int]) -> Sequence[str | None]:
+        """What the generator says of its images. Raises AuditError where that is not one text or None for each."""
+        ask = getattr(self._opened.generator, "clusters", None)
+        if not callable(ask):
+            return [None] * len(indices)
+        try:
+            clusters = list(ask(self._opened.seed, torch.tensor(indices)))
+        except AuditError:
+            raise
+        except Exception as error:
+            raise AuditError(f"the generator's clusters() raised {type(error).__name__}: {error}") from error
+        if len(clusters) != len(indices) or not all(each is None or isinstance(each, str) for each in clusters):
+            raise AuditError(f"the generator's clusters() gave no text or None for each of {len(indices)} images")
+        return clusters
 
 
 def _unusable(indices: Sequence[int], errors: Sequence[str], size: tuple[int, int]) -> Batch:
     n = len(indices)
     black = torch.zeros((n, *size, 3), dtype=torch.uint8)
-    return Batch([f"sample {i}" for i in indices], black, errors, [None] * n, [None] * n, [None] * n)
+    return Batch([f"sample {i}" for i in indices], black, errors, [None] * n, [None] * n, [None] * n, [None] * n)

@@ -105,6 +105,15 @@ class Noise:
         return image
 
 
+class Prompted(Noise):
+    """Four images to a prompt; image 7 has none."""
+
+    def clusters(self, seed: int, indices: Tensor) -> list[str | None]:
+        if self.fault == "too few":
+            return ["a"]
+        return [None if index == 7 else f"prompt {index // 4}" for index in indices.tolist()]
+
+
 class Encoded:
     """The village with its exact label map written into the red channel: sixteen grey levels a class."""
 

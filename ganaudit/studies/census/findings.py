@@ -21,7 +21,7 @@ from ganaudit.statistics.comparison import compare
 from ganaudit.statistics.halves import Halves
 from ganaudit.statistics.moments import GroupMoments
 from ganaudit.studies.census import classes as class_findings
-from ganaudit.studies.census import distances, parser, resolution
+from ganaudit.studies.census import distances, near, parser, resolution
 from ganaudit.studies.census.counts import Counts, read_counts
 from ganaudit.studies.census.moments import moments_of
 
@@ -70,6 +70,9 @@ def materialise(
     beside = ThreadPoolExecutor(1, "ganaudit-sql")  # DuckDB works on its own threads while this one has the distances
     stats = beside.submit(class_findings.class_stats, store, run, decide.presence_percent, used)
     beside.shutdown(wait=False)
+    further = ThreadPoolExecutor(1, "ganaudit-near")  # sorting releases Python's lock, too
+    alike = further.submit(near.add, tables, store, run, listed)
+    further.shutdown(wait=False)
     for real in (source for source in used if source.role == "real"):
         generators = [source.name for source in used if source.role == "generated"]
         rows = []
@@ -84,6 +87,7 @@ def materialise(
         _compare(tables, run, real.name, values, states, split, decide.alpha)
     tables.part("class_stats", stats.result())
     parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
+    alike.result()
     findings = tables.finished()
     with ThreadPoolExecutor(WRITERS, "ganaudit-findings") as pool:
         list(pool.map(lambda name: store.write_finding(run, name, findings[name]), findings))

@@ -25,11 +25,14 @@ from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.studies.census import showing, work
 from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.section.kept import Beside, Grown, Kept, Samples
+from ganaudit.studies.census.section.near import most_surprising
 
 SAMPLES = 12
 """Pictures of each source."""
 INFLUENTIAL = 6
 """Real and generated pictures that push a generator's distance up most."""
+NEAR_SOURCES, NEAR_PAIRS = 8, 3
+"""Sources, or pairs of them, of which near duplicates are shown, and how many pairs of images of each: the nearest."""
 SIDE = 256
 """Longest side of a picture that is kept, in pixels."""
 
@@ -39,7 +42,7 @@ SCHEMA = pa.schema([
     ("source", pa.string()), ("role", pa.string()), ("generator", pa.string()), ("class_id", pa.int32()),
     ("image", pa.int64()), ("name", pa.string()), ("picture", pa.binary()), ("label_map", pa.binary()),
     ("influence", pa.bool_()), ("shows", pa.string()), ("beside", pa.int64()), ("value", pa.float64()),
-    ("images", pa.int64()), ("same", pa.int64()),
+    ("images", pa.int64()), ("same", pa.int64()), ("near", pa.int32()),
 ])  # fmt: skip
 """A picture that stands in several places is in its first row, and the others name that row (same). shows: lost, nearest,
 largest or unsure; beside: the real image that it is nearest to; value: how far they are apart, or how sure the parser is."""
@@ -91,12 +94,27 @@ def collect(plan: Plan, store: Store, findings: Findings) -> Kept:
             for name, roles in pushed.items()
             if any(roles.values())
         },
+        near=near_pairs(plan, findings),
     )  # fmt: skip
 
 
 def _there(seen: Mapping[int, Picture], indices: Sequence[int]) -> list[Picture]:
     """Those of some images that could be read."""
     return [seen[index] for index in indices if index in seen]
+
+
+def near_pairs(plan: Plan, findings: Findings) -> list[tuple[tuple[str, Picture], tuple[str, Picture]]]:
+    """The nearest pairs, of the sources that are least likely to have so many by chance."""
+    wanted: list[tuple[tuple[str, int], tuple[str, int]]] = []
+    for row in most_surprising(findings)[:NEAR_SOURCES]:
+        of_both = (pc.field("source_a") == row["source_a"]) & (pc.field("source_b") == row["source_b"])
+        pairs = findings["near_duplicates"].filter(of_both).slice(0, NEAR_PAIRS).to_pylist()
+        wanted += [((each["source_a"], each["image_a"]), (each["source_b"], each["image_b"])) for each in pairs]
+    seen: dict[tuple[str, int], Picture] = {}
+    for source in plan.sources:
+        indices = sorted({index for pair in wanted for name, index in pair if name == source.name})
+        seen |= {(source.name, index): picture for index, picture in look(plan, source, indices).items()}
+    return [((a[0], seen[a]), (b[0], seen[b])) for a, b in wanted if a in seen and b in seen]
 
 
 def influential(findings: Findings, generator: str, role: str) -> list[int]:
@@ -176,6 +194,9 @@ def save(store: Store, run: str, kept: Kept) -> None:
         for role, pictures in roles.items():
             for picture in pictures:
                 add(picture, generator=generator, role=role, influence=True)
+    for number, pair in enumerate(kept.near):
+        for source, picture in pair:
+            add(picture, source=source, near=number)
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     path = store.findings(run) / "pictures.parquet"
     with writer.writing(path), writer.temporary_file(store.temporary, "pictures") as unfinished:
@@ -192,8 +213,11 @@ def load(store: Store, run: str) -> Kept:
     lost: dict[int, list[Beside]] = {}
     grown: dict[tuple[str, int], _Growing] = {}
     influences: dict[str, dict[str, list[Picture]]] = {}
+    near: dict[int, list[tuple[str, Picture]]] = {}
     for row, picture in _rows(path):
-        if row["source"] is not None:
+        if row["near"] is not None:
+            near.setdefault(row["near"], []).append((row["source"], picture))
+        elif row["source"] is not None:
             group = groups.setdefault(row["source"], Samples(row["source"], row["role"], []))
             groups[row["source"]] = replace(group, pictures=[*group.pictures, picture])
         elif row["influence"]:
@@ -207,7 +231,8 @@ def load(store: Store, run: str) -> Kept:
         else:
             _add_lost(lost.setdefault(row["class_id"], []), row, picture)
     made = [Grown(*key, each.images, each.largest, each.unsure, each.sure) for key, each in grown.items()]
-    return Kept(list(groups.values()), lost, made, influences)
+    pairs = [(pair[0], pair[1]) for pair in near.values() if len(pair) == 2]
+    return Kept(list(groups.values()), lost, made, influences, pairs)
 
 
 @dataclass

@@ -14,13 +14,16 @@ _AMONG = {"real": "the real images", "train": "the training photos"}
 @dataclass(frozen=True)
 class Shared:
     """One source of a run. images: that were read; repeats: those of them that equal an earlier one; shared: (role, source,
-    images of this source that are also among that one's), for the real source and that of training photos."""
+    images of this source that are also among that one's), for the real source and that of training photos. clusters: that its
+    images were put into; clustered: images in them."""
 
     role: str
     source: str
     images: int
     repeats: int
     shared: tuple[tuple[str, str, int], ...] = ()
+    clusters: int = 0
+    clustered: int = 0
 
     def sentences(self) -> list[str]:
         """What a reader of the findings has to know; nothing where every image stands once."""
@@ -34,6 +37,11 @@ class Shared:
         if self.repeats:
             verb = "is a repeat" if self.repeats == 1 else "are repeats"
             said.append(f"{self.repeats:,} of the {self.images:,} images of {self.source!r} {verb} of others in it.")
+        if self.clusters < self.clustered:
+            said.append(
+                f"{self.clustered:,} of the {self.images:,} images of {self.source!r} are in {self.clusters:,} clusters: "
+                "those of one cluster are not independent, and intervals say so."
+            )
         return said
 
 
@@ -42,10 +50,10 @@ def shared(store: Store, run: str) -> list[Shared]:
     by_source: dict[str, Shared] = {}
     with catalog.of_run(store, run) as connection:
         rows = connection.execute(sql.text("shared"), [run]).fetchall()
-    for role, source, images, repeats, other, other_role, count in rows:
+    for role, source, images, repeats, other, other_role, count, *clusters in rows:
         before = by_source[source].shared if source in by_source else ()
         pair = ((other_role, other, count),) if count else ()
-        by_source[source] = Shared(role, source, images, repeats, (*before, *pair))
+        by_source[source] = Shared(role, source, images, repeats, (*before, *pair), *clusters)
     return list(by_source.values())
 
 

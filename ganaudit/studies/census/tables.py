@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganaudit.records.columns import (
+    BYTE2,
     BYTE4,
     BYTE8,
     CLASS,
@@ -266,14 +267,66 @@ PARSER_CORRECTED = Table(
     ),
 )  # fmt: skip
 
+_WHAT = Column(
+    "what", STRING,
+    "One of within (one source), leak (held-out images in real or training ones), memorised (real, training or held-out images "
+    "in generated ones).",
+)  # fmt: skip
+_SOURCE_A = Column("source_a", STRING, "Name of the source of the first image.")
+_SOURCE_B = Column("source_b", STRING, "Name of the source of the second; within a source, the same.")
+
+NEAR_DUPLICATES = Table(
+    "near_duplicates",
+    "pair of images whose perceptual hashes differ in at most 4 bits (of two sources, or within one, the 1,000 nearest)",
+    (
+        RUN,
+        _WHAT,
+        _SOURCE_A,
+        Column("image_a", BYTE8, "Index of the first image; of images with equal pixels in one source, of the first of them."),
+        Column("name_a", STRING, "Name of the first image."),
+        _SOURCE_B,
+        Column("image_b", BYTE8, "Index of the second image."),
+        Column("name_b", STRING, "Name of the second image."),
+        Column("distance", BYTE2, "Bits in which the hashes differ."),
+    ),
+)
+
+NEAR_DUPLICATE_COUNTS = Table(
+    "near_duplicate_counts",
+    "source, and pair of sources that should share no image",
+    (
+        RUN,
+        _WHAT,
+        _SOURCE_A,
+        Column("role_a", STRING, "Its role in the run."),
+        _SOURCE_B,
+        Column("role_b", STRING, "Its role in the run."),
+        Column("images_a", BYTE8, "Images of the first with a hash; those of equal pixels count once, here and below."),
+        Column("images_b", BYTE8, "The same of the second."),
+        Column("unhashed_a", BYTE8, "Images of the first without: they show nothing, or an older ganaudit recorded them."),
+        Column("unhashed_b", BYTE8, "The same of the second."),
+        Column("near_a", BYTE8, "Images of the first with a near duplicate in the second, or in the same source."),
+        Column("near_b", BYTE8, "Images of the second with one in the first."),
+        Column("pairs", BYTE8, "All pairs of near duplicates, kept in near_duplicates or not."),
+        Column("complete", YES_NO, "Whether these are all; otherwise there were too many to count."),
+        Column(
+            "by_chance", FLOAT,
+            "Pairs to be expected of two sources that share nothing: images of both as often near as within that source where "
+            "they are less often so; NULL within a source.", True,
+        ),
+        Column("p_value", FLOAT, "Of near_b or more, if it were Poisson with the mean by_chance.", True),
+    ),
+)  # fmt: skip
+
 RECORDS = ()
 """Beyond those that every store has."""
 FINDINGS = (
     CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES, DROPPED_PAIRS,
-    COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED,
+    COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED, NEAR_DUPLICATES, NEAR_DUPLICATE_COUNTS,
 )  # fmt: skip
-GROWN = (CLASS_PIXELS,)
-"""Its records of an older ganaudit have no regions."""
+GROWN = (CLASS_PIXELS, IMAGES)
+ADDED = {CLASS_PIXELS.name: ("parts", "largest"), IMAGES.name: ("phash",)}
+"""What records of an older ganaudit lack."""
 ALWAYS = (FSD, CLASS_STATS, DROPPED_CLASSES)
 """Those that every finished run has: all other studies stand on them."""
 SHARDS = (Shards((PARSER_CONFUSION, CLASS_PIXELS), IMAGES, may_lack=(PARSER_CONFUSION.name,)),)

@@ -178,6 +178,7 @@ def _image_rows(key: str, first: int, batch: Batch, counted: Tally, size: int) -
         "image": pa.array(np.arange(first, first + n), pa.int64()),
         "name": pa.array(list(batch.names), pa.string()),
         "digest": pa.array(list(batch.digests), pa.string()),
+        "phash": pa.array(list(batch.phashes), pa.uint64()),
         "cluster": pa.array(list(batch.clusters), pa.string()),
         "label": pa.array(list(batch.tags), pa.string()),
         "pixels": pa.array(np.full(n, size), pa.int32(), mask=~good),

@@ -87,6 +87,13 @@ def test_a_wrong_shard(filled, where, change, kind, deep):
         assert kind not in kinds(filled)  # footers and statistics alone do not show it
 
 
+def test_shards_of_an_older_ganaudit_are_sound_and_have_no_hashes(filled):
+    for path in list(filled.files("images")):
+        rewrite(lambda t: t.drop_columns(["phash"]))(path)
+    assert verify(filled, True).sound and kinds(filled, True) == {"older"}
+    assert catalog.query(filled, "SELECT count(phash), count(*) > 20 FROM images").to_pandas().iloc[0].tolist() == [0, True]
+
+
 INVERTED = [table.name for table in schema.shards_of("inversions").beside]
 FOREIGN = pa.table({"a": [1]})
 THIRD = pa.scalar(90, pa.int64())

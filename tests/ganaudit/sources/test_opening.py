@@ -62,6 +62,14 @@ def test_an_image_is_the_same_alone_and_in_any_batch():
         assert torch.equal(source.read([index]).pixels[0], whole.pixels[index])
 
 
+def test_a_generator_may_name_clusters():
+    assert set(noise().read(range(8)).clusters) == {None}
+    prompted = opened(HERE, {"kind": "tiny_models:Prompted"})
+    assert list(prompted.read([0, 3, 4, 7]).clusters) == ["prompt 0", "prompt 0", "prompt 1", None]
+    with pytest.raises(AuditError, match=r"clusters\(\) gave no text or None for each of 2 images"):
+        opened(HERE, {"kind": "tiny_models:Prompted", "options": {"fault": "too few"}}).read([0, 1])
+
+
 FAULTS = {
     "nan": "values that are not finite", "infinite": "values that are not finite",
     "bytes": r"values from 0(\.\d+)? to 2\d\d; images are in \[-1, 1\]|values from .* to 2\d\d; images are in",

@@ -69,7 +69,7 @@ def test_what_is_left_out_has_the_documented_defaults():
 PLACES = [
     ((), "nam", "name"), (("parser",), "weigths", "weights"), (("real",), "counts", "count"),
     (("real",), "prevalance", "prevalence"), (("generators", 0), "sha265", "sha256"), (("generators", 1), "weight", "weights"),
-    (("generators", 2), "sed", "seed"), (("generators", 3), "paths", "path"), (("generators", 4), "label", "labels"),
+    (("generators", 2), "sed", "seed"), (("generators", 3), "paths", "path"), (("generators", 4), "lables", "labels"),
     (("generators", 5), "option", "options"), (("sample",), "bach", "batch"), (("decide",), "presense", "presence"),
     (("run",), "worker", "workers"),
 ]  # fmt: skip

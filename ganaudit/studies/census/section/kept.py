@@ -52,12 +52,14 @@ class Kept:
     lost: for each class that is lost, the real pictures that hold most of it beside generated ones, the plainest class first.
     grown: of each class that grew, the plainest first.
     influences: for each generator, for real and for generated, the pictures that push its distance up most.
+    near: pairs of near duplicates, each with the name of its source.
     """
 
     samples: Sequence[Samples] = ()
     lost: Mapping[int, Sequence[Beside]] = field(default_factory=dict)
     grown: Sequence[Grown] = ()
     influences: Mapping[str, Mapping[str, Sequence[Picture]]] = field(default_factory=dict)
+    near: Sequence[tuple[tuple[str, Picture], tuple[str, Picture]]] = ()
 
     @property
     def bare(self) -> list[Picture]:
@@ -66,6 +68,7 @@ class Kept:
             *([each.real, *each.nearest.values()] for shown in self.lost.values() for each in shown),
             *([*each.largest, *each.unsure] for each in self.grown),
             *(pictures for roles in self.influences.values() for pictures in roles.values()),
+            *([picture for _, picture in pair] for pair in self.near),
         ]
         return [picture for group in groups for picture in group]
 

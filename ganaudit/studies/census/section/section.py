@@ -19,6 +19,7 @@ from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_f
 from ganaudit.studies.census.section.distances import curve, distances, pairs, shares
 from ganaudit.studies.census.section.forest import forest_figure
 from ganaudit.studies.census.section.kept import Kept, kept_of
+from ganaudit.studies.census.section.near import near_notes
 from ganaudit.studies.census.section.samples_figure import samples_figure
 from ganaudit.studies.census.section.sentences import (
     adjusted_words,
@@ -45,7 +46,7 @@ class CensusSection(Section):
     columns = (*LOST, *GREW, "FSD corrected")
 
     def notes(self, store: Store, run: str, spec: AuditSpec | None, findings: Findings) -> Sequence[str]:
-        notes = shared_notes(store, run)
+        notes = [*shared_notes(store, run), *near_notes(findings)]
         if known := distances(findings):
             decide = Decide() if spec is None else spec.decide
             notes += filter(None, [permutation_words(known[0].tests, known[0].permutations, decide.alpha)])

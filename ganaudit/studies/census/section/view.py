@@ -19,6 +19,7 @@ from ganaudit.studies.census.section.distances import Distance, curve, distances
 from ganaudit.studies.census.section.forest import forest_figure
 from ganaudit.studies.census.section.further import Further, further
 from ganaudit.studies.census.section.kept import IMAGES, kept_of
+from ganaudit.studies.census.section.near import near_part
 from ganaudit.studies.census.section.training import training_words, trainings
 from ganaudit.studies.census.section.training_figure import training_figure
 from ganaudit.studies.section import Part, Parts, View
@@ -87,6 +88,7 @@ def view(data: ReportData) -> View:
                 })] if found else []),
                 *(Part("training.html.j2", {"place": place, "training": training, "said": said, "figure": figure})
                   for place, (training, said, figure) in enumerate(curves, 1)),
+                *near_part(data, encoded),
                 Part("parser.html.j2", {"parser_classes": trust.parser_classes(data.findings)}),
                 Part("photos.html.j2", {
                     "samples": samples, "legend": photos.legend(shown, names),

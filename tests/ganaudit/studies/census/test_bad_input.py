@@ -192,7 +192,7 @@ def test_a_generator_whose_images_were_all_set_aside_is_in_no_table(found, gener
 def test_no_generator_that_can_be_compared(found):
     tables = found(MIXED * 5, [None] * 9)
     check(tables)
-    assert not any(tables.values())
+    assert not any(rows for name, rows in tables.items() if name != "near_duplicate_counts")
 
 
 def test_an_unknown_class_in_a_group(found):

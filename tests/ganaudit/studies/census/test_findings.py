@@ -159,7 +159,7 @@ def test_a_generator_whose_images_were_set_aside_is_in_no_finding(store, picture
     for name in ("class_stats", "fsd", "fsd_by_class", "dropped_classes", "influences"):
         assert set(findings[name]["generator"].to_pylist()) == {"whole"}
     assert findings["comparison"].num_rows == 0
-    assert not any(rows.num_rows for rows in materialise(store, "r2").values())
+    assert not any(rows.num_rows for name, rows in materialise(store, "r2").items() if name != "near_duplicate_counts")
 
 
 def test_a_source_without_records(store, pictures, run):

@@ -9,14 +9,16 @@ from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.studies.census.shared import Shared, shared, shared_notes
 
 
-def write(store, key, digests):
-    """Records of a key: a digest for each image, None for one that was set aside."""
+def write(store, key, digests, clusters=()):
+    """Records of a key: a digest for each image, None for one that was set aside; and their clusters."""
     rows = [
         {"key": key, "image": image, "name": str(image), "status": "quarantined", "error": "torn"}
         if digest is None
         else {"key": key, "image": image, "name": str(image), "digest": digest, "pixels": 9, "confidence": 1.0, "status": "ok"}
         for image, digest in enumerate(digests)
     ]
+    for row, cluster in zip(rows, clusters, strict=False):
+        row["cluster"] = cluster
     tables = {IMAGES.name: IMAGES.from_rows(rows), CLASS_PIXELS.name: CLASS_PIXELS.from_rows([])}
     store.write_shard(IMAGES.name, key, 0, len(rows) - 1, tables, {})
 
@@ -88,3 +90,13 @@ def test_resized_images_are_made_of_the_real_ones_and_are_no_repeats(store, run)
 def test_a_run_that_is_not_there(store):
     with pytest.raises(RequestError, match="there is no run"):
         shared(store, "nope")
+
+
+def test_clusters_are_counted(store, run):
+    write(store, "ka", "aabcdef", ["1", "2", "1", None, "1", "3", None])
+    result = ask(store, run, real__photos=("ka", 0, 7))
+    assert result["photos"] == Shared("real", "photos", 7, 1, (), 3, 5)
+    assert "5 of the 7 images of 'photos' are in 3 clusters" in shared_notes(store, "r")[1]
+    write(store, "kb", "abc", ["1", "2", None])
+    run(store, "r2", [("real", "each its own", "kb", 0, 3)])
+    assert shared_notes(store, "r2") == []

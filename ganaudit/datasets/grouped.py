@@ -1,0 +1,169 @@
+"""The label and the cluster of each image below a folder: its own folder, a pattern over its name, or a column of a CSV file.
+
+A cluster is what images have in common that are not independent of each other: a scene, a burst, a seed, a prompt. Neither
+changes a pixel; both are in the records, so what they come to enters the content key, however it was said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from ganaudit.context import Context
+from ganaudit.datasets.listing import ListedFile, plain
+from ganaudit.errors import RequestError
+from ganaudit.fields import Place
+from ganaudit.options import Part, Source
+
+Values = list[str | None]
+"""One for each file; None where an image has none."""
+
+_LONGEST = 1000
+_WAYS = "say folder, {name: 'a pattern with one group'} or {csv: a file, column: one of its columns}"
+
+
+def _one_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    if groups != 1:
+        raise ValueError(
+            f"{pattern!r} has {groups or 'no'} groups; it needs one, in parentheses, around what the images have in common, "
+            r"such as 'scene(\d+)_'"
+        )
+    return pattern
+
+
+class Column(Part):
+    """What says it, if not the folder: a pattern over the name, or a column of a CSV file."""
+
+    name: Annotated[str, AfterValidator(_one_group)] | None = None
+    """A regular expression with one group, searched in the name below the folder."""
+    csv: Place | None = None
+    """A file with a line of column names; with tabs where it ends in .tsv."""
+    column: Annotated[str, Field(min_length=1)] | None = None
+    """The column of the labels or clusters; an empty cell is none."""
+    names: Annotated[str, Field(min_length=1)] = "name"
+    """The column of the images' names below the folder."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Column:
+        if (self.name is None) == (self.csv is None) or (self.csv is None) != (self.column is None):
+            raise ValueError(_WAYS)
+        return self
+
+
+def _way(value: Any) -> Any:
+    if not isinstance(value, Mapping | Column) and value != "folder":
+        raise ValueError(_WAYS)
+    return value if isinstance(value, str) else Column.model_validate(value)
+
+
+Way = Annotated[Literal["folder"] | Column, BeforeValidator(_way)]
+
+
+class GroupedSource(Source):
+    """A source whose images lie below a folder."""
+
+    label: Way = "folder"
+    """The label of each image: folder (the one that it lies in), {name: 'pattern with one group'} or {csv: file, column: …}."""
+    cluster: Way | None = None
+    """Said in the same ways: what images share that are not independent, such as a scene; default: each stands for itself."""
+
+
+class Grouped:
+    """Labels and clusters of listed files, in their order. Raises RequestError for what cannot be found out."""
+
+    def __init__(self, files: Sequence[ListedFile], label: Way = "folder", cluster: Way | None = None) -> None:
+        self.labels, self.clusters, self.notes = _folders(files), list[str | None](), list[str]()
+        self.recipe: dict[str, str] = {}
+        """What they add to a recipe; nothing where labels are folders and there are no clusters."""
+        if label != "folder":
+            self.labels = self._said("label", files, label)
+        if cluster is not None:
+            self.clusters = self._said("cluster", files, cluster)
+
+    def of(self, position: int) -> dict[str, Any]:
+        """Of the file at a place of the listing."""
+        return {"label": self.labels[position], "cluster": self.clusters[position] if self.clusters else None}
+
+    def _said(self, key: str, files: Sequence[ListedFile], way: Way) -> Values:
+        if isinstance(way, str):
+            values = _folders(files)
+        else:
+            values = _by_name(key, files, way.name) if way.csv is None else _by_table(key, files, way)
+        lacking = sum(value is None for value in values)
+        if lacking and not isinstance(way, str):
+            self.notes.append(f"{lacking:,} of its {len(files):,} images have no {key}: {_why(way)}")
+        whole = hashlib.sha256()
+        for value in values:
+            whole.update(b"-\0" if value is None else b"+" + value.encode("utf-8", "backslashreplace") + b"\0")
+        self.recipe[key] = whole.hexdigest()
+        return values
+
+
+def located(way: Way | None, context: Context) -> Any:
+    """The same with the path of its file from the audit file's folder."""
+    if isinstance(way, Column) and way.csv is not None:
+        return way.model_copy(update={"csv": context.path(way.csv)})
+    return way
+
+
+def _folders(files: Sequence[ListedFile]) -> Values:
+    return [file.label for file in files]
+
+
+def _why(way: Column) -> str:
+    return f"{way.name!r} does not match" if way.csv is None else f"the column {way.column!r} says none"
+
+
+def _by_name(key: str, files: Sequence[ListedFile], text: str | None) -> Values:
+    pattern = re.compile(text or "")
+    matches = (pattern.search(file.shown) for file in files)
+    values = [None if match is None else match[1] or None for match in matches]
+    if not any(values):
+        raise RequestError(f"{key}: {text!r} matches no name below the folder, such as {files[0].shown!r}")
+    return values
+
+
+def _by_table(key: str, files: Sequence[ListedFile], way: Column) -> Values:
+    told: dict[str, str] = {}
+    for name, value in _cells(key, way):
+        if told.setdefault(name, value) != value:
+            raise RequestError(f"{key}: {way.csv} says {told[name]!r} and {value!r} of the image {name!r}; keep one line of it")
+    missing = [file.shown for file in files if file.shown not in told]
+    if missing:
+        raise RequestError(
+            f"{key}: {way.csv} has no line of the image {missing[0]!r} ({len(missing):,} of {len(files):,} have none); "
+            f"its column {way.names!r} has to hold names below the folder"
+        )
+    return [plain(told[file.shown])[:_LONGEST] or None for file in files]
+
+
+def _cells(key: str, way: Column) -> list[tuple[str, str]]:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    assert way.csv is not None and way.column is not None
+    parsing = csv.ParseOptions(delimiter="\t" if way.csv.suffix.lower() == ".tsv" else ",", newlines_in_values=True)
+    try:
+        with csv.open_csv(way.csv, parse_options=parsing) as file:
+            known = file.schema.names
+        for column in (way.names, way.column):
+            if known.count(column) != 1:
+                how_often = "no column" if column not in known else "two columns"
+                raise RequestError(f"{key}: {way.csv} has {how_often} {column!r}; it has {', '.join(map(repr, known))}")
+        texts = csv.ConvertOptions(
+            include_columns=[way.names, way.column], column_types={way.names: pa.string(), way.column: pa.string()}
+        )
+        table = csv.read_csv(way.csv, parse_options=parsing, convert_options=texts)
+    except OSError as error:
+        raise RequestError(f"{key}: {way.csv} cannot be read: {error.strerror or error}") from None
+    except pa.ArrowException as error:
+        raise RequestError(f"{key}: {way.csv} is no CSV file: {error}") from None
+    return list(zip(*(table[column].to_pylist() for column in (way.names, way.column)), strict=True))
