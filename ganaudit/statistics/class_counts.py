@@ -185,8 +185,9 @@ def _amounts(held: Held, amount: NDArray[np.integer], clusters: NDArray[np.integ
 def _design(held: Held, values: NDArray[np.float64], clusters: NDArray[np.integer], total: Floats, squares: Floats) -> Floats:
     """(C,) variance of the mean over clusters, divided by that over as many independent images; at least 1.
 
-    Where nothing varies (a class in every image, or in none) there is no ratio, and each cluster counts as one image; so does
-    a single cluster, which says nothing of any other.
+    At least the mean of all classes, too, weighed by the images that hold them: which clusters hold a rare class is chance, and
+    where few do, the class itself shows little of it. Where nothing varies (a class in every image, or in none) there is no
+    ratio, and each cluster counts as one image; so does a single cluster, which says nothing of any other.
     """
     n, classes = held.shape
     _, number = np.unique(clusters, return_inverse=True)
@@ -201,5 +202,7 @@ def _design(held: Held, values: NDArray[np.float64], clusters: NDArray[np.intege
     independent = np.maximum(squares - n * mean**2, 0.0) * n / max(n - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(independent > 0, clustered / independent, n / k)
-    effect: Floats = np.maximum(ratio, 1.0)
+    holding = np.bincount(held.column, values > 0, minlength=classes) * (independent > 0)
+    shared = float(holding @ ratio / holding.sum()) if holding.any() else 1.0
+    effect: Floats = np.maximum(ratio, max(1.0, shared))
     return effect

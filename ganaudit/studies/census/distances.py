@@ -25,7 +25,7 @@ CURVE = (1, 2, 5, 10, 20)
 """Groups of each side at the points of the curve over N."""
 DRAWS = {1: 4, 2: 4, 5: 3, 10: 1}
 """Subsets of groups that a point of the curve is averaged over."""
-LEAST_CLUSTERS = 50
+LEAST_CLUSTERS = 20
 """Clusters, weighed by their sizes, from which the jackknife of groups of them has an interval."""
 CORRECTED_FROM = 10
 """Groups from which the corrected distance of a subset is worth having."""

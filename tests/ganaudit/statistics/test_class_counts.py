@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -156,3 +157,14 @@ def test_crumbs_are_not_present_however_many_there_are():
     result = count_classes(crumbs, present_from)
     assert (result.present.tolist(), result.touched.tolist(), result.parts.total.tolist()) == ([0], [40], [0])
     assert count_classes(real, present_from).present.tolist() == [40]
+
+
+def test_a_rare_class_is_taken_to_be_as_clustered_as_the_others_where_no_cluster_shows_it():
+    """One class is the same all over a cluster; another stands in few images, by chance never twice in a cluster."""
+    rows = np.zeros((200, 2), np.int64)
+    clusters = np.arange(200) // 10
+    rows[clusters % 4 == 0, 0] = 50
+    rows[[3, 47, 121], 1] = 50
+    result = counted(rows, 0.1, clusters)
+    assert result.design[0] > 9
+    assert result.design[1] == pytest.approx(result.design @ [50, 3] / 53, rel=0.2) and result.design[1] > 8

@@ -175,9 +175,9 @@ def test_repeated_images_count_once_in_the_interval_and_are_not_exchanged_one_by
 
 def test_too_few_clusters_have_no_interval_and_the_row_says_so(store, run):
     made = (scenes(0, 400, 0.4), scenes(1, 400, 0.4))
-    row = clustered(store, run, made, [f"r{i}" for i in range(400)], [f"video {i // 20}" for i in range(400)])
+    row = clustered(store, run, made, [f"r{i}" for i in range(400)], [f"video {i // 25}" for i in range(400)])
     assert row["corrected"] is not None and row["corrected_low"] is None is row["corrected_high"]
-    assert row["withheld"] == "the images of 'photos' are worth 20 clusters, and 50 are needed"
+    assert row["withheld"] == "the images of 'photos' are worth 16 clusters, and 20 are needed"
 
 
 def test_the_same_images_on_both_sides_have_no_interval_below_zero(audited):
