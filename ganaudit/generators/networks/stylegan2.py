@@ -230,9 +230,12 @@ def from_weights(tensors: Mapping[str, Tensor]) -> Stylegan2:
         blocks = max(sides, default=4).bit_length() - 2
         channels = [int(tensors[f"b{4 * 2**k}.conv1.weight"].shape[0]) for k in range(blocks)]
         latent, widths = int(linears[0].shape[1]), [int(linear.shape[0]) for linear in linears]
-        height, width = map(int, tensors["b4.const"].shape[1:])
-    except (KeyError, IndexError, ValueError) as missing:
+        constant = tuple(tensors["b4.const"].shape)
+    except (KeyError, IndexError) as missing:
         raise RequestError(f"these are not the weights of a stylegan2 generator (no usable {missing})") from None
+    if len(constant) != 3:
+        raise RequestError(f"b4.const of a stylegan2 generator is (channels, height, width), not {constant}")
+    _, height, width = constant
     if blocks < 1 or not all((latent, *widths, *channels, height, width)):
         raise RequestError("these are not the weights of a stylegan2 generator (sizes of 0)")
     return stylegan2(latent, widths, channels, (height, width), "w_avg" in tensors)

@@ -17,6 +17,7 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.networks.stylegan2 import Stylegan2, stylegan2
 from ganaudit.generators.networks.stylegan2_names import named
 from ganaudit.generators.opening import open_generator
+from ganaudit.generators.protocol import with_z
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.named import options_named
@@ -223,6 +224,8 @@ def test_a_run_goes_on_from_any_layer_with_or_without_what_passed_it_by(generato
         part = generator.run(state, upto=name)
         assert set(part) - set(state) == ({name} if name == "b4" else {name, f"{name}.beside"})
         assert torch.equal(generator.run(part, after=name)["image"], whole)
+        other = with_z(part, state["z"].flip(0))
+        assert f"{name}.beside" not in other and torch.equal(other["noise1"], state["noise1"])
         assert torch.equal(generator.run({**state, name: part[name]}, after=name)["image"], whole)
         moved = {**part, name: part[name] + 1.0}
         assert not torch.equal(generator.run(moved, after=name)["image"], whole)  # the last layer's too: its colours follow
@@ -306,7 +309,7 @@ def squares():
     (with_("synthesis.b8.resample_filter", torch.ones(4, 4)), r"b8.resample_filter is another filter than \[1, 3, 3, 1\]"),
     (with_("synthesis.b8.conv0.weight", torch.zeros(4, 7, 1, 1)), r"b8.conv0.weight is \(4, 7, 1, 1\), not \(4, 7, 3, 3\)"),
     (with_("synthesis.b4.const", torch.zeros(7, 8, 8)), r"noise_const is \(16, 16\), not \(32, 32\)"),
-    (with_("synthesis.b4.const", torch.zeros(7)), "no usable not enough"),
+    (with_("synthesis.b4.const", torch.zeros(7)), r"b4.const of a stylegan2 generator is \(channels, height, width\), not \(7,\)"),
     (with_("synthesis.b4.const", torch.zeros(7, 0, 4)), "sizes of 0"),
     (with_("mapping.fc1.weight", torch.zeros(())), "no usable"),
     (with_("synthesis.b8.torgb.weight", torch.zeros(1, 4, 1, 1)), r"torgb.weight is \(1, 4, 1, 1\), not \(3, 4, 1, 1\)"),
