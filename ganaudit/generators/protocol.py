@@ -15,7 +15,12 @@ from ganaudit.generators.truncation import truncated
 from ganaudit.random import normals
 
 State = Mapping[str, Tensor]
-"""A frozen mapping of tensors on the way from latents to image: `z`, an activation under its layer's name, `image`."""
+"""A frozen mapping of tensors on the way from latents to image: `z`, an activation under its layer's name, `image`.
+
+What passes a layer by, such as an image that grows beside the activations, stands under the layer's name + BESIDE: a run
+`after` that layer takes it up again, or makes it anew from the latents where it is not there.
+"""
+BESIDE = ".beside"
 
 
 @runtime_checkable
@@ -88,12 +93,14 @@ def spaces_of(generator: Generator) -> tuple[Space, ...]:
 
 
 DERIVED = ("w", "styles")
-"""Entries of a state that a style generator computes from z: where z is replaced they are dropped, and computed anew."""
+"""Entries of a state that a style generator computes from z: where z is replaced they are dropped, and computed anew. So is
+what passes layers by (BESIDE)."""
 
 
 def with_z(state: State, z: Tensor) -> State:
     """The state of other latents z (N, L), with all that does not follow from them: noise, a class."""
-    return {**{name: value for name, value in state.items() if name not in DERIVED}, "z": z}
+    kept = {name: value for name, value in state.items() if name not in DERIVED and not name.endswith(BESIDE)}
+    return {**kept, "z": z}
 
 
 class LayeredGenerator(nn.Module):
@@ -142,12 +149,12 @@ class LayeredGenerator(nn.Module):
                 raise RequestError(f"layer {name!r} does not exist; this generator has {', '.join(self.layers)}")
         begin = 0 if after is None else self.layers.index(after) + 1
         end = len(self.layers) if upto is None else self.layers.index(upto) + 1
-        x = self.start(state) if after is None else state[after]
+        x, beside = (self.start(state), None) if after is None else (state[after], self.resumed(after, state))
         for name in self.layers[begin:end]:
-            x = self.layer(name, x, state)
+            x, beside = self.layer(name, x, state), self.beside(name, x, beside, state)
         if upto is not None:
-            return MappingProxyType({**state, upto: x})
-        return MappingProxyType({**state, "image": self.output(x)})
+            return MappingProxyType({**state, upto: x, **({} if beside is None else {upto + BESIDE: beside})})
+        return MappingProxyType({**state, "image": self.finish(x, beside, state)})
 
     def start(self, state: State) -> Tensor:
         """What the first layer is given."""
@@ -157,6 +164,19 @@ class LayeredGenerator(nn.Module):
         """One layer's output; x: that of the layer before it, or the start. state: what else a family's layers need."""
         output: Tensor = self.get_submodule(name)(x)
         return output
+
+    def beside(self, name: str, x: Tensor, beside: Tensor | None, state: State) -> Tensor | None:
+        """What passes layer `name` by; x and beside: what comes to it. Nothing does in most families."""
+        return None
+
+    def resumed(self, after: str, state: State) -> Tensor | None:
+        """What passed layer `after` by."""
+        return None
+
+    def finish(self, x: Tensor, beside: Tensor | None, state: State) -> Tensor:
+        """The image of what the last layer gives, and of what passed it by."""
+        image: Tensor = self.output(x)
+        return image
 
     def forward(self, z: Tensor) -> Tensor:
         """Images (N, 3, H, W) in [-1, 1] of latents (N, latent)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -33,7 +33,7 @@ def open_stylegan(options: StyleganSource, context: Context) -> Opened:
     from ganaudit.generators.networks.stylegan import from_weights
     from ganaudit.generators.opening import filled
 
-    said = {"truncation": options.truncation, "cutoff": options.cutoff, "noise": options.noise}
+    said: dict[str, Any] = {"truncation": options.truncation, "cutoff": options.cutoff, "noise": options.noise}
     return filled(options, context, from_weights, **said)
 
 

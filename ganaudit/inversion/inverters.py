@@ -15,7 +15,7 @@ from torch import Tensor
 from ganaudit import kinds
 from ganaudit.encoders.networks import Encoder
 from ganaudit.errors import RequestError
-from ganaudit.generators.protocol import Generator, State, with_z
+from ganaudit.generators.protocol import BESIDE, Generator, State, with_z
 from ganaudit.generators.shapes import GeneratorShape, LayerChoice
 from ganaudit.inversion.methods import KINDS
 from ganaudit.inversion.objective import Objective, Targets
@@ -223,12 +223,11 @@ def feature(task: InversionTask) -> InversionResult:
     """r itself is free, from the feature inverter's guess where there is one of that layer: an upper bound, no evidence."""
     name = task.choice.feature
     state = _encoded(task, "layered")
-    if name not in state:
-        with torch.no_grad():
-            state = task.generator.run(with_z(_state(task), state["z"]), upto=name)
+    with torch.no_grad():
+        state = {**task.generator.run(with_z(_state(task), state["z"]), upto=name), **state}
     space = SearchSpace(
         task.generator,
-        {**with_z(_state(task), state["z"]), name: state[name]},
+        {**with_z(_state(task), state["z"]), **{each: state[each] for each in (name, name + BESIDE) if each in state}},
         feature=name,
         nonnegative_layers=task.nonnegative_layers,
     )

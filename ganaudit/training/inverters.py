@@ -26,7 +26,7 @@ from ganaudit.encoders.networks import (
     square_error,
 )
 from ganaudit.errors import RequestError
-from ganaudit.generators.protocol import Generator, State
+from ganaudit.generators.protocol import Generator, State, with_z
 from ganaudit.generators.shapes import GeneratorShape, choose_layers, generator_digest, read_shape
 from ganaudit.random import VERSION as DRAWS_VERSION
 from ganaudit.training.loop import float_weights
@@ -198,7 +198,7 @@ class InverterTraining:
         measured = {"z_cosine": float(torch.cosine_similarity(truth["z"], guess["z"]).mean())}
         pairs = {"psnr_z": self.generator.run({**truth, "z": guess["z"]})["image"]}
         if isinstance(self.encoder, LayeredEncoder):
-            pairs["psnr_r"] = self.generator.run({**truth, **guess}, after=self.feature)["image"]
+            pairs["psnr_r"] = self.generator.run({**with_z(truth, guess["z"]), **guess}, after=self.feature)["image"]
         for name, image in pairs.items():
             measured[name] = float((10.0 * torch.log10(4.0 / square_error(truth["image"], image))).mean())
         self.encoder.train()

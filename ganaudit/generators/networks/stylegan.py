@@ -31,23 +31,24 @@ STYLES = 10_000
 
 
 class SlowLinear(nn.Module):
-    """A linear layer (N, L) -> (N, L) whose parameters are kept divided by SLOW."""
+    """A linear layer (N, before) -> (N, after) whose parameters are kept divided by `slow`."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, before: int, after: int, slow: float = SLOW) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(width, width) / SLOW)
-        self.bias = nn.Parameter(torch.zeros(width))
+        self.weight = nn.Parameter(torch.randn(after, before) / slow)
+        self.bias = nn.Parameter(torch.zeros(after))
+        self.slow = slow
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * (SLOW * x.shape[1] ** -0.5), self.bias * SLOW)
+        return F.linear(x, self.weight * (self.slow * x.shape[1] ** -0.5), self.bias * self.slow)
 
 
 class MappingNetwork(nn.Module):
-    """z (N, L) on its sphere -> w (N, L)."""
+    """z (N, widths[0]) on its sphere -> w (N, widths[-1])."""
 
-    def __init__(self, latent: int, depth: int) -> None:
+    def __init__(self, widths: Sequence[int], slow: float = SLOW) -> None:
         super().__init__()
-        self.linears = nn.ModuleList(SlowLinear(latent) for _ in range(depth))
+        self.linears = nn.ModuleList(SlowLinear(a, b, slow) for a, b in pairwise(widths))
 
     def forward(self, z: Tensor) -> Tensor:
         w = pixel_norm(z)
@@ -107,9 +108,14 @@ class StyleGenerator(LayeredGenerator):
     it but its user, so that it is never out of step with `z`. A state without noise is run without.
     """
 
-    def __init__(self, latent: int, mapping: int, layers: Sequence[tuple[str, nn.Module]], output: nn.Module) -> None:
-        super().__init__(latent, layers, output, resolution=4 * 2 ** (len(layers) - 1))
-        self.mapping = MappingNetwork(latent, mapping)
+    def __init__(
+        self, latent: int, mapping: MappingNetwork, layers: Sequence[tuple[str, nn.Module]], output: nn.Module,
+        resolution: tuple[int, int],
+    ) -> None:  # fmt: skip
+        super().__init__(latent, layers, output, resolution)
+        self.mapping = mapping
+        self.styles = len(layers)
+        """How many styles an image is made of, where each may be its own."""
         self.cutoff: int | None = None
         self.noise = "index"
         self._statistics: tuple[Tensor, Tensor] | None = None
@@ -117,8 +123,8 @@ class StyleGenerator(LayeredGenerator):
     def sampled(self, truncation: float | None = None, cutoff: int | None = None, noise: str = "index") -> None:
         """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. noise: by the
         image's index, `const` or `none`. Raises RequestError for a cutoff beyond its layers."""
-        if cutoff is not None and cutoff > len(self.layers):
-            raise RequestError(f"cutoff is {cutoff}, and this generator has {len(self.layers)} layers that take a style")
+        if cutoff is not None and cutoff > self.styles:
+            raise RequestError(f"cutoff is {cutoff}, and this generator has {self.styles} layers that take a style")
         self.truncation, self.cutoff, self.noise = truncation, cutoff, noise
 
     @property
@@ -131,11 +137,11 @@ class StyleGenerator(LayeredGenerator):
     def spaces(self) -> tuple[Space, ...]:
         """z, w, and w+ with a style for each layer; their statistics are before truncation."""
         mean, deviation = self.statistics()
-        first, layers = self.layers[0], len(self.layers)
-        every = (mean.expand(layers, -1), deviation.expand(layers, -1))
+        first, (width,) = self.layers[0], mean.shape
+        every = (mean.expand(self.styles, -1), deviation.expand(self.styles, -1))
         return (
-            Space("z", (self.latent,), "normal", "mapping"), Space("w", (self.latent,), None, first, mean, deviation),
-            Space("w+", (layers, self.latent), None, first, *every),
+            Space("z", (self.latent,), "normal", "mapping"), Space("w", (width,), None, first, mean, deviation),
+            Space("w+", (self.styles, width), None, first, *every),
         )  # fmt: skip
 
     @torch.inference_mode(False)  # they also stand in searches, whose gradients go through them
@@ -173,11 +179,15 @@ class StyleGenerator(LayeredGenerator):
         """Styles (N, L) on their way to the mean: (N, L), or (N, layers, L) where not every layer's are."""
         if self.truncation is None:
             return w
-        mean = self.statistics()[0].to(w)
+        mean = self.center().to(w)
         nearer = mean + self.truncation * (w - mean)
         if self.cutoff is None:
             return nearer
-        return torch.stack([nearer if place < self.cutoff else w for place in range(len(self.layers))], dim=1)
+        return torch.stack([nearer if place < self.cutoff else w for place in range(self.styles)], dim=1)
+
+    def center(self) -> Tensor:
+        """The style (L,) that truncation goes to."""
+        return self.statistics()[0]
 
     def start(self, state: State) -> Tensor:
         """The learned constant, as often as there are styles: (N, C, 4, 4)."""
@@ -206,7 +216,8 @@ def stylegan(latent: int, mapping: int, width: int, widths: Sequence[Sequence[in
     for number, chain in enumerate(widths, start=2):
         layers.append((f"layer{number}", Styled(latent, width, chain, first=False)))
         width = chain[-1]
-    return StyleGenerator(latent, mapping, layers, Output(width))
+    side = 4 * 2 ** len(widths)
+    return StyleGenerator(latent, MappingNetwork([latent] * (mapping + 1)), layers, Output(width), (side, side))
 
 
 def from_weights(tensors: Mapping[str, Tensor]) -> StyleGenerator:

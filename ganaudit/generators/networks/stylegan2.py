@@ -1,0 +1,241 @@
+"""The second style-based body (Karras et al., CVPR 2020; with ADA, NeurIPS 2020): demodulated convolutions, an image that
+grows beside the activations, noise of each convolution.
+
+As in `stylegan`, activations are scaled instead of weights: the same linear map, and one convolution for a whole batch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganaudit.errors import RequestError
+from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear, StyleGenerator
+from ganaudit.generators.protocol import BESIDE, State
+from ganaudit.random import normals
+
+SLOW = 0.01
+"""Share of the learning rate at which the mapping network learns: its parameters are kept divided by it."""
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+def _filter(x: Tensor) -> Tensor:
+    """[1, 3, 3, 1] in both directions, for each channel of x (N, C, h, w): (C, 1, 4, 4), of sum 4, since three of four pixels
+    of what it smooths are zeros put between."""
+    taps = x.new_tensor([0.25, 0.75, 0.75, 0.25])
+    return torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
+
+
+def smoothed(x: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, C, h - 1, w - 1): filtered, with one zero around."""
+    return F.conv2d(x, _filter(x), padding=1, groups=x.shape[1])
+
+
+def doubled(x: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, C, 2h, 2w): zeros between pixels, and filtered."""
+    return F.conv_transpose2d(x, _filter(x), stride=2, padding=1, groups=x.shape[1])
+
+
+class Modulated(nn.Module):
+    """A 3x3 convolution of x (N, before, h, w) under style w (N, L), demodulated, with noise (N, 1, *size): (N, after, *size).
+
+    up: zeros are put between the pixels of x, and the convolution's output is smoothed.
+    """
+
+    def __init__(self, width: int, before: int, after: int, size: Size, up: bool) -> None:
+        super().__init__()
+        self.affine = SlowLinear(width, before, 1.0)
+        nn.init.ones_(self.affine.bias)
+        self.weight = nn.Parameter(torch.randn(after, before, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(after))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise_const", torch.randn(size))
+        self.up = up
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        style = self.affine(w).float()
+        squares = self.weight.float().square().sum(dim=(2, 3))
+        size = torch.rsqrt(style.square() @ squares.T + 1e-8)
+        x = x * style[:, :, None, None].to(x.dtype)
+        if self.up:
+            x = smoothed(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2))
+        else:
+            x = F.conv2d(x, self.weight, padding=1)
+        x = x * size[:, :, None, None].to(x.dtype)
+        if noise is not None:
+            x = x + (noise * self.noise_strength).to(x.dtype)
+        return F.leaky_relu(x + self.bias[:, None, None].to(x.dtype), 0.2) * GAIN
+
+
+class ToRGB(nn.Module):
+    """x (N, before, h, w) under style w (N, L) -> an image (N, 3, h, w), by a 1x1 convolution without demodulation."""
+
+    def __init__(self, width: int, before: int) -> None:
+        super().__init__()
+        self.affine = SlowLinear(width, before, 1.0)
+        nn.init.ones_(self.affine.bias)
+        self.weight = nn.Parameter(torch.randn(3, before, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = self.affine(w) * x.shape[1] ** -0.5
+        return F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight).float() + self.bias[:, None, None]
+
+
+class Block(nn.Module):
+    """One resolution, of which the first (before is None) holds the constant of the start."""
+
+    def __init__(self, width: int, before: int | None, after: int, size: Size) -> None:
+        super().__init__()
+        if before is None:
+            self.const = nn.Parameter(torch.randn(after, *size))
+        else:
+            self.conv0 = Modulated(width, before, after, size, up=True)
+        self.conv1 = Modulated(width, after, after, size, up=False)
+        self.torgb = ToRGB(width, after)
+
+    def convolutions(self) -> list[Modulated]:
+        return [self.conv0, self.conv1] if hasattr(self, "conv0") else [self.conv1]
+
+
+class _Clamp(torch.autograd.Function):
+    """Clamped to [-1, 1], with the gradient of what is not: a search can leave a value that is out of range."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clamp(-1.0, 1.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
+
+
+class Clamped(nn.Module):
+    """An image as a file can hold it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        image: Tensor = _Clamp.apply(x)
+        return image
+
+
+class Stylegan2(StyleGenerator):
+    """StyleGAN2, its layers `b4`, `b8` and so on: the activations (N, C, h, w) of a resolution.
+
+    Its latents hold `z` and the noise of each convolution, `noise0` (N, 1, 4, 4), `noise1` (N, 1, 8, 8), `noise2` (N, 1, 8, 8)
+    and so on; `w` in a state as in `StyleGenerator`, (N, L) or (N, styles, L): a style for each convolution, and one for the
+    last resolution's colours. `b8.beside` is the image of the resolutions before `b8`, at its size; the colours of `b8` itself
+    come with what follows, so that they are those of `b8` as it stands in the state.
+    """
+
+    w_avg: Tensor | None
+
+    def __init__(self, latent: int, widths: Sequence[int], channels: Sequence[int], size: Size, averaged: bool) -> None:
+        sizes = [(size[0] * 2**k, size[1] * 2**k) for k in range(len(channels))]
+        befores = [None, *channels]
+        parts = zip(befores, channels, sizes, strict=False)
+        layers = [(f"b{4 * 2**k}", Block(widths[-1], *part)) for k, part in enumerate(parts)]
+        super().__init__(latent, MappingNetwork([latent, *widths], SLOW), layers, Clamped(), sizes[-1])
+        self.styles = 2 * len(channels)
+        self.register_buffer("w_avg", torch.zeros(widths[-1]) if averaged else None)
+
+    def center(self) -> Tensor:
+        """The average style that was kept in training, where there is one."""
+        return super().center() if self.w_avg is None else self.w_avg
+
+    def latents(self, seed: int, indices: Tensor) -> State:
+        """Standard normal `z` and noise, float32 on the generator's device; `const`: the noise that is in the weights."""
+        device = next(self.parameters()).device
+        places = indices.cpu().numpy()
+        state = {"z": torch.from_numpy(normals(seed, "latent z", places, self.latent)).to(device)}
+        convolutions = [each for name in self.layers for each in self._block(name).convolutions()]
+        for number, convolution in enumerate(convolutions if self.noise != "none" else ()):
+            constant = convolution.get_buffer("noise_const")
+            if self.noise == "const":
+                state[f"noise{number}"] = constant.expand(len(places), 1, -1, -1)
+            else:
+                draws = torch.from_numpy(normals(seed, f"noise input {number}", places, constant.numel()))
+                state[f"noise{number}"] = draws.view(-1, 1, *constant.shape).to(device)
+        return MappingProxyType(state)
+
+    def start(self, state: State) -> Tensor:
+        """The learned constant, as often as there are styles."""
+        constant = self._block(self.layers[0]).const
+        return constant.expand(len(state["w"]), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+
+    def layer(self, name: str, x: Tensor, state: State) -> Tensor:
+        convolutions = self._block(name).convolutions()
+        first = max(0, 2 * self.layers.index(name) - 1)
+        for number, convolution in enumerate(convolutions, start=first):
+            x = convolution(x, self._style(state, number), state.get(f"noise{number}"))
+        return x
+
+    def beside(self, name: str, x: Tensor, beside: Tensor | None, state: State) -> Tensor | None:
+        """The image so far, with the colours of the layer before `name`, at the size of `name`."""
+        place = self.layers.index(name)
+        return None if place == 0 else doubled(self._colours(place - 1, x, beside, state))
+
+    def resumed(self, after: str, state: State) -> Tensor | None:
+        """The image so far; of the state's styles, where it is not in the state."""
+        if after == self.layers[0] or after + BESIDE in state:
+            return state.get(after + BESIDE)
+        return self.run(state, upto=after)[after + BESIDE]
+
+    def finish(self, x: Tensor, beside: Tensor | None, state: State) -> Tensor:
+        image: Tensor = self.output(self.unclamped(x, beside, state))
+        return image
+
+    def unclamped(self, x: Tensor, beside: Tensor | None, state: State) -> Tensor:
+        """The image (N, 3, H, W) of the last layer's activations, whose values may be out of [-1, 1]. state: with `w`."""
+        return self._colours(len(self.layers) - 1, x, beside, state)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Images (N, 3, H, W) in [-1, 1] of latents (N, latent), without noise."""
+        return self.run({"z": z})["image"]
+
+    def _colours(self, place: int, x: Tensor, beside: Tensor | None, state: State) -> Tensor:
+        own: Tensor = self._block(self.layers[place]).torgb(x, self._style(state, 2 * place + 1))
+        return own if beside is None else beside + own
+
+    def _style(self, state: State, number: int) -> Tensor:
+        w = state["w"]
+        return w[:, number] if w.ndim == 3 else w
+
+    def _block(self, name: str) -> Block:
+        block = self.get_submodule(name)
+        assert isinstance(block, Block)
+        return block
+
+
+def stylegan2(
+    latent: int, widths: Sequence[int], channels: Sequence[int], size: Size = (4, 4), averaged: bool = True
+) -> Stylegan2:
+    """widths: of the mapping network's layers, the last that of a style. channels: of `b4`, `b8` and so on. size: of the
+    first. averaged: it holds its average style."""
+    return Stylegan2(latent, widths, channels, size, averaged)
+
+
+def from_weights(tensors: Mapping[str, Tensor]) -> Stylegan2:
+    """The body whose sizes are those of `tensors`, named as here (its parameters are not filled yet)."""
+    numbers = [int(found[1]) for name in tensors if (found := re.match(r"mapping\.linears\.(\d{1,3})\.", name))]
+    sides = [int(found[1]) for name in tensors if (found := re.match(r"b(\d{1,6})\.", name))]
+    try:
+        linears = [tensors[f"mapping.linears.{number}.weight"] for number in range(max(numbers, default=0) + 1)]
+        blocks = max(sides, default=4).bit_length() - 2
+        channels = [int(tensors[f"b{4 * 2**k}.conv1.weight"].shape[0]) for k in range(blocks)]
+        latent, widths = int(linears[0].shape[1]), [int(linear.shape[0]) for linear in linears]
+        constant = tuple(tensors["b4.const"].shape)
+    except (KeyError, IndexError) as missing:
+        raise RequestError(f"these are not the weights of a stylegan2 generator (no usable {missing})") from None
+    if len(constant) != 3:
+        raise RequestError(f"b4.const of a stylegan2 generator is (channels, height, width), not {constant}")
+    _, height, width = constant
+    if blocks < 1 or not all((latent, *widths, *channels, height, width)):
+        raise RequestError("these are not the weights of a stylegan2 generator (sizes of 0)")
+    return stylegan2(latent, widths, channels, (height, width), "w_avg" in tensors)
