@@ -1,5 +1,5 @@
-"""The process that reads a pickled checkpoint: no network (where the kernel lets it leave the machine's), limits on memory, time and
-what it may write, and an audit hook that ends it at the first attempt to import, open, connect or start something.
+"""The process that reads a pickled checkpoint: no network (where the kernel lets it leave it), limits on memory, time and what
+it may write, and an audit hook that ends it at the first attempt to import, open, connect or start something.
 
 stdin: the file. stdout: 8 bytes of length, JSON (`error`, or `value`, `tensors`, `storages`, `left_out`), the storages' bytes.
 """
