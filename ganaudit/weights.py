@@ -78,28 +78,50 @@ def insisted(path: Path, found: str, sha256: str | None) -> str:
     return found
 
 
-def load(name: str, folder: Path = Path(), sha256: str | None = None) -> Weights:
-    """Weights from safetensors, or from a pickled state dict (`checkpoints`).
+@dataclass(frozen=True)
+class File:
+    """A weights file, read once: what it holds, nested as stored; its own metadata, what was left out, its SHA-256, bytes."""
+
+    content: Any
+    metadata: Mapping[str, str]
+    left_out: tuple[str, ...]
+    sha256: str
+    path: Path
+    size: int
+
+
+def opened(name: str, folder: Path = Path(), sha256: str | None = None) -> File:
+    """What a weights file holds, of safetensors or a pickled checkpoint (`checkpoints`).
 
     The file is read once: what is digested is what is loaded. Raises RequestError for a missing or torn file, another digest
-    than `sha256`, a pickle of more than tensors, tensors that are no plain numbers or larger than the file.
+    than `sha256`, a pickle of more than tensors and plain values.
     """
     path = locate(name, folder)
     content = read_bytes(path)
     found = insisted(path, hashlib.sha256(content).hexdigest(), sha256)
     if path.suffix == ".safetensors":
         tensors, metadata = safetensors(path, content)
-    else:
-        tensors, metadata = _state_dict(path, content), {}
-    _check_plain(path, tensors, len(content))
-    return Weights(tensors, metadata, found, path)
+        return File(tensors, metadata, (), found, path, len(content))
+    read = unpickled(path, content)
+    return File(read.content, {}, read.left_out, found, path, len(content))
+
+
+def load(name: str, folder: Path = Path(), sha256: str | None = None) -> Weights:
+    """The weights of a file that is one state dict, or has it under a usual key.
+
+    Raises RequestError where `opened` does, and for tensors that are no plain numbers or larger than the file.
+    """
+    file = opened(name, folder, sha256)
+    tensors = _state_dict(file.path, file.content)
+    check_plain(file.path, tensors, file.size)
+    return Weights(tensors, file.metadata, file.sha256, file.path)
 
 
 SHARED = 8
 """How many times over the bytes of a file may be used by its tensors: some share theirs."""
 
 
-def _check_plain(path: Path, tensors: Mapping[str, Tensor], size: int) -> None:
+def check_plain(path: Path, tensors: Mapping[str, Tensor], size: int) -> None:
     """Raises RequestError for tensors that are no plain numbers, or that ask for more memory than the file has bytes."""
     total = 0
     for name, tensor in tensors.items():
@@ -118,8 +140,9 @@ def _check_plain(path: Path, tensors: Mapping[str, Tensor], size: int) -> None:
             raise RequestError(f"weights {path} hold a tensor that is larger than the file: {name}, {tuple(tensor.shape)}")
 
 
-def _state_dict(path: Path, content: bytes) -> dict[str, Tensor]:
-    loaded = unpickled(path, content).content
+def _state_dict(path: Path, loaded: Any) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return dict(loaded)
     for key in ("state_dict", "model_state_dict", "params_ema"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]

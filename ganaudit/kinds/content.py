@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from ganaudit import factory, weights
@@ -47,4 +48,4 @@ def normal(kind: Kind, options: Source | ParserPart, context: Context) -> Opened
         opened = Opened(opened, said, digests, path)
     own = chosen(options) if ":" not in options.kind else {}
     own.pop("classes", None)  # they are in every parser's recipe
-    return Opened(opened.model, {**opened.recipe, **({"options": own} if own else {})}, opened.digests, opened.weights)
+    return replace(opened, recipe={**opened.recipe, **({"options": own} if own else {})})
