@@ -85,7 +85,9 @@ def unpickled(path: Path, content: bytes) -> Checkpoint:
     limits = (MEMORY + 6 * len(content), seconds, SECONDS * 2**20 + SHARED * len(content))
     with tempfile.TemporaryFile() as answer:
         command = [sys.executable, "-I", "-S", "-B", "-c", START, str(ROOT), *map(str, limits)]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=answer, stderr=subprocess.DEVNULL, cwd="/", env={})
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=answer, stderr=subprocess.DEVNULL, cwd="/", env=_environment()
+        )
         try:
             process.communicate(content, timeout=2 * seconds)
         except subprocess.TimeoutExpired:
@@ -140,6 +142,13 @@ def _built(found: Mapping[str, Any], tensors: list[Tensor]) -> Any:
 
 
 LEFT = {"x": 0}
+"""How the answer spells what was left out."""
+
+
+def _environment() -> dict[str, str]:
+    """What Python may need to start, and no more."""
+    needed = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+    return {name: os.environ[name] for name in needed if name in os.environ}
 
 
 def _called(value: Any) -> str:

@@ -17,6 +17,7 @@ from ganaudit import paths
 from ganaudit.checkpoints import read_bytes, safetensors, unpickled
 from ganaudit.errors import RequestError
 from ganaudit.names import first_few
+from ganaudit.pickled.answer import SHARED
 
 BUILTIN = "builtin:"
 M = TypeVar("M", bound=nn.Module)
@@ -115,10 +116,6 @@ def load(name: str, folder: Path = Path(), sha256: str | None = None) -> Weights
     tensors = _state_dict(file.path, file.content)
     check_plain(file.path, tensors, file.size)
     return Weights(tensors, file.metadata, file.sha256, file.path)
-
-
-SHARED = 8
-"""How many times over the bytes of a file may be used by its tensors: some share theirs."""
 
 
 def check_plain(path: Path, tensors: Mapping[str, Tensor], size: int) -> None:

@@ -97,7 +97,7 @@ def read(options: WeightsSource, context: Context, layouts: Sequence[Layout], **
     if card["layout"] == layouts[0].name:
         return Opened(generator, recipe, {"weights": file.sha256}, file.path)
     recipe |= {"layout": card["layout"], "network": card["network"]}
-    return Opened(generator, recipe, {"weights": file.sha256}, file.path, (f"{options.name} is {sentence(card)}",))
+    return Opened(generator, recipe, {"weights": file.sha256}, file.path, (f"{file.path.name} is {sentence(card)}",))
 
 
 def _step(options: Source, path: Path | None) -> int | None:

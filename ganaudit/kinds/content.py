@@ -20,10 +20,15 @@ SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "
 
 
 def content(registry: Registry, options: Source | ParserPart, context: Context) -> str:
-    """A text that is another one where the model would be: by its weights' bytes, its source, its options, its device."""
+    """A text that is another one where the model would be: by its weights' bytes, its source, its options, its device.
+
+    Raises RequestError for weights of another digest than `sha256`.
+    """
     said: dict[str, Any] = options.model_dump(mode="json", exclude=SAID_ELSEWHERE)
     files = [weights.located(file, context.folder, key) for key in ("weights", "files") for file in _listed(said.get(key))]
     said["content"] = [content_digest(file) for file in files]
+    if said.get("weights") and files[0].is_file():  # a model that is open already is not read again, but is insisted on
+        weights.insisted(files[0], said["content"][0], getattr(options, "sha256", None))
     if ":" in options.kind:
         said |= {"source": factory.source_digest(options.kind, context.folder), "paths": list(map(str, files))}
     return canonical([registry, said, str(context.folder.resolve()), context.device, context.precision])

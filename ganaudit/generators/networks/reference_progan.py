@@ -27,10 +27,7 @@ class Scale(nn.Module):
     def __init__(self, width: int, scale: float | None) -> None:
         super().__init__()
         self.b = nn.Parameter(torch.zeros(width))
-        if scale is None:
-            self.scale = nn.Parameter(torch.ones(1))
-        else:
-            self.scale = scale
+        self.scale: nn.Parameter | float = nn.Parameter(torch.ones(1)) if scale is None else scale
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.scale + self.b[:, None, None]

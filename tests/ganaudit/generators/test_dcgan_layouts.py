@@ -236,3 +236,11 @@ def test_its_layers_are_those_that_inversion_frees(tmp_path):
     shape = read_shape(opened(tmp_path / "n.pth").generator)
     assert [(layer.channels, layer.height) for layer in shape.layers] == [(8, 4), (6, 8), (4, 16), (3, 32)]
     assert choose_layers(shape).residuals == ("layer1", "layer2", "layer3") and choose_layers(shape).evidential
+
+
+def test_a_digest_is_insisted_on_though_the_very_model_is_open_already(tmp_path):
+    torch.save(random(Tutorial(5, [6, 4])).state_dict(), tmp_path / "n.pth")
+    digest = opened(tmp_path / "n.pth").digests["weights"]
+    opened(tmp_path / "n.pth", sha256=digest)
+    with pytest.raises(RequestError, match="another file, or a changed one"):
+        opened(tmp_path / "n.pth", sha256="0" * 64)
