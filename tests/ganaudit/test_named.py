@@ -38,8 +38,6 @@ def test_a_file_says_its_kind_or_is_told_it(tmp_path):
         open_named("dcgan:plain.safetensors", None, tmp_path)
     listed = r"do not say their kind; .*KIND:plain.safetensors \(auto, dcgan, progan, stylegan\)"
     with pytest.raises(RequestError, match=listed):
-        RequestError, match=r"do not say their kind; .*KIND:plain.safetensors \(auto, dcgan, progan, stylegan\)"
-    ):
         open_named("plain.safetensors", None, tmp_path)
 
 
