@@ -7,11 +7,13 @@ import gzip
 import io
 import os
 import pickle
+import resource
 import struct
 import subprocess
 import sys
 import tarfile
 import types
+import warnings
 import zipfile
 from collections import OrderedDict, defaultdict
 from pathlib import Path
@@ -19,10 +21,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from ganaudit import checkpoints
 from ganaudit.checkpoints import read_checkpoint, unpickled
 from ganaudit.errors import RequestError
 from ganaudit.pickled import confined
@@ -222,7 +225,8 @@ def made(name: str) -> bytes:
         for _ in range(10):
             content = pickle.dumps(Call(torch.storage._load_from_bytes, content))
     if name == "a quantised tensor":
-        with pytest.warns(UserWarning):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
             content = saved({"a": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)})
     assert content is not None
     return content
@@ -255,16 +259,26 @@ def test_such_files_do_run_where_pickle_itself_reads_them(tmp_path, monkeypatch)
         os.rmdir("CANARY") if Path("CANARY").is_dir() else os.remove("CANARY")
 
 
-@settings(max_examples=300)
-@given(st.binary(max_size=80), st.sampled_from([b"\x80\x02", b"\x80\x04", b"", b"PK\x03\x04", b"("]))
-def test_no_bytes_whatever_break_the_reader(content, start):
+@pytest.fixture
+def little_memory():
+    """A gigabyte more than this process has: here the reader is called without a process of its own."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    has = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (has + 2**30, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=80), start=st.sampled_from([b"\x80\x02", b"\x80\x04", b"", b"PK\x03\x04", b"("]))
+def test_no_bytes_whatever_break_the_reader(little_memory, content, start):
     found, _ = confined.read(start + content)
     assert "error" in found or "value" in found
 
 
-@settings(max_examples=200)
-@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
-def test_no_changed_byte_breaks_the_reader(place, byte):
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255))
+def test_no_changed_byte_breaks_the_reader(little_memory, place, byte):
     for content in (WHOLE, saved(NUMBERS, old=True), pickle.dumps({"a": np.zeros(3, np.float32)})):
         changed = bytearray(content)
         changed[place % len(changed)] = byte
@@ -294,6 +308,17 @@ def test_the_reader_s_process_opens_connects_starts_and_imports_nothing(tmp_path
         [sys.executable, "-I", "-S", "-c", CONFINED, str(root)], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert told.stdout.strip() == str(["Refused"] * 7 + ["MemoryError", "Refused"]), told.stderr
+
+
+@pytest.mark.parametrize("start, words", [
+    ("import time; time.sleep(60)", r"not read after 1\.0 s"), ("import os; os.kill(os.getpid(), 11)", "ended by the limits"),
+])  # fmt: skip
+def test_a_reader_that_does_not_end_or_crashes_is_a_sentence(tmp_path, monkeypatch, start, words):
+    monkeypatch.setattr(checkpoints, "START", start)
+    monkeypatch.setattr(checkpoints, "SECONDS", 0.5)
+    (tmp_path / "n.pth").write_bytes(WHOLE)
+    with pytest.raises(RequestError, match=words):
+        read_checkpoint(tmp_path / "n.pth")
 
 
 # what is read
