@@ -31,7 +31,7 @@ def options_named(registry: Registry, name: str, kind: str | None = None, folder
     elif kind is None and re.match(FACTORY, name) and not name.startswith(weights.BUILTIN) and not (folder / name).is_file():
         return _options(registry, name, {"kind": name})
     if kind is None:
-        loaded = weights.load(name, folder)
+        loaded = weights.opened(name, folder)
         kind = loaded.metadata.get("kind")
         if kind is None:
             valid = ", ".join(each for each in kinds.names(registry) if each != kinds.OWN)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
-import io
 import json
-import warnings
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ganaudit import paths
+from ganaudit.checkpoints import read_bytes, safetensors, unpickled
 from ganaudit.errors import RequestError
 from ganaudit.names import first_few
+from ganaudit.pickled.answer import SHARED
 
 BUILTIN = "builtin:"
 M = TypeVar("M", bound=nn.Module)
@@ -63,17 +62,7 @@ def located(name: str, folder: Path = Path(), key: str = "weights") -> Path:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(_read(path)).hexdigest()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read()
-    except OSError as error:
-        raise RequestError(f"weights {path} cannot be read: {error.strerror}") from None
-    except MemoryError:
-        raise RequestError(f"weights {path} are larger than this machine's memory") from None
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def verified(path: Path, sha256: str | None) -> str:
@@ -90,28 +79,46 @@ def insisted(path: Path, found: str, sha256: str | None) -> str:
     return found
 
 
-def load(name: str, folder: Path = Path(), sha256: str | None = None) -> Weights:
-    """Weights from safetensors, or from a tensor-only PyTorch file (`torch.load(weights_only=True)`).
+@dataclass(frozen=True)
+class File:
+    """A weights file, read once: what it holds, nested as stored; its own metadata, what was left out, its SHA-256, bytes."""
+
+    content: Any
+    metadata: Mapping[str, str]
+    left_out: tuple[str, ...]
+    sha256: str
+    path: Path
+    size: int
+
+
+def opened(name: str, folder: Path = Path(), sha256: str | None = None) -> File:
+    """What a weights file holds, of safetensors or a pickled checkpoint (`checkpoints`).
 
     The file is read once: what is digested is what is loaded. Raises RequestError for a missing or torn file, another digest
-    than `sha256`, a pickle of more than tensors, tensors that are no plain numbers or larger than the file.
+    than `sha256`, a pickle of more than tensors and plain values.
     """
     path = locate(name, folder)
-    content = _read(path)
+    content = read_bytes(path)
     found = insisted(path, hashlib.sha256(content).hexdigest(), sha256)
     if path.suffix == ".safetensors":
-        tensors, metadata = _safetensors(path, content)
-    else:
-        tensors, metadata = _tensors_only(path, content), {}
-    _check_plain(path, tensors, len(content))
-    return Weights(tensors, metadata, found, path)
+        tensors, metadata = safetensors(path, content)
+        return File(tensors, metadata, (), found, path, len(content))
+    read = unpickled(path, content)
+    return File(read.content, {}, read.left_out, found, path, len(content))
 
 
-SHARED = 8
-"""How many times over the bytes of a file may be used by its tensors: some share theirs."""
+def load(name: str, folder: Path = Path(), sha256: str | None = None) -> Weights:
+    """The weights of a file that is one state dict, or has it under a usual key.
+
+    Raises RequestError where `opened` does, and for tensors that are no plain numbers or larger than the file.
+    """
+    file = opened(name, folder, sha256)
+    tensors = _state_dict(file.path, file.content)
+    check_plain(file.path, tensors, file.size)
+    return Weights(tensors, file.metadata, file.sha256, file.path)
 
 
-def _check_plain(path: Path, tensors: Mapping[str, Tensor], size: int) -> None:
+def check_plain(path: Path, tensors: Mapping[str, Tensor], size: int) -> None:
     """Raises RequestError for tensors that are no plain numbers, or that ask for more memory than the file has bytes."""
     total = 0
     for name, tensor in tensors.items():
@@ -130,49 +137,15 @@ def _check_plain(path: Path, tensors: Mapping[str, Tensor], size: int) -> None:
             raise RequestError(f"weights {path} hold a tensor that is larger than the file: {name}, {tuple(tensor.shape)}")
 
 
-def _safetensors(path: Path, content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load as loaded
-
-    try:
-        tensors = loaded(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    except (SafetensorError, OSError, ValueError, KeyError, RecursionError, MemoryError) as error:
-        raise RequestError(f"weights {path} are no usable safetensors file: {error}") from None
-    return tensors, dict(header.get("__metadata__") or {})
-
-
-def _tensors_only(path: Path, content: bytes) -> dict[str, Tensor]:
-    _check_archive(path, content)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of pickle protocols: such a file is read, or refused in one sentence
-            loaded: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file makes torch's unpickler fail in any way there is
-        raise RequestError(
-            f"weights {path} are refused: neither safetensors nor a PyTorch file of tensors alone "
-            f"(torch.load(weights_only=True) raised {type(error).__name__}); save the state dict, best as safetensors"
-        ) from None
+def _state_dict(path: Path, loaded: Any) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return dict(loaded)
     for key in ("state_dict", "model_state_dict", "params_ema"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
     if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()) or not loaded:
         raise RequestError(f"weights {path} hold no state dict (a mapping of names to tensors)")
-    return {str(key): value for key, value in loaded.items()}
-
-
-def _check_archive(path: Path, content: bytes) -> None:
-    """Raises RequestError for a zip that unpacks to more than it holds: PyTorch packs without compressing."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return  # no zip, or a torn one: torch says so
-    if unpacked > len(content) + 1_000_000:
-        raise RequestError(
-            f"weights {path} are refused: {len(content):,} bytes that unpack to {unpacked:,}; save the state dict, "
-            "best as safetensors"
-        )
+    return dict(loaded)
 
 
 def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M]) -> M:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from ganaudit import kinds, trial, weights
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.foreign_code import asking
+from ganaudit.generators.layouts import Layout, sentence, together
 from ganaudit.generators.outputs import faults, looks_unit, wrong_images, wrong_latents
 from ganaudit.generators.protocol import Generator, LayeredGenerator, State, size_of
 from ganaudit.kinds import Opened
@@ -66,7 +67,7 @@ def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]
             attempt = partial(trial.try_generator, generator, who, context.seed, context.device, threads)
             trial.once([opened.recipe, context.seed, context.device, threads], attempt)
         notes = remarks(generator, context.seed)
-    return Opened(generator, opened.recipe, opened.digests, opened.weights), notes
+    return Opened(generator, opened.recipe, opened.digests, opened.weights), (*opened.notes, *notes)
 
 
 def filled(
@@ -89,6 +90,22 @@ def filled(
         raise RequestError(f"{options.name}: {error}") from None
     recipe = {"kind": options.kind, "weights": loaded.sha256, "draws": DRAWS_VERSION}
     return Opened(generator, recipe, {"weights": loaded.sha256}, loaded.path)
+
+
+def read(options: WeightsSource, context: Context, layouts: Sequence[Layout], **sampling: Any) -> Opened:
+    """The network of a file in whichever of `layouts` it has, sampled as asked for. The first is this package's own."""
+    file = weights.opened(options.weights, context.folder, options.sha256)
+    generator, card = together(file, layouts, f"a {options.kind} generator", options)
+    generator.card = card
+    try:
+        generator.sampled(**sampling)
+    except RequestError as error:
+        raise RequestError(f"{options.name}: {error}") from None
+    recipe = {"kind": options.kind, "weights": file.sha256, "draws": DRAWS_VERSION}
+    if card["layout"] == layouts[0].name:
+        return Opened(generator, recipe, {"weights": file.sha256}, file.path)
+    recipe |= {"layout": card["layout"], "network": card["network"]}
+    return Opened(generator, recipe, {"weights": file.sha256}, file.path, (f"{file.path.name} is {sentence(card)}",))
 
 
 def _step(options: Source, path: Path | None) -> int | None:

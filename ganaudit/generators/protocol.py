@@ -116,13 +116,16 @@ class LayeredGenerator(nn.Module):
         self.latent = latent
         self.resolution: tuple[int, int] = (resolution, resolution) if isinstance(resolution, int) else resolution
         self.truncation: float | None = None
+        self.card: Mapping[str, Any] = MappingProxyType({})
         self.layers: tuple[str, ...] = tuple(name for name, _ in layers)
         for name, module in layers:
             self.add_module(name, module)
         self.output = output
 
-    def sampled(self, truncation: float | None = None) -> None:
-        """Sets how it is sampled. truncation: z is drawn between ± this."""
+    def sampled(self, truncation: float | None = None, label: int | None = None) -> None:
+        """Sets how it is sampled. truncation: z is drawn between ± this. Raises RequestError for a label: it has no classes."""
+        if label is not None:
+            raise RequestError(f"label is {label}, and this generator has no classes")
         self.truncation = truncation
 
     @property

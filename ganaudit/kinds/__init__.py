@@ -13,7 +13,7 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -49,7 +49,8 @@ class Kind:
     """One kind. open: of a generator, parser or feature network, returns it, or `Opened` with what enters its key; of a
     dataset, returns the collection; of an inverter, returns what inverts a task. needs: the trained inverter that it starts
     from. offers: `labels` (true label maps), `maps` (label maps that stand for the parser's), `precision` (computes in the
-    run's), `no images` (a parser that reads none), `z` (a search over z)."""
+    run's), `no images` (a parser that reads none), `z` (a search over z).
+    layouts: of a family of generators, gives those that its files come in (`generators.layouts`): `kind: auto` finds it so."""
 
     name: str
     options: type[Part]
@@ -57,16 +58,19 @@ class Kind:
     summary: str
     offers: frozenset[str] = field(default=frozenset())
     needs: str | None = None
+    layouts: Callable[[], Sequence[Any]] | None = None
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A model with what enters its content key, digests of what it was made from, and its weights file."""
+    """A model with what enters its content key, digests of what it was made from, its weights file, and notes: what a person
+    should know of how it was read, in sentences."""
 
     model: Any
     recipe: Mapping[str, Any]
     digests: Mapping[str, str] = field(default_factory=dict)
     weights: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def find(registry: Registry, name: str) -> Kind:

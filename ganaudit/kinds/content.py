@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from ganaudit import factory, weights
@@ -19,10 +20,15 @@ SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "
 
 
 def content(registry: Registry, options: Source | ParserPart, context: Context) -> str:
-    """A text that is another one where the model would be: by its weights' bytes, its source, its options, its device."""
+    """A text that is another one where the model would be: by its weights' bytes, its source, its options, its device.
+
+    Raises RequestError for weights of another digest than `sha256`.
+    """
     said: dict[str, Any] = options.model_dump(mode="json", exclude=SAID_ELSEWHERE)
     files = [weights.located(file, context.folder, key) for key in ("weights", "files") for file in _listed(said.get(key))]
     said["content"] = [content_digest(file) for file in files]
+    if said.get("weights") and files[0].is_file():  # a model that is open already is not read again, but is insisted on
+        weights.insisted(files[0], said["content"][0], getattr(options, "sha256", None))
     if ":" in options.kind:
         said |= {"source": factory.source_digest(options.kind, context.folder), "paths": list(map(str, files))}
     return canonical([registry, said, str(context.folder.resolve()), context.device, context.precision])
@@ -47,4 +53,4 @@ def normal(kind: Kind, options: Source | ParserPart, context: Context) -> Opened
         opened = Opened(opened, said, digests, path)
     own = chosen(options) if ":" not in options.kind else {}
     own.pop("classes", None)  # they are in every parser's recipe
-    return Opened(opened.model, {**opened.recipe, **({"options": own} if own else {})}, opened.digests, opened.weights)
+    return replace(opened, recipe={**opened.recipe, **({"options": own} if own else {})})

@@ -1,0 +1,55 @@
+"""Where the networks lie in a checkpoint: under which keys, with which prefixes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+GENERATORS = (
+    "g_ema", "G_ema", "generator_smooth", "generator_ema", "netG_ema", "gen_ema", "params_ema", "model_ema", "ema", "netG",
+    "net_g", "generator", "Generator", "G", "gen_params", "gen", "g", "netG_state_dict", "generator_state_dict",
+    "model_state_dict", "state_dict", "params", "model", "weights", "net",
+)  # fmt: skip
+"""Keys under which a generator lies, averaged weights first."""
+OTHERS = frozenset({
+    "netD", "net_d", "discriminator", "Discriminator", "D", "d", "dis", "dis_params", "disc", "netD_state_dict",
+    "discriminator_state_dict", "critic", "optimizer", "optimizers", "optimizer_states", "g_optim", "d_optim", "optimizerG",
+    "optimizerD", "optimG", "optimD", "encoder", "augment_pipe",
+})  # fmt: skip
+"""Keys under which none does."""
+PARALLEL = "module."
+"""The prefix that training on several devices leaves."""
+
+
+def state_dicts(content: Any) -> list[tuple[str, dict[str, Tensor]]]:
+    """Every mapping of names to tensors in a checkpoint that may be a generator, with the keys that lead to it, the likeliest
+    first; those whose names share a prefix are without it."""
+    return list(_within(content, ""))
+
+
+def _within(content: Any, where: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    if not isinstance(content, Mapping):
+        return
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if tensors:
+        yield from _grouped(tensors, where)
+    inside = [key for key, value in content.items() if isinstance(value, Mapping) and key not in OTHERS]
+    for key in sorted(inside, key=_rank):
+        yield from _within(content[key], f"{where}.{key}" if where else str(key))
+
+
+def _rank(key: Any) -> int:
+    return GENERATORS.index(key) if key in GENERATORS else len(GENERATORS)
+
+
+def _grouped(tensors: dict[str, Tensor], where: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """A state dict, and those in it whose names begin with a generator's key: `netG.main.0.weight`."""
+    if all(name.startswith(PARALLEL) for name in tensors):
+        tensors = {name.removeprefix(PARALLEL): value for name, value in tensors.items()}
+    yield where, tensors
+    first = {name.split(".", 1)[0] for name in tensors if "." in name}
+    for key in sorted(first & set(GENERATORS), key=_rank):
+        part = {name[len(key) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{key}.")}
+        yield from _grouped(part, f"{where}.{key}" if where else key)

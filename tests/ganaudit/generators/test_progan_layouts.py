@@ -1,0 +1,233 @@
+"""The generators of Bau et al. in their files' layouts: the reference's golden numbers, and PyTorch's own modules."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from ganaudit.context import Context
+from ganaudit.errors import RequestError
+from ganaudit.generators.networks import reference_progan
+from ganaudit.generators.opening import open_generator
+from ganaudit.generators.progan import ProganSource
+
+
+def opened(path, **options):
+    return open_generator(ProganSource(name="g", kind="progan", weights=str(path), **options), Context())
+
+
+def keys(sizes: list[int]) -> dict[str, tuple[int, ...]]:
+    """The keys and shapes of a reference's file: in-channels of the first block, then out-channels of every odd one."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    before = sizes[0]
+    for number in range(1, 2 * (len(sizes) - 1) + 1):
+        after, kernel = sizes[(number + 1) // 2], 4 if number == 1 else 3
+        shapes[f"layer{number}.conv.weight"] = (after, before, kernel, kernel)
+        shapes[f"layer{number}.wscale.b"] = (after,)
+        before = after
+    side = 2 ** len(sizes)
+    return shapes | {f"output_{side}x{side}.conv.weight": (3, before, 1, 1), f"output_{side}x{side}.wscale.b": (3,)}
+
+
+def rs7(shapes) -> dict[str, torch.Tensor]:
+    random = np.random.RandomState(7)
+    return {name: torch.from_numpy(random.randn(*shape).astype(np.float32)) for name, shape in shapes.items()}
+
+
+def old(tensors):
+    """The older spelling of the same file."""
+    named = {}
+    for name, value in tensors.items():
+        module, rest = name.split(".", 1)
+        number = module.removeprefix("layer")
+        named[f"features.{int(number) - 1}.{rest}" if number.isdigit() else f"output.{rest}"] = value
+    return named
+
+
+def plain(tensors, z) -> list[torch.Tensor]:
+    """Every block's output and the image before the clamp, by the formulas of the paper alone."""
+    blocks = sorted({int(name[5:].split(".")[0]) for name in tensors if name.startswith("layer")})
+    x, outputs = z.double()[:, :, None, None], []
+    for number in [*blocks, 0]:
+        module = f"layer{number}" if number else next(name for name in tensors if name.startswith("output")).split(".")[0]
+        weight, bias = tensors[f"{module}.conv.weight"].double(), tensors[f"{module}.wscale.b"].double()
+        x = x / (x.pow(2).mean(1, keepdim=True) + 1e-8).sqrt()
+        if number >= 3 and number % 2:
+            x = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        k = weight.shape[2]
+        x = F.conv2d(x, weight, padding={4: 3, 3: 1, 1: 0}[k])
+        scale = (math.sqrt(2) if number else 1.0) / k / math.sqrt(weight.shape[1])
+        x = x * scale + bias[:, None, None]
+        x = torch.where(x > 0, x, 0.2 * x) if number else x
+        outputs.append(x)
+    return outputs
+
+
+def close(one, other) -> bool:
+    return one.shape == other.shape and bool((one - other).abs().max() <= 1e-5 * max(1.0, float(other.abs().max())))
+
+
+@torch.no_grad()
+def test_the_reference_s_golden_numbers_with_and_without_clamp(tmp_path):
+    torch.save(rs7(keys([16, 8, 8, 4])), tmp_path / "n.pth")
+    generator = opened(tmp_path / "n.pth").generator
+    z = torch.from_numpy(np.random.RandomState(1).standard_normal(3 * 16).reshape(3, 16).astype(np.float32))
+    image = generator.run({"z": z})["image"]
+    assert image.shape == (3, 3, 16, 16)
+    assert image.mean().item() == pytest.approx(0.22323233, abs=1e-5)
+    assert image.std().item() == pytest.approx(0.89054072, abs=1e-5)  # of a sample
+    generator.output.clamped = False
+    image = generator.run({"z": z})["image"]
+    assert (image.mean().item(), image.std().item()) == pytest.approx((0.22947308, 1.55310738), abs=1e-5)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=2, max_size=5), older=st.booleans(), scales=st.booleans(), wrapped=st.booleans()
+)
+@torch.no_grad()
+def test_any_size_in_either_spelling_gives_what_the_formulas_give_at_every_layer(tmp_path, sizes, older, scales, wrapped):
+    tensors = rs7(keys(sizes))
+    stored = old(tensors) if older else tensors
+    if scales and older:
+        stored |= {name.replace("wscale.b", "wscale.scale"): torch.ones(1) for name in stored if name.endswith("wscale.b")}
+    torch.save({"state_dict": stored} if wrapped else stored, tmp_path / "n.pth")
+    found = opened(tmp_path / "n.pth")
+    generator = found.generator
+    state = generator.latents(1, torch.arange(3))
+    expected = plain(tensors, state["z"])
+    assert len(generator.layers) == 2 * (len(sizes) - 1) and generator.resolution == (2 ** len(sizes),) * 2
+    before = None
+    for name, output in zip(generator.layers, expected, strict=False):  # each alone in float32: rounding grows in a chain
+        given_before = state if before is None else {before[0]: before[1].float()}
+        assert close(generator.run(given_before, after=before and before[0], upto=name)[name], output.float()), name
+        before = (name, output)
+    exact = copy.deepcopy(generator).double().run({"z": state["z"].double()})["image"]
+    assert close(exact, expected[-1].clamp(-1, 1)) and "a ProGAN of Bau et al." in found.notes[0]
+
+
+@torch.no_grad()
+def test_the_shapes_of_the_reference_s_256_px_network():
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in keys([512, 512, 512, 512, 256, 128, 64, 32]).items()}
+    assert len(tensors) == 30 and sum(value.numel() for value in tensors.values()) == 18_344_995
+    assert reference_progan.is_progan(tensors)
+    with torch.device("meta"):
+        generator = reference_progan.body(reference_progan.translated(tensors), None)
+    assert sum(value.numel() for value in generator.parameters()) == 18_344_995
+    assert generator.resolution == (256, 256) and len(generator.layers) == 14
+    x = torch.empty(1, 512, device="meta")
+    shapes = [(x := generator.get_submodule(name)(x)).shape[1:] for name in generator.layers[:4]]
+    assert [tuple(shape) for shape in shapes] == [(512, 4, 4), (512, 4, 4), (512, 8, 8), (512, 8, 8)]
+
+
+class PixelNorm(nn.Module):
+    def forward(self, x):
+        return x / torch.sqrt(x.square().mean(1, keepdim=True) + 1e-8)
+
+
+class Wscale(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.scale, self.b = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(width))
+
+    def forward(self, x):
+        return x * self.scale + self.b.view(1, -1, 1, 1)
+
+
+class Ablation(nn.Module):
+    """One of the 128 px ablations, as the reference's files name its parts."""
+
+    def __init__(self, kind: str, latent: int, widths: list[int]) -> None:
+        super().__init__()
+        chain, self.kind = [latent, *widths], kind
+        self.features = nn.ModuleList()
+        for place, (before, after) in enumerate(zip(chain, widths, strict=False)):
+            block = nn.ModuleDict()
+            size, padding = (4, 3) if place == 0 else (3, 1)
+            block["conv"] = nn.Conv2d(before, after, size, padding=padding, bias=kind == "minibatch")
+            if kind == "simple":
+                block["norm"] = nn.BatchNorm2d(after)
+            if kind in ("ends", "everywhere"):
+                block["wscale"] = Wscale(after)
+            self.features.append(block)
+        self.output = nn.ModuleDict({"conv": nn.Conv2d(widths[-1], 3, 1, bias=kind in ("simple", "minibatch"))})
+        if kind in ("ends", "everywhere"):
+            self.output["wscale"] = Wscale(3)
+
+    def forward(self, z):
+        x, self.outputs, pixel, kind = z[:, :, None, None], [], PixelNorm(), self.kind
+        for place, block in enumerate(self.features):
+            x = pixel(x) if kind == "everywhere" or (place == 0 and kind in ("minibatch", "ends")) else x
+            x = nn.Upsample(scale_factor=2, mode="nearest")(x) if place >= 2 and place % 2 == 0 else x
+            x = block["conv"](x)
+            x = block["norm"](x) if "norm" in block else block["wscale"](x) if "wscale" in block else x
+            x = nn.ReLU()(x) if kind == "simple" else nn.LeakyReLU(0.2)(x)
+            self.outputs.append(x)
+        x = self.output["conv"](pixel(x) if kind in ("ends", "everywhere") else x)
+        return nn.Hardtanh()(self.output["wscale"](x) if "wscale" in self.output else x)
+
+
+COUNTS = {"simple": (128, 74, 10_482_659), "minibatch": (512, 26, 13_625_379), "everywhere": (512, 39, 13_625_392)}
+WIDTHS = [512, 512, 512, 512, 256, 256, 128, 128, 64, 64, 32, 32]
+
+
+@pytest.mark.parametrize("kind", list(COUNTS))
+def test_the_ablations_of_this_test_have_the_reference_s_entries_and_parameters(kind):
+    latent, entries, parameters = COUNTS[kind]
+    with torch.device("meta"):
+        own = Ablation(kind, latent, WIDTHS)
+    assert len(own.state_dict()) == entries and sum(value.numel() for value in own.parameters()) == parameters
+
+
+@pytest.mark.parametrize("kind", ["simple", "minibatch", "ends", "everywhere"])
+@torch.no_grad()
+def test_an_ablation_gives_what_its_own_modules_give_at_every_layer(tmp_path, kind):
+    torch.manual_seed(3)
+    own = Ablation(kind, 9, [8, 8, 7, 7, 6, 6, 5, 5, 4, 4, 3, 3])
+    for name, value in own.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(
+                torch.rand(value.shape) + 0.5 if name.endswith(("running_var", "scale")) else torch.randn(value.shape) * 0.3
+            )
+    own.eval()
+    torch.save(own.state_dict(), tmp_path / "n.pth")
+    generator = opened(tmp_path / "n.pth", **({"pixel_norm": kind} if kind in ("ends", "everywhere") else {})).generator
+    state = {"z": generator.latents(4, torch.arange(3))["z"].double()}
+    own, generator = own.double(), generator.double()  # rounding grows from layer to layer
+    image = own(state["z"])
+    for name, output in zip(generator.layers, own.outputs, strict=True):
+        assert close(generator.run(state, upto=name)[name], output), name
+    assert close(generator.run(state)["image"], image) and image.shape == (3, 3, 128, 128)
+
+
+def test_the_two_ablations_with_the_same_keys_are_told_apart_by_the_audit_file_alone(tmp_path):
+    torch.save(Ablation("ends", 4, [2] * 12).state_dict(), tmp_path / "n.pth")
+    with pytest.raises(RequestError, match=r"say which: pixel_norm: ends, or pixel_norm: everywhere"):
+        opened(tmp_path / "n.pth")
+    torch.save(Ablation("simple", 4, [2] * 12).state_dict(), tmp_path / "m.pth")
+    with pytest.raises(RequestError, match="of no such one"):
+        opened(tmp_path / "m.pth", pixel_norm="ends")
+
+
+@pytest.mark.parametrize("name, value", [
+    ("layer1.conv.weight", torch.zeros(8, 16, 3, 3)), ("layer3.conv.weight", torch.zeros(8, 9, 3, 3)),
+    ("layer2.wscale.b", None),
+    ("output_16x16.conv.weight", torch.zeros(3, 4, 3, 3)), ("layer7.conv.weight", torch.zeros(4, 4, 3, 3)),
+    ("layer4.wscale.b", torch.zeros(9)), ("output_16x16.conv.weight", torch.zeros(2, 4, 1, 1)), ("extra", torch.zeros(2)),
+    ("layer5.conv.weight", torch.full((4, 8, 3, 3), float("nan"))),
+])  # fmt: skip
+def test_a_file_with_another_shape_or_key_is_refused(tmp_path, name, value):
+    tensors = rs7(keys([16, 8, 8, 4]))
+    tensors.pop(name, None) if value is None else tensors.__setitem__(name, value)
+    torch.save(tensors, tmp_path / "n.pth")
+    words = "not the weights of a progan|of another architecture|hold values|of 2 channels"
+    with pytest.raises(RequestError, match=rf"n\.pth.* ({words})"):
+        opened(tmp_path / "n.pth")
