@@ -38,7 +38,11 @@ def found(file: weights.File, layouts: Sequence[Layout]) -> tuple[Layout, str, M
 def filled(file: weights.File, layout: Layout, tensors: Mapping[str, Tensor], options: Any) -> LayeredGenerator:
     """The network of a file's tensors. Raises RequestError naming what does not fit."""
     weights.check_plain(file.path, tensors, file.size)
-    loaded = weights.Weights(layout.translated(tensors), file.metadata, file.sha256, file.path)
+    try:
+        translated = layout.translated(tensors)
+    except RequestError as error:
+        raise RequestError(f"weights {file.path}: {error}") from None
+    loaded = weights.Weights(translated, file.metadata, file.sha256, file.path)
     return weights.network(loaded, lambda named: layout.body(named, options))
 
 

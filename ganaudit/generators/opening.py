@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,18 +71,10 @@ def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]
 
 
 def filled(
-    options: WeightsSource, context: Context, from_weights: Callable[[Mapping[str, Tensor]], LayeredGenerator],
-    named: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict, **sampling: Any,
-) -> Opened:  # fmt: skip
-    """The network that a weights file fills, sampled as asked for (`LayeredGenerator.sampled`).
-
-    named: gives the tensors of any layout of the family the names that `from_weights` knows.
-    """
+    options: WeightsSource, context: Context, from_weights: Callable[[Mapping[str, Tensor]], LayeredGenerator], **sampling: Any
+) -> Opened:
+    """The network that a weights file fills, sampled as asked for (`LayeredGenerator.sampled`)."""
     loaded = weights.load(options.weights, context.folder, options.sha256)
-    try:
-        loaded = replace(loaded, tensors=named(loaded.tensors))
-    except RequestError as error:
-        raise RequestError(f"weights {loaded.path}: {error}") from None
     generator = weights.network(loaded, from_weights)
     try:
         generator.sampled(**sampling)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from ganaudit.context import Context
 from ganaudit.generators.stylegan import StyleganSource
 from ganaudit.kinds import Kind, Opened
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganaudit.generators.layouts import Layout
+    from ganaudit.generators.protocol import LayeredGenerator
 
 
 class Stylegan2Source(StyleganSource):
@@ -24,14 +31,31 @@ class Stylegan2Source(StyleganSource):
     weights. none: there is none."""
 
 
+def layouts() -> Sequence[Layout]:
+    """Its layouts."""
+    from ganaudit.generators.layouts import Layout
+    from ganaudit.generators.networks import stylegan2, stylegan2_names
+
+    def body(tensors: Mapping[str, Tensor], _options: object) -> LayeredGenerator:
+        return stylegan2.from_weights(tensors)
+
+    def own(tensors: Mapping[str, Tensor]) -> bool:
+        return "b4.const" in tensors
+
+    published = [
+        Layout(f"a StyleGAN2 ({layout.title})", layout.fits, stylegan2_names.named, body) for layout in stylegan2_names.LAYOUTS
+    ]
+    return Layout("ganaudit's stylegan2", own, dict, body), *published
+
+
 def open_stylegan2(options: Stylegan2Source, context: Context) -> Opened:
-    """The network of a weights file of any layout of `stylegan2_names`. Raises RequestError for a cutoff beyond its styles."""
-    from ganaudit.generators.networks.stylegan2 import from_weights
-    from ganaudit.generators.networks.stylegan2_names import named
-    from ganaudit.generators.opening import filled
+    """The network of a weights file of any of its layouts. Raises RequestError for a cutoff beyond its styles."""
+    from ganaudit.generators.opening import read
 
-    said: dict[str, Any] = {"truncation": options.truncation, "cutoff": options.cutoff, "noise": options.noise}
-    return filled(options, context, from_weights, named, **said)
+    return read(options, context, layouts(), truncation=options.truncation, cutoff=options.cutoff, noise=options.noise)
 
 
-KIND = Kind("stylegan2", Stylegan2Source, open_stylegan2, "StyleGAN2 and -ADA: NVIDIA's and rosinality's names are known")
+KIND = Kind(
+    "stylegan2", Stylegan2Source, open_stylegan2, "StyleGAN2 and -ADA: NVIDIA's and rosinality's names are known",
+    layouts=layouts,
+)  # fmt: skip

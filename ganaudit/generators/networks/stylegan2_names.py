@@ -73,6 +73,10 @@ class Layout:
     average: str
     filters: tuple[str, ...]
 
+    def fits(self, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether tensors by name have it, below a name of their own or not."""
+        return any(f".{name}".endswith(f".{self.mark}") for name in tensors)
+
 
 LAYOUTS = (
     Layout("StyleGAN2-ADA in PyTorch", "synthesis.b4.const", _nvidia, "mapping.w_avg", (".resample_filter",)),
@@ -90,8 +94,8 @@ def named(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     if "b4.const" in tensors:
         return tensors
     for layout in LAYOUTS:
-        prefixes = [name.removesuffix(layout.mark) for name in tensors if f".{name}".endswith(f".{layout.mark}")]
-        if prefixes:
+        if layout.fits(tensors):
+            prefixes = [name.removesuffix(layout.mark) for name in tensors if f".{name}".endswith(f".{layout.mark}")]
             return _renamed(layout, _prefix(prefixes), tensors)
     marks = ", ".join(f"{layout.mark} ({layout.title})" for layout in LAYOUTS)
     raise RequestError(

@@ -277,6 +277,19 @@ def test_every_layout_of_the_same_tensors_is_the_same_generator(tmp_path):
         assert result.keys() == plain.keys() and all(torch.equal(result[name], value) for name, value in plain.items())
 
 
+def test_a_pickled_checkpoint_of_either_layout_opens_without_its_family_named(tmp_path):
+    """Nested as published files are, with an optimiser's state beside the network."""
+    tensors = drawn(latent=6)
+    expected = opened(tmp_path, tensors).state_dict()
+    nested = {name.removeprefix("g_ema."): value for name, value in as_rosinality(tensors).items() if name.startswith("g_ema.")}
+    beside = {"state": {}, "param_groups": [{"lr": 0.002}]}
+    for content in (tensors, {"G_ema": tensors}, {"g_ema": nested, "g_optim": beside}):
+        torch.save(content, tmp_path / "g.pt")
+        options = options_named("generators", "g.pt", "auto", tmp_path)
+        state = open_generator(options, Context(tmp_path)).generator.state_dict()
+        assert all(torch.equal(value, state[name]) for name, value in expected.items() if name != "w_avg")
+
+
 def test_without_an_average_style_truncation_goes_to_that_of_ten_thousand(tmp_path):
     tensors = as_rosinality(drawn(latent=6))
     del tensors["latent_avg"]
@@ -298,7 +311,7 @@ def squares():
 
 
 @pytest.mark.parametrize("tensors, words", [
-    ({"layer1.weight": torch.zeros(2)}, "not the weights of a stylegan2 generator: there is neither b4.const nor .*layer1"),
+    ({"layer1.weight": torch.zeros(2)}, r"not the weights of a stylegan2 generator in any layout .*layer1.weight"),
     (without("synthesis.b8.conv0.bias"), "synthesis.b8.conv0.bias is missing"),
     (without("synthesis.b16.conv1.weight"), "synthesis.b16.conv1.weight is missing"),
     (without("g_ema.to_rgbs.0.bias", squares), "g_ema.to_rgbs.0.bias is missing"),
