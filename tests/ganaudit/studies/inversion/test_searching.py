@@ -16,10 +16,12 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from ganaudit.auditing.plan import plan
 from ganaudit.errors import AuditError
 from ganaudit.inversion import search as searching
+from ganaudit.inversion.presets import default_search
 from ganaudit.random import normals
 from ganaudit.records.schema import RECORDS
 from ganaudit.records.store import Store
 from ganaudit.studies.inversion import stages
+from ganaudit.studies.inversion.searching import again
 from ganaudit.studies.inversion.study import STUDY
 from ganaudit.studies.inversion.tuning import PrecisionShard
 from ganaudit.studies.protocol import work
@@ -126,6 +128,12 @@ def test_a_latent_is_searched_from_random_starts_of_which_the_best_is_kept(inver
         assert row["loss_best"] == pytest.approx(min(best), rel=1e-4) and row["start"] == "random"
         assert best[row["restart"]] == pytest.approx(min(best), rel=1e-4)
         assert row["spread"] == pytest.approx((max(best) - min(best)) / min(best), abs=1e-3)
+
+
+def test_a_search_at_another_penalty_has_a_third_of_the_steps_in_one_cycle():
+    how = default_search(600)
+    assert again(how, 1.0) is how and len(how.cycles) == 2
+    assert again(how, 10.0) == replace(how, steps=200, cycles=how.cycles[:1])
 
 
 def latent_search(inverted, z, image, weights):
