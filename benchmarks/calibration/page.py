@@ -76,7 +76,7 @@ def page(rows: Sequence[Row], command: str, pools: str, picture: str) -> str:
     opening = INTRODUCTION.format(
         command=command, version=__version__, pools=pools, picture=picture, summary=said, replicates=replicates
     )
-    return "\n".join([opening, *_sections(rows)]).rstrip() + "\n"
+    return "\n".join([opening, *_overview(rows), *_sections(rows)]).rstrip() + "\n"
 
 
 def sentence(row: Row) -> str:
@@ -101,6 +101,17 @@ def wanted_text(row: Row) -> str:
 def number(value: float | None) -> str:
     """Four decimals, fewer where they are 0."""
     return "–" if value is None else f"{value:.4f}".rstrip("0").rstrip(".").replace("-0", "0", value > -0.00005 and value < 0)
+
+
+def _overview(rows: Sequence[Row]) -> Iterator[str]:
+    """How many properties of each scenario and world are as wanted."""
+    worlds = list(dict.fromkeys(row["world"] for row in rows))
+    yield f"| as wanted | {' | '.join(worlds)} |\n{'|---' * (len(worlds) + 1)}|"
+    for name in dict.fromkeys(row["scenario"] for row in rows):
+        verdicts = [[row["verdict"] for row in rows if (row["scenario"], row["world"]) == (name, world)] for world in worlds]
+        cells = [f"{of.count(MET)} of {of.count(MET) + of.count(NOT_MET)}" if of else "–" for of in verdicts]
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
 
 
 def _sections(rows: Sequence[Row]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.calibration.pool import VILLAGE
 from benchmarks.calibration.summary import NOT_MET
 from ganaudit.report.drawing import LIGHT, DrawnFigure, save, style
 
@@ -22,13 +23,13 @@ def draw(rows: Sequence[Row], path: Path) -> bool:
     """Write the picture of rows of `calibration` as PNG, panels with nothing in them left out; False where all would be."""
     from matplotlib.figure import Figure
 
-    coverage = [row for row in rows if row["property"].startswith("coverage") and "lowest" not in row["property"]]
-    errors = [row for row in rows if _is_error(row)]
-    bias = [row for row in rows if row["property"] == "bias"]
+    coverage = [row for row in rows if row["property"] == "coverage" and row["statistic"] == "corrected"]
+    errors = [row for row in rows if row["property"] in ("any false word at all", "size")]
+    bias = [row for row in rows if row["property"] == "bias" and row["scenario"] == "distance" and row["world"] == VILLAGE]
     panels = [(panel, paint, title) for panel, paint, title in (
-        (coverage, _coverage, "Intervals that hold the truth"),
-        (errors, _errors, "Audits with a false verdict"),
-        (bias, _bias, "Bias of the distance, (percent of pixels)²"),
+        (coverage, _coverage, "Intervals of the distance that hold the truth"),
+        (errors, _errors, "Audits with any false word, or with p of 5 % or less"),
+        (bias, _bias, "Bias of the distance in the village, (percent of pixels)²"),
     ) if panel]  # fmt: skip
     if not panels:
         return False
@@ -43,10 +44,6 @@ def draw(rows: Sequence[Row], path: Path) -> bool:
             ax.spines["left"].set_visible(False)
         save(DrawnFigure(figure, "Calibration"), path, "png")
     return True
-
-
-def _is_error(row: Row) -> bool:
-    return str(row["property"]).startswith(("any false", "false", "size"))
 
 
 def _coverage(axes: Axes, rows: Sequence[Row]) -> None:
@@ -100,9 +97,8 @@ def _lines(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _name(row: Row) -> str:
-    what = row["property"].removeprefix("coverage").removeprefix(", ").removeprefix("mean of ").removeprefix("classes")
-    statistic = "" if row["statistic"] in ("verdicts", "pairs", "difference", "p_value") else row["statistic"]
-    return ": ".join(part for part in (f"{row['scenario']}, {_where(row)}", f"{statistic} {what}".strip()) if part)
+    statistic = "p ≤ 5 %" if row["statistic"] == "p_value" else ""
+    return ": ".join(part for part in (f"{row['scenario']}, {_where(row)}", statistic) if part)
 
 
 def _where(row: Row) -> str:
