@@ -195,6 +195,8 @@ def _of_village(store: Store, source: PoolSource) -> Pool:
     names = ["image", "class_id", "pixels", "largest", "parts"]
     files = [store.shard("pool_pixels", key, *_bounds(source, first)) for first in range(0, source.scenes, BLOCK)]
     rows = pa.concat_tables([store.read(POOL_PIXELS, path, names) for path in files])
+    if rows["largest"].null_count:
+        raise RequestError(f"{store.path} holds scenes that an older ganaudit rendered, without regions; give another --store")
     image, class_id, *sizes = (rows[name].to_numpy() for name in names)
     return Pool(key, Held((source.scenes, len(NAMES)), image, class_id - 1, *sizes), tuple(NAMES), RESOLUTION**2)
 

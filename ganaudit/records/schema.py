@@ -38,13 +38,13 @@ ALWAYS: tuple[Table, ...] = tuple(table for module in _declared() for table in g
 SHARDS: tuple[Shards, ...] = tuple(shards for module in _declared() for shards in module.SHARDS)
 """Tables that are written together, one shard of each for a stretch of places."""
 GROWN: frozenset[str] = frozenset(
-    {*FINDINGS, *(table.name for module in _declared() for table in getattr(module, "GROWN", ()))}
+    {*FINDINGS, *(table.name for module in (tables, *_declared()) for table in getattr(module, "GROWN", ()))}
 )  # fmt: skip
 """Tables that got further columns: files of an older ganaudit lack them, and have NULL there in views."""
 
 
 ADDED: dict[str, set[str]] = {
-    name: set(columns) for module in _declared() for name, columns in getattr(module, "ADDED", {}).items()
+    name: set(columns) for module in (tables, *_declared()) for name, columns in getattr(module, "ADDED", {}).items()
 }
 """The columns that they got, where that is known; otherwise any that may be NULL."""
 

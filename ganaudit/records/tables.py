@@ -212,8 +212,8 @@ POOL_PIXELS = Table(
         Column("image", BYTE8, "Index of the scene."),
         CLASS_ID,
         Column("pixels", BYTE4, "Pixels of the class in the scene's true label map; absent classes have no row."),
-        Column("parts", BYTE4, "Its connected regions of at least 4 pixels."),
-        Column("largest", BYTE4, "Pixels of its largest connected region."),
+        Column("parts", BYTE4, "Its connected regions of at least 4 pixels.", True),
+        Column("largest", BYTE4, "Pixels of its largest connected region.", True),
     ),
     sort=("image", "class_id"),
     files=OF_KEY,
@@ -247,7 +247,7 @@ CALIBRATION = Table(
     "measured property of a scenario",
     (
         Column("pool", STRING, "Content key of the pool that images were drawn from."),
-        Column("world", STRING, "Which population that is."),
+        Column("world", STRING, "Which population that is.", True),
         Column("scenario", STRING, "What is tried out."),
         Column("case", STRING, "Under which circumstances."),
         Column("statistic", STRING, "Of which statistic."),
@@ -269,3 +269,6 @@ RECORDS = (
     IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, RUN_KEYS, RUN_NOTES, MOMENTS, POOL_PIXELS,
     CALIBRATIONS, CALIBRATION,
 )  # fmt: skip
+
+GROWN = (POOL_PIXELS, CALIBRATION)
+ADDED = {POOL_PIXELS.name: ("parts", "largest"), CALIBRATION.name: ("world",)}

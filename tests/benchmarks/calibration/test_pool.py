@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from scipy import ndimage
 
@@ -73,6 +74,17 @@ def test_finished_blocks_are_not_made_again(store):
     assert missing_blocks(store, source) == [] and path.stat().st_mtime_ns == before
     assert store.read(SOURCES, store.source(source.key(store))).to_pylist()[0]["kind"] == "village"
     assert not load(store.path, source).share[11]
+
+
+def test_scenes_of_an_older_ganaudit_have_no_regions_and_are_refused(store):
+    source = PoolSource(scenes=20)
+    open_pool(store, source)
+    (block,) = missing_blocks(store, source)
+    make_block(block)
+    (path,) = store.files("pool_pixels")
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["parts", "largest"]), path)
+    with pytest.raises(RequestError, match="an older ganaudit rendered, without regions; give another --store"):
+        load(store.path, source)
 
 
 def test_the_key_is_of_what_the_pool_holds(store):
