@@ -116,7 +116,7 @@ class LayeredGenerator(nn.Module):
         self.latent = latent
         self.resolution: tuple[int, int] = (resolution, resolution) if isinstance(resolution, int) else resolution
         self.truncation: float | None = None
-        self.card: Mapping[str, Any] = MappingProxyType({})
+        self.card: Mapping[str, Any] = {}
         self.layers: tuple[str, ...] = tuple(name for name, _ in layers)
         for name, module in layers:
             self.add_module(name, module)

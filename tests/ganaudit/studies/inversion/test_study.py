@@ -56,7 +56,7 @@ def asked(store, **changes):
 
 def test_generators_that_cannot_be_inverted_and_inverters_that_are_trained_get_a_word(inverted):
     assert inverted.audit.status == "done"
-    said = [note for note in inverted.audit.notes if "float32" not in note]
+    said = [note for note in inverted.audit.notes if "float32" not in note and "near duplicates" not in note]
     assert said == [
         "'drawn' is not inverted: a source of kind 'village' is images, not a generator.",
         "'noise' is not inverted: this generator has no named layers, so there is nothing between its latent and its image to "
