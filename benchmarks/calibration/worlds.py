@@ -8,6 +8,7 @@ every image, so that one image in 200 makes most of the variance, over 40 small 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,9 @@ def one_dominant(images: int = IMAGES, classes: int = 40, seed: int = 9) -> Held
 WORLDS: dict[str, Callable[[], Held]] = {"heavy tails": heavy_tails, "one dominant": one_dominant}
 
 
-def _held(shape: tuple[int, int], image: NDArray, column: NDArray, size: NDArray, rng: np.random.Generator) -> Held:  # type: ignore[type-arg]
+def _held(
+    shape: tuple[int, int], image: NDArray[Any], column: NDArray[Any], size: NDArray[Any], rng: np.random.Generator
+) -> Held:
     """Classes of these sizes, made smaller where an image is full, in one region or more: some classes come in crowds."""
     full = np.bincount(image, size, minlength=shape[0])
     pixels = np.floor(size * (PIXELS / np.maximum(full, PIXELS))[image]).astype(np.int64)

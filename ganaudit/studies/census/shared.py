@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ganaudit import sql
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
+from ganaudit.report import words
 
 _AMONG = {"real": "the real images", "train": "the training photos"}
 
@@ -39,7 +40,8 @@ class Shared:
             said.append(f"{self.repeats:,} of the {self.images:,} images of {self.source!r} {verb} of others in it.")
         if self.clusters < self.clustered:
             said.append(
-                f"{self.clustered:,} of the {self.images:,} images of {self.source!r} are in {self.clusters:,} clusters: "
+                f"{self.clustered:,} of the {self.images:,} images of {self.source!r} are in "
+                f"{words.counted(self.clusters, 'cluster')}: "
                 "those of one cluster are not independent, and intervals say so."
             )
         return said
