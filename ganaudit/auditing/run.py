@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,7 @@ from ganaudit.spec import AuditSpec, load
 from ganaudit.studies.protocol import Done, Shard, asked_for
 from ganaudit.version import __version__
 
+LOG = logging.getLogger(__name__)
 LIBRARIES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "pillow")
 
 Watch = Callable[[Progress, Shard | None, Done | None], None]
@@ -159,7 +161,10 @@ def finish(planned: Plan, store: Store, worked: Mapping[str, int]) -> Audit:
     quarantined = sum(source.count for source in planned.sources) - sum(counts.values())
     status = SET_ASIDE if quarantined else DONE
     store.finish_run(_run_row(planned, status, store.started(planned.run), leases.utc(store)))
-    catalog.build(store)
+    try:
+        catalog.build(store)
+    except AuditError as error:  # a file of another run: this one's findings stand
+        LOG.warning("the catalog was not made anew: %s", error)
     page = report_path(store, planned.run)
     data = report_data(store, planned.run)
     page.write_text(report.render(data), encoding="utf-8")

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -26,7 +27,7 @@ from ganaudit.records import leases, schema, writer
 from ganaudit.records.columns import Table
 from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store, pattern, unreadable
-from ganaudit.records.tables import OLDER_ROLES, RUN_SOURCES
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES, OLDER_ROLES, RUN_KEYS, RUN_SOURCES
 
 STORAGE_VERSION = "v1.4.0"
 """DuckDB clients from this version on can open the catalog."""
@@ -104,7 +105,7 @@ def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -
 def _in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
     connection = _connection()
     with sentences(store):
-        create_views(connection, store, files)
+        create_views(connection, store, files, whole=False)
     return connection
 
 
@@ -116,19 +117,35 @@ def _connection() -> duckdb.DuckDBPyConnection:
 
 
 @contextlib.contextmanager
-def of_run(store: Store, run: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The views in memory, over the records of one run alone: as fast in a store of a thousand runs.
+def of_run(
+    store: Store, run: str, files: Mapping[str, Sequence[Path]] = MappingProxyType({})
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The views in memory, over the records of one run alone: as fast in a store of a thousand runs, and none that another
+    run's damaged file spoils. files: only these of the tables named.
 
     Raises RequestError where there is no such run, else as `in_memory`.
     """
     if run not in (folder.name.removeprefix("run=") for folder in store.folder("run_sources").glob("run=*")):
         raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
-    path = store.run_sources(run)
-    keys = sorted(set(store.read(RUN_SOURCES, path, ["key"])["key"].to_pylist()))
-    files = {name: [file for key in keys for file in store.files_of(name, key)] for name in ("images", "class_pixels")}
-    paths = {name: [file for file in (store.finding(run, name),) if file.is_file()] for name in schema.FINDINGS}
-    with in_memory(store, {**files, **paths, "run_sources": [path]}) as connection:
+    used = store.read(RUN_SOURCES, store.run_sources(run), ["key", "parser_key"])
+    keys = sorted({*used["key"].to_pylist(), *(row["key"] for row in store.of_run(RUN_KEYS, run))})
+    parser_keys = sorted(set(used["parser_key"].to_pylist()))
+    own = {name: _files_of_run(store, name, run, keys, parser_keys) for name in _TABLES if name not in files}
+    with in_memory(store, {**own, **files}) as connection:
         yield connection
+
+
+def _files_of_run(store: Store, table: str, run: str, keys: Sequence[str], parser_keys: Sequence[str]) -> list[Path]:
+    """The files of a table that lie under a run's name, or under its keys."""
+    folder = store.folder(table)
+    below, _, name = pattern(table).partition("/")
+    if below == "run=*":
+        return sorted(folder.glob(f"run={run}/{name}"))
+    if table in (IMAGES.name, CLASS_PIXELS.name):
+        return [path for key in keys for path in store.files_of(table, key)]
+    if table in schema.SHARDED:
+        return [path for key in keys for path in store.loose_and_parts(table, key)]
+    return [path for key in (*keys, *parser_keys) for path in sorted(folder.glob(f"key={key}/{name}"))]
 
 
 def query(store: Store, statement: str) -> pa.Table:
@@ -181,9 +198,15 @@ def _is_gone(store: Store, error: RequestError) -> bool:
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, store: Store, files: Mapping[str, Sequence[Path]] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    files: Mapping[str, Sequence[Path]] | None = None,
+    whole: bool = True,
 ) -> None:
-    """Create every view and macro in the connection's current database."""
+    """Create every view and macro in the connection's current database.
+
+    Raises duckdb.Error for a damaged file; unless whole, only who asks the table that it belongs to is told.
+    """
     for table in _TABLES.values():
         if files and table.name in files:
             paths = list(files[table.name])
@@ -191,7 +214,12 @@ def create_views(
         else:
             paths = list(store.files(table.name)) if table.name in schema.GROWN else []
             patterns = _patterns(store, table.name)
-        connection.execute(_table_view(table, patterns, table.name in schema.GROWN and _is_older(table, paths)))
+        try:
+            connection.execute(_table_view(table, patterns, table.name in schema.GROWN and _is_older(table, paths)))
+        except duckdb.Error as error:
+            if whole:
+                raise
+            connection.execute(_unreadable_view(table, str(error)))
     for script in sql.SCRIPTS:
         connection.execute(sql.text(script))
     about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}
@@ -238,10 +266,21 @@ def _comments() -> str:
     return "\n".join(said)
 
 
+def _view_of(table: Table) -> str:
+    return "run_files" if table.name == "runs" else table.name
+
+
+def _nothing(table: Table) -> str:
+    return ", ".join(f"NULL::{_TYPES[column.type]} AS {sql.identifier(column.name)}" for column in table.columns)
+
+
+def _unreadable_view(table: Table, why: str) -> str:
+    return sql.filled("unreadable", view=_view_of(table), columns=_nothing(table), message=sql.literal(why))
+
+
 def _table_view(table: Table, patterns: Sequence[str], older: bool = False) -> str:
-    view = "run_files" if table.name == "runs" else table.name
+    view, nothing = _view_of(table), _nothing(table)
     columns = ", ".join(map(_shown, table.arrow.names))
-    nothing = ", ".join(f"NULL::{_TYPES[c.type]} AS {sql.identifier(c.name)}" for c in table.columns)
     files = "[" + ", ".join(map(sql.literal, patterns)) + "]"
     if not patterns:
         return sql.filled("no_rows", view=view, columns=nothing)

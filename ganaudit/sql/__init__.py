@@ -1,6 +1,7 @@
 """All SQL of ganaudit, one statement or group of statements per .sql file.
 
 table.sql, no_rows.sql   a view over a table's Parquet files, or over none yet (templates)
+unreadable.sql           the same where one of them is damaged (template)
 older.sql                the same where an older ganaudit wrote some of them (template)
 runs.sql                 one row per run
 macros.sql               the images and class pixels of any run, and of those under any WHERE

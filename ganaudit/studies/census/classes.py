@@ -20,7 +20,7 @@ from ganaudit.records import catalog
 from ganaudit.records.building import UNBOUNDED, Columns
 from ganaudit.records.schema import FINDINGS, RECORDS
 from ganaudit.records.store import Store
-from ganaudit.records.tables import CLASS_PIXELS, IMAGES, RUN_SOURCES
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import UsedSource
 from ganaudit.regions import LEAST_PIXELS
 from ganaudit.spec import Decide, Slice
@@ -37,8 +37,8 @@ def class_stats(store: Store, run: str, presence: float | None, sources: Sequenc
     files = {
         name: sorted({file for source in sources for file in store.files_of(name, source.key, source.blocks)})
         for name in (IMAGES.name, CLASS_PIXELS.name)
-    } | {RUN_SOURCES.name: [store.run_sources(run)]}
-    with catalog.in_memory(store, files) as connection:
+    }
+    with catalog.of_run(store, run, files) as connection:
         statement = sql.filled(
             "class_stats", run=sql.literal(run), presence="NULL" if presence is None else repr(float(presence))
         )

@@ -184,6 +184,29 @@ def test_a_damaged_shard_is_named_by_a_query(filled, damage, key):
         catalog.query(filled, "SELECT * FROM images")
 
 
+def test_a_damaged_finding_of_a_run_spoils_no_question_about_others(filled, run):
+    run(filled, "r1", [("real", "photos", "ka", 0, 3)])
+    run(filled, "r2", [("real", "photos", "kb", 0, 2)])
+    damaged = filled.finding("r2", "fsd")
+    damaged.parent.mkdir(parents=True, exist_ok=True)
+    damaged.write_bytes(b"not a Parquet file")
+    with catalog.of_run(filled, "r1") as connection:
+        assert connection.sql("SELECT count(*) FROM fsd").fetchall() == [(0,)]
+    assert column(filled, "SELECT run FROM runs ORDER BY run") == ["r1", "r2"]
+    with pytest.raises(AuditError, match=f"{damaged} is damaged"):
+        catalog.query(filled, "SELECT count(*) FROM fsd")
+
+
+def test_a_damaged_source_of_a_run_spoils_no_other_run(filled, run):
+    run(filled, "r1", [("real", "photos", "ka", 0, 3)])
+    run(filled, "r2", [("real", "photos", "kb", 0, 2)])
+    filled.source("kb").parent.mkdir(parents=True)
+    filled.source("kb").write_bytes(b"not a Parquet file")
+    with catalog.of_run(filled, "r1") as connection:
+        assert connection.sql("SELECT count(*) FROM run_images('r1')").fetchall() == [(3,)]
+        assert connection.sql("SELECT count(*) FROM sources WHERE key = 'kb'").fetchall() == [(0,)]
+
+
 def test_a_temporary_file_of_a_killed_writer_is_not_read(filled):
     (filled.temporary / "shard-000000000-000000002-1-aa.tmp").write_bytes(b"PAR1")
     assert column(filled, "SELECT count(*) FROM images") == [5]
