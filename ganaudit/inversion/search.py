@@ -17,6 +17,9 @@ from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.optimisers import OPTIMISERS, Evaluation
 from ganaudit.inversion.search_space import SearchSpace
 
+EXACT = 0.1
+"""The last share of the steps, which is computed in float32 whatever the others are: where a search ends is no matter of
+rounding."""
 CYCLE_END = 0.01
 """The rate at the end of a cycle, of that at its beginning."""
 
@@ -34,6 +37,7 @@ class Search:
     """An image stops when its best loss fell by less than `tolerance` of itself in so many steps; 0: never."""
     tolerance: float = 1e-3
     precision: str = "float32"
+    """Of all steps but the last tenth, which is in float32."""
     batch: int = 32
     log_every: int = 10
     cycles: tuple[float, ...] = ()
@@ -57,6 +61,11 @@ class Search:
             "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
             **({"cycles": list(self.cycles)} if self.cycles else {}),
         }  # fmt: skip
+
+    @property
+    def exact_from(self) -> int:
+        """The step after which all are computed in float32."""
+        return self.steps - math.ceil(EXACT * self.steps) if self.precision == "bfloat16" else 0
 
     def rate_at(self, step: int) -> float:
         """The rate of the step that follows `step` steps."""
@@ -159,13 +168,19 @@ def search(space: SearchSpace, objective: Objective, targets: Targets, how: Sear
     part, wanted = replace(space, generator=search_twin(space.generator, how.precision)), targets
     optimiser = OPTIMISERS[how.optimiser](x)
 
+    precision = how.precision
+
     def evaluate(point: Tensor) -> Evaluation:
-        return evaluation(part, objective, wanted, flat, point, how.precision)
+        return evaluation(part, objective, wanted, flat, point, precision)
 
     here = evaluate(x) if how.steps else None
     for step in range(how.steps + 1):
         if here is None:
             break
+        if step == how.exact_from and precision != "float32":
+            precision = "float32"
+            part = replace(part, generator=search_twin(space.generator, precision))
+            here, loss_best[rows] = evaluate(x), evaluate(best[rows]).loss
         fine = here.loss.isfinite() & here.gradient.isfinite().all(dim=1)
         for place in (~fine).nonzero().flatten().tolist():
             errors[int(rows[place])] = f"the loss is no longer finite at step {step}"

@@ -198,12 +198,12 @@ def test_a_damaged_finding_of_a_run_spoils_no_question_about_others(filled, run)
 
 
 def test_a_damaged_source_of_a_run_spoils_no_other_run(filled, run):
-    run(filled, "r1", [("real", "photos", "ka", 0, 3)])
-    run(filled, "r2", [("real", "photos", "kb", 0, 2)])
+    run(filled, "r8", [("real", "photos", "ka", 0, 3)])
+    run(filled, "r9", [("real", "photos", "kb", 0, 2)])
     filled.source("kb").parent.mkdir(parents=True)
     filled.source("kb").write_bytes(b"not a Parquet file")
-    with catalog.of_run(filled, "r1") as connection:
-        assert connection.sql("SELECT count(*) FROM run_images('r1')").fetchall() == [(3,)]
+    with catalog.of_run(filled, "r8") as connection:
+        assert connection.sql("SELECT count(*) FROM run_images('r8')").fetchall() == [(3,)]
         assert connection.sql("SELECT count(*) FROM sources WHERE key = 'kb'").fetchall() == [(0,)]
 
 
