@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.inversion_speed import REFERENCE, reference_loop
-from benchmarks.inversion_villages import OBJECTIVE, heldout, mean, own_samples, priced, village_task, written
+from benchmarks.inversion_villages import OBJECTIVE, heldout, mean, priced, village_task, written
+from ganaudit import devices
 from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
-from ganaudit.inversion.precision import IMAGES, choose_precision
 from ganaudit.inversion.presets import default_search
 from ganaudit.inversion.search import Search, SearchResult
 from ganaudit.spec import Invert
@@ -54,13 +54,10 @@ class Compared:
 
 
 def default_task(name: str, objective: str, photos: int) -> InversionTask:
-    """Held-out photos, to be searched for as a user's audit does: precision and penalty are set by own samples."""
-    search = default_search(Invert().steps)
+    """Held-out photos, to be searched for as a user's audit does: own samples set the penalty."""
+    search = replace(default_search(Invert().steps), precision=devices.precision("auto", "cpu"))
     target, _ = heldout(photos, seed=PHOTO_SEED)
     task = village_task(name, target, OBJECTIVES[objective], search)
-    few = replace(task, targets=task.objective.targets(own_samples(task, IMAGES)), indices=range(IMAGES))
-    chosen = choose_precision(few, inverter("layerwise"), "bfloat16").name
-    task = replace(task, search=replace(search, precision=chosen))
     return priced(task, OWN) if objective == "default" else task
 
 

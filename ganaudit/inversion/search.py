@@ -60,6 +60,7 @@ class Search:
             "steps": self.steps, "optimiser": self.optimiser, "rate": self.rate, "halve_at": list(self.halve_at),
             "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
             **({"cycles": list(self.cycles)} if self.cycles else {}),
+            **({"exact": EXACT} if self.precision != "float32" else {}),
         }  # fmt: skip
 
     @property

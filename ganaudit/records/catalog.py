@@ -128,24 +128,23 @@ def of_run(
     if run not in (folder.name.removeprefix("run=") for folder in store.folder("run_sources").glob("run=*")):
         raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
     used = store.read(RUN_SOURCES, store.run_sources(run), ["key", "parser_key"])
-    keys = sorted({*used["key"].to_pylist(), *(row["key"] for row in store.of_run(RUN_KEYS, run))})
-    parser_keys = sorted(set(used["parser_key"].to_pylist()))
-    own = {name: _files_of_run(store, name, run, keys, parser_keys) for name in _TABLES if name not in files}
-    with in_memory(store, {**own, **files}) as connection:
+    keys = {row["key"] for row in store.of_run(RUN_KEYS, run)}.union(used["key"].to_pylist(), used["parser_key"].to_pylist())
+    seen = {name: [path for key in sorted(set(used["key"].to_pylist())) for path in store.files_of(name, key)]
+            for name in (IMAGES.name, CLASS_PIXELS.name) if name not in files}  # fmt: skip
+    others = {name: _files_of_run(store, name, run, sorted(keys)) for name in _TABLES if name not in {*seen, *files}}
+    with in_memory(store, {**others, **seen, **files}) as connection:
         yield connection
 
 
-def _files_of_run(store: Store, table: str, run: str, keys: Sequence[str], parser_keys: Sequence[str]) -> list[Path]:
+def _files_of_run(store: Store, table: str, run: str, keys: Sequence[str]) -> list[Path]:
     """The files of a table that lie under a run's name, or under its keys."""
     folder = store.folder(table)
     below, _, name = pattern(table).partition("/")
     if below == "run=*":
         return sorted(folder.glob(f"run={run}/{name}"))
-    if table in (IMAGES.name, CLASS_PIXELS.name):
-        return [path for key in keys for path in store.files_of(table, key)]
     if table in schema.SHARDED:
-        return [path for key in keys for path in store.loose_and_parts(table, key)]
-    return [path for key in (*keys, *parser_keys) for path in sorted(folder.glob(f"key={key}/{name}"))]
+        return [path for key in keys if key.startswith("k") for path in store.loose_and_parts(table, key)]
+    return [path for key in keys for path in sorted(folder.glob(f"key={key}/{name}"))]
 
 
 def query(store: Store, statement: str) -> pa.Table:

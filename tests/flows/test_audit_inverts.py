@@ -20,15 +20,15 @@ from ganaudit.studies.inversion.study import STUDY
 from tasks.work import work
 
 TABLES = (
-    "inversion_targets", "inversion_precisions", "inversions", "inversion_curves", "inversion_confusion", "inversion_classes",
+    "inversion_targets", "inversions", "inversion_curves", "inversion_confusion", "inversion_classes",
     "inversion_latents",
 )  # fmt: skip
 FINDINGS = ("inversion_summary", "photo_verdicts", "omissions", "generalisation")
 
 
 @pytest.fixture(autouse=True)
-def tried_out(monkeypatch):
-    """A lower precision is tried out whatever machine this is."""
+def lower_precision(monkeypatch):
+    """Searches compute in bfloat16 whatever machine this is."""
     monkeypatch.setattr(devices, "has_bfloat16", lambda _: True)
 
 

@@ -10,11 +10,9 @@ import torch
 from safetensors.torch import save_file
 from searched_by_hand import InvertedAudit
 
-from ganaudit import devices
 from ganaudit import spec as specs
 from ganaudit.auditing.run import audit
 from ganaudit.generators.networks.progan import progan
-from ganaudit.inversion import precision
 
 
 def tiny_generator(seed=2):
@@ -29,7 +27,7 @@ def tiny_generator(seed=2):
 
 @pytest.fixture(scope="session")
 def inverted(tmp_path_factory):
-    """Photos, training photos, own and masked samples, inverted by `layerwise` and `latent`; no lower precision is used."""
+    """Photos, training photos, own and masked samples, inverted by `layerwise` and `latent`."""
     folder = tmp_path_factory.mktemp("inverted")
     save_file(tiny_generator().state_dict(), folder / "tiny.safetensors", {"kind": "progan"})
     spec = specs.parse({
@@ -44,20 +42,16 @@ def inverted(tmp_path_factory):
         "sample": {"count": 40, "batch": 16}, "decide": {"permutations": 0}, "run": {"workers": 1, "device": "cpu"},
         "invert": {
             "images": 30, "own": 8, "masked": 4, "train_images": 10, "methods": ["layerwise", "latent"], "restarts": 2,
+            "precision": "float32",
             "steps": 6, "batch": 16, "perceptual": "none", "inverter": "auto", "inverter_minutes": 0.002, "keep": "residuals",
             "train": {"name": "trained on", "kind": "tiny_models:Blots", "options": {"images": 60, "seed": 3}},
         },
     })  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision, "TOLERATED", 0.0)
-        patch.setattr(devices, "has_bfloat16", lambda _: True)  # tried whatever machine this is
-        return InvertedAudit(spec, audit(spec))
+    return InvertedAudit(spec, audit(spec))
 
 
 @pytest.fixture
-def copied(inverted, tmp_path, monkeypatch):
+def copied(inverted, tmp_path):
     """The same audit over a copy of its store, which a test may change."""
-    monkeypatch.setattr(precision, "TOLERATED", 0.0)
-    monkeypatch.setattr(devices, "has_bfloat16", lambda _: True)
     shutil.copytree(inverted.store.path, tmp_path / "store")
     return InvertedAudit(inverted.spec.model_copy(update={"store": tmp_path / "store"}), inverted.audit)

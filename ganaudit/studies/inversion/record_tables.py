@@ -162,7 +162,7 @@ INVERSION_LATENTS = Table(
 
 INVERSION_PRECISIONS = Table(
     "inversion_precisions",
-    "generator and method whose searches were tried out in a lower precision on own samples",
+    "generator and method whose searches were tried out in a lower precision on own samples, until 0.6.0",
     (
         Column("key", STRING, "Content key of the generator, the method, the search and the own samples."),
         Column("generator_key", STRING, "Content key of the generator's samples."),

@@ -27,29 +27,20 @@ from ganaudit.studies.inversion.models import (
     without,
 )
 from ganaudit.studies.inversion.reading import recalls_by_class
-from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS, INVERSION_PRECISIONS, INVERSION_TARGETS, INVERSIONS
+from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS, INVERSION_TARGETS, INVERSIONS
 from ganaudit.studies.inversion.searching import SearchShard, TunedMethod, setting_key
 from ganaudit.studies.inversion.settings import HELDOUT, OWN, SearchSetting
 from ganaudit.studies.inversion.targets import TargetShard
 from ganaudit.studies.inversion.training import missing_inverters
-from ganaudit.studies.inversion.tuning import (
-    SEARCHED,
-    OwnShard,
-    PenaltyShard,
-    PrecisionShard,
-    chosen_penalty,
-    chosen_precision,
-    penalty_key,
-    precision_key,
-    tried,
-)
+from ganaudit.studies.inversion.tuning import PenaltyShard, chosen_penalty, penalty_key
 from ganaudit.studies.inversion.verdicts import Rules, proportion
 from ganaudit.studies.protocol import Stage, UsedKey
 
-TRAINING, PARSING, PRECISION, PENALTY, INVERTING, WEIGHTED = STAGES = (
-    "training inverters", "parsing targets", "choosing precision", "choosing penalties", "inverting",
-    "mask-weighted searches",
+TRAINING, PARSING, PENALTY, INVERTING, WEIGHTED = STAGES = (
+    "training inverters", "parsing targets", "choosing penalties", "inverting", "mask-weighted searches",
 )  # fmt: skip
+SEARCHED = ("latent", "encoder+latent", "layered+latent", "layerwise", "feature")
+"""The methods that search, and so have something to gain from a lower precision."""
 PHOTOS = 5
 """At most so many times the photos that a verdict needs are searched again for a class."""
 
@@ -92,22 +83,13 @@ def stages(plan: Plan, store: Store) -> Iterator[Stage]:
     yield _parsing(setup, store, lists, notes)
     if not inverted:
         return
-    wanted = devices.precision(setup.asked.precision, setup.device)
-    tried_out = [method for method in methods if method.name in SEARCHED and wanted != "float32"]
-    yield _precisions(setup, store, tried_out, wanted)
-    precisions: dict[Method, str] = dict.fromkeys(methods, "float32")
-    notes = []
-    for method in tried_out:
-        key = precision_key(setup, method.which, method.name, method.inverters, wanted)
-        precisions[method], refusal = chosen_precision(store, key, method.which.name, wanted)
-        notes += [] if refusal is None else [refusal]
     penalised = [method for method in methods if method.name == "layerwise" and not _given(setup, method)]
-    yield _penalties(setup, store, penalised, precisions)
+    yield _penalties(setup, store, penalised)
     searched = []
     for method in methods:
-        way = _way(setup, store, method, precisions[method])
+        way = _way(setup, store, method)
         searched += [_plain(setup, way, targets) for targets in lists[method.which.name] if len(targets)]
-    yield _searches(INVERTING, setup, store, searched, notes)
+    yield _searches(INVERTING, setup, store, searched, ())
     again = [weighted for each in searched for weighted in _weighted(setup, store, each)]
     yield _searches(WEIGHTED, setup, store, again, ())
 
@@ -160,30 +142,23 @@ def _parsing(setup: Setup, store: Store, lists: Mapping[str, Sequence[TargetList
     return Stage(PARSING, shards, keys, notes)
 
 
-def _precisions(setup: Setup, store: Store, methods: Sequence[Method], wanted: str) -> Stage:
-    keys, shards = [], []
-    for method in methods:
-        key = precision_key(setup, method.which, method.name, method.inverters, wanted)
-        keys.append(_used(INVERSION_PRECISIONS.name, method, key, 1))
-        if not store.finished_blocks(key, INVERSION_PRECISIONS.name):
-            last = tried(setup) - 1
-            shards.append(PrecisionShard(setup, method.which, method.name, key, method.inverters, wanted, 0, last))
-    return Stage(PRECISION, shards, keys)
+def _precision(setup: Setup, method: Method) -> str:
+    """What a method's searches compute in."""
+    return devices.precision(setup.asked.precision, setup.device) if method.name in SEARCHED else "float32"
 
 
-def _penalties(setup: Setup, store: Store, methods: Sequence[Method], precisions: Mapping[Method, str]) -> Stage:
-    keys, shards, own, batch = [], list[OwnShard](), setup.asked.own, setup.asked.batch
+def _penalties(setup: Setup, store: Store, methods: Sequence[Method]) -> Stage:
+    keys, shards, own, batch = [], [], setup.asked.own, setup.asked.batch
     for method in methods:
-        key = penalty_key(setup, method.which, method.inverters, precisions[method])
+        precision = _precision(setup, method)
+        key = penalty_key(setup, method.which, method.inverters, precision)
         keys.append(_used(INVERSION_CALIBRATIONS.name, method, key, own))
         done = store.finished_blocks(key, INVERSION_CALIBRATIONS.name)
         for first in range(0, own, batch):
             last = min(first + batch, own) - 1
             if (first, last) not in done:
                 shards.append(
-                    PenaltyShard(
-                        setup, method.which, method.name, key, method.inverters, precisions[method], first, last
-                    )
+                    PenaltyShard(setup, method.which, method.name, key, method.inverters, precision, first, last)
                 )  # fmt: skip
     return Stage(PENALTY, shards, keys)
 
@@ -197,7 +172,8 @@ def _given(setup: Setup, method: Method) -> float:
     return base_of(setup, method.which, method.inverters).objective.penalty
 
 
-def _way(setup: Setup, store: Store, method: Method, precision: str) -> TunedMethod:
+def _way(setup: Setup, store: Store, method: Method) -> TunedMethod:
+    precision = _precision(setup, method)
     if method.name != "layerwise":
         return TunedMethod(method.which, method.name, method.inverters, precision)
     if given := _given(setup, method):

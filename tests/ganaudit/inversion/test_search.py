@@ -265,6 +265,24 @@ def test_half_precision_changes_the_final_loss_by_little_and_is_measured_in_full
     assert float(half.loss_best.mean()) < 1.2 * float(full.loss_best.mean())
 
 
+def test_a_search_ends_in_full_precision_from_its_best_point_in_half(monkeypatch):
+    generator = small_progan()
+    target, space = own_samples(generator)
+    objective, real, calls = Objective("mse"), searching.evaluation, []
+
+    def watched(space, objective, targets, flat, x, precision):
+        made = real(space, objective, targets, flat, x, precision)
+        calls.append((precision, made.loss.detach().clone()))
+        return made
+
+    monkeypatch.setattr(searching, "evaluation", watched)
+    result = search(space, objective, objective.targets(target), Search(20, "adam", 0.05, precision="bfloat16"))
+    # A start and 18 moves; where it stands and its best point again; two moves; the last look.
+    assert [precision for precision, _ in calls] == ["bfloat16"] * 19 + ["float32"] * 5
+    exact = torch.stack([loss for precision, loss in calls if precision == "float32"][:-1])
+    assert torch.allclose(result.loss_best, exact.min(dim=0).values, rtol=1e-5)
+
+
 def test_wrong_settings_are_refused():
     with pytest.raises(RequestError, match="no optimiser 'sgd'; there are adam, rmsprop, lbfgs"):
         Search(optimiser="sgd")

@@ -23,7 +23,7 @@ from ganaudit.records.store import Store
 from ganaudit.studies.inversion import stages
 from ganaudit.studies.inversion.searching import again
 from ganaudit.studies.inversion.study import STUDY
-from ganaudit.studies.inversion.tuning import PrecisionShard
+from ganaudit.studies.inversion.tuning import PenaltyShard
 from ganaudit.studies.protocol import work
 
 TABLES = ("inversions", "inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents")
@@ -219,7 +219,7 @@ def test_what_was_killed_between_two_tables_is_made_again_whole(copied, monkeypa
 
 def test_killed_after_any_number_of_shards_the_same_rows_stand_in_the_end(inverted, copied):
     """Everything that inversion wrote goes; shard by shard it is made again, killed after each number of shards."""
-    for name in (*TABLES, "inversion_targets", "inversion_precisions", "inversion_calibrations"):
+    for name in (*TABLES, "inversion_targets", "inversion_calibrations"):
         shutil.rmtree(copied.store.path / "records/v1" / name)
     rounds = 0
     while True:
@@ -250,7 +250,7 @@ def test_an_inverter_that_is_not_the_planned_one_is_told(copied):
     planned = replace(plan(copied.spec.model_copy(update={"invert": copied.spec.invert.model_copy(update={"steps": 5})})),
                       run=copied.audit.run)  # fmt: skip
     going = STUDY.stages(planned, copied.store)
-    shard = next(shard for stage in going for shard in stage.shards if isinstance(shard, PrecisionShard))
-    other = PrecisionShard(**{**vars(shard), "inverters": (("layered", "0" * 64),)})
+    shard = next(shard for stage in going for shard in stage.shards if isinstance(shard, PenaltyShard))
+    other = PenaltyShard(**{**vars(shard), "inverters": (("layered", "0" * 64),)})
     with pytest.raises(AuditError, match="inverter of kind layered for 'tiny'"):
         work(other)

@@ -202,7 +202,7 @@ def test_compacted_records_give_the_same_findings_pictures_and_a_sound_store(cop
 
 
 def test_what_a_kept_run_uses_is_not_pruned_and_all_of_it_goes_with_the_run(copied):
-    store, tables = copied.store, ("inversions", "inversion_targets", "inversion_calibrations", "inversion_precisions")
+    store, tables = copied.store, ("inversions", "inversion_targets", "inversion_calibrations")
     before = {name: sorted(store.folder(name).glob("key=*")) for name in tables}
     assert all(before.values()) and prune(store).keys == ()
     assert {name: sorted(store.folder(name).glob("key=*")) for name in tables} == before
@@ -212,7 +212,6 @@ def test_what_a_kept_run_uses_is_not_pruned_and_all_of_it_goes_with_the_run(copi
 
 def test_other_settings_have_other_keys(copied, monkeypatch):
     monkeypatch.setattr(stages, "chosen_penalty", lambda *_: 0.5)
-    monkeypatch.setattr(stages, "chosen_precision", lambda *_: ("float32", None))
     monkeypatch.setattr(stages, "_weighted", lambda *_: [])
     monkeypatch.setattr(STUDY, "work", lambda _: None)
 

@@ -1,4 +1,4 @@
-"""The penalty and the precision of an audit's searches: from own samples alone, told, and kept."""
+"""The penalty of an audit's searches, from own samples alone; their precision, from the device."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import pytest
 import torch
 from searched_by_hand import unit
 
-from ganaudit.inversion import precision
+from ganaudit import devices
 from ganaudit.inversion import search as searching
 from ganaudit.studies.inversion import stages
-
-
-def precisions(inverted):
-    return {row["method"]: row for row in inverted.rows("SELECT * FROM inversion_precisions ORDER BY seconds")}
 
 
 def test_the_penalty_is_what_free_residuals_save_over_how_large_they_get_on_own_samples(inverted):
@@ -33,41 +29,32 @@ def test_the_penalty_is_what_free_residuals_save_over_how_large_they_get_on_own_
     assert inverted.penalty == pytest.approx(middle / np.quantile(sizes, 0.95), rel=1e-3)
 
 
-def test_a_precision_that_changes_too_much_is_refused_and_told_once(inverted):
-    assert {row["precision"] for rows in inverted.records.values() for row in rows.values()} == {"float32"}
-    assert set(precisions(inverted)) == {"layerwise", "latent"}
-    for method, row in precisions(inverted).items():
-        assert (row["precision"], row["images"]) == ("float32", 8) and row["change"] > 0
-        note = (
-            f"'tiny': {method} searches in float32: in bfloat16 the final loss of own samples is not the same "
-            f"(it changes by {row['change']:.1%})."
-        )
-        assert inverted.audit.notes.count(note) == 1
-
-
-def test_a_precision_that_changes_little_is_used_for_every_search_and_once_known_is_read(copied, monkeypatch):
-    monkeypatch.setattr(precision, "TOLERATED", 1.0)
+def test_a_lower_precision_is_that_of_every_search_and_has_keys_of_its_own(copied, monkeypatch):
+    monkeypatch.setattr(devices, "has_bfloat16", lambda _: True)
     (copied.store.path / "records/v1/inversions").rename(copied.store.path / "gone")
     real, used = searching.search, set()
 
     def watched(span, objective, targets, how):
-        used.update([how.precision] if objective.penalty else [])  # what is tried out has no penalty yet
+        used.add(how.precision)
         return real(span, objective, targets, how)
 
     monkeypatch.setattr(searching, "search", watched)
-    asked = {"methods": ("layerwise",), "train_images": 4, "images": 4}
-    assert not any("float32" in note for note in copied.again(**asked).notes)
+    asked = {"precision": "auto", "methods": ("layerwise",), "train_images": 4, "images": 4}
+    copied.again(**asked)
     assert {row["precision"] for rows in copied.records.values() for row in rows.values()} == used == {"bfloat16"}
     assert not copied.again(**asked).done  # nothing is measured again
+    counts = copied.rows("SELECT count(*)::int AS n FROM inversion_calibrations GROUP BY key ORDER BY n")
+    assert [row["n"] for row in counts] == [8, 8]  # in float32 before, and in bfloat16
+
+
+def test_on_a_device_without_bfloat16_searches_are_those_in_float32(copied, monkeypatch):
+    monkeypatch.setattr(devices, "has_bfloat16", lambda _: False)
+    assert not copied.again(precision="auto").done
+
+
+def test_other_own_samples_are_measured_anew(copied, monkeypatch):
     monkeypatch.setattr(stages, "_plain", None)
     with pytest.raises(TypeError):
-        copied.again(**asked, own=9)
-    more = copied.rows("SELECT count(*)::int AS n FROM inversion_calibrations GROUP BY key ORDER BY n")
-    assert [row["n"] for row in more] == [8, 8, 9]  # in float32 before, in bfloat16, and other own samples are measured anew
-
-
-def test_where_float32_is_asked_for_nothing_lower_is_tried(copied, monkeypatch):
-    monkeypatch.setattr(stages, "chosen_precision", None)
-    assert not copied.again(precision="float32").done  # the same searches, so nothing is made again
-    with pytest.raises(TypeError):
-        copied.again()
+        copied.again(methods=("layerwise",), own=9)
+    counts = copied.rows("SELECT count(*)::int AS n FROM inversion_calibrations GROUP BY key ORDER BY n")
+    assert [row["n"] for row in counts] == [8, 9]
