@@ -147,7 +147,7 @@ class Invert(Part):
     """A local file of the perceptual network's weights; default: the usual download."""
     batch: Annotated[Whole, Field(gt=0, le=1024)] = 32
     precision: Literal["auto", "float32"] = "auto"
-    """What searches compute in. auto: bfloat16 where own samples show that it hardly changes where they end."""
+    """What searches compute in. auto: bfloat16 where the device computes in it itself, but for the last tenth of the steps."""
     inverter: Literal["shipped", "auto"] = "shipped"
     """auto: where none ships for a generator, a small one is trained first, in the store."""
     inverter_minutes: Annotated[Decimal, Field(gt=0.0, le=7 * 24 * 60)] | None = None
