@@ -21,7 +21,8 @@ from ganaudit.maintenance.footers import footers
 from ganaudit.records import catalog, leases, schema, writer
 from ganaudit.records.columns import Shards
 from ganaudit.records.compacted import Block, CompactedPart, Manifest, read_manifest, size_of, stretch
-from ganaudit.records.store import Store, unreadable
+from ganaudit.records.reading import unreadable
+from ganaudit.records.store import Store
 
 GRACE = 3600.0
 """Seconds for which replaced files stay, by the store's clock."""

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from ganaudit.errors import AuditError
 from ganaudit.records import writer
 from ganaudit.records.compacted import Block
+from ganaudit.records.reading import unreadable
 from ganaudit.records.schema import SCHEMA_VERSION
-from ganaudit.records.store import Store, unreadable
+from ganaudit.records.store import Store
 
 BLOCKS = "ganaudit.blocks"
 """JSON: a list of {first, last} with the entries of the block's own footer."""

@@ -9,7 +9,8 @@ from ganaudit.errors import GanauditError
 from ganaudit.maintenance.compact import replaced_files
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.records import leases, schema
-from ganaudit.records.store import Store, pattern
+from ganaudit.records.locations import pattern
+from ganaudit.records.store import Store
 
 YOUNG = 600.0
 """Seconds: a temporary file this young may be being written."""

@@ -17,7 +17,8 @@ from ganaudit.maintenance import blocks, expected, leftovers, marker
 from ganaudit.maintenance.problems import Problem, problem
 from ganaudit.maintenance.shapes import footer_problems
 from ganaudit.records import schema
-from ganaudit.records.store import Store, pattern
+from ganaudit.records.locations import pattern
+from ganaudit.records.store import Store
 from ganaudit.records.tables import IMAGES
 
 TABLES = schema.RECORDS | schema.FINDINGS

@@ -25,8 +25,10 @@ from ganaudit import sql
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import leases, schema, writer
 from ganaudit.records.columns import Table
+from ganaudit.records.locations import pattern
+from ganaudit.records.reading import unreadable
 from ganaudit.records.schema import SCHEMA_VERSION
-from ganaudit.records.store import Store, pattern, unreadable
+from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, OLDER_ROLES, RUN_KEYS, RUN_SOURCES
 
 STORAGE_VERSION = "v1.4.0"

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ganaudit.errors import AuditError, RequestError
+from ganaudit.records.reading import unsound
 from ganaudit.records.schema import OK
-from ganaudit.records.store import Store, unsound
+from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import Block, UsedSource
 from ganaudit.statistics import grouping

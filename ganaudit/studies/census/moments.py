@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ganaudit.records.store import Store, unsound
+from ganaudit.records.reading import unsound
+from ganaudit.records.store import Store
 from ganaudit.records.tables import MOMENTS
 from ganaudit.records.used import UsedSource
 from ganaudit.statistics.moments import GroupMoments

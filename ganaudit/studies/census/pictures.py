@@ -18,7 +18,8 @@ from PIL import Image as pillow
 from ganaudit import images
 from ganaudit.errors import AuditError, ImageError
 from ganaudit.records import catalog, writer
-from ganaudit.records.store import Store, unreadable
+from ganaudit.records.reading import unreadable
+from ganaudit.records.store import Store
 from ganaudit.report.data import Findings, Picture
 from ganaudit.sources.opening import DatasetSource
 from ganaudit.sources.planned import Plan, PlannedSource
