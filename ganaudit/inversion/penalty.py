@@ -37,8 +37,14 @@ def choose_penalty(own: InversionTask) -> Penalty:
 
 def free_residuals(own: InversionTask) -> tuple[Tensor, Tensor]:
     """(size, gain) of each own sample, (N,): the residuals' sum over layers of mean d² where they cost nothing, and the loss
-    that they saved. Not finite where a search was set aside."""
-    result = layerwise(replace(own, objective=replace(own.objective, penalty=0.0))).found
+    that they saved. Not finite where a search was set aside.
+
+    Only the first of a search's cycles is made: the rates at which others begin carry residuals far along directions that
+    change nothing in the image, and the size would be the search's, not what the generator's samples need.
+    """
+    how, cycles = own.search, max(1, len(own.search.cycles))
+    first = replace(how, steps=how.steps // cycles, cycles=how.cycles[:1])
+    result = layerwise(replace(own, objective=replace(own.objective, penalty=0.0), search=first)).found
     return result.terms["residual"], result.loss_first - result.loss_best
 
 

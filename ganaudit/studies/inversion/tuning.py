@@ -17,7 +17,7 @@ from ganaudit.studies.inversion.photos import OWN_SEED
 from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS
 from ganaudit.studies.inversion.targets import own_pixels
 
-VERSION = 2
+VERSION = 3
 """Enters the keys: raised when the same own samples would say something else."""
 
 

@@ -148,3 +148,9 @@ def test_the_penalty_makes_the_95th_percentile_cost_what_it_saves(task):
     assert result.weight * result.size == pytest.approx(float(gains), rel=1e-4) and result.images == COUNT
     priced = replace(task, objective=Objective("mse", penalty=100.0 * result.weight))
     assert bool((run(priced, "layerwise").found.residual < free.residual).all())
+
+
+def test_the_penalty_is_of_the_first_cycle_of_a_search_alone(task):
+    short = replace(task, search=Search(7, "adam", 0.05, cycles=(1.0,)))
+    long = replace(task, search=Search(14, "adam", 0.05, cycles=(1.0, 2.0)))
+    assert choose_penalty(long) == choose_penalty(short)
