@@ -20,8 +20,8 @@ from ganaudit.generators.networks.stylegan2 import Clamped
 
 @dataclass(frozen=True)
 class Habits:
-    """In what implementations differ. epsilon: what is added to the variance. early: a convolution's bias is its own, so that it
-    comes before a blur, and the constant has none. shared: the noise of a resolution is one."""
+    """In what implementations differ. epsilon: what is added to the variance. early: biases are the convolutions', so that they
+    come before a blur, and the constant has none. shared: the noise of a resolution is one."""
 
     epsilon: float = 1e-8
     early: bool = False
@@ -70,7 +70,7 @@ class Normalised(nn.Module):
         x = F.leaky_relu(x, 0.2)
         variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
         scale, shift = self.affine(w).float()[:, :, None, None].chunk(2, dim=1)
-        normal = (x.float() - mean) * torch.rsqrt(variance + self.habits.epsilon)
+        normal: Tensor = (x.float() - mean) * torch.rsqrt(variance + self.habits.epsilon)
         return (normal * scale + shift).to(x.dtype)
 
 
