@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tensorflow_pickles import arrays, generator, network, pickled
+from tensorflow_pickles import arrays, convolved, generator, network, pickled, repeated, scattered
 
 from ganaudit import spec as specs
 from ganaudit.auditing.run import audit
@@ -96,30 +96,7 @@ def file_of(tensors):
     return pickled((generator("G", other), network("D", {"4x4/Dense0/weight": np.ones(2)}), generator("Gs", tensors)))
 
 
-# the formulas, in float64, by brute force; weights are (height, width, in, out)
-
-
-def convolved(x, w):
-    rows, columns = x.shape[2:]
-    wide = torch.nn.functional.pad(x, (1, 1, 1, 1))
-    return sum(torch.einsum("nchw,co->nohw", wide[:, :, i : i + rows, j : j + columns], w[i, j]) for i in range(3) for j in range(3))  # fmt: skip  # noqa: E501
-
-
-def scattered(x, w):
-    """A transposed convolution with stride 2: each pixel adds what a kernel of 4x4 makes of it, four shifted sums of `w`."""
-    larger = torch.zeros(4, 4, *w.shape[2:], dtype=w.dtype)
-    for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        larger[i : i + 3, j : j + 3] += w
-    n, _, rows, columns = x.shape
-    out = torch.zeros(n, w.shape[3], 2 * rows + 2, 2 * columns + 2, dtype=x.dtype)
-    for i in range(4):
-        for j in range(4):
-            out[:, :, i : i + 2 * rows : 2, j : j + 2 * columns : 2] += torch.einsum("nchw,co->nohw", x, larger[i, j])
-    return out[:, :, 1:-1, 1:-1]
-
-
-def repeated(x):
-    return x[:, :, torch.arange(2 * x.shape[2]) // 2][:, :, :, torch.arange(2 * x.shape[3]) // 2]
+# the formulas, in float64, by brute force
 
 
 def smoothed(x):
