@@ -305,6 +305,7 @@ def test_tensorflow_s_pickle_gives_what_its_formulas_give(tmp_path, fused):
     ("8x8/Conv2/bias", np.ones(4, np.float32), "8x8/Conv2/bias is unknown"),
     ("4x4/Dense/weight", np.ones((6, 79), np.float32), r"4x4/Dense/weight is \(6, 79\), which no such tensor"),
     ("4x4/Dense/weight", np.ones((0, 80), np.float32), "sizes of 0"),
+    ("8x8/Conv1/weight", np.ones((5, 5, 4, 4), np.float32), "shapes .* not those of a ProGAN"),
     ("16x16/Conv0_up/weight", np.ones((4, 3, 3), np.float32), "16x16/Conv0_up/weight is"),
 ])  # fmt: skip
 def test_another_network_of_tensorflow_s_gets_a_sentence(tmp_path, name, value, words):
