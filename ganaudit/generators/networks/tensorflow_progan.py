@@ -32,7 +32,7 @@ def _turned(value: Tensor, own: str, their: str) -> Tensor:
     if own.endswith("wscale.b"):
         return value
     if their.startswith("4x4/Dense"):
-        return value.unflatten(1, (-1, 4, 4)).transpose(0, 1).flip(2, 3)
+        return value.reshape(value.shape[0], -1, 4, 4).transpose(0, 1).flip(2, 3)
     if their.endswith("Conv0_up/weight"):
         return value.permute(2, 3, 0, 1).flip(2, 3)
     return turned_weight(value)
