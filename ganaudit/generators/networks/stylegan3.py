@@ -1,5 +1,5 @@
-"""The alias-free style-based body (Karras et al., NeurIPS 2021), t and r: Fourier features moved by a style, convolutions scaled
-by the mean square of their inputs, leaky ReLUs at twice the sampling rate between low-pass filters.
+"""The alias-free style-based body (Karras et al., NeurIPS 2021), t and r: Fourier features moved by a style, convolutions that are
+scaled by the mean square of their inputs, leaky ReLUs at twice the sampling rate between low-pass filters.
 
 The filters are those in the weights. As in `stylegan`, activations are scaled instead of weights. Signals are wider than the
 image by a margin, which the last convolution crops.
@@ -291,7 +291,7 @@ def translated(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 
 def _halves(taps: Tensor) -> bool:
-    """Whether a filter (taps,) keeps an eighth of the rate it is applied at, and not a quarter: it leaves half of the pixels."""
+    """Whether a filter (taps,) passes an eighth of the rate it is applied at, and not a quarter."""
     if taps.ndim != 1:
         return False
     turns = 2j * math.pi * torch.arange(len(taps), dtype=torch.float64)
