@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from ganaudit.context import Context
+from ganaudit.generators.stylegan import StyleganSource
 from ganaudit.kinds import Kind, Opened
-from ganaudit.options import WeightsSource
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ganaudit.generators.protocol import LayeredGenerator
 
 
-class Stylegan3Source(WeightsSource):
+class Stylegan3Source(StyleganSource):
     """A StyleGAN3 generator, t or r, with its weights."""
 
-    truncation: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-    """psi: styles become mean + psi · (w − mean), the mean being that in the weights; default: they stay."""
     cutoff: Annotated[int, Field(gt=0)] | None = None
     """So many of the first styles are truncated, the first being that of the Fourier features; default: all."""
+    noise: Literal["none"] = "none"
+    """There is none in this family."""
 
 
 def layouts() -> Sequence[Layout]:
@@ -48,10 +48,10 @@ def layouts() -> Sequence[Layout]:
 
 
 def open_stylegan3(options: Stylegan3Source, context: Context) -> Opened:
-    """The network of a weights file. Raises RequestError for a cutoff beyond its styles."""
+    """The network of a weights file. Raises RequestError for a cutoff beyond its styles, or a class that it does not have."""
     from ganaudit.generators.opening import read
 
-    return read(options, context, layouts(), truncation=options.truncation, cutoff=options.cutoff)
+    return read(options, context, layouts(), truncation=options.truncation, cutoff=options.cutoff, label=options.label)
 
 
 KIND = Kind(

@@ -1,4 +1,4 @@
-"""The alias-free style-based body (Karras et al., NeurIPS 2021), t and r: Fourier features moved by a style, convolutions that are
+"""The alias-free style-based body (Karras et al., NeurIPS 2021), t and r: Fourier features moved by a style, convolutions
 scaled by the mean square of their inputs, leaky ReLUs at twice the sampling rate between low-pass filters.
 
 The filters are those in the weights. As in `stylegan`, activations are scaled instead of weights. Signals are wider than the
@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.networks.conditional_mapping import mapping_of
 from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear, StyleGenerator
-from ganaudit.generators.networks.stylegan2 import SLOW, Clamped
+from ganaudit.generators.networks.stylegan2 import Clamped
 from ganaudit.generators.protocol import State
 from ganaudit.random import normals
 
@@ -159,20 +160,21 @@ class Stylegan3(StyleGenerator):
     """StyleGAN3, its layers named as published: `input`, the Fourier features, and `L0_36_512` and so on, activations of so
     many pixels and channels. Its last convolution, to colours, is the output.
 
-    Its latents hold `z`; `w` in a state as in `StyleGenerator`, (N, L) or (N, styles, L): a style for each layer, and one for
-    the colours.
+    Its latents hold `z`, and `label` where it has classes; `w` in a state as in `StyleGenerator`, (N, L) or (N, styles, L): a
+    style for each layer, and one for the colours.
     """
 
     w_avg: Tensor
 
-    def __init__(self, latent: int, widths: Sequence[int], rate: int, shapes: Mapping[str, Shape], output: Shape) -> None:
-        first = next(iter(shapes.values()))
-        layers: list[tuple[str, nn.Module]] = [("input", FourierFeatures(widths[-1], first.weight[1], first.before, rate))]
-        layers += [(name, Filtered(widths[-1], shape)) for name, shape in shapes.items()]
-        mapping = MappingNetwork([latent, *widths], SLOW)
-        super().__init__(latent, mapping, layers, Filtered(widths[-1], output), (output.size, output.size))
+    def __init__(
+        self, latent: int, mapping: MappingNetwork, rate: int, shapes: Mapping[str, Shape], output: Shape
+    ) -> None:  # fmt: skip
+        first, width = next(iter(shapes.values())), len(mapping.linears[-1].get_parameter("bias"))
+        layers: list[tuple[str, nn.Module]] = [("input", FourierFeatures(width, first.weight[1], first.before, rate))]
+        layers += [(name, Filtered(width, shape)) for name, shape in shapes.items()]
+        super().__init__(latent, mapping, layers, Filtered(width, output), (output.size, output.size))
         self.styles = len(layers) + 1
-        self.register_buffer("w_avg", torch.zeros(widths[-1]))
+        self.register_buffer("w_avg", torch.zeros(width))
         self.clamped = Clamped()
 
     def center(self) -> Tensor:
@@ -180,9 +182,10 @@ class Stylegan3(StyleGenerator):
         return self.w_avg
 
     def latents(self, seed: int, indices: Tensor) -> State:
-        """Standard normal `z`, float32 on the generator's device."""
-        z = torch.from_numpy(normals(seed, "latent z", indices.cpu().numpy(), self.latent))
-        return MappingProxyType({"z": z.to(self.w_avg.device)})
+        """Standard normal `z`, float32 on the generator's device, and `label` where it has classes."""
+        places = indices.cpu().numpy()
+        z = torch.from_numpy(normals(seed, "latent z", places, self.latent))
+        return MappingProxyType({"z": z.to(self.w_avg.device), **self._labels(seed, places)})
 
     def start(self, state: State) -> Tensor:
         """The style of the Fourier features."""
@@ -220,7 +223,7 @@ def from_weights(tensors: Mapping[str, Tensor]) -> Stylegan3:
     named = sorted({(int(found[1]), int(found[2]), found[0]) for name in tensors if (found := LAYER.match(name))})
     shapes: dict[str, Shape] = {}
     try:
-        latent, widths = _mapping(tensors)
+        latent, mapping = mapping_of(tensors)
         before = named[0][1]
         for _, size, name in named:
             filters = (tensors[f"{name}.{each}_filter"].shape for each in ("up", "down"))
@@ -230,20 +233,14 @@ def from_weights(tensors: Mapping[str, Tensor]) -> Stylegan3:
         channels = tensors["input.weight"].shape[0]
     except (KeyError, IndexError) as missing:
         raise RequestError(f"these are not the weights of a stylegan3 generator (no usable {missing})") from None
-    plain = all(len(shape.weight) == 4 and shape.weight[2] == shape.weight[3] for shape in (*shapes.values(), output))
-    if not plain or not all((latent, *widths, channels, *(side for shape in shapes.values() for side in shape.weight))):
-        raise RequestError(
-            "these are not the weights of a stylegan3 generator (a convolution that is not square, or sizes of 0)"
-        )
-    return Stylegan3(latent, widths, _rate(shapes), shapes, output)
-
-
-def _mapping(tensors: Mapping[str, Tensor]) -> tuple[int, list[int]]:
-    """Values of z, and those that each layer of the mapping network gives."""
-    linears = [tensors["mapping.linears.0.weight"]]
-    while f"mapping.linears.{len(linears)}.weight" in tensors:
-        linears.append(tensors[f"mapping.linears.{len(linears)}.weight"])
-    return int(linears[0].shape[1]), [int(linear.shape[0]) for linear in linears]
+    convolutions = (*shapes.values(), output)
+    if not all(len(each.weight) == 4 and each.weight[2] == each.weight[3] for each in convolutions):
+        raise RequestError("these are not the weights of a stylegan3 generator (a convolution that is not square)")
+    if not all((channels, *(side for each in convolutions for side in (*each.weight, each.size, each.before)))):
+        raise RequestError("these are not the weights of a stylegan3 generator (sizes of 0)")
+    if output.weight[0] not in (1, 3):
+        raise RequestError(f"these are the weights of a generator of {output.weight[0]} channels; images have 1 or 3")
+    return Stylegan3(latent, mapping, _rate(shapes), shapes, output)
 
 
 def _rate(shapes: Mapping[str, Shape]) -> int:
@@ -255,7 +252,7 @@ def _rate(shapes: Mapping[str, Shape]) -> int:
         up, down = shape.up_filter or (), shape.down_filter or ()
         if not all(len(taps) in (1, 2) and taps[0] == taps[-1] for taps in (up, down)):
             raise RequestError(f"{name}: a filter is (taps,) or (taps, taps), and these are {tuple(up)} and {tuple(down)}")
-        if down[-1] % FINER or up[-1] * FINER % down[-1] or rate * FINER % max(1, shape.factor):
+        if not (up[-1] and down[-1]) or up[-1] * FINER % down[-1] or not shape.factor or rate * FINER % shape.factor:
             raise RequestError(
                 f"{name}: filters of {up[-1]} and {down[-1]} taps do not change a rate of {rate} pixels by a whole number"
             )
@@ -281,19 +278,26 @@ def translated(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         last = numbered.pop()[1]
         names = {name: re.sub(rf"^{last}\.", "output.", own) for name, own in names.items()}
     own = {names[name].replace("mapping.w_avg", "w_avg"): value for name, value in tensors.items()}
-    taps = own.get(f"{numbered[-1][1]}.down_filter") if numbered else None
-    if taps is not None and not _halves(taps):
+    if "input.transform" in own:
+        _check_transform(own["input.transform"].double())
+    last = f"{numbered[-1][1]}.down_filter" if numbered else ""
+    if last in own and not _halves(own[last]):
         raise RequestError(
-            f"{numbered[-1][1]}.down_filter does not keep what is below half its output's rate; known are leaky ReLUs at "
-            f"{FINER} times the rate of a layer's output"
+            f"{last} is no filter for half of its rate; known are leaky ReLUs at {FINER} times the rate of what a layer gives"
         )
     return own
 
 
+def _check_transform(transform: Tensor) -> None:
+    """Raises RequestError for one that stretches the plane of the Fourier features, which damps some of them."""
+    turn = transform[:2, :2] if transform.shape == (3, 3) else torch.zeros(2, 2, dtype=torch.float64)
+    if not torch.allclose(turn @ turn.T, torch.eye(2, dtype=torch.float64), atol=1e-3):
+        raise RequestError("input.transform is known as turn and shift, (3, 3); this one is something else")
+
+
 def _halves(taps: Tensor) -> bool:
-    """Whether a filter (taps,) passes an eighth of the rate it is applied at, and not a quarter."""
-    if taps.ndim != 1:
-        return False
+    """Whether a filter, (taps,) or (taps, taps), passes an eighth of the rate it is applied at, and not a quarter."""
+    taps = taps.double().sum(dim=0) if taps.ndim == 2 else taps.double()
     turns = 2j * math.pi * torch.arange(len(taps), dtype=torch.float64)
     eighth, quarter = (float((taps * torch.exp(turns * rate)).sum().abs() / taps.sum().abs()) for rate in (0.125, 0.25))
     return eighth > 0.6 > quarter
