@@ -120,10 +120,12 @@ class Answer:
 
     def by_name(self, graphs: Any) -> dict[str, Any]:
         """TensorFlow networks that were saved together, by their own names: `G`, `D`, and `Gs`, whose weights are averages."""
-        names = [graph.get("name") for graph in graphs]
-        if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-            raise Refused("its TensorFlow networks are not told apart by names of their own")
-        return dict(zip(names, graphs, strict=True))
+        named: dict[str, Any] = {}
+        for graph in graphs:
+            name = graph.get("name")
+            if not isinstance(name, str) or named.setdefault(name, graph) is not graph:
+                raise Refused("its TensorFlow networks are not told apart by names of their own")
+        return named
 
     def graph(self, value: Graph, where: str, inside: tuple[int, ...]) -> dict[str, Any]:
         """A TensorFlow network: class_name, version, static_kwargs, and as state_dict its variables and those of the networks
@@ -140,7 +142,7 @@ class Answer:
         if depth > DEPTH or self.nodes > NODES:
             raise Refused(f"it is nested more than {DEPTH} deep")
         own, components = graph.get("variables"), graph.get("components") or {}
-        pairs = own if isinstance(own, list | tuple) else [None]
+        pairs: Any = own if isinstance(own, list | tuple) else [None]
         if not all(isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
             raise Refused(f"the TensorFlow network {shown(prefix)} in it has no variables by name")
         for name, value in pairs:

@@ -132,11 +132,11 @@ class StyleGenerator(LayeredGenerator):
         self._statistics: tuple[Tensor, Tensor] | None = None
 
     def sampled(
-        self, truncation: float | None = None, cutoff: int | None = None, noise: str = "index", label: int | None = None
+        self, truncation: float | None = None, label: int | None = None, cutoff: int | None = None, noise: str = "index"
     ) -> None:
-        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. noise: by the
-        image's index, `const` or `none`. label: the class of all images. Raises RequestError for a cutoff beyond its layers,
-        and for a class that it does not have."""
+        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. label: the
+        class of all images. noise: by the image's index, `const` or `none`. Raises RequestError for a cutoff beyond its
+        layers, and for a class that it does not have."""
         check_label(label, self.mapping.classes)
         if cutoff is not None and cutoff > self.styles:
             raise RequestError(f"cutoff is {cutoff}, and this generator has {self.styles} layers that take a style")

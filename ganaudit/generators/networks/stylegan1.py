@@ -20,8 +20,8 @@ from ganaudit.generators.networks.stylegan2 import Clamped
 
 @dataclass(frozen=True)
 class Habits:
-    """In what implementations differ. epsilon: what is added to the variance. early: an upsampling convolution's bias comes
-    before its blur. shared: the noise of a resolution is one."""
+    """In what implementations differ. epsilon: what is added to the variance. early: biases are the convolutions', so that they
+    come before a blur, and the constant has none. shared: the noise of a resolution is one."""
 
     epsilon: float = 1e-8
     early: bool = False
@@ -52,7 +52,7 @@ class Normalised(nn.Module):
         super().__init__()
         self.affine = SlowLinear(width, 2 * after, 1.0)
         self.weight = None if before is None else nn.Parameter(torch.randn(after, before, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(after))
+        self.bias = None if before is None and habits.early else nn.Parameter(torch.zeros(after))
         self.noise_strength = nn.Parameter(torch.zeros(after))
         self.register_buffer("noise_const", torch.randn(size) if constant else None)
         self.size, self.up, self.habits = size, up, habits
@@ -62,16 +62,15 @@ class Normalised(nn.Module):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         if self.weight is not None:
             x = F.conv2d(x, self.weight, padding=1)
-        bias = self.bias[:, None, None].to(x.dtype)
         x = blurred(x) if self.up and not self.habits.early else x
-        x = x + bias
+        x = x if self.bias is None else x + self.bias[:, None, None].to(x.dtype)
         x = blurred(x) if self.up and self.habits.early else x
         if noise is not None:
             x = x + (noise * self.noise_strength[:, None, None]).to(x.dtype)
         x = F.leaky_relu(x, 0.2)
         variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
         scale, shift = self.affine(w).float()[:, :, None, None].chunk(2, dim=1)
-        normal = (x.float() - mean) * torch.rsqrt(variance + self.habits.epsilon)
+        normal: Tensor = (x.float() - mean) * torch.rsqrt(variance + self.habits.epsilon)
         return (normal * scale + shift).to(x.dtype)
 
 

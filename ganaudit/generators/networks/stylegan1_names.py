@@ -13,9 +13,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ganaudit.errors import RequestError
 from ganaudit.generators.networks.conditional_mapping import SLOW
-from ganaudit.generators.networks.style_names import Names, Tensors, numbers, scope, turned_weight
+from ganaudit.generators.networks.published_names import Names, Tensors, check_grown, numbers, scope, turned_weight
 from ganaudit.generators.networks.stylegan import GAIN
 
 FUSED = 128
@@ -31,7 +30,7 @@ def _styled(blocks: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _tensorflow(theirs: Tensors) -> Iterator[tuple[str, str]]:
-    _check_grown(theirs, "synthesis/lod")
+    check_grown(theirs.get("synthesis/lod"))
     for number in range(numbers(r"mapping/Dense(\d{1,3})/", theirs)):
         for part in ("weight", "bias"):
             yield f"mapping/Dense{number}/{part}", f"mapping.linears.{number}.{part}"
@@ -49,7 +48,7 @@ def _tensorflow(theirs: Tensors) -> Iterator[tuple[str, str]]:
 
 
 def _genforce(theirs: Tensors) -> Iterator[tuple[str, str]]:
-    _check_grown(theirs, "synthesis.lod")
+    check_grown(theirs.get("synthesis.lod"))
     for number in range(numbers(r"mapping\.dense(\d{1,3})\.", theirs)):
         for part in ("weight", "bias"):
             yield f"mapping.dense{number}.{part}", f"mapping.linears.{number}.{part}"
@@ -113,16 +112,6 @@ def _untrained(theirs: Tensors) -> set[str]:
     places = range(_trained(theirs), numbers(r"generator\.progression\.(\d{1,2})\.", theirs))
     colours = {name for name in theirs if name.startswith("generator.to_rgb.")}
     return colours | {their for their, _ in _blocks_of_rosinality(theirs, places)}
-
-
-def _check_grown(theirs: Tensors, name: str) -> None:
-    """Raises RequestError for a network that was saved while it grew."""
-    level = theirs.get(name)
-    if level is not None and bool(level.any()):
-        raise RequestError(
-            f"this StyleGAN was saved while it grew ({name} is {level.max().item():g}, not 0), and its last layers are not "
-            f"trained; take a later one"
-        )
 
 
 def _nvidia(value: Tensor, own: str, their: str) -> Tensor:

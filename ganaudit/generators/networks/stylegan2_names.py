@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.networks.style_names import Names, Tensors, numbers, scope, turned_weight
+from ganaudit.generators.networks.published_names import Names, Tensors, numbers, scope, turned_weight
 from ganaudit.names import first_few
 
 PARTS = {"weight": 4, "bias": 1, "noise_strength": 0, "noise_const": 2, "affine.weight": 2, "affine.bias": 1}

@@ -1,4 +1,4 @@
-"""Layouts of style-based generators, read as one: names differ, the order of dimensions, and constant factors."""
+"""Layouts that a family's generators are published in, read as one: names differ, the order of dimensions, constant factors."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ class Names:
         return own if average is None else {**own, "w_avg": average.reshape(-1)}
 
     def _turned(self, value: Tensor, own: str, their: str, prefix: str) -> Tensor:
+        if not value.numel():
+            raise RequestError(f"{prefix}{their} is {tuple(value.shape)}, sizes of 0")
         try:
             return self.turned(value, own, their)
         except (IndexError, RuntimeError):  # of fewer dimensions, or more
@@ -96,3 +98,12 @@ def turned_weight(value: Tensor) -> Tensor:
 def scope(side: int, own: str) -> str:
     """TensorFlow's name of the convolutions `conv0` and `conv1` of a resolution: 4x4/Conv, 8x8/Conv0_up, 8x8/Conv1."""
     return f"{side}x{side}/{'Conv0_up' if own == 'conv0' else 'Conv' if side == 4 else 'Conv1'}"
+
+
+def check_grown(level: Tensor | None) -> None:
+    """Raises RequestError for a network that was saved while it grew. level: `lod`, how many resolutions were to come."""
+    if level is not None and bool(level.any()):
+        raise RequestError(
+            f"this network was saved while it grew (lod is {level.flatten()[0].item():g}, not 0), and its last layers are not "
+            "trained; take a later one"
+        )
