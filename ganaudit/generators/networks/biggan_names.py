@@ -17,6 +17,8 @@ DEEP = {"embeddings.weight", "generator.gen_z.bias", "generator.layers.0.bn_0.ru
 """Names that a file of pytorch-pretrained-biggan has."""
 EPSILON, TF_EPSILON = 1e-5, 1e-4
 """What keeps variances from 0 in batch norms: of PyTorch, and of the modules on TF-Hub."""
+POSITIONS = 16
+"""Positions, 4x4, of the first layer's output in a file of pytorch-pretrained-biggan."""
 
 
 def is_brock(tensors: Mapping[str, Tensor]) -> bool:
@@ -88,8 +90,8 @@ def brock(tensors: Mapping[str, Tensor], epsilon: float = EPSILON) -> dict[str, 
             value = _standing(name, value, plain)
             value = value + (EPSILON if ours.startswith("output.") else epsilon) if statistic[1] == "var" else value
         elif "shared.weight" not in plain and re.search(r"\.norms\.\d+\.(gain|bias)\.weight$", ours):
-            value = value.T
-            named["shared.weight"] = torch.eye(value.shape[1])
+            value = value.T if value.ndim == 2 else value
+            named["shared.weight"] = torch.eye(value.shape[-1] if value.ndim else 0)
         if not name.endswith(("num_batches_tracked", "accumulation_counter")):
             named[ours] = value
     return named
@@ -114,6 +116,11 @@ def deep(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of pytorch-pretrained-biggan by our names: the class before z in conditions, channels before positions in the
     first layer, three channels of colour."""
     plain = folded(tensors)
+    for name, size in (("embeddings.weight", 2), ("generator.gen_z.weight", 2), ("generator.gen_z.bias", 1)):
+        shape = tuple(plain[name].shape) if name in plain else None
+        if shape is None or len(shape) != size or (name.startswith("generator") and shape[0] % POSITIONS):
+            wanted = "(numbers, classes)" if size == 2 and name.startswith("e") else f"a multiple of {POSITIONS} rows"
+            raise RequestError(f"{name} is {'missing' if shape is None else shape}; a BigGAN-deep has {wanted}")
     layers = {int(found[1]) for name in plain if (found := re.match(r"generator\.layers\.(\d+)\.", name))}
     blocks = [layer for layer in sorted(layers) if f"generator.layers.{layer}.conv_0.weight" in plain]
     before = {str(layer): sum(block <= layer for block in blocks) for layer in layers}
@@ -127,10 +134,10 @@ def deep(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif name == "embeddings.weight":
             named["shared.weight"] = value.T
         elif name.startswith("generator.gen_z."):
-            value = value.unflatten(0, (16, -1)).transpose(0, 1).flatten(0, 1)
-            named[name.replace("generator.gen_z", "linear")] = _class_first(value, latent) if value.ndim == 2 else value
+            value = value.unflatten(0, (POSITIONS, -1)).transpose(0, 1).flatten(0, 1)
+            named[name.replace("generator.gen_z", "linear")] = _class_first(value, latent)
         elif name.startswith("generator.conv_to_rgb."):
-            named[name.replace("generator.conv_to_rgb", "output.conv")] = value[:3]
+            named[name.replace("generator.conv_to_rgb", "output.conv")] = value[:3] if value.ndim else value
         else:
             ours, value = _statistic(name.replace("generator.bn", "output.norm"), value)
             named[ours.replace("norm.weight", "norm.gain")] = value
@@ -154,4 +161,4 @@ def _statistic(name: str, value: Tensor) -> tuple[str, Tensor]:
 
 def _class_first(weight: Tensor, latent: int) -> Tensor:
     """A linear map of (z, class) as one of (class, z)."""
-    return torch.cat([weight[:, latent:], weight[:, :latent]], dim=1)
+    return torch.cat([weight[:, latent:], weight[:, :latent]], dim=1) if weight.ndim == 2 else weight
