@@ -69,9 +69,9 @@ class Upsampling(nn.Module):
 class Colours(nn.Module):
     """x (N, C, H, W) -> an image (N, 3, H, W), by a 1x1 convolution."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(*shape))
+        self.weight = nn.Parameter(torch.randn(3, channels, 1, 1))
         self.clamped = Clamped()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,13 +88,13 @@ class R3gan(ClassedGenerator):
     (N, C, h, w) of a resolution. A class enters with z: a linear map of its one-hot vector stands after it."""
 
     def __init__(
-        self, inputs: int, basis: Shape, stages: Sequence[nn.Module], output: Shape, classes: int = 0, embedded: int = 0
+        self, inputs: int, basis: Shape, stages: Sequence[nn.Module], last: int, classes: int = 0, embedded: int = 0
     ) -> None:
         channels, height, width = basis
         layers: list[tuple[str, nn.Module]] = [("linear", Weighing(inputs, channels, bias=False))]
         layers += [(f"stage{number}", stage) for number, stage in enumerate(stages, start=1)]
         grown = 2 ** (len(stages) - 1)
-        super().__init__(inputs - embedded, layers, Colours(output), (height * grown, width * grown), classes)
+        super().__init__(inputs - embedded, layers, Colours(last), (height * grown, width * grown), classes)
         self.embedding = nn.Linear(classes, embedded, bias=False) if classes else None
 
     def start(self, state: State) -> Tensor:
@@ -135,7 +135,7 @@ def from_weights(tensors: Mapping[str, Tensor]) -> R3gan:
         raise RequestError(
             f"these are not the weights of an r3gan generator: {inputs} inputs, of which {embedded} are of a class"
         )
-    return R3gan(inputs, basis, stages, output, classes, embedded)
+    return R3gan(inputs, basis, stages, output[1], classes, embedded)
 
 
 def _names(theirs: Tensors) -> Iterator[tuple[str, str]]:
