@@ -20,8 +20,9 @@ class ClassedGenerator(LayeredGenerator):
     index, drawn uniformly or with given shares, or is one for all. It stays where z is replaced."""
 
     def __init__(
-        self, latent: int, layers: Sequence[tuple[str, nn.Module]], output: nn.Module, resolution: int, classes: int
-    ) -> None:
+        self, latent: int, layers: Sequence[tuple[str, nn.Module]], output: nn.Module, resolution: int | tuple[int, int],
+        classes: int,
+    ) -> None:  # fmt: skip
         super().__init__(latent, layers, output, resolution)
         self.classes = classes
         self.label: int | None = None

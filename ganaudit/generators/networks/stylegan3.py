@@ -86,7 +86,8 @@ class FourierFeatures(nn.Module):
         place = (torch.arange(self.size, device=w.device) + 0.5 - self.size / 2) / self.rate
         across, along = (place[:, None] * frequencies[:, None, :, axis] for axis in (0, 1))  # (N, size, channels)
         waves = torch.sin(2 * math.pi * (along[:, :, None] + across[:, None] + phases[:, None, None]))
-        return (waves @ (self.weight.T * self.weight.shape[1] ** -0.5)).permute(0, 3, 1, 2)
+        mixed: Tensor = waves @ (self.weight.T * self.weight.shape[1] ** -0.5)
+        return mixed.permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -246,15 +247,16 @@ def from_weights(tensors: Mapping[str, Tensor]) -> Stylegan3:
 def _rate(shapes: Mapping[str, Shape]) -> int:
     """Pixels of the Fourier features in the image's height: those of the image, as often halved as filters double them.
     Raises RequestError for filters that do not, and for sizes other than the sampling rate and one margin, or the image."""
-    rate = resolution = next(reversed(shapes.values())).size
+    backwards = list(shapes.items())[::-1]
+    rate = resolution = backwards[0][1].size
     margins: set[int] = set()
-    for name, shape in reversed(shapes.items()):
-        up, down = shape.up_filter or (), shape.down_filter or ()
+    for name, shape in backwards:
+        up, down = (tuple(each or ()) for each in (shape.up_filter, shape.down_filter))
         if not all(len(taps) in (1, 2) and taps[0] == taps[-1] for taps in (up, down)):
-            raise RequestError(f"{name}: a filter is (taps,) or (taps, taps), and these are {tuple(up)} and {tuple(down)}")
-        if not (up[-1] and down[-1]) or up[-1] * FINER % down[-1] or not shape.factor or rate * FINER % shape.factor:
+            raise RequestError(f"{name}: a filter is (taps,) or (taps, taps), and these are {up} and {down}")
+        if not (up[0] and down[0]) or up[0] * FINER % down[0] or rate * FINER % shape.factor:
             raise RequestError(
-                f"{name}: filters of {up[-1]} and {down[-1]} taps do not change a rate of {rate} pixels by a whole number"
+                f"{name}: filters of {up[0]} and {down[0]} taps do not change a rate of {rate} pixels by a whole number"
             )
         if shape.size != resolution:
             margins.add(shape.size - rate)
