@@ -92,7 +92,7 @@ def numbers(pattern: str, names: Iterable[str]) -> int:
 def turned_weight(value: Tensor) -> Tensor:
     """TensorFlow's weight as PyTorch has it: of a convolution (height, width, in, out) -> (out, in, height, width), of a
     linear layer (in, out) -> (out, in)."""
-    return value.permute(3, 2, 0, 1) if value.ndim == 4 else value.t()
+    return value.permute(3, 2, 0, 1) if value.ndim == 4 else value.permute(1, 0)
 
 
 def scope(side: int, own: str) -> str:
