@@ -449,8 +449,8 @@ def test_counts_in_the_same_proportions_are_the_same_shares():
 
 @pytest.mark.parametrize("options, words", [
     ({"label": 1, "label_shares": {1: 1}}, "both say"), ({"label": True}, "no number"),
-    ({"label_shares": {}}, "none is above 0"), ({"label_shares": {1: 0}}, "none is above 0"), ({"label_shares": {-1: 1}}, "greater"), ({"truncation": 1.5}, "less"),
-    ({"label_shares": {1: -1}}, "greater"), ({"label_shares": {"cat": 1}}, "integer"),
+    ({"label_shares": {}}, "none is above 0"), ({"label_shares": {1: 0}}, "none is above 0"), ({"label_shares": {-1: 1}}, "greater"),
+    ({"truncation": 1.5}, "less"), ({"label_shares": {1: -1}}, "greater"), ({"label_shares": {"cat": 1}}, "integer"),
     ({"label_shares": {1: float("inf")}}, "finite"),
 ])  # fmt: skip
 def test_shares_that_are_none_are_refused(options, words):
