@@ -21,6 +21,9 @@ class ProganSource(TruncatedSource):
     pixel_norm: Literal["everywhere", "ends"] | None = None
     """Of the 128 px ablations of Bau et al. with stored scales, whose files have the same keys: everywhere is
     pixelwise-normalization, ends equalized-learning-rate."""
+    batch_norm: Literal["stored", "batch"] = "stored"
+    """Of their ablations with batch norms, WGAN-GP among them. stored: by the statistics in the weights. batch: each image by
+    those of its hundred (0 to 99, 100 to 199 and so on), as Bau et al. sampled."""
 
 
 def layouts() -> Sequence[Layout]:

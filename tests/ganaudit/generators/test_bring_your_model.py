@@ -50,9 +50,19 @@ def conditional() -> dict:
     return {"G_ema": tensors}
 
 
+def normed() -> dict:
+    shapes = {f"features.{place}": (2, 2, 4 if place == 0 else 3) for place in range(4)}
+    tensors = {"output.conv.weight": torch.randn(3, 2, 1, 1), "output.conv.bias": torch.zeros(3)}
+    for name, (after, before, side) in shapes.items():
+        tensors[f"{name}.conv.weight"] = torch.randn(after, before, side, side)
+        tensors |= {f"{name}.norm.{part}": torch.ones(after) for part in ("weight", "bias", "running_mean", "running_var")}
+    return tensors
+
+
 FILES = {
     "models/netG_epoch_24.pth": dcgan(100), "generator_model_state.pth": dcgan(108), "mine.pth": {"netG": dcgan(7), "epoch": 3},
-    "G_ema.pth": drawn(brock(classes=1000)), "pixelwise.pth": stored_scales(), "equalized.pth": stored_scales(),
+    "G_ema.pth": drawn(brock(classes=1000)), "wgangp.pth": normed(),
+    "pixelwise.pth": stored_scales(), "equalized.pth": stored_scales(),
     "karras2019stylegan-ffhq-1024x1024.pkl": pickled((generator("Gs", stylegan((3, 3, 2, 2))),)), "cifar10.pkl": conditional(),
 }  # fmt: skip
 
