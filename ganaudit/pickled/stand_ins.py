@@ -82,7 +82,7 @@ class Array:
 
 
 class Fields(dict):  # type: ignore[type-arg]
-    """An object that is its attributes: argparse.Namespace, EasyDict, an old TensorFlow network."""
+    """An object that is its attributes: argparse.Namespace, EasyDict."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -92,11 +92,42 @@ class Fields(dict):  # type: ignore[type-arg]
             self.update(state)
 
 
+class Graph(Fields):
+    """A network of NVIDIA's TensorFlow code: its attributes, of which `variables` are its own and `components` networks."""
+
+
 class Module:
     """A network of NVIDIA's `persistence`: what it says of itself, without the source text that it carries."""
 
     def __init__(self, said: Any) -> None:
         self.said = said
+
+
+class Whole(Module):
+    """A network that was pickled as an object of its class: its attributes, as `state`."""
+
+    said: Any = None
+
+    def __init__(self, *_: Any) -> None:
+        self.said = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.said = {"class_name": type(self).__name__, "state": state}
+
+
+WHOLE = {
+    "torch.nn.modules.container": ("ModuleList",), "torch.nn.modules.conv": ("Conv2d",), "torch.nn.modules.linear": ("Linear",),
+    "training.networks": ("Generator", "Discriminator"),
+    "R3GAN.Networks": (
+        "Convolution", "ResidualBlock", "UpsampleLayer", "DownsampleLayer", "GenerativeBasis", "DiscriminativeBasis",
+        "GeneratorStage", "DiscriminatorStage", "Generator", "Discriminator",
+    ),
+    "R3GAN.Resamplers": tuple(
+        f"Interpolative{way}sampler{where}" for way in ("Up", "Down") for where in ("CUDA", "Reference")
+    ),
+    "R3GAN.FusedOperators": ("BiasedActivationCUDA", "BiasedActivationReference"),
+}  # fmt: skip
+"""The classes of R3GAN, whose files hold whole networks: each is a stand-in of its name."""
 
 
 def frombuffer(buffer: Any, dtype: Any, shape: Any, order: Any = "C") -> Array:
@@ -139,7 +170,7 @@ def of_type(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
 
 def reconstructed(kind: Any, base: Any = None, state: Any = None) -> Any:
     """How protocols 0 and 1 spell an object."""
-    if kind not in (Fields, OrderedDict):
+    if kind not in (Fields, Graph, OrderedDict):
         raise Refused("it holds an object of an unknown kind")
     return kind() if state is None else kind(state)
 
@@ -162,7 +193,8 @@ def _globals() -> dict[tuple[str, str], Any]:
         ("collections", "OrderedDict"): OrderedDict, ("collections", "defaultdict"): collected,
         ("collections", "Counter"): Fields, ("copyreg", "_reconstructor"): reconstructed, ("_codecs", "encode"): encoded,
         ("argparse", "Namespace"): Fields, ("dnnlib.util", "EasyDict"): Fields, ("easydict", "EasyDict"): Fields,
-        ("dnnlib.tflib.network", "Network"): Fields, ("torch_utils.persistence", "_reconstruct_persistent_obj"): Module,
+        ("dnnlib.tflib.network", "Network"): Graph, ("tfutil", "Network"): Graph,
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): Module,
         ("torch._utils", "_rebuild_tensor"): rebuilt, ("torch._utils", "_rebuild_tensor_v2"): rebuilt,
         ("torch._utils", "_rebuild_tensor_v3"): rebuilt_typed, ("torch._utils", "_rebuild_parameter"): parameter,
         ("torch._utils", "_rebuild_parameter_with_state"): parameter, ("torch._tensor", "_rebuild_from_type_v2"): of_type,
@@ -170,6 +202,8 @@ def _globals() -> dict[tuple[str, str], Any]:
         ("torch", "Tensor"): Named("torch.Tensor"), ("pathlib", "Path"): joined, ("pathlib", "PosixPath"): joined,
         ("pathlib", "PurePosixPath"): joined, ("numpy", "ndarray"): Named("numpy.ndarray"), ("numpy", "dtype"): NumpyType,
     }  # fmt: skip
+    for module, names in WHOLE.items():
+        table |= {(module, name): type(name, (Whole,), {}) for name in names}
     for core in ("numpy.core", "numpy._core"):
         table[f"{core}.multiarray", "_reconstruct"] = Array
         table[f"{core}.multiarray", "scalar"] = scalar

@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.networks.classed import ClassedGenerator
 from ganaudit.generators.networks.output import Output
 from ganaudit.generators.networks.progan import convolution_widths, pixel_norm
-from ganaudit.generators.protocol import LayeredGenerator, Space, State
+from ganaudit.generators.protocol import Space, State
 from ganaudit.random import normals
 
 GAIN = math.sqrt(2.0)
@@ -44,17 +45,23 @@ class SlowLinear(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """z (N, widths[0]) on its sphere -> w (N, widths[-1])."""
+    """z (N, widths[0]) on its sphere -> w (N, widths[-1]). classes: how many it has; its input has one of them."""
+
+    classes = 0
 
     def __init__(self, widths: Sequence[int], slow: float = SLOW) -> None:
         super().__init__()
         self.linears = nn.ModuleList(SlowLinear(a, b, slow) for a, b in pairwise(widths))
 
-    def forward(self, z: Tensor) -> Tensor:
-        w = pixel_norm(z)
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        w = self.given(z, label)
         for linear in self.linears:
             w = F.leaky_relu(linear(w), 0.2) * GAIN
         return w
+
+    def given(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """What the first linear layer is given."""
+        return pixel_norm(z)
 
 
 class Modulated(nn.Module):
@@ -100,10 +107,11 @@ class Styled(nn.Module):
         return x
 
 
-class StyleGenerator(LayeredGenerator):
+class StyleGenerator(ClassedGenerator):
     """A style-based generator.
 
-    Its latents hold `z` (N, L) and, for each layer, the noise of image i, fixed by its index: `noise1` (N, 1, 4, 4) and so on.
+    Its latents hold `z` (N, L) and, for each layer, the noise of image i, fixed by its index: `noise1` (N, 1, 4, 4) and so on;
+    `label`, where it has classes.
     A state that also holds `w`, (N, L) or one style a layer (N, layers, L), is run from that instead of from `z`: nothing adds
     it but its user, so that it is never out of step with `z`. A state without noise is run without.
     """
@@ -112,7 +120,7 @@ class StyleGenerator(LayeredGenerator):
         self, latent: int, mapping: MappingNetwork, layers: Sequence[tuple[str, nn.Module]], output: nn.Module,
         resolution: tuple[int, int],
     ) -> None:  # fmt: skip
-        super().__init__(latent, layers, output, resolution)
+        super().__init__(latent, layers, output, resolution, mapping.classes)
         self.mapping = mapping
         self.styles = len(layers)
         """How many styles an image is made of, where each may be its own."""
@@ -120,18 +128,24 @@ class StyleGenerator(LayeredGenerator):
         self.noise = "index"
         self._statistics: tuple[Tensor, Tensor] | None = None
 
-    def sampled(self, truncation: float | None = None, cutoff: int | None = None, noise: str = "index") -> None:
-        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. noise: by the
-        image's index, `const` or `none`. Raises RequestError for a cutoff beyond its layers."""
+    def sampled(
+        self, truncation: float | None = None, label: int | None = None, label_shares: Mapping[int, float] | None = None,
+        cutoff: int | None = None, noise: str = "index",
+    ) -> None:  # fmt: skip
+        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. label,
+        label_shares: the classes of images. noise: by the image's index, `const` or `none`. Raises RequestError for a cutoff
+        beyond its layers, and for a class that it does not have."""
         if cutoff is not None and cutoff > self.styles:
             raise RequestError(f"cutoff is {cutoff}, and this generator has {self.styles} layers that take a style")
-        self.truncation, self.cutoff, self.noise = truncation, cutoff, noise
+        super().sampled(truncation, label, label_shares)
+        self.cutoff, self.noise = cutoff, noise
+        self._statistics = None
 
     @property
     def sampling(self) -> Mapping[str, Any]:
         """How it is sampled, where that is not the default."""
-        said = {"truncation": self.truncation, "cutoff": self.cutoff, "noise": None if self.noise == "index" else self.noise}
-        return {name: value for name, value in said.items() if value is not None}
+        said = {"cutoff": self.cutoff, "noise": None if self.noise == "index" else self.noise}
+        return {**super().sampling, **{name: value for name, value in said.items() if value is not None}}
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -147,20 +161,26 @@ class StyleGenerator(LayeredGenerator):
     @torch.inference_mode(False)  # they also stand in searches, whose gradients go through them
     @torch.no_grad()
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (L,) of w over 10,000 latents of a fixed seed."""
+        """Mean and standard deviation (L,) of w over 10,000 latents of a fixed seed, whose classes are drawn as those of
+        images are."""
         if self._statistics is None:
-            device = next(self.parameters()).device
-            parts = [range(first, first + 1000) for first in range(0, STYLES, 1000)]
-            draws = (torch.from_numpy(normals(0, "statistics of w", part, self.latent)).to(device) for part in parts)
-            styles = torch.cat([self.mapping(z).double() for z in draws])
+            parts = [torch.arange(first, first + 1000) for first in range(0, STYLES, 1000)]
+            draws = (self._drawn(0, part, "statistics of w") for part in parts)
+            styles = torch.cat([self.mapping(drawn["z"], drawn.get("label")).double() for drawn in draws])
             self._statistics = (styles.mean(dim=0).float(), styles.std(dim=0).float())
         return self._statistics
 
+    def _drawn(self, seed: int, indices: Tensor, purpose: str = "latent z") -> dict[str, Tensor]:
+        """Standard normal `z`, and `label` where it has classes, on the generator's device."""
+        device = next(self.parameters()).device
+        z = torch.from_numpy(normals(seed, purpose, indices.cpu().numpy(), self.latent))
+        state = {"z": z, "label": self._labels(seed, indices)} if self.classes else {"z": z}
+        return {name: value.to(device) for name, value in state.items()}
+
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z` and noise, float32 on the generator's device."""
-        device = next(self.parameters()).device
-        places = indices.cpu().numpy()
-        state = {"z": torch.from_numpy(normals(seed, "latent z", places, self.latent)).to(device)}
+        state = self._drawn(seed, indices)
+        places, device = indices.cpu().numpy(), state["z"].device
         for number in range(len(self.layers) if self.noise != "none" else 0):
             side = 4 * 2**number
             which = places if self.noise == "index" else 0 * places
@@ -172,7 +192,7 @@ class StyleGenerator(LayeredGenerator):
         """See `Generator.run`. Raises RequestError for a layer that does not exist, naming those that do."""
         if "w" in state:
             return super().run(state, after, upto)
-        after_layers = super().run({**state, "w": self._truncated(self.mapping(state["z"]))}, after, upto)
+        after_layers = super().run({**state, "w": self._truncated(self.mapping(state["z"], state.get("label")))}, after, upto)
         return MappingProxyType({name: value for name, value in after_layers.items() if name != "w"})
 
     def _truncated(self, w: Tensor) -> Tensor:
