@@ -15,7 +15,7 @@ from ganaudit.kinds import Kind, Opened, Registry
 from ganaudit.options import ParserPart, Source, chosen
 from ganaudit.state import state_digest
 
-SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "sha256", "resize", "how"}
+SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "sha256", "bytes", "url", "resize", "how"}
 """Options that make no other model."""
 
 

@@ -23,7 +23,7 @@ from ganaudit.fields import Count, Decimal, Name, PathText, Photos, Place, Seed,
 from ganaudit.kinds import options_at
 from ganaudit.kinds.mistakes import nearest
 from ganaudit.names import as_read
-from ganaudit.options import ParserPart, Part, Source
+from ganaudit.options import FetchedFile, ParserPart, Part, Source
 
 RealSpec = Annotated[SerializeAsAny[Source], options_at("real")]
 GeneratorSpec = Annotated[SerializeAsAny[Source], options_at("generators")]
@@ -230,6 +230,8 @@ class AuditSpec(Part):
     """Images that no generator was trained on, as a source of their own; or `heldout: N` on the real side."""
     invert: Invert | None = None
     """Held-out photos beside the nearest thing each generator can make; default: none are inverted."""
+    fetch: tuple[FetchedFile, ...] = ()
+    """Further files that it needs, such as the others in a folder of weights, for `ganaudit fetch`."""
     run: Run = Run()
     folder: Place = Path()
     """Where relative paths and modules start from; an audit file's own folder by default."""
