@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,21 @@ def insisted(path: Path, found: str, sha256: str | None) -> str:
             f"weights {path} have the SHA-256 {found}, the audit file says {sha256}: another file, or a changed one"
         )
     return found
+
+
+_PUBLISHED = re.compile(r"-(?=[0-9a-f]*[a-f])([0-9a-f]{8,64})\.\w+$")
+"""How torch.hub's files end: the first digits of their SHA-256. Digits alone are a date or a step."""
+
+
+def misnamed(path: Path, found: str) -> str | None:
+    """What a person should know of a file whose name ends in another digest than it has, in a sentence; None for any other."""
+    said = _PUBLISHED.search(path.name)
+    if said is None or found.startswith(said[1]):
+        return None
+    return (
+        f"{path.name} has a SHA-256 that begins with {found[: len(said[1])]}, not with the {said[1]} of its name: it is damaged "
+        "or another file, unless the name means something else; sha256 in the audit file settles which file is wanted"
+    )
 
 
 @dataclass(frozen=True)

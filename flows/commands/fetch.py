@@ -38,6 +38,8 @@ def fetch(
         done.append(file)
         if not as_json:
             typer.echo(f"{file['path']}\n  sha256: {file['sha256']}\n  bytes: {file['bytes']}")
+            if file["note"]:
+                typer.echo(f"  {file['note']}")
     if as_json:
         typer.echo(json_text({"downloaded": done, "there": plan.there, "missing": plan.by_hand}))
         return
@@ -60,9 +62,10 @@ def _show(plan: Planned) -> None:
     say(f"{len(plan.files)} files, {size(plan.size)}{unknown} in all, into {plan.folder}")
 
 
-def _downloaded(plan: Planned) -> Iterator[dict[str, str | int]]:
+def _downloaded(plan: Planned) -> Iterator[dict[str, str | int | None]]:
     """The files of a plan, each when it is in place, with a bar while it comes."""
     from ganaudit.fetching.fetch import fetch as fetched
+    from ganaudit.weights import misnamed
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
@@ -72,4 +75,5 @@ def _downloaded(plan: Planned) -> Iterator[dict[str, str | int]]:
             return lambda there, total: bars.update(bar, completed=there, total=total)
 
         for wanted, digest in fetched(plan, watch):
-            yield {"path": str(wanted.path), "sha256": digest, "bytes": wanted.path.stat().st_size}
+            note = None if wanted.sha256 else misnamed(wanted.path, digest)
+            yield {"path": str(wanted.path), "sha256": digest, "bytes": wanted.path.stat().st_size, "note": note}

@@ -32,13 +32,14 @@ class Wanted:
 
 
 def named(spec: AuditSpec) -> list[Wanted]:
-    """Every file and folder of an audit that may be missing, each once."""
+    """Every file and folder of an audit that may be missing, each once; a folder of fetched files is those files."""
     files: dict[Path, Wanted] = {}
     for wanted in _named(spec):
         known = files.get(wanted.path)
         if known is None or (wanted.urls and not known.urls):
             files[wanted.path] = wanted
-    return list(files.values())
+    holding = {folder for wanted in files.values() if wanted.urls for folder in wanted.path.parents}
+    return [wanted for wanted in files.values() if wanted.path not in holding]
 
 
 def _named(spec: AuditSpec) -> Iterator[Wanted]:

@@ -48,6 +48,9 @@ def open_generator(options: Source, context: Context) -> OpenGenerator:
     )
     said = {name: getattr(options, name, None) for name in ("truncation", "noise")}
     recipe = {**opened.recipe, "seed": context.seed}
+    if opened.weights is not None and getattr(options, "sha256", None) is None:
+        misnamed = weights.misnamed(opened.weights, opened.digests.get("weights", ""))
+        notes = notes if misnamed is None else (*notes, misnamed)
     return OpenGenerator(
         opened.model, context.seed, recipe, opened.digests, _step(options, opened.weights), **said, notes=notes
     )
