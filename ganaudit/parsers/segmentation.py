@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
-from ganaudit.parsers.networks.unet import UNet, from_weights
+from ganaudit.parsers.networks.convolutions import folded
+from ganaudit.parsers.networks.unet import from_weights
 from ganaudit.parsers.protocol import ClassInfo, Labels
 from ganaudit.weights import Weights
 from ganaudit.weights import network as filled
@@ -51,17 +52,4 @@ def unet_parser(weights: Weights, device: str, precision: str) -> SegmentationPa
     if len(names) != network.head.out_channels:
         raise RequestError(f"weights {weights.path} name {len(names)} classes and have {network.head.out_channels} outputs")
     classes = [ClassInfo(number, str(name)) for number, name in enumerate(names, start=1)]
-    return SegmentationParser(fused(network), classes, int(resolution), device, precision)
-
-
-def fused(network: UNet) -> UNet:
-    """The same function with each batch norm folded into the convolution before it."""
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    for block in [*network.down, *network.up]:
-        assert isinstance(block, nn.Sequential)
-        for place in (0, 3):
-            convolution, norm = block[place], block[place + 1]
-            assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-            block[place], block[place + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
-    return network
+    return SegmentationParser(folded(network), classes, int(resolution), device, precision)

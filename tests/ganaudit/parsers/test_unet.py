@@ -11,9 +11,10 @@ from torch import nn
 
 from ganaudit import images, weights
 from ganaudit.errors import RequestError
+from ganaudit.parsers.networks.convolutions import folded
 from ganaudit.parsers.networks.unet import UNet, from_weights
 from ganaudit.parsers.protocol import Parser
-from ganaudit.parsers.segmentation import SegmentationParser, fused, unet_parser
+from ganaudit.parsers.segmentation import SegmentationParser, unet_parser
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
@@ -68,7 +69,7 @@ def test_logits_have_the_images_size_and_every_level_matters(network):
 def test_folding_batch_norms_does_not_change_the_function(network):
     x = torch.randn(2, 3, 16, 16)
     before = network(x)
-    assert fused(network)(x) == pytest.approx(before, abs=1e-4)
+    assert folded(network)(x) == pytest.approx(before, abs=1e-4)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
