@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganaudit.parsers.protocol import MAX_CLASS, VOID_NAMES, ClassInfo, Labels
+from ganaudit.errors import RequestError
+from ganaudit.parsers.class_names import KNOWN
+from ganaudit.parsers.protocol import VOID_NAMES, ClassInfo, Labels
 
 AT_ONCE = {"cpu": 2**25, "other": 2**28}
 """Logits that are resized at once, by type of device: 336 classes of 256 × 256 pixels are 22 million an image."""
@@ -55,10 +58,26 @@ def labelling(names: Sequence[str] | Mapping[int, str], head: str = "object", ig
     """That of a network whose channels, or label values, have these names. Where the first is called as what is no class
     (`UNLABELLED`), it is void and each class's id is its channel; otherwise it is one more."""
     named = dict(names) if isinstance(names, Mapping) else dict(enumerate(names))
-    shift = 0 if str(named.get(0, "")).strip().casefold() in UNLABELLED else 1
-    ids = [place + shift if place in named else 0 for place in range(min(max(named, default=-1), MAX_CLASS) + 1)]
+    named = {place: name for place, name in named.items() if name}
+    shift = 0 if named.get(0, UNLABELLED[0]).strip().casefold() in UNLABELLED else 1
+    ids = [place + shift if place in named else 0 for place in range(max(named, default=-1) + 1)]
     classes = tuple(ClassInfo(place + shift, named[place], head) for place in sorted(named) if place + shift)
     return Labelling(classes, tuple(ids), ignore)
+
+
+def of_channels(classes: str | Sequence[str] | Mapping[int, str], channels: int, file: Path) -> Labelling:
+    """That of so many channels: public names (`class_names`), names in order, or some by channel. Raises RequestError."""
+    names = KNOWN[classes] if isinstance(classes, str) else classes
+    named = dict(names) if isinstance(names, Mapping) else dict(enumerate(names))
+    if not isinstance(names, Mapping) and len(named) != channels:
+        raise RequestError(
+            f"parser.classes names {len(named)} classes and the network of {file} has {channels} channels; give as many names, "
+            "or {channel: name} for some"
+        )
+    beyond = [channel for channel in named if not 0 <= channel < channels]
+    if beyond:
+        raise RequestError(f"parser.classes names channel {beyond[0]}, and the network of {file} has 0 to {channels - 1}")
+    return labelling({channel: named.get(channel, "") for channel in range(channels)})
 
 
 def chosen(logits: Sequence[Tensor], size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -7,28 +7,22 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ganaudit.context import Context
-from ganaudit.fields import PathText, Size
+from ganaudit.fields import PathText
 from ganaudit.kinds import Kind, Opened
-from ganaudit.options import Digest, ParserPart, in_pixels
+from ganaudit.parsers.options import ScaledParser
 
 Head = Literal["object", "material", "part"]
 
 
-class UppParser(ParserPart):
+class UppParser(ScaledParser):
     """Unified Perceptual Parsing of Xiao et al. (ECCV 2018), as Bau et al. (ICCV 2019) read images with it."""
 
     weights: PathText
     """A folder with encoder_epoch_40.pth, decoder_epoch_40.pth and labels.json."""
-    sha256: Digest | None = None
-    """The folder's files together must have this digest."""
     heads: Annotated[tuple[Head, ...], Field(min_length=1)] = ("object", "material", "part")
     """What is read; the first is what the Fréchet distance is over."""
-    size: Size = 256
-    """Side, or [height, width], in pixels, of images and label maps."""
-    scales: Annotated[tuple[Size, ...], Field(min_length=1, max_length=16)] | None = None
-    """Sizes at which the network sees each image, their probabilities averaged; default: `size` alone."""
     filter: Literal["area", "bilinear", "bicubic"] = "area"
-    """How an image gets another size of `scales`: area as Bau et al. do, the others antialiased."""
+    """How an image gets another size of `scales`: area, the mean over equal bins, as Bau et al.; the others are antialiased."""
 
 
 def open_upp(options: UppParser, context: Context) -> Opened:
@@ -45,13 +39,11 @@ def open_upp(options: UppParser, context: Context) -> Opened:
     encoder, encoder_digest = folders.network(folders.one_file(folder, "encoder"), resnet.from_weights)
     decoder, decoder_digest = folders.network(folders.one_file(folder, "decoder"), UnifiedDecoder)
     labels.check(decoder, folder)
-    size = in_pixels(options.size) or (0, 0)
-    seen = tuple(in_pixels(scale) or size for scale in options.scales or (size,))
-    preprocessing = Preprocessing(MEAN, (1.0, 1.0, 1.0), 255.0, "bgr", seen, options.filter)
+    preprocessing = Preprocessing(MEAN, (1.0, 1.0, 1.0), 255.0, "bgr", options.sizes, options.filter)
     digests = {"encoder": encoder_digest, "decoder": decoder_digest, "labels": labels_digest}
     recipe = {"kind": options.kind, **digests, "preprocessing": preprocessing.recipe(), "precision": context.precision}
-    parser = UnifiedParser(encoder, decoder, labels, options.heads, preprocessing, size, context.device, context.precision)
-    return Opened(parser, recipe, digests, folder)
+    where = options.resolution, context.device, context.precision
+    return Opened(UnifiedParser(encoder, decoder, labels, options.heads, preprocessing, *where), recipe, digests, folder)
 
 
 KIND = Kind(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -36,6 +37,12 @@ def convolution(channels: int, width: int, side: int = 3) -> nn.Sequential:
 def of_shape(tensors: Mapping[str, Tensor], name: str, side: int = 3) -> nn.Sequential:
     """`convolution` between as many channels as the weight `NAME.0.weight` has."""
     return convolution(size(tensors, f"{name}.0.weight", 1), size(tensors, f"{name}.0.weight"), side)
+
+
+def classified(features: Tensor, last: nn.Conv2d) -> Tensor:
+    """The last convolution, in float32 whatever the precision before it: among hundreds of logits, which one is the greatest
+    often hangs on less than half precision holds."""
+    return F.conv2d(features.float(), last.weight.float(), None if last.bias is None else last.bias.float())
 
 
 def folded(network: nn.Module) -> nn.Module:

@@ -13,10 +13,10 @@ def prroi_pool(x: Tensor, side: int) -> Tensor:
     bilinearly.
 
     The surface has its samples at whole coordinates and is 0 outside of them; the bins part [0, w] × [0, h] equally. Its
-    integral over a bin is a product of integrals along each axis, so that pooling is rows · x · columnsᵀ.
+    integral over a bin is a product of integrals along each axis, so that pooling is rows · x · columnsᵀ, in float32.
     """
-    rows, columns = (bins(length, side).to(x.device, x.dtype) for length in x.shape[2:])
-    return rows @ x @ columns.T
+    rows, columns = (bins(length, side).to(x.device, torch.float32) for length in x.shape[2:])
+    return (rows @ x.float() @ columns.T).to(x.dtype)
 
 
 @lru_cache(maxsize=64)

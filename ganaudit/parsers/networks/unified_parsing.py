@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganaudit.parsers.networks.convolutions import of_shape, size
+from ganaudit.parsers.networks.convolutions import classified, of_shape, size
 from ganaudit.parsers.networks.prroi import prroi_pool
 from ganaudit.parsers.networks.upernet import FeaturePyramid
 
@@ -32,5 +31,4 @@ class UnifiedDecoder(FeaturePyramid):
 
     def _logits(self, head: str, x: Tensor | None) -> Tensor:
         convolution, last = getattr(self, f"{head}_head")
-        features: Tensor = convolution(x)
-        return F.conv2d(features.float(), last.weight.float(), last.bias.float())
+        return classified(convolution(x), last)

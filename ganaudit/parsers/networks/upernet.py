@@ -20,12 +20,6 @@ def resized(x: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-def with_context(x: Tensor, pool: Pool, convolutions: nn.ModuleList) -> Tensor:
-    """A map beside its means over ever smaller bins, each resized to its size and then convolved."""
-    pooled = [branch(resized(pool(x, side), x.shape[2:])) for side, branch in zip(POOLED, convolutions, strict=True)]
-    return torch.cat([x, *pooled], dim=1)
-
-
 class FeaturePyramid(nn.Module):
     """What decoders of this family share; each adds its heads."""
 
@@ -39,7 +33,9 @@ class FeaturePyramid(nn.Module):
 
     def pyramid(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Maps of an encoder, finest first -> (the pyramid's finest level, all its levels side by side at that one's size)."""
-        x: Tensor = self.ppm_last_conv(with_context(maps[-1], self.pool, self.ppm_conv))
+        top, branches = maps[-1], zip(POOLED, self.ppm_conv, strict=True)
+        context = [branch(resized(self.pool(top, side), top.shape[2:])) for side, branch in branches]
+        x: Tensor = self.ppm_last_conv(torch.cat([top, *context], dim=1))
         levels = [x]
         for level in (2, 1, 0):
             x = resized(x, maps[level].shape[2:]) + self.fpn_in[level](maps[level])

@@ -11,6 +11,7 @@ from torch import nn
 
 from ganaudit import images, weights
 from ganaudit.errors import RequestError
+from ganaudit.parsers.labelling import Labelling
 from ganaudit.parsers.networks.convolutions import folded
 from ganaudit.parsers.networks.unet import UNet, from_weights
 from ganaudit.parsers.protocol import Parser
@@ -91,7 +92,7 @@ def test_labels_are_the_argmax_and_confidences_its_softmax(network):
 @torch.inference_mode()
 def test_ties_and_sure_answers_have_the_confidence_they_should():
     def parser(logits):
-        made = SegmentationParser(nn.Identity(), (), 2, "cpu", "float32")
+        made = SegmentationParser(nn.Identity(), Labelling((), (1, 2, 3, 4)), 2, "cpu", "float32")
         made.network = lambda x: logits
         return made.parse(torch.zeros(1, 3, 1, 1))
 
