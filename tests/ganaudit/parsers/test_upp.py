@@ -11,49 +11,10 @@ import torch.nn.functional as F
 from ganaudit.errors import RequestError
 from ganaudit.parsers.networks.prroi import prroi_pool
 
-from .conftest import LABELS, opened
+from .scene_networks import LABELS, computed, encoded, levels, opened, up
 
 torch.manual_seed(0)
 IMAGES = F.interpolate(torch.rand(3, 3, 12, 12) * 2 - 1, size=(96, 64), mode="bicubic").clamp(-1, 1)
-
-
-def normed(t, x, convolution, norm, stride=1, gap=1, relu=True):
-    side = t[f"{convolution}.weight"].shape[-1]
-    x = F.conv2d(x, t[f"{convolution}.weight"], stride=stride, padding=gap * (side // 2), dilation=gap)
-    x = F.batch_norm(x, *(t[f"{norm}.{name}"] for name in ("running_mean", "running_var", "weight", "bias")))
-    return F.relu(x) if relu else x
-
-
-def encoded(t, x, strides=(1, 2, 2, 2), gaps=((1, 1),) * 4):
-    """The maps of the four stages, two bottlenecks each; gaps: of the middle convolution of the first block, of the second."""
-    for place, stride in ((1, 2), (2, 1), (3, 1)):
-        x = normed(t, x, f"conv{place}", f"bn{place}", stride)
-    x, maps = F.max_pool2d(x, 3, stride=2, padding=1), []
-    for stage, (stride, (gap, later)) in enumerate(zip(strides, gaps, strict=True), start=1):
-        at = f"layer{stage}.0"
-        y = normed(t, normed(t, x, f"{at}.conv1", f"{at}.bn1"), f"{at}.conv2", f"{at}.bn2", stride, gap)
-        y = normed(t, y, f"{at}.conv3", f"{at}.bn3", relu=False)
-        x = F.relu(y + normed(t, x, f"{at}.downsample.0", f"{at}.downsample.1", stride, relu=False))
-        at = f"layer{stage}.1"
-        y = normed(t, normed(t, x, f"{at}.conv1", f"{at}.bn1"), f"{at}.conv2", f"{at}.bn2", 1, later)
-        x = F.relu(x + normed(t, y, f"{at}.conv3", f"{at}.bn3", relu=False))
-        maps.append(x)
-    return maps
-
-
-def up(x, like):
-    return F.interpolate(x, size=like.shape[2:] if isinstance(like, torch.Tensor) else like, mode="bilinear")
-
-
-def levels(t, maps, pool):
-    """The pyramid, finest first."""
-    top = maps[3]
-    pooled = [normed(t, up(pool(top, s), top), f"ppm_conv.{i}.0", f"ppm_conv.{i}.1") for i, s in enumerate((1, 2, 3, 6))]
-    p5 = normed(t, torch.cat([top, *pooled], 1), "ppm_last_conv.0", "ppm_last_conv.1")
-    sums = {3: p5}
-    for i in (2, 1, 0):
-        sums[i] = up(sums[i + 1], maps[i]) + normed(t, maps[i], f"fpn_in.{i}.0", f"fpn_in.{i}.1")
-    return [normed(t, sums[i], f"fpn_out.{i}.0.0", f"fpn_out.{i}.0.1") for i in (0, 1, 2)] + [p5]
 
 
 def head_logits(encoder, t, images):
@@ -62,10 +23,10 @@ def head_logits(encoder, t, images):
     blue_first = torch.stack([x[:, 2] - 102.9801, x[:, 1] - 115.9465, x[:, 0] - 122.7717], dim=1)
     pyramid = levels(t, encoded(encoder, blue_first), prroi_pool)
     fusion = torch.cat([pyramid[0], *(up(level, pyramid[0]) for level in pyramid[1:])], 1)
-    fusion = normed(t, fusion, "conv_fusion.0", "conv_fusion.1")
+    fusion = computed(t, fusion, "conv_fusion.0", "conv_fusion.1")
     logits = {}
     for head in ("object", "material", "part"):
-        y = normed(t, pyramid[0] if head == "material" else fusion, f"{head}_head.0.0", f"{head}_head.0.1")
+        y = computed(t, pyramid[0] if head == "material" else fusion, f"{head}_head.0.0", f"{head}_head.0.1")
         logits[head] = F.conv2d(y, t[f"{head}_head.1.weight"], t[f"{head}_head.1.bias"])
     return logits
 
