@@ -56,12 +56,13 @@ class Labelling:
 
 def labelling(names: Sequence[str] | Mapping[int, str], head: str = "object", ignore: int | None = None) -> Labelling:
     """That of a network whose channels, or label values, have these names. Where the first is called as what is no class
-    (`UNLABELLED`), it is void and each class's id is its channel; otherwise it is one more."""
-    named = dict(names) if isinstance(names, Mapping) else dict(enumerate(names))
-    named = {place: name for place, name in named.items() if name}
+    (`UNLABELLED`), or has no name, it is void and each class's id is its channel; otherwise it is one more. What has an empty
+    name is void."""
+    listed = dict(names) if isinstance(names, Mapping) else dict(enumerate(names))
+    named = {place: listed[place] for place in sorted(listed) if listed[place]}
     shift = 0 if named.get(0, UNLABELLED[0]).strip().casefold() in UNLABELLED else 1
-    ids = [place + shift if place in named else 0 for place in range(max(named, default=-1) + 1)]
-    classes = tuple(ClassInfo(place + shift, named[place], head) for place in sorted(named) if place + shift)
+    ids = [place + shift if place in named else 0 for place in range(max(listed, default=-1) + 1)]
+    classes = tuple(ClassInfo(place + shift, name, head) for place, name in named.items() if place + shift)
     return Labelling(classes, tuple(ids), ignore)
 
 
