@@ -90,8 +90,8 @@ def misnamed(path: Path, found: str) -> str | None:
     if said is None or found.startswith(said[1]):
         return None
     return (
-        f"{path.name} has a SHA-256 that begins with {found[: len(said[1])]}, not with the {said[1]} of its name: it is damaged "
-        "or another file, unless the name means something else; sha256 in the audit file settles which file is wanted"
+        f"{path.name} has a SHA-256 that begins with {found[: len(said[1])]}, not with the {said[1]} of its name: it is "
+        "damaged or another file, unless the name means something else; sha256 in the audit file settles which file is wanted"
     )
 
 

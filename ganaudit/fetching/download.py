@@ -188,6 +188,8 @@ def _added(
             raise Refused(_answered(response.status_code))
         if response.headers.get("content-encoding", "identity") != "identity":
             raise Refused("sends it compressed, although that was not asked for")
+        if response.headers.get("content-type", "").startswith("text/html"):
+            raise Refused("gives a page for people, not the file: open it in a browser and download the file by hand")
         if response.status_code == 206:
             if not response.headers.get("content-range", "").startswith(f"bytes {there}-"):
                 raise Refused("sends another part of it than was asked for")

@@ -7,17 +7,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ganaudit.fields import Name, Size, Whole
-from ganaudit.options import Digest, ParserPart, in_pixels
+from ganaudit.options import Origin, ParserPart, in_pixels
 
 ClassNames = Literal["ade20k", "voc"] | Annotated[dict[Whole, Name] | list[Name], Field(min_length=1, max_length=4096)]
 """Public names (`parsers.class_names`), names in the order of the channels, or {channel: name}, other channels being void."""
 
 
-class ScaledParser(ParserPart):
+class ScaledParser(Origin, ParserPart):
     """What sees an image at one size or several."""
 
-    sha256: Digest | None = None
-    """The weights file, or the files of the folder together, must have this digest."""
     size: Size = 256
     """Side, or [height, width], in pixels, of images and label maps."""
     scales: Annotated[tuple[Size, ...], Field(min_length=1, max_length=16)] | None = None

@@ -12,6 +12,8 @@ import yaml
 from PIL import Image
 
 import ganaudit
+from ganaudit.auditing.check import check
+from ganaudit.errors import RequestError
 from ganaudit.spec import load
 
 AUDITS = Path(__file__).parents[2] / "deployments" / "audits"
@@ -64,3 +66,30 @@ def test_the_parser_of_the_photos_example_reads_weights_of_torchvision(tmp_path)
             Image.fromarray(np.full((70, 60, 3), 80 * i, dtype=np.uint8)).save(tmp_path / folder / f"{i}.png")
     result = ganaudit.audit(changed(tmp_path, "photos.yaml", sample={"batch": 2}))
     assert result.exit_code == 0 and len(result.table("class_stats")) == 20
+
+
+WITHOUT_WEIGHTS = ("bedroom_table1", "church_progan", "church_stylegan2", "ffhq_stylegan2", "imagenet_biggan")
+
+
+@pytest.mark.parametrize("name", WITHOUT_WEIGHTS)
+def test_a_check_says_of_every_file_that_is_missing_what_to_do(tmp_path, name):
+    spec = changed(tmp_path, f"{name}.yaml")
+    with pytest.raises(RequestError) as refused:
+        check(spec)
+    lines = str(refused.value).splitlines()[1:]
+    missing = {*(tmp_path / file.path for file in spec.fetch), *(tmp_path / each.weights for each in spec.generators)}
+    assert len(lines) == len(missing) + 1  # and the photos
+    for path in missing:
+        (line,) = [line for line in lines if f"{path} " in line]
+        assert ("ganaudit fetch" in line) == (
+            "drive.google" not in (AUDITS / f"{name}.yaml").read_text() or "karras" not in line
+        )
+    assert any(str(tmp_path / spec.real.path) in line for line in lines)
+
+
+def test_the_published_changes_of_churches_are_those_of_the_paper_s_figure():
+    spec = load(AUDITS / "church_progan.yaml")
+    changes = {each.class_name: each.value for each in spec.expect}
+    assert len(changes) == 30 and {each.figure for each in spec.expect} == {"relative_change"}
+    assert (changes["person"], changes["palm"], changes["rock"], changes["sky"]) == (-0.63, -0.92, 1.06, 0.0)
+    assert {(each.generator, each.images, each.within) for each in spec.expect} == {("progan", 10_000, 0.005)}

@@ -71,6 +71,8 @@ def served() -> Iterator[Site]:
             self.send_response(206 if first else 200)
             if first:
                 self.send_header("content-range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+            if self.path.endswith(".html"):
+                self.send_header("content-type", "text/html; charset=utf-8")
             if site.tags:
                 self.send_header("etag", tag)
             self.send_header("content-length", str(len(content) - first))

@@ -134,10 +134,12 @@ def test_the_next_address_is_tried_where_one_does_not_do(tmp_path, site, monkeyp
     ("/a.pth#inside.pth", {}, ["no zip or tar"]),
     ("/round", {}, ["without end"]),
     ("/file", {}, ["leads from http to file"]),
+    ("/page.html", {}, ["by hand"]),
     ("http://127.0.0.1:9/closed.pth", {}, ["127.0.0.1:9"]),
 ])  # fmt: skip
 def test_what_cannot_be_had_says_why_and_leaves_no_file(tmp_path, site, url, said, reasons):
     site.redirects |= {"/round": "/round", "/file": "file:///etc/passwd"}
+    site.files["/page.html"] = b"<html>Sign in"
     with pytest.raises(AuditError) as refused:
         got(audit(tmp_path, site, url, **said))
     assert all(reason in str(refused.value) for reason in [*reasons, "models/a.pth"])
