@@ -51,6 +51,8 @@ def fetch(
 
 def _show(plan: Planned) -> None:
     """What would be downloaded, from where, and how much."""
+    from ganaudit.report.words import counted
+
     for wanted, length in plan.files:
         known = "" if wanted.sha256 else ", no digest to check it by"
         half = sum(half.stat().st_size for half in wanted.halves)
@@ -59,7 +61,7 @@ def _show(plan: Planned) -> None:
         for url in wanted.urls:
             say(f"    {url}")
     unknown = " and files of unknown size" if any(length is None for _, length in plan.files) else ""
-    say(f"{len(plan.files)} files, {size(plan.size)}{unknown} in all, into {plan.folder}")
+    say(f"{counted(len(plan.files), 'file')}, {size(plan.size)}{unknown} in all, into {plan.folder}")
 
 
 def _downloaded(plan: Planned) -> Iterator[dict[str, str | int | None]]:

@@ -46,7 +46,7 @@ def _named(spec: AuditSpec) -> Iterator[Wanted]:
     sources = [spec.real, *spec.generators, *(each for each in (spec.truth, spec.heldout, spec.train) if each is not None)]
     for who, part in [("the parser", spec.parser), *((f"{source.name!r}", source) for source in sources)]:
         weights = getattr(part, "weights", None)
-        if isinstance(weights, str) and not weights.startswith(BUILTIN):
+        if isinstance(weights, str) and not weights.startswith(BUILTIN) and "://" not in weights:  # a name, not a path
             yield _of(spec, f"weights of {who}", weights, part)
         for key in ("path", "labels"):
             if getattr(part, key, None) is not None:

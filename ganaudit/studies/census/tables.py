@@ -272,7 +272,7 @@ EXPECTATIONS = Table(
     "published value that the audit file expects of a generator",
     (
         *_PAIR,
-        Column("figure", STRING, "What it is a value of, as the audit file says it: relative_change, fsd …"),
+        Column("figure", STRING, "What it is a value of, in the audit file's words: relative_change, fsd and others."),
         Column("class", STRING, "Name of the class; NULL for figures of the whole generator.", True),
         Column("expected", FLOAT, "The published value."),
         Column("within", FLOAT, "What it may be off by itself, as the audit file says."),

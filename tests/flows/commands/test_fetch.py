@@ -28,7 +28,7 @@ def test_nothing_is_downloaded_before_it_is_agreed_to(cli, audit):
     path, site = audit
     refused = cli("fetch", path)
     assert refused.code == 2 and site.gets() == [] and not (path.parent / "m").exists()
-    assert all(word in refused.err for word in ("church.pth", "7.0 KB", site.address, "1 files", "--yes"))
+    assert all(word in refused.err for word in ("church.pth", "7.0 KB", site.address, "1 file,", "--yes"))
 
 
 def test_what_was_downloaded_is_shown_with_its_digest_and_what_has_no_address_is_named(cli, audit):
