@@ -1,4 +1,4 @@
-"""What eyes.yaml needs beside a generator: a parser that names the colour of every pixel, and the generator's own images as the real side."""
+"""What eyes.yaml needs: a parser that names the colour of every pixel, and the generator's own images as the real side."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ColourNames(torch.nn.Module):
 
 
 class OwnImages:
-    """Images of the generator itself, as a collection: image i is that of latent i of a seed that no generator of the audit has."""
+    """The generator's images as a collection: image i is that of latent i of a seed that no generator of the audit has."""
 
     resolution = 128
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 from PIL import Image
 
 import ganaudit
+from ganaudit import factory
 from ganaudit.auditing.check import check
 from ganaudit.errors import RequestError
 from ganaudit.spec import load
@@ -91,3 +93,35 @@ def test_the_published_changes_of_churches_are_those_of_the_paper_s_figure():
     assert len(changes) == 30 and {each.figure for each in spec.expect} == {"relative_change"}
     assert (changes["person"], changes["palm"], changes["rock"], changes["sky"]) == (-0.63, -0.92, 1.06, 0.0)
     assert {(each.generator, each.images, each.within) for each in spec.expect} == {("progan", 10_000, 0.005)}
+
+
+def test_the_parser_of_eyes_names_colours():
+    parser = factory.call("eyes:make_parser", AUDITS, {})
+    seen = {"red": (210, 10, 20), "white": (250, 250, 248), "brown": (100, 60, 40), "blue": (30, 90, 200), "black": (5, 5, 5)}
+    images = torch.tensor(list(seen.values())).view(-1, 3, 1, 1).expand(-1, 3, 4, 4) / 127.5 - 1
+    labels = parser.parse(images)
+    names = {info.id: info.name for info in parser.classes}
+    assert [{names[number] for number in each.unique().tolist()} for each in labels.maps] == [{name} for name in seen]
+    lab = inspect.getmodule(type(parser)).lab(torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.5, 0.5, 0.5]]))
+    published = torch.tensor([[53.24, 80.09, 67.20], [100.0, 0.0, 0.0], [53.39, 0.0, 0.0]])  # Lindbloom's calculator, D65
+    assert torch.allclose(lab, published, atol=0.15)
+
+
+def test_the_real_side_of_eyes_is_the_generator_of_another_seed(tmp_path):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(  # the tutorials' conditional DCGAN, 8 px
+        torch.nn.ConvTranspose2d(12, 4, 4, 1, 0, bias=False), torch.nn.BatchNorm2d(4), torch.nn.ReLU(),
+        torch.nn.ConvTranspose2d(4, 3, 4, 2, 1, bias=False), torch.nn.Tanh(),
+    )  # fmt: skip
+    (tmp_path / "models").mkdir()
+    torch.save(network.state_dict(), tmp_path / "models" / "omniart_eye_generator.pth")
+    data = yaml.safe_load((AUDITS / "eyes.yaml").read_text())
+    for part in (data["real"], *data["generators"]):
+        for key in ("sha256", "bytes", "url"):
+            part.pop(key)
+    data["real"]["options"]["images"] = 64
+    spec = changed(tmp_path, "eyes.yaml", real=data["real"], generators=data["generators"], sample={"count": 64, "batch": 32},
+                   decide={"permutations": 0})  # fmt: skip
+    findings = ganaudit.audit(spec)
+    rows = findings.table("dropped_classes").query("generator == 'again'")
+    assert findings.exit_code == 0 and not rows["verdict"].isin(["dropped", "reduced", "increased"]).any()
