@@ -28,7 +28,7 @@ class FunctionSource(TruncatedSource):
     """All images are of this class, from 0."""
     class_as: Literal["index", "one-hot"] = "index"
     """How the class is given: its number, (N,) of int64; or (N, classes) of ones and zeros."""
-    arguments: Arguments = {}
+    arguments: Arguments = Field(default={})
     """Values of further inputs, by their names: {truncation_psi: 0.7}."""
     range: tuple[Decimal, Decimal] = (-1.0, 1.0)
     """The values of black and white in its images: [-1, 1], [0, 1] or [0, 255]."""

@@ -31,6 +31,8 @@ def content(registry: Registry, options: Source | ParserPart, context: Context) 
     said["content"] = [content_digest(file) for file in files]
     if said.get("weights") and files[0].is_file():  # a model that is open already is not read again, but is insisted on
         weights.insisted(files[0], said["content"][0], getattr(options, "sha256", None))
+    elif said.get("weights"):
+        said["sha256"] = getattr(options, "sha256", None)  # of a folder its kind asks
     if ":" in options.kind:
         said |= {"source": factory.source_digest(options.kind, context.folder), "paths": list(map(str, files))}
     return canonical([registry, said, str(context.folder.resolve()), context.device, context.precision])
