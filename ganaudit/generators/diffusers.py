@@ -55,6 +55,8 @@ class DiffusersSource(WeightsSource):
     """What it computes in."""
     variant: str | None = None
     """Of the weights' files: fp16."""
+    threads: Literal[1] | None = None
+    """1: it is called by one thread at a time; default: by several at once."""
 
 
 def holds(path: Path) -> bool:
@@ -77,7 +79,7 @@ def open_diffusers(options: DiffusersSource, context: Context) -> Opened:
     from ganaudit.random import VERSION as DRAWS_VERSION
 
     folder = weights.located(options.weights, context.folder)
-    parts = components(folder)
+    title, parts = components(folder)
     digests = {"weights": weights.insisted(folder, files_digest(folder, parts), options.sha256)}
     prompts = read_prompts(options, context)
     try:
@@ -85,15 +87,15 @@ def open_diffusers(options: DiffusersSource, context: Context) -> Opened:
     except ImportError:
         raise RequestError(MISSING) from None
     with naming(folder):
-        generator = PipelineGenerator(folder, parts, options, prompts, context.device)
+        generator = PipelineGenerator(folder, title, parts, options, prompts, context.device)
     recipe = {"kind": "diffusers", **digests, "draws": DRAWS_VERSION, "call": dict(generator.call)}
     recipe |= {"prompts": digest(list(prompts))} if prompts else {}
     recipe |= {"classes": generator.classes} if generator.classes else {}
     return Opened(generator, recipe, digests, folder, (_note(folder, generator),))
 
 
-def components(folder: Path) -> Mapping[str, tuple[str, str] | None]:
-    """The parts of a pipeline, (library, class) by name, None of those that are left out; its own class as `_class_name`.
+def components(folder: Path) -> tuple[str, Mapping[str, tuple[str, str] | None]]:
+    """The class of a pipeline, and its parts by name: (library, class), or None of one that is left out.
 
     Raises RequestError for a folder that holds none, for code that lies in it, and for weights that are no safetensors.
     """
@@ -119,7 +121,7 @@ def components(folder: Path) -> Mapping[str, tuple[str, str] | None]:
                 f"{folder / key} holds its weights as {pickled[0]}, and safetensors alone are read; "
                 "pipeline.save_pretrained(…) writes them"
             )
-    return {**found, "_class_name": ("diffusers", name)}
+    return name, found
 
 
 def foreign(folder: Path, what: str) -> RequestError:

@@ -32,6 +32,8 @@ class FunctionSource(TruncatedSource):
     """Values of further inputs, by their names: {truncation_psi: 0.7}."""
     range: tuple[Decimal, Decimal] = (-1.0, 1.0)
     """The values of black and white in its images: [-1, 1], [0, 1] or [0, 255]."""
+    threads: Literal[1] | None = None
+    """1: it is called by one thread at a time; default: by several at once."""
 
     @model_validator(mode="after")
     def _fits(self) -> FunctionSource:

@@ -7,7 +7,7 @@ import re
 import warnings
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
@@ -85,7 +85,8 @@ def _loaded(content: bytes, device: str) -> nn.Module:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch means to give TorchScript up one day
-        network: nn.Module = torch.jit.load(io.BytesIO(content), map_location=device)
+        load: Any = torch.jit.load
+        network: nn.Module = load(io.BytesIO(content), map_location=device)
     return network
 
 

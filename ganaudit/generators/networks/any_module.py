@@ -33,6 +33,8 @@ class AnyModule(nn.Module):
     Raises RequestError in one sentence for what gives no images, or has no such layers.
     """
 
+    place: Tensor
+
     def __init__(
         self, network: nn.Module, inputs: Inputs, layers: Sequence[str] = (), arguments: Mapping[str, Any] | None = None,
         identity: Mapping[str, Any] | None = None,
@@ -101,7 +103,7 @@ class AnyModule(nn.Module):
 
     def _images(self, state: State) -> Tensor:
         given = self.inputs.given(state, self.place.dtype)
-        parts = [given] if self.batch is None else zip(*(value.split(self.batch) for value in given), strict=True)
+        parts = [given] if self.batch is None else zip(*(torch.split(value, self.batch) for value in given), strict=True)
         images = [self.inputs.images(self.network(*part, **self.arguments)) for part in parts]
         return images[0] if len(images) == 1 else torch.cat(images)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,9 +38,12 @@ class PipelineGenerator:
     layers: tuple[str, ...] = ()
     not_inverted = "a diffusers pipeline is sampled in steps, and no latent of it is searched for"
 
-    def __init__(self, folder: Path, parts: Parts, options: DiffusersSource, prompts: Sequence[str], device: str) -> None:
-        self.title, self.prompts, self._device = parts["_class_name"][1], tuple(prompts), device
-        kind = getattr(diffusers, self.title, None)
+    def __init__(
+        self, folder: Path, title: str, parts: Parts, options: DiffusersSource, prompts: Sequence[str], device: str
+    ) -> None:  # fmt: skip
+        self.title, self.prompts, self._device = title, tuple(prompts), device
+        self._here = threading.local()
+        kind: Any = getattr(diffusers, title, None)
         if not (inspect.isclass(kind) and issubclass(kind, diffusers.DiffusionPipeline)):
             raise RequestError(f"its pipeline {self.title!r} is none of diffusers {diffusers.__version__}")
         for key, part in parts.items():
@@ -132,10 +136,15 @@ class PipelineGenerator:
         return MappingProxyType({**state, "image": unit.float().to(self._device).expand(-1, 3, -1, -1) * 2.0 - 1.0})
 
     def _alone(self) -> Any:
-        """The pipeline of one call, which shares the networks with all others: pipelines and schedulers remember steps."""
+        """The pipeline of one call, which shares the networks with all others. Schedulers and pipelines remember their steps:
+        they are its own. Tokenizers are changed while they work: they are a thread's own."""
+        if not hasattr(self._here, "parts"):
+            parts = self._pipeline.components.items()
+            own = {name: copy.deepcopy(part) for name, part in parts if not isinstance(part, torch.nn.Module)}
+            self._here.parts = {name: part for name, part in own.items() if part is not None}
         pipeline = copy.copy(self._pipeline)
-        for name, scheduler in _schedulers(self._pipeline).items():
-            setattr(pipeline, name, copy.deepcopy(scheduler))
+        for name, part in self._here.parts.items():
+            setattr(pipeline, name, copy.deepcopy(part) if isinstance(part, diffusers.SchedulerMixin) else part)
         return pipeline
 
 
@@ -172,7 +181,7 @@ def _scheduler(old: Any, options: DiffusersSource) -> Any:
     if old is None:
         raise RequestError("it has no scheduler of its own; leave scheduler and scheduler_options out")
     name = options.scheduler or type(old).__name__
-    kind = getattr(diffusers, name, None)
+    kind: Any = getattr(diffusers, name, None)
     if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
         valid = [each for each in dir(diffusers) if each.endswith("Scheduler")]
         raise RequestError(f"diffusers has no scheduler {name!r}{nearest(name, valid)}")

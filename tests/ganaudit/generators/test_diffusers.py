@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 
 import diffusers
 import numpy as np
@@ -114,6 +115,16 @@ def test_image_i_is_of_prompt_i_as_the_pipeline_makes_it_alone(folders, name, sa
         assert np.allclose(made[place].permute(1, 2, 0).numpy(), alone * 2 - 1, atol=1e-3)
     assert found.model.clusters(1, torch.tensor([1, 5, 3])) == [PROMPTS[1], PROMPTS[2], PROMPTS[0]]
     assert found.model.resolution == ((16, 24) if "size" in said else (16, 16))
+
+
+def test_threads_share_networks_and_nothing_that_changes(folders):
+    made, seen = read(folders["prompts"], prompts=PROMPTS, steps=1).model, []
+    threads = [threading.Thread(target=lambda: seen.append(made._alone())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    for part, shared in (("unet", True), ("text_encoder", True), ("tokenizer", False), ("scheduler", False)):
+        assert (getattr(seen[0], part) is getattr(seen[1], part)) == shared
 
 
 def test_what_decides_its_images_is_in_the_key_and_what_does_not_is_not(folders, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import pytest
 import torch
@@ -92,8 +93,45 @@ def test_what_decides_its_images_is_in_the_key_and_its_path_is_not(tmp_path):
     said = [{"classes": 4}, {"classes": 3}, {"classes": 4, "label": 1}, {"classes": 4, "arguments": {"gain": 0.5}}]
     recipes = [opened(path, **each).recipe for each in [*said, {"classes": 4, "range": [0, 2]}]]
     assert len({str(recipe) for recipe in recipes}) == 5
-    assert opened(twin, classes=4).recipe == recipes[0]
+    assert opened(twin, classes=4).recipe == opened(twin, classes=4, threads=1).recipe == recipes[0]
     assert recipes[0]["weights"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_images_between_0_and_1_are_told_what_says_so(tmp_path):
+    notes = opened(saved(tmp_path, Net()), range=None).notes
+    assert any("these look like [0, 1]; `range: [0, 1]` says" in note for note in notes)
+
+
+class Counts(Net):
+    """Two calls at once would meet in what it counts."""
+
+    calls: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, z: Tensor) -> Tensor:
+        before = self.calls
+        self.calls = before + 1
+        x: Tensor = self.up(z)
+        return x + float(self.calls - before - 1)
+
+
+def test_calls_wait_for_each_other_where_that_is_said(tmp_path):
+    generator = opened(saved(tmp_path, Counts()), threads=1).generator
+    state, wrong = generator.latents(1, torch.arange(1)), []
+    expected = generator.run(state)["image"]
+
+    def ask() -> None:
+        wrong.extend(number for number in range(40) if not torch.equal(generator.run(state)["image"], expected))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == [] and generator.network.calls >= 121
 
 
 def test_it_is_not_run_without_trust(tmp_path):
