@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ganaudit.names import first_few
 from ganaudit.pickled.answer import SHARED
 
 BUILTIN = "builtin:"
+SNAPSHOT = "hf://"
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -49,15 +51,34 @@ def locate(name: str, folder: Path = Path()) -> Path:
 
 
 def located(name: str, folder: Path = Path(), key: str = "weights") -> Path:
-    """The file or folder of `builtin:NAME`, or of a path; `key` is what named it. Raises RequestError where there is none."""
+    """The file or folder of `builtin:NAME`, hf://OWNER/NAME@REVISION or a path, which `key` named. Raises RequestError."""
     if name.startswith(BUILTIN):
         wanted = name.removeprefix(BUILTIN)
         if wanted not in builtin_names():
             raise RequestError(f"there are no built-in weights {wanted!r}; there are {', '.join(builtin_names())}")
         return Path(str(importlib.resources.files("ganaudit.village") / "weights" / f"{wanted}.safetensors"))
+    if name.startswith(SNAPSHOT):
+        return _snapshot(name)
     path = paths.resolved(folder / paths.request(name, key), key)
     if not (path.is_file() or (path.is_dir() and name.strip("./ ") != "")):
         raise RequestError(f"{key} {path} do not exist (or are no file)")
+    return path
+
+
+def _snapshot(name: str) -> Path:
+    """The folder of hf://OWNER/NAME@REVISION among what Hugging Face's own programs have downloaded to this machine."""
+    known = re.fullmatch(r"hf://([\w.-]+)/([\w.-]+)@([0-9a-f]{40})", name)
+    if known is None:
+        raise RequestError(f"{name} names no snapshot; write hf://OWNER/NAME@REVISION, the revision as a commit of 40 digits")
+    owner, model, revision = known.groups()
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    path = cache / f"models--{owner}--{model}" / "snapshots" / revision
+    if not path.is_dir():
+        raise RequestError(
+            f"{name} is not on this machine ({path}), and an audit downloads nothing; "
+            f"hf download {owner}/{model} --revision {revision} does"
+        )
     return path
 
 

@@ -26,8 +26,10 @@ def test_every_kind_says_what_it_is_and_has_a_sentence_under_each_key(room, name
 
 
 def test_the_rooms_hold_what_ships():
-    assert kinds.names("generators") == ["auto", "biggan", "dcgan", "progan", "stylegan", "stylegan2", "module:factory"]
-    assert kinds.names("parsers") == ["masks", "unet", "module:factory"]
+    assert kinds.names("generators") == [
+        "auto", "biggan", "dcgan", "diffusers", "onnx", "progan", "stylegan", "stylegan2", "torchscript", "module:factory",
+    ]  # fmt: skip
+    assert kinds.names("parsers") == ["masks", "mit_semseg", "torchvision", "unet", "upp", "module:factory"]
     assert kinds.names("datasets") == ["folder", "masks", "village", "module:factory"]
     assert kinds.names("features") == []
     assert set(kinds.summaries("generators")) == set(kinds.names("generators")) | set(kinds.names("datasets"))
