@@ -89,8 +89,6 @@ def missing(wanted: Wanted) -> str | None:
         return f"{wanted.who}: there is no folder {path}: correct the path or create it"
     if not wanted.urls:
         return f"{wanted.who}: {path} do not exist (or are no file)"
-    size = "" if wanted.size is None else f" ({wanted.size / 1e6:,.1f} MB)"
-    return (
-        f"{wanted.who}: {path} do not exist; ganaudit fetch {'goes on with' if wanted.halves else 'downloads'} them{size} from "
-        f"{wanted.urls[0]}"
-    )
+    does = "goes on with" if wanted.halves else "downloads"
+    how_much = "" if wanted.size is None else f" ({wanted.size / 1e6:,.1f} MB)"
+    return f"{wanted.who}: {path} do not exist; ganaudit fetch {does} them{how_much} from {wanted.urls[0]}"

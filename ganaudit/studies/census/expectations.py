@@ -62,7 +62,8 @@ def _rows(found: Mapping[str, Sequence[Row]], expect: Sequence[Expected], alpha:
 
 def _both(size: Row) -> float:
     """Images of each side that tell as much as those of both sides do together."""
-    return 2.0 / (1.0 / size["real_images"] + 1.0 / size["generated_images"])
+    real, generated = float(size["real_images"]), float(size["generated_images"])
+    return 2.0 / (1.0 / real + 1.0 / generated)
 
 
 def _verdict(expected: Expected, low: float | None, high: float | None) -> str:

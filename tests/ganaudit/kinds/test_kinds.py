@@ -38,7 +38,7 @@ def test_the_rooms_hold_what_ships():
 
 @pytest.mark.parametrize("room, name, words", [
     ("generators", "progam", r"no 'progam' among the generators; did you mean 'progan'\? There are: auto, biggan, dcgan, "),
-    ("parsers", "zzz", "no 'zzz' among the parsers; There are: masks, unet, module:factory"),
+    ("parsers", "zzz", "no 'zzz' among the parsers; There are: masks, mit_semseg, torchvision, unet, upp, module:factory"),
     ("datasets", "foldr", "did you mean 'folder'"), ("inverters", "layerwis", "did you mean 'layerwise'"),
     ("features", "", "no '' among the features"), ("generators", "opening", "no 'opening' among"),
     ("inverters", "module", "no 'module' among"),

@@ -30,8 +30,8 @@ class Expectation:
 
     @property
     def said(self) -> str:
-        """−0.63 ± 0.01."""
-        return words.number(self.expected, 3) + (f" ± {words.number(self.within)}" if self.within else "")
+        """−0.63 ± 0.005, in the digits of the audit file."""
+        return f"{self.expected:g}".replace("-", words.MINUS) + (f" ± {self.within:g}" if self.within else "")
 
     @property
     def found(self) -> str:
