@@ -15,8 +15,8 @@ from ganaudit import __version__
 from ganaudit.errors import AuditError, GanauditError, RequestError
 
 COMMANDS = (
-    "demo", "run", "check", "runs", "report", "compare", "sql", "list", "train", "invert", "calibrate", "convert", "verify",
-    "compact", "prune",
+    "demo", "run", "check", "fetch", "runs", "report", "compare", "sql", "list", "train", "invert", "calibrate", "convert",
+    "verify", "compact", "prune",
 )  # fmt: skip
 """As --help lists them. A new one is a line here and `commands/NAME.py` with a function NAME; what takes long to import waits
 inside that function."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ganaudit.auditing.run import Audit, audit
     from ganaudit.datasets.protocol import Dataset, Image
     from ganaudit.errors import AuditError, GanauditError, ImageError, RequestError
+    from ganaudit.generators.networks.any_module import layered
     from ganaudit.generators.protocol import Generator, LayeredGenerator, State
     from ganaudit.parsers.protocol import ClassInfo, Labels, Parser
     from ganaudit.records.catalog import connect
@@ -31,6 +32,7 @@ _HOMES = {
     "AuditError": "errors", "GanauditError": "errors", "ImageError": "errors", "RequestError": "errors",
     "Generator": "generators.protocol", "LayeredGenerator": "generators.protocol", "State": "generators.protocol",
     "ClassInfo": "parsers.protocol", "Labels": "parsers.protocol", "Parser": "parsers.protocol",
+    "layered": "generators.networks.any_module",
     "connect": "records.catalog", "Store": "records.store", "AuditSpec": "spec", "load": "spec", "parse": "spec",
 }  # fmt: skip
 
@@ -64,6 +66,7 @@ __all__ = [
     "__version__",
     "audit",
     "connect",
+    "layered",
     "load",
     "parse",
 ]

@@ -54,3 +54,5 @@ MAX_SIDE = 8192
 """The longest side, in pixels, that images and label maps are resized to: one such image is 200 MB."""
 Side = Annotated[Whole, Field(gt=0, le=MAX_SIDE)]
 Size = Side | tuple[Side, Side]
+Arguments = dict[Annotated[str, Field(min_length=1)], bool | Whole | Decimal | str]
+"""Values of a function's further inputs, by their names."""

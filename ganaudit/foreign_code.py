@@ -101,6 +101,19 @@ def _running(folder: Path, who: str, kind: type[GanauditError]) -> Iterator[None
             raise kind(f"{who}: a thread that it started died of {died[0]}")
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A foreign file is loaded and tried: whatever that raises is a RequestError which names the file."""
+    try:
+        yield
+    except RequestError as error:
+        raise RequestError(f"{path}: {error}") from None
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = lines[-1] if "Traceback" in str(error) else (lines or [""])[0]
+        raise RequestError(f"{path} cannot be run: {type(error).__name__}: {told[:300]}") from error
+
+
 def said(error: BaseException) -> str:
     """An exception's type and text, for a sentence."""
     if isinstance(error, SystemExit):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ganaudit.fields import Count, Name, PathText, Photos, Size, Step
+from ganaudit import links
+from ganaudit.fields import Count, Name, PathText, Photos, Size, Step, Whole
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 FACTORY = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
@@ -25,13 +26,43 @@ def _json(options: dict[str, Any]) -> dict[str, Any]:
 
 
 Options = Annotated[dict[str, Any], AfterValidator(_json)]
-Files = Annotated[tuple[PathText, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+_one_or_more = BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
+Files = Annotated[tuple[PathText, ...], _one_or_more]
+Links = Annotated[tuple[Annotated[str, AfterValidator(links.checked)], ...], _one_or_more]
 
 
 class Part(BaseModel):
     """A part of the audit file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, use_attribute_docstrings=True)
+
+
+class Origin(Part):
+    """A file: how it is known, and where it can be had."""
+
+    sha256: Digest | None = None
+    """The weights file must have this digest."""
+    bytes: Annotated[Whole, Field(gt=0, lt=2**50)] | None = None
+    """And this size."""
+    url: Links = ()
+    """Where `ganaudit fetch` gets it: https, http or hf://OWNER/NAME/FILE; of several, the next where one fails. After a #, the
+    file inside a zip or tar."""
+
+    @model_validator(mode="after")
+    def _of_a_file(self) -> Origin:
+        weights = getattr(self, "weights", "")
+        if self.url and (weights is None or weights.startswith("builtin:")):
+            raise ValueError("url is where a file is downloaded from; name the file it becomes in weights, or leave url out")
+        return self
+
+
+class FetchedFile(Origin):
+    """A further file that an audit needs."""
+
+    path: PathText
+    """Where it lies, from the audit file's folder."""
+    url: Annotated[Links, Field(min_length=1)]
+    """Where `ganaudit fetch` gets it."""
 
 
 class ParserPart(Part):
@@ -65,24 +96,20 @@ class TrainedSource(Source):
     """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
 
 
-class WeightsSource(TrainedSource):
+class WeightsSource(Origin, TrainedSource):
     """A generator of a known family, with its weights."""
 
     weights: PathText
     """A file, or builtin:NAME; a pattern such as ckpt/*.safetensors: one generator for each file."""
-    sha256: Digest | None = None
-    """The weights file must have this digest."""
 
 
-class FactoryPart(Part):
+class FactoryPart(Origin):
     """What users' own generators, collections and parsers have."""
 
     kind: Annotated[str, Field(pattern=FACTORY)]
     """module:factory"""
     weights: PathText | None = None
     """A file or a folder; its path is passed to the factory as `weights`."""
-    sha256: Digest | None = None
-    """The weights file must have this digest."""
     options: Options = {}
     """Keyword arguments of the factory."""
     files: Files = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from ganaudit.names import first_few
 from ganaudit.pickled.answer import SHARED
 
 BUILTIN = "builtin:"
+SNAPSHOT = "hf://"
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -48,15 +51,34 @@ def locate(name: str, folder: Path = Path()) -> Path:
 
 
 def located(name: str, folder: Path = Path(), key: str = "weights") -> Path:
-    """The file or folder of `builtin:NAME`, or of a path; `key` is what named it. Raises RequestError where there is none."""
+    """The file or folder of `builtin:NAME`, hf://OWNER/NAME@REVISION or a path, which `key` named. Raises RequestError."""
     if name.startswith(BUILTIN):
         wanted = name.removeprefix(BUILTIN)
         if wanted not in builtin_names():
             raise RequestError(f"there are no built-in weights {wanted!r}; there are {', '.join(builtin_names())}")
         return Path(str(importlib.resources.files("ganaudit.village") / "weights" / f"{wanted}.safetensors"))
+    if name.startswith(SNAPSHOT):
+        return _snapshot(name)
     path = paths.resolved(folder / paths.request(name, key), key)
     if not (path.is_file() or (path.is_dir() and name.strip("./ ") != "")):
         raise RequestError(f"{key} {path} do not exist (or are no file)")
+    return path
+
+
+def _snapshot(name: str) -> Path:
+    """The folder of hf://OWNER/NAME@REVISION among what Hugging Face's own programs have downloaded to this machine."""
+    known = re.fullmatch(r"hf://([\w.-]+)/([\w.-]+)@([0-9a-f]{40})", name)
+    if known is None:
+        raise RequestError(f"{name} names no snapshot; write hf://OWNER/NAME@REVISION, the revision as a commit of 40 digits")
+    owner, model, revision = known.groups()
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    path = cache / f"models--{owner}--{model}" / "snapshots" / revision
+    if not path.is_dir():
+        raise RequestError(
+            f"{name} is not on this machine ({path}), and an audit downloads nothing; "
+            f"hf download {owner}/{model} --revision {revision} does"
+        )
     return path
 
 
@@ -77,6 +99,21 @@ def insisted(path: Path, found: str, sha256: str | None) -> str:
             f"weights {path} have the SHA-256 {found}, the audit file says {sha256}: another file, or a changed one"
         )
     return found
+
+
+_PUBLISHED = re.compile(r"-(?=[0-9a-f]*[a-f])([0-9a-f]{8,64})\.\w+$")
+"""How torch.hub's files end: the first digits of their SHA-256. Digits alone are a date or a step."""
+
+
+def misnamed(path: Path, found: str) -> str | None:
+    """What a person should know of a file whose name ends in another digest than it has, in a sentence; None for any other."""
+    said = _PUBLISHED.search(path.name)
+    if said is None or found.startswith(said[1]):
+        return None
+    return (
+        f"{path.name} has a SHA-256 that begins with {found[: len(said[1])]}, not with the {said[1]} of its name: it is "
+        "damaged or another file, unless the name means something else; sha256 in the audit file settles which file is wanted"
+    )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ganaudit import devices
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
+from ganaudit.fetching.wanted import refuse_missing
 from ganaudit.keys import source_key
 from ganaudit.limits import within
 from ganaudit.parsers.opening import OpenParser, open_parser
@@ -30,6 +31,7 @@ LEAST_BLOCK = 64
 def plan(spec: AuditSpec) -> Plan:
     """Opens every source and the parser once, within the limits of `run`. Raises RequestError for the first thing that cannot
     be done, AuditError for one that is not opened in time."""
+    refuse_missing(spec)
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
     context = Context.of(spec, device, precision, anew=True)

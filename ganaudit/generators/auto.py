@@ -1,8 +1,10 @@
-"""Kind `auto`: the family is found from the weights file's keys, and named."""
+"""Kind `auto`: the kind is found from the weights file, by what it is or by the keys of its tensors, and named."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganaudit import kinds
@@ -19,16 +21,33 @@ class AutoSource(WeightsSource):
 
 
 def open_auto(options: AutoSource, context: Context) -> Opened:
-    """What the family that the file is of opens: the same records as if it was named. Raises RequestError for no such file."""
+    """What the kind that the file is of opens: the same records as if it was named. Raises RequestError for no such file."""
     from ganaudit import weights
     from ganaudit.kinds.content import normal
 
-    file = weights.opened(options.weights, context.folder, options.sha256)
-    family = family_of(file)
-    said = options.model_dump(exclude={"heldout"}, exclude_none=True) | {"kind": family.name}
-    named: Any = family.options.model_validate(said)
-    opened = normal(family, named, context)
-    return replace(opened, notes=(f"{file.path.name} is of kind {family.name!r}", *opened.notes))
+    path = weights.located(options.weights, context.folder)
+    kind = _certain(path) or family_of(weights.opened(options.weights, context.folder, options.sha256))
+    opened = normal(kind, _named(options, kind), context)
+    return replace(opened, notes=(f"{path.name} is of kind {kind.name!r}", *opened.notes))
+
+
+def _named(options: AutoSource, kind: Kind) -> Any:
+    said = options.model_dump(exclude={"heldout"}, exclude_none=True)
+    return kind.options.model_validate(said | {"kind": kind.name})
+
+
+def _certain(path: Path) -> Kind | None:
+    """The kind that a file or folder is of whatever tensors it holds, such as a TorchScript program."""
+    named = [kinds.find("generators", name) for name in kinds.names("generators") if name not in ("auto", kinds.OWN)]
+    return next((kind for kind in named if kind.holds is not None and kind.holds(path)), None)
+
+
+def further(options: AutoSource, context: Context) -> Sequence[Path]:
+    """Further files that its kind reads."""
+    from ganaudit import weights
+
+    kind = _certain(weights.located(options.weights, context.folder))
+    return () if kind is None or kind.files is None else kind.files(_named(options, kind), context)
 
 
 def family_of(file: File) -> Kind:
@@ -43,4 +62,4 @@ def family_of(file: File) -> Kind:
     raise unknown(file, "a generator")
 
 
-KIND = Kind("auto", AutoSource, open_auto, "the family that the keys in the weights file tell")
+KIND = Kind("auto", AutoSource, open_auto, "the kind that the weights file tells, by the keys of its tensors", files=further)

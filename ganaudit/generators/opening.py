@@ -14,7 +14,7 @@ from torch import Tensor
 from ganaudit import kinds, trial, weights
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
-from ganaudit.foreign_code import asking
+from ganaudit.foreign_code import asking, guard
 from ganaudit.generators.layouts import Layout, sentence, together
 from ganaudit.generators.outputs import faults, looks_unit, wrong_images, wrong_latents
 from ganaudit.generators.protocol import Generator, LayeredGenerator, State, size_of
@@ -48,6 +48,9 @@ def open_generator(options: Source, context: Context) -> OpenGenerator:
     )
     said = {name: getattr(options, name, None) for name in ("truncation", "noise")}
     recipe = {**opened.recipe, "seed": context.seed}
+    if opened.weights is not None and getattr(options, "sha256", None) is None:
+        misnamed = weights.misnamed(opened.weights, opened.digests.get("weights", ""))
+        notes = notes if misnamed is None else (*notes, misnamed)
     return OpenGenerator(
         opened.model, context.seed, recipe, opened.digests, _step(options, opened.weights), **said, notes=notes
     )
@@ -61,6 +64,8 @@ def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]
         generator = generator.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         generator.eval().requires_grad_(False)
     who = options.kind if options.name == options.kind else f"{options.name} ({options.kind})"
+    if threads == 1 and ":" not in options.kind:  # a factory's is guarded already
+        generator = guard(generator, context.folder, who, threads)
     with asking(context.folder, who):
         if ":" in options.kind or not isinstance(generator, LayeredGenerator):  # whose latents are known
             check_protocol(generator, who, context.seed)
@@ -152,4 +157,5 @@ def remarks(generator: Generator, seed: int) -> tuple[str, ...]:
             state = generator.run(generator.latents(seed, torch.arange(count)))
         if wrong_images(state, count, size_of(generator)) is not None or not looks_unit(state["image"]):
             return ()
-    return (f"its first {MORE} images have no value below 0; images are in [-1, 1], these look like [0, 1]",)
+    advice = "; `range: [0, 1]` says that black is 0" if hasattr(generator, "inputs") else ""
+    return (f"its first {MORE} images have no value below 0; images are in [-1, 1], these look like [0, 1]{advice}",)

@@ -30,7 +30,7 @@ class Generator(Protocol):
     """A frozen generator, in eval mode.
 
     It may also have `clusters(seed, indices)`: for each image the text that it shares with those it is not independent of,
-    such as its prompt, or None.
+    such as its prompt, or None. And `not_inverted`: why no photo can be searched for in it, in words.
     """
 
     @property

@@ -74,6 +74,9 @@ class LayerChoice:
 def read_shape(generator: Generator) -> GeneratorShape:
     """The shape of any generator with named layers. Raises RequestError where it has none, no latent z (N, L), or images that
     are not square."""
+    why: str | None = getattr(generator, "not_inverted", None)
+    if why is not None:
+        raise RequestError(why)
     height, width = size_of(generator)
     if height != width:
         raise RequestError(f"inversion is of square images, and this generator makes images of {height}×{width} pixels")

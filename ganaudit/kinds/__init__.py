@@ -50,7 +50,8 @@ class Kind:
     dataset, returns the collection; of an inverter, returns what inverts a task. needs: the trained inverter that it starts
     from. offers: `labels` (true label maps), `maps` (label maps that stand for the parser's), `precision` (computes in the
     run's), `no images` (a parser that reads none), `z` (a search over z).
-    layouts: of a family of generators, gives those that its files come in (`generators.layouts`): `kind: auto` finds it so."""
+    layouts: of a family of generators, gives those that its files come in (`generators.layouts`): `kind: auto` finds it so.
+    holds: whether a file or folder is certainly of this kind, likewise. files: further files that decide its images."""
 
     name: str
     options: type[Part]
@@ -59,6 +60,8 @@ class Kind:
     offers: frozenset[str] = field(default=frozenset())
     needs: str | None = None
     layouts: Callable[[], Sequence[Any]] | None = None
+    holds: Callable[[Path], bool] | None = None
+    files: Callable[[Any, Context], Sequence[Path]] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import inspect
 from dataclasses import replace
 from typing import Any
 
-from ganaudit import factory, weights
+from ganaudit import factory, kinds, weights
 from ganaudit.context import Context
 from ganaudit.identity import content_digest
 from ganaudit.keys import canonical
@@ -15,7 +15,7 @@ from ganaudit.kinds import Kind, Opened, Registry
 from ganaudit.options import ParserPart, Source, chosen
 from ganaudit.state import state_digest
 
-SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "sha256", "resize", "how"}
+SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "sha256", "bytes", "url", "resize", "how"}
 """Options that make no other model."""
 
 
@@ -26,9 +26,13 @@ def content(registry: Registry, options: Source | ParserPart, context: Context) 
     """
     said: dict[str, Any] = options.model_dump(mode="json", exclude=SAID_ELSEWHERE)
     files = [weights.located(file, context.folder, key) for key in ("weights", "files") for file in _listed(said.get(key))]
+    further = kinds.find(registry, options.kind).files if options.kind in kinds.names(registry) else None
+    files += [] if further is None else further(options, context)
     said["content"] = [content_digest(file) for file in files]
     if said.get("weights") and files[0].is_file():  # a model that is open already is not read again, but is insisted on
         weights.insisted(files[0], said["content"][0], getattr(options, "sha256", None))
+    elif said.get("weights"):
+        said["sha256"] = getattr(options, "sha256", None)  # of a folder its kind asks
     if ":" in options.kind:
         said |= {"source": factory.source_digest(options.kind, context.folder), "paths": list(map(str, files))}
     return canonical([registry, said, str(context.folder.resolve()), context.device, context.precision])
@@ -41,7 +45,8 @@ def _listed(value: Any) -> list[str]:
 def normal(kind: Kind, options: Source | ParserPart, context: Context) -> Opened:
     """What a kind opens, with a recipe: where its opener says none, its options, weights, source and state.
 
-    The options of its own that were set enter every recipe, the others never: a new option changes no key of before.
+    The options of its own that were set enter every recipe, the others never: a new option changes no key of before. Where a
+    recipe says one itself, such as a file by what it holds, that counts.
     """
     opened = kind.open(options, context)
     if not isinstance(opened, Opened):
@@ -52,5 +57,7 @@ def normal(kind: Kind, options: Source | ParserPart, context: Context) -> Opened
         said = {"kind": kind.name, **digests, "source": source, "state": state_digest(opened)}
         opened = Opened(opened, said, digests, path)
     own = chosen(options) if ":" not in options.kind else {}
-    own.pop("classes", None)  # they are in every parser's recipe
+    if isinstance(options, ParserPart):
+        own.pop("classes", None)  # they are in every parser's recipe
+    own = {name: value for name, value in own.items() if name not in opened.recipe}
     return replace(opened, recipe={**opened.recipe, **({"options": own} if own else {})})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganaudit import kinds
 from ganaudit.kinds import OWN, Kind
-from ganaudit.options import ParserPart, Part, Source, TrainedSource, WeightsSource
+from ganaudit.options import Origin, ParserPart, Part, Source, TrainedSource, WeightsSource
 
 BEGIN, END = "<!-- kinds: written by `make docs` -->", "<!-- end of kinds -->"
 SIDES = {"real": "real", "generators": "generator", "truth": "truth"}
@@ -25,8 +25,10 @@ def table() -> str:
                 shown.setdefault(key, (kind, []))[1].append(words)
     for kind, places in sorted(shown.values(), key=lambda entry: (entry[1] == ["parser"], entry[0].name == OWN)):
         known = set(WeightsSource.model_fields if issubclass(kind.options, WeightsSource) else TrainedSource.model_fields)
+        known |= set(Origin.model_fields)
         lines.append(f"| `{kind.name}` | {', '.join(places)} | {_line(kind.summary + '.', kind.options, known)} |")
-    family = _line("Every family has these keys, and `module:factory` the last two.", WeightsSource, {"step_from"})
+    said = "Every family has these keys, so has `module:factory`, and parsers with weights have `sha256`, `bytes` and `url`."
+    family = _line(said, WeightsSource, {"step_from"})
     return "\n".join([*lines, f"| every family | generator | {family} |"])
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
-from ganaudit.parsers.networks.unet import UNet, from_weights
+from ganaudit.parsers.labelling import Labelling
+from ganaudit.parsers.networks.convolutions import folded
+from ganaudit.parsers.networks.unet import from_weights
+from ganaudit.parsers.preprocessing import Preprocessing
 from ganaudit.parsers.protocol import ClassInfo, Labels
 from ganaudit.weights import Weights
 from ganaudit.weights import network as filled
@@ -17,23 +19,42 @@ from ganaudit.weights import network as filled
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class SegmentationParser:
-    """A network with one output: (N, 3, H, W) in [-1, 1] → logits (N, C, h, w), channel c being the class with id c + 1."""
+class Encoded(nn.Module):
+    """An encoder and the decoder of its maps as one network."""
 
-    def __init__(self, network: nn.Module, classes: Sequence[ClassInfo], resolution: int, device: str, precision: str) -> None:
-        self.classes = tuple(classes)
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.decoder(self.encoder(x))
+        return logits
+
+
+class SegmentationParser:
+    """A network with one output: images (N, 3, H, W) → logits (N, C, h, w). preprocessing: what images are made before it;
+    label maps then have the images' size. None: images stay in [-1, 1], and label maps have the size of the logits."""
+
+    def __init__(
+        self, network: nn.Module, labelling: Labelling, resolution: int | tuple[int, int] | None, device: str, precision: str,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:  # fmt: skip
+        self.labelling = labelling
+        self.classes = labelling.classes
         self.resolution = resolution
+        self.preprocessing = preprocessing
         self.device = device
         self.dtype = DTYPES[precision]
         self.network = network.to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def parse(self, images: Tensor) -> Labels:
-        """Images (N, 3, H, W) in [-1, 1] → maps (N, h, w) of class ids and the softmax probability of the class chosen."""
-        logits = self.network(images.to(self.device, self.dtype, memory_format=torch.channels_last))
-        best, chosen = logits.max(dim=1)
-        confidence = (logits.float() - best.float()[:, None]).exp_().sum(dim=1).reciprocal_()
-        return Labels(chosen + 1, confidence)
+        """Images (N, 3, H, W) in [-1, 1] → maps (N, h, w) of class ids and the probability of the class chosen."""
+        images = images.to(self.device)
+        scales = [images] if self.preprocessing is None else self.preprocessing(images)
+        logits = [self.network(x.to(self.dtype, memory_format=torch.channels_last)) for x in scales]
+        size = (logits[0] if self.preprocessing is None else images).shape[2:]
+        return self.labelling.of_logits(logits, (int(size[0]), int(size[1])))
 
 
 def unet_parser(weights: Weights, device: str, precision: str) -> SegmentationParser:
@@ -50,18 +71,5 @@ def unet_parser(weights: Weights, device: str, precision: str) -> SegmentationPa
         raise RequestError(f"weights {weights.path} have the resolution {resolution!r}, which is no number of pixels")
     if len(names) != network.head.out_channels:
         raise RequestError(f"weights {weights.path} name {len(names)} classes and have {network.head.out_channels} outputs")
-    classes = [ClassInfo(number, str(name)) for number, name in enumerate(names, start=1)]
-    return SegmentationParser(fused(network), classes, int(resolution), device, precision)
-
-
-def fused(network: UNet) -> UNet:
-    """The same function with each batch norm folded into the convolution before it."""
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    for block in [*network.down, *network.up]:
-        assert isinstance(block, nn.Sequential)
-        for place in (0, 3):
-            convolution, norm = block[place], block[place + 1]
-            assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-            block[place], block[place + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
-    return network
+    named = Labelling(tuple(ClassInfo(n, str(name)) for n, name in enumerate(names, 1)), tuple(range(1, len(names) + 1)))
+    return SegmentationParser(folded(network), named, int(resolution), device, precision)

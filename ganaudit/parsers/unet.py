@@ -5,16 +5,14 @@ from __future__ import annotations
 from ganaudit.context import Context
 from ganaudit.fields import PathText
 from ganaudit.kinds import Kind, Opened
-from ganaudit.options import Digest, ParserPart
+from ganaudit.options import Origin, ParserPart
 
 
-class UnetParser(ParserPart):
+class UnetParser(Origin, ParserPart):
     """The UNet family; its classes are in the weights file."""
 
     weights: PathText
     """A file, or builtin:NAME."""
-    sha256: Digest | None = None
-    """The weights file must have this digest."""
 
 
 def open_unet(options: UnetParser, context: Context) -> Opened:

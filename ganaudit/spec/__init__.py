@@ -11,6 +11,7 @@ from ganaudit.spec.file import parse as parse
 from ganaudit.spec.file import with_store as with_store
 from ganaudit.spec.models import AuditSpec as AuditSpec
 from ganaudit.spec.models import Decide as Decide
+from ganaudit.spec.models import Expected as Expected
 from ganaudit.spec.models import Invert as Invert
 from ganaudit.spec.models import Method as Method
 from ganaudit.spec.models import Run as Run

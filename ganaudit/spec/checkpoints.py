@@ -81,6 +81,11 @@ def _each(asked: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
     """One generator for each file that the pattern names, by step. Raises ValueError in one sentence."""
     if asked.get("sha256") is not None:
         raise ValueError("a pattern names several files and sha256 one; leave sha256 out, the run records every file's digest")
+    for key in ("url", "bytes"):
+        if asked.get(key) is not None:
+            raise ValueError(
+                f"a pattern names several files and {key} is of one; leave {key} out, or name the files one by one"
+            )
     for key in ("step", "training"):
         if asked.get(key) is not None:
             raise ValueError(f"a pattern names several files and {key} is said of each by its own; leave {key} out")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BeforeValidator,
     Field,
     SerializeAsAny,
@@ -23,7 +24,7 @@ from ganaudit.fields import Count, Decimal, Name, PathText, Photos, Place, Seed,
 from ganaudit.kinds import options_at
 from ganaudit.kinds.mistakes import nearest
 from ganaudit.names import as_read
-from ganaudit.options import ParserPart, Part, Source
+from ganaudit.options import FetchedFile, ParserPart, Part, Source
 
 RealSpec = Annotated[SerializeAsAny[Source], options_at("real")]
 GeneratorSpec = Annotated[SerializeAsAny[Source], options_at("generators")]
@@ -207,6 +208,39 @@ class Run(Part):
         return self
 
 
+Figure = Literal[
+    "relative_change", "area_ratio", "presence_ratio", "count_ratio", "real_area", "generated_area", "real_presence",
+    "generated_presence", "fsd", "corrected", "rank",
+]  # fmt: skip
+OF_A_GENERATOR = ("fsd", "corrected", "rank")
+"""Figures that are of no class."""
+
+
+class Expected(Part):
+    """A published value, which a run is held against."""
+
+    generator: Name
+    figure: Figure
+    """relative_change: of mean area, (generated - real) / real. Areas are in percent of pixels, presences shares of images.
+    fsd is the plain distance, corrected the one without its bias, rank the place by it."""
+    class_name: Name | None = Field(None, validation_alias=AliasChoices("class", "class_name"))
+    """The class that the figure is of."""
+    value: Decimal
+    within: Annotated[Decimal, Field(ge=0.0)] = 0.0
+    """What the value may be off by itself: its rounding, or how it was read off a picture."""
+    images: Count | None = None
+    """Images of each side that it was measured on: then it has a sampling error of its own, which is counted too."""
+    source: Name
+    """Where it stands."""
+
+    @model_validator(mode="after")
+    def _of_a_class(self) -> Expected:
+        if (self.class_name is None) != (self.figure in OF_A_GENERATOR):
+            needs = "is of no class; leave class out" if self.class_name is not None else "is of a class; name it in class"
+            raise ValueError(f"{self.figure} {needs}")
+        return self
+
+
 class AuditSpec(Part):
     """One audit: real images, generators, a parser, and how much of each."""
 
@@ -226,10 +260,14 @@ class AuditSpec(Part):
     """Parts of the images that get verdicts of their own: a WHERE over the columns of `images`."""
     accept: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
     """Generator → classes whose omission is known and accepted: they are no regression."""
+    expect: tuple[Expected, ...] = ()
+    """Published values that the run is held against: met or not within sampling error."""
     heldout: RealSpec | None = None
     """Images that no generator was trained on, as a source of their own; or `heldout: N` on the real side."""
     invert: Invert | None = None
     """Held-out photos beside the nearest thing each generator can make; default: none are inverted."""
+    fetch: tuple[FetchedFile, ...] = ()
+    """Further files that it needs, such as the others in a folder of weights, for `ganaudit fetch`."""
     run: Run = Run()
     folder: Place = Path()
     """Where relative paths and modules start from; an audit file's own folder by default."""
@@ -263,11 +301,17 @@ class AuditSpec(Part):
         return self
 
     @model_validator(mode="after")
-    def _accepted_of_generators(self) -> AuditSpec:
+    def _said_of_generators(self) -> AuditSpec:
         names = [source.name for source in self.generators]
         for name in self.accept:
             if name not in names:
                 raise ValueError(f"accept.{name}: no generator has this name{nearest(name, names)}")
+        for place, expected in enumerate(self.expect):
+            if expected.generator not in names:
+                raise ValueError(
+                    f"expect[{place}].generator: no generator has the name {expected.generator!r}"
+                    f"{nearest(expected.generator, names)}"
+                )
         return self
 
     def path(self, value: Path | str) -> Path:

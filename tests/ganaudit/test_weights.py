@@ -420,3 +420,14 @@ def test_what_is_digested_is_what_is_loaded_though_the_file_changes_meanwhile(tm
     monkeypatch.setattr(weights, "read_bytes", read_and_replace)
     result = weights.load(str(path), sha256=digest)
     assert result.sha256 == digest and result.tensors["a"].tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize(("name", "told"), [
+    ("church-{0:.8}.pth", False), ("church-{0:.64}.pth", False), ("church-{1:.8}.pth", True), ("church-{1}.safetensors", True),
+    ("church-{1:.7}.pth", False), ("church-20260101.pth", False), ("church_{1:.8}.pth", False), ("church-{1:.8}.v2.pth", False),
+])  # fmt: skip
+def test_a_digest_in_a_file_name_is_checked(tmp_path, name, told):
+    own, other = "0f" * 32, "ab" * 32
+    path = tmp_path / name.format(own, other)
+    said = weights.misnamed(path, own)
+    assert (said is not None) == told and (said is None or (path.name in said and "0f0f0f0f" in said and "abababab" in said))

@@ -15,13 +15,13 @@ from ganaudit.records.building import Row, Tables
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, CLASSES
 from ganaudit.records.used import UsedSource, sources_of
-from ganaudit.spec import Decide, Slice
+from ganaudit.spec import Decide, Expected, Slice
 from ganaudit.statistics import corrected
 from ganaudit.statistics.comparison import compare
 from ganaudit.statistics.halves import Halves
 from ganaudit.statistics.moments import GroupMoments
 from ganaudit.studies.census import classes as class_findings
-from ganaudit.studies.census import distances, near, parser, resolution
+from ganaudit.studies.census import distances, expectations, near, parser, resolution
 from ganaudit.studies.census.counts import Counts, read_counts
 from ganaudit.studies.census.moments import moments_of
 
@@ -45,6 +45,7 @@ def materialise(
     decide: Decide | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     slices: Mapping[str, Slice] | None = None,
+    expect: Sequence[Expected] = (),
 ) -> dict[str, pa.Table]:
     """Compute the findings of a run for every pair of real source and generator, write them, and return them by name.
 
@@ -88,6 +89,7 @@ def materialise(
     tables.part("class_stats", stats.result())
     parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
     alike.result()
+    expectations.add(tables, run, [source.name for source in sources if source.role == "real"], expect, decide.alpha)
     findings = tables.finished()
     with ThreadPoolExecutor(WRITERS, "ganaudit-findings") as pool:
         list(pool.map(lambda name: store.write_finding(run, name, findings[name]), findings))

@@ -17,6 +17,7 @@ from ganaudit.studies.census import pictures
 from ganaudit.studies.census.blocks import PARSING, parsing
 from ganaudit.studies.census.checking import checked
 from ganaudit.studies.census.classes import check_accept, check_groups, check_slices
+from ganaudit.studies.census.expectations import check_expect
 from ganaudit.studies.census.findings import materialise
 from ganaudit.studies.census.section.section import CensusSection
 from ganaudit.studies.census.work import BlockDone, make_block
@@ -40,6 +41,7 @@ class Census:
         names = {info.id: info.name for info in parser.parser.classes}
         check_groups(spec.groups, names)
         check_accept(spec.accept, spec.groups, names)
+        check_expect(spec.expect, names)
         check_slices(spec.slices, Store(spec.path(spec.store)), names)
 
     def check(self, plan: Plan, store: Store, detect: float | None) -> Checked:
@@ -53,7 +55,7 @@ class Census:
 
     def findings(self, store: Store, run: str) -> Mapping[str, pa.Table]:
         spec = AuditSpec.model_validate_json(store.run_row(run)["spec"])
-        return materialise(store, run, spec.decide, spec.groups, spec.slices)
+        return materialise(store, run, spec.decide, spec.groups, spec.slices, spec.expect)
 
     def keep(self, plan: Plan, store: Store, findings: Mapping[str, pa.Table]) -> None:
         pictures.save(store, plan.run, pictures.collect(plan, store, findings))

@@ -267,6 +267,21 @@ PARSER_CORRECTED = Table(
     ),
 )  # fmt: skip
 
+EXPECTATIONS = Table(
+    "expectations",
+    "published value that the audit file expects of a generator",
+    (
+        *_PAIR,
+        Column("figure", STRING, "What it is a value of, in the audit file's words: relative_change, fsd and others."),
+        Column("class", STRING, "Name of the class; NULL for figures of the whole generator.", True),
+        Column("expected", FLOAT, "The published value."),
+        Column("within", FLOAT, "What it may be off by itself, as the audit file says."),
+        Column("source", STRING, "Where it was published."),
+        *interval("measured", "The same figure of this run; the published value's sampling error is counted where known"),
+        Column("verdict", STRING, "One of met, not met, withheld (there is no interval to hold it against)."),
+    ),
+)
+
 _WHAT = Column(
     "what", STRING,
     "One of within (one source), leak (held-out images in real or training ones), memorised (real, training or held-out images "
@@ -323,6 +338,7 @@ RECORDS = ()
 FINDINGS = (
     CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES, DROPPED_PAIRS,
     COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED, NEAR_DUPLICATES, NEAR_DUPLICATE_COUNTS,
+    EXPECTATIONS,
 )  # fmt: skip
 GROWN = (CLASS_PIXELS, IMAGES)
 ADDED = {CLASS_PIXELS.name: ("parts", "largest"), IMAGES.name: ("phash",)}

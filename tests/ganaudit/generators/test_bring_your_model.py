@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
+import tiny_pipelines
 import torch
 import yaml
 from biggans import brock, drawn
+from onnx import TensorProto, helper, numpy_helper, save
 from tensorflow_pickles import generator, pickled, stylegan
-from torch import nn
+from torch import Tensor, nn
 
 from ganaudit import kinds
 from ganaudit.context import Context
@@ -18,8 +21,10 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.networks.conditional_mapping import EmbeddedMapping
 from ganaudit.generators.networks.stylegan2 import Stylegan2
 from ganaudit.generators.opening import open_generator
+from ganaudit.generators.shapes import choose_layers, read_shape
 
 PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-model.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SOURCES = [
     source for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) for source in yaml.safe_load(block)["generators"]
 ]
@@ -59,6 +64,69 @@ def normed() -> dict:
     return tensors
 
 
+class Network(nn.Module):
+    """Two blocks that begin with z of 100 numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        first, last = nn.ConvTranspose2d(100, 3, 4), nn.ConvTranspose2d(3, 3, 4, 2, 1)
+        self.blocks = nn.Sequential(nn.Sequential(first, nn.BatchNorm2d(3), nn.ReLU()), nn.Sequential(last, nn.Tanh()))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x: Tensor = self.blocks(z)
+        return x
+
+
+class OfClasses(nn.Module):
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        return (z.reshape(-1, 1, 8, 8) + label[:, None, None, None]).sigmoid()
+
+
+NETWORK = "from torch import Tensor, nn\n\n" + inspect.getsource(Network)
+
+
+def program(network: nn.Module):
+    return lambda path: torch.jit.save(torch.jit.script(network.eval()), path)
+
+
+def graph(*classes: str):
+    """z · dense as images, times a number of their class."""
+
+    def write(path: Path) -> None:
+        constants = [
+            numpy_helper.from_array(value.numpy(), name)
+            for name, value in {
+                "dense": torch.randn(6, 192), "table": torch.rand(10), "shape": torch.tensor([-1, 3, 8, 8]),
+                "wide": torch.tensor([-1, 1, 1, 1]),
+            }.items()
+        ]  # fmt: skip
+        nodes = [helper.make_node("MatMul", ["z", "dense"], ["flat"]), helper.make_node("Reshape", ["flat", "shape"], ["x"])]
+        nodes += [helper.make_node("Gather", ["table", name], ["chosen"]) for name in classes]
+        nodes += [
+            helper.make_node("Reshape", ["chosen", "wide"], ["scale"]),
+            helper.make_node("Mul", ["x", "scale"], ["y"]),
+        ] * len(classes)
+        nodes += [helper.make_node("Tanh", ["y" if classes else "x"], ["image"])]
+        inputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["N", 6])]
+        inputs += [helper.make_tensor_value_info(name, TensorProto.INT64, ["N"]) for name in classes]
+        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 8, 8])
+        made = helper.make_graph(nodes, "g", inputs, [image], constants)
+        save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+    return write
+
+
+def with_prompts(path: Path) -> None:
+    tiny_pipelines.prompts(path)
+    (path.parent / "prompts.txt").write_text("a church\na street with trees\n")
+
+
+WRITTEN = {
+    "exported.pt": program(Network()), "of-classes.pt": program(OfClasses()), "generator.onnx": graph(),
+    "of-classes.onnx": graph("label"), "ddpm-church": tiny_pipelines.unconditional, "dit-256": tiny_pipelines.classes,
+    "stable-diffusion": with_prompts, "turbo": tiny_pipelines.prompts,
+    "ours.pth": lambda path: torch.save(Network().state_dict(), path),
+}  # fmt: skip
 FILES = {
     "models/netG_epoch_24.pth": dcgan(100), "generator_model_state.pth": dcgan(108), "mine.pth": {"netG": dcgan(7), "epoch": 3},
     "G_ema.pth": drawn(brock(classes=1000)), "wgangp.pth": normed(),
@@ -71,25 +139,45 @@ FILES = {
 def test_what_the_page_shows_opens(tmp_path, source):
     path = tmp_path / source["weights"]
     path.parent.mkdir(exist_ok=True)
-    content = FILES[source["weights"]]
-    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
-    options = kinds.find("generators", source["kind"]).options.model_validate(source | {"sha256": None})
+    if source["weights"] in WRITTEN:
+        WRITTEN[source["weights"]](path)
+    else:
+        content = FILES[source["weights"]]
+        path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    (tmp_path / "my_generators.py").write_text(BLOCKS[1])
+    (tmp_path / "my_network.py").write_text(NETWORK)
+    quick = {"steps": 1} if source["kind"] == "diffusers" else {}
+    options = kinds.find("generators", source["kind"]).options.model_validate(source | {"sha256": None} | quick)
     found = open_generator(options, Context(folder=tmp_path))
     state = found.generator.latents(1, torch.arange(3))
-    assert found.generator.run(state)["image"].shape[:2] == (3, 3) and found.notes
+    image = found.generator.run(state)["image"]
+    assert image.shape[:2] == (3, 3) and image.abs().max() < 1.001 and (found.notes or ":" in source["kind"])
+    if source["kind"] == "dcgan":
+        assert state["z"].shape == (3, 100)
     if "classes" in source:
         assert state["z"].shape == (3, 100)
     if "label" in source or "label_shares" in source:
         assert set(state["label"].tolist()) <= set(source.get("label_shares", [source.get("label")]))
+        assert "label" in state and ("label" not in source or set(state["label"].tolist()) == {source["label"]})
     if "sha256" in source:
         refused = kinds.find("generators", source["kind"]).options.model_validate(source | {"sha256": "0" * 64})
         with pytest.raises(RequestError, match="SHA-256"):
             open_generator(refused, Context(folder=tmp_path))
 
 
+def test_a_network_of_ones_own_is_invertible(tmp_path):
+    WRITTEN["ours.pth"](tmp_path / "ours.pth")
+    (tmp_path / "my_generators.py").write_text(BLOCKS[1])
+    (tmp_path / "my_network.py").write_text(NETWORK)
+    said = {"name": "ours", "kind": "my_generators:make", "weights": "ours.pth"}
+    found = open_generator(kinds.find("generators", "a:b").options.model_validate(said), Context(folder=tmp_path))
+    shape = read_shape(found.generator)
+    assert [layer.name for layer in shape.layers] == ["blocks.0", "blocks.1"] and shape.latent == 100
+    assert choose_layers(shape).residuals == ("blocks.0",)
+
+
 def test_its_python_runs(tmp_path, monkeypatch, capsys):
     torch.save(FILES["mine.pth"], tmp_path / "mine.pth")
     monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(block, {})
+    exec(BLOCKS[0], {})
     assert capsys.readouterr().out == "{'netG': 'dict', 'epoch': 'int'}\n"

@@ -90,3 +90,19 @@ def test_one_file_has_the_step_that_is_said_or_its_cards_or_its_metadatas_or_non
     )
     assert opened(spec) == {"a": 9, "b": 60, "step-5": None, "c": 4, "own": 60}
     assert recorded(spec) == opened(spec)
+
+
+def test_a_name_that_ends_in_another_digest_is_noted_unless_the_audit_file_says_the_digest(tmp_path):
+    from ganaudit.weights import digest
+
+    path = tmp_path / "gan-ab01cd23.safetensors"
+    save_file(progan(4, 4, ((4,),)).state_dict(), path)
+    said = {"name": "g", "kind": "progan", "weights": path.name}
+    known = {**said, "sha256": digest(path)}
+    for asked, noted in ((said, True), (known, False)):
+        options = specs.parse({
+            "name": "n", "parser": {"kind": "unet", "weights": "builtin:village"}, "real": {"name": "r", "kind": "village"},
+            "generators": [asked],
+        }).generators[0]  # fmt: skip
+        notes = open_generator(options, Context(tmp_path)).notes
+        assert any("ab01cd23" in note for note in notes) == noted

@@ -27,17 +27,10 @@ def test_every_kind_says_what_it_is_and_has_a_sentence_under_each_key(room, name
 
 def test_the_rooms_hold_what_ships():
     assert kinds.names("generators") == [
-        "auto",
-        "biggan",
-        "dcgan",
-        "progan",
-        "r3gan",
-        "stylegan",
-        "stylegan2",
-        "stylegan3",
+        "auto", "biggan", "dcgan", "diffusers", "onnx", "progan", "r3gan", "stylegan", "stylegan2", "stylegan3", "torchscript",
         "module:factory",
-    ]
-    assert kinds.names("parsers") == ["masks", "unet", "module:factory"]
+    ]  # fmt: skip
+    assert kinds.names("parsers") == ["masks", "mit_semseg", "torchvision", "unet", "upp", "module:factory"]
     assert kinds.names("datasets") == ["folder", "masks", "village", "module:factory"]
     assert kinds.names("features") == []
     assert set(kinds.summaries("generators")) == set(kinds.names("generators")) | set(kinds.names("datasets"))
@@ -46,7 +39,7 @@ def test_the_rooms_hold_what_ships():
 
 @pytest.mark.parametrize("room, name, words", [
     ("generators", "progam", r"no 'progam' among the generators; did you mean 'progan'\? There are: auto, biggan, dcgan, "),
-    ("parsers", "zzz", "no 'zzz' among the parsers; There are: masks, unet, module:factory"),
+    ("parsers", "zzz", "no 'zzz' among the parsers; There are: masks, mit_semseg, torchvision, unet, upp, module:factory"),
     ("datasets", "foldr", "did you mean 'folder'"), ("inverters", "layerwis", "did you mean 'layerwise'"),
     ("features", "", "no '' among the features"), ("generators", "opening", "no 'opening' among"),
     ("inverters", "module", "no 'module' among"),

@@ -11,9 +11,11 @@ from torch import nn
 
 from ganaudit import images, weights
 from ganaudit.errors import RequestError
+from ganaudit.parsers.labelling import Labelling
+from ganaudit.parsers.networks.convolutions import folded
 from ganaudit.parsers.networks.unet import UNet, from_weights
 from ganaudit.parsers.protocol import Parser
-from ganaudit.parsers.segmentation import SegmentationParser, fused, unet_parser
+from ganaudit.parsers.segmentation import SegmentationParser, unet_parser
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
@@ -68,7 +70,7 @@ def test_logits_have_the_images_size_and_every_level_matters(network):
 def test_folding_batch_norms_does_not_change_the_function(network):
     x = torch.randn(2, 3, 16, 16)
     before = network(x)
-    assert fused(network)(x) == pytest.approx(before, abs=1e-4)
+    assert folded(network)(x) == pytest.approx(before, abs=1e-4)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
@@ -90,7 +92,7 @@ def test_labels_are_the_argmax_and_confidences_its_softmax(network):
 @torch.inference_mode()
 def test_ties_and_sure_answers_have_the_confidence_they_should():
     def parser(logits):
-        made = SegmentationParser(nn.Identity(), (), 2, "cpu", "float32")
+        made = SegmentationParser(nn.Identity(), Labelling((), (1, 2, 3, 4)), 2, "cpu", "float32")
         made.network = lambda x: logits
         return made.parse(torch.zeros(1, 3, 1, 1))
 

@@ -103,7 +103,7 @@ def test_a_parser_s_unknown_key_is_answered_with_the_keys_of_that_parser():
     (line,) = mistakes(changed(parser={"kind": "masks", "clases": ["x"], "classes": ["x"]}))
     assert line == "parser.clases: unknown key; did you mean 'classes'? There are: kind, classes"
     (line,) = mistakes(changed(parser={"kind": "a:b", "resize": 3}))
-    assert line.endswith("There are: kind, weights, sha256, options, files, threads")
+    assert line.endswith("There are: kind, sha256, bytes, url, weights, options, files, threads")
 
 
 def test_every_mistake_is_listed_not_the_first_alone():

@@ -17,6 +17,7 @@ from ganaudit.studies.census.section.area_figure import area_figure
 from ganaudit.studies.census.section.classes import GREW, LOST, class_findings, largest, with_verdict, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
 from ganaudit.studies.census.section.distances import curve, distances, pairs, shares
+from ganaudit.studies.census.section.expected import expectations, expected_words
 from ganaudit.studies.census.section.forest import forest_figure
 from ganaudit.studies.census.section.kept import Kept, kept_of
 from ganaudit.studies.census.section.near import near_notes
@@ -137,6 +138,11 @@ class CensusSection(Section):
             *(Text(f"{generator}: {said[:1].lower()}{said[1:]}") for generator, said in biased),
             *(Text(f"{pair_words(pair)}.") for pair in pairs(findings)),
         ]
+        if expected := expectations(findings):
+            yield [Table([
+                {"": one.verdict, "generator": one.generator, "figure": one.what, "published": one.said, "measured": one.found}
+                for one in expected
+            ], ""), Text(f"{expected_words(expected)}.")]  # fmt: skip
 
 
 def _few(names: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from ganaudit.studies.census.section.area_figure import area_figure
 from ganaudit.studies.census.section.classes import Shown, class_findings, largest, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
 from ganaudit.studies.census.section.distances import Distance, curve, distances, pairs, shares
+from ganaudit.studies.census.section.expected import expected_part
 from ganaudit.studies.census.section.forest import forest_figure
 from ganaudit.studies.census.section.further import Further, further
 from ganaudit.studies.census.section.kept import IMAGES, kept_of
@@ -88,6 +89,7 @@ def view(data: ReportData) -> View:
                 })] if found else []),
                 *(Part("training.html.j2", {"place": place, "training": training, "said": said, "figure": figure})
                   for place, (training, said, figure) in enumerate(curves, 1)),
+                *expected_part(data),
                 *near_part(data, encoded),
                 Part("parser.html.j2", {"parser_classes": trust.parser_classes(data.findings)}),
                 Part("photos.html.j2", {
