@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from collections.abc import Iterator
 
 import torch
 
@@ -48,6 +49,19 @@ def has_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
         return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
     return any(getattr(torch.cpu, f"_is_{feature}_supported", lambda: False)() for feature in ("avx512_bf16", "amx_tile"))
+
+
+AT_ONCE = {"cpu": 2**18}
+"""Pixels of the images that a network works on at once, by device type: of a processor what its caches hold the activations of."""
+MOST_AT_ONCE = 2**22
+"""The same elsewhere, where more at once is faster and memory ends it."""
+
+
+def parts(count: int, height: int, width: int, device: str) -> Iterator[slice]:
+    """`count` images of a size in parts that a network works on at once, the same for every batch of so many."""
+    size = max(1, AT_ONCE.get(device.split(":")[0], MOST_AT_ONCE) // (height * width))
+    for first in range(0, count, size):
+        yield slice(first, min(first + size, count))
 
 
 def for_worker(device: str, worker: int) -> str:

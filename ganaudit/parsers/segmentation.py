@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ganaudit import devices
 from ganaudit.errors import RequestError
 from ganaudit.parsers.networks.unet import UNet, from_weights
 from ganaudit.parsers.protocol import ClassInfo, Labels
@@ -30,9 +31,13 @@ class SegmentationParser:
     @torch.inference_mode()
     def parse(self, images: Tensor) -> Labels:
         """Images (N, 3, H, W) in [-1, 1] → maps (N, h, w) of class ids and the softmax probability of the class chosen."""
+        made = [self._parsed(images[part]) for part in devices.parts(len(images), *images.shape[2:], self.device)]
+        return Labels(torch.cat([each.maps for each in made]), torch.cat([each.confidence for each in made]))
+
+    def _parsed(self, images: Tensor) -> Labels:
         logits = self.network(images.to(self.device, self.dtype, memory_format=torch.channels_last))
         best, chosen = logits.max(dim=1)
-        confidence = (logits.float() - best.float()[:, None]).exp_().sum(dim=1).reciprocal_()
+        confidence = logits.to(torch.float32, copy=True).sub_(best.float()[:, None]).exp_().sum(dim=1).reciprocal_()
         return Labels(chosen + 1, confidence)
 
 
