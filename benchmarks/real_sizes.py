@@ -1,10 +1,10 @@
-"""What an audit adds to the bare networks at real sizes, on a processor, with random weights: `python -m benchmarks.real_sizes`.
+"""What an audit adds to the bare networks at real sizes, on a processor: `python -m benchmarks.real_sizes [path] [families]`.
 
-path: images sampled, parsed, counted and written by the census, against the two networks alone, one after the other, each at its
-best batch. families: images of every family sampled, checked, rounded to 8 bits and named, against the bare generator.
-Both take turns, one thread each; ratios are of the process's CPU time, which other work on the machine disturbs least, and the
-least of several rounds counts. The generator computes in float32, as the official ones do on a processor; the parser in bfloat16
-where the machine computes in it. Peak memory is that of a process of its own.
+path: images sampled, parsed, counted and written by the census, against the two networks alone, one after the other, each at
+its best batch. families: images of every family drawn, checked, rounded to 8 bits and named, against the bare generator.
+Weights are random. Both ways take turns, one thread each; ratios are of the process's CPU time, which other work on the machine
+disturbs least, and the least of several rounds counts. Generators compute in float32, as the official ones do on a processor;
+the parser in bfloat16 where the machine computes in it. Peak memory is that of a process of its own.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from benchmarks.audit import Row, machine, table
-from ganaudit import devices
+from ganaudit import devices, trial
 from ganaudit.auditing.plan import plan
 from ganaudit.generators.networks import dcgan, reference_progan, stylegan2
 from ganaudit.generators.protocol import LayeredGenerator
 from ganaudit.parsers.protocol import ClassInfo
 from ganaudit.parsers.segmentation import SegmentationParser
-from ganaudit.spec import AuditSpec, parse
+from ganaudit.spec import parse
 from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.work import make_block, opened
 
@@ -89,11 +90,11 @@ class Case:
         return path
 
 
-PATH = [(Case("progan", 256, 8), 256), (Case("stylegan2", 1024, 2), 512)]
+PATH = [(Case("progan", 256, 4), 256), (Case("stylegan2", 1024, 1), 512)]
 """Generators, and the side that the parser sees."""
 FAMILIES = [
-    Case("dcgan", 64, 128), Case("dcgan", 128, 64), Case("progan", 256, 8), Case("progan", 1024, 2), Case("stylegan2", 256, 4),
-    Case("stylegan2", 1024, 2),
+    Case("dcgan", 64, 64), Case("dcgan", 128, 16), Case("progan", 256, 4), Case("progan", 1024, 1), Case("stylegan2", 256, 4),
+    Case("stylegan2", 1024, 1),
 ]  # fmt: skip
 
 
@@ -118,14 +119,6 @@ def parser(side: int) -> SegmentationParser:
     return SegmentationParser(Logits().eval().requires_grad_(False), classes, side, "cpu", devices.precision("auto", "cpu"))
 
 
-def asked(folder: Path, case: Case, parsed: Mapping[str, Any]) -> AuditSpec:
-    return parse({
-        "name": "sizes", "folder": str(folder), "store": str(folder / f"{case.kind}-{case.side}"), "parser": parsed,
-        "real": {"name": "real", "kind": "village", "count": 64}, "sample": {"count": 64, "batch": case.images},
-        "generators": [{"name": "made", "kind": case.kind, "weights": str(case.saved(folder))}],
-    })  # fmt: skip
-
-
 def turns(works: Sequence[Callable[[], object]], rounds: int) -> list[tuple[float, float]]:
     """The least CPU time of each, and the least wall time, in turns, after one warm-up."""
     taken: list[list[tuple[float, float]]] = [[] for _ in works]
@@ -138,89 +131,66 @@ def turns(works: Sequence[Callable[[], object]], rounds: int) -> list[tuple[floa
     return [(min(cpu for cpu, _ in times), min(wall for _, wall in times)) for times in taken]
 
 
-def sampled(generator: LayeredGenerator, batch: int, count: int) -> list[Callable[[], Tensor]]:
-    """The bare generator on latents that are there already, batch by batch."""
-    states = [generator.latents(0, torch.arange(first, first + batch)) for first in range(0, count, batch)]
-    return [lambda state=state: generator.run(state)["image"] for state in states]  # type: ignore[misc]
+def bare(case: Case, side: int, batch: int) -> Callable[[], object]:
+    """The generator on latents that are there already, batch by batch; then the parser, where there is one, that sees `side`
+    pixels, image by image, and what is likeliest at each pixel."""
+    generator = case.network().eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    states = [generator.latents(0, torch.arange(first, first + batch)) for first in range(0, case.images, batch)]
+    shown = parser(side) if side else None
+    pixels = torch.randn(1, 3, max(1, side), max(1, side)).contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def work() -> None:
+        for state in states:
+            generator.run(state)
+        for _ in range(case.images if shown is not None else 0):
+            shown.network(pixels.to(shown.dtype)).argmax(1)  # type: ignore[union-attr]
+
+    return work
 
 
-def best_batch(generator: LayeredGenerator, count: int) -> int:
-    """Of 1, 2, 4 and so on: the batch at which the bare generator takes least CPU time."""
-    batches = [batch for batch in (1, 2, 4, 16, 64) if batch <= count]
-    times = turns([lambda works=sampled(generator, batch, count): [work() for work in works] for batch in batches], 2)  # type: ignore[misc]
+def ours(folder: Path, case: Case, side: int) -> Callable[[], object]:
+    """A block of the census: sampled, checked, rounded, resized, parsed, counted, written. Without a parser: as it is read."""
+    (folder / "shown.py").write_text(f"from benchmarks.real_sizes import parser\n\ndef shown():\n    return parser({side})\n")
+    parsed = {"kind": "shown:shown"} if side else {"kind": "unet", "weights": "builtin:village"}
+    spec = parse({
+        "name": "sizes", "folder": str(folder), "store": str(folder / f"{case.kind}-{case.side}"), "parser": parsed,
+        "real": {"name": "real", "kind": "village", "count": 64}, "sample": {"count": 64, "batch": case.images},
+        "generators": [{"name": "made", "kind": case.kind, "weights": str(case.saved(folder)), "resize": side or case.side}],
+    })  # fmt: skip
+    with mock.patch.object(trial, "once"):  # the parser is no stranger
+        planned = plan(spec)
+    task = block_of(planned, planned.sources[1], 0, case.images - 1)
+    _, source = opened(task)
+    return (lambda: make_block(task)) if side else (lambda: source.read(range(case.images)))
+
+
+def best_batch(case: Case) -> int:
+    """Of 1, 4, 16 and 64 images: the batch at which the bare generator takes least CPU time."""
+    batches = [batch for batch in (1, 4, 16, 64) if batch <= case.images]
+    times = turns([bare(case, 0, batch) for batch in batches], 1)
     return batches[min(range(len(batches)), key=lambda place: times[place])]
 
 
-def bare_path(case: Case, side: int) -> Callable[[], object]:
-    """Both networks, one after the other, on latents and pixels that are there already, each at its best batch."""
-    generator, shown = case.network().eval().requires_grad_(False).to(memory_format=torch.channels_last), parser(side)
-    generate = sampled(generator, best_batch(generator, case.images), case.images)
-    pixels = torch.randn(1, 3, side, side).to(shown.dtype, memory_format=torch.channels_last)
-
-    def work() -> None:
-        with torch.inference_mode():
-            for make in generate:
-                make()
-            for _ in range(case.images):
-                shown.network(pixels).argmax(1)
-
-    return work
-
-
-def audited(folder: Path, case: Case, side: int) -> Callable[[], object]:
-    """A block of the census: sampled, checked, rounded, resized, parsed, counted, written."""
-    (folder / "shown.py").write_text(f"from benchmarks.real_sizes import parser\n\ndef shown():\n    return parser({side})\n")
-    planned = plan(asked(folder, case, {"kind": "shown:shown"}))
-    task = block_of(planned, planned.sources[1], 0, case.images - 1)
-    opened(task)
-    return lambda: make_block(task)
-
-
-def bare_family(case: Case) -> Callable[[], object]:
-    """The bare generator."""
-    generator = case.network().eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    generate = sampled(generator, best_batch(generator, case.images), case.images)
-
-    def work() -> None:
-        with torch.inference_mode():
-            for make in generate:
-                make()
-
-    return work
-
-
-def read_family(folder: Path, case: Case) -> Callable[[], object]:
-    """The same images as an audit reads them: drawn by index, checked, rounded to 8 bits, with digests and hashes."""
-    planned = plan(asked(folder, case, {"kind": "unet", "weights": "builtin:village"}))
-    _, source = opened(block_of(planned, planned.sources[1], 0, case.images - 1))
-    return lambda: source.read(range(case.images))
-
-
-WAYS: dict[str, Callable[[Path, Case, int], Callable[[], object]]] = {
-    "bare": lambda _, case, side: bare_path(case, side) if side else bare_family(case),
-    "ours": lambda folder, case, side: audited(folder, case, side) if side else read_family(folder, case),
-}
-
-
-def peak(way: str, folder: Path, case: Case, side: int) -> float:
+def peak(way: str, *asked: Any) -> float:
     """Peak memory of this process, in MiB, after some images."""
     torch.set_num_threads(1)
-    WAYS[way](folder, case, side)()
+    {"ours": ours, "bare": bare}[way](*asked)()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def measured(folder: Path, case: Case, side: int, rounds: int) -> Row:
     """One row: the ratio of CPU times, images a second of a core, peak memory."""
-    works = [WAYS[way](folder, case, side) for way in ("ours", "bare")]
-    (ours, wall), (bare, bare_wall) = turns(works, rounds)
+    ways = {"ours": (folder, case, side), "bare": (case, side, best_batch(case))}
+    (audit, wall), (network, bare_wall) = turns([ours(*ways["ours"]), bare(*ways["bare"])], rounds)
     memory = []
-    for way in ("ours", "bare"):
+    for way, asked in ways.items():
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
-            memory.append(apart.submit(peak, way, folder, case, side).result())
+            memory.append(apart.submit(peak, way, *asked).result())
     return (
-        f"{case.name}, parsed at {side} px" if side else case.name, "≥ 0.90" if side else "printed", f"{bare / ours:.2f}",
-        f"{case.images / ours:.3g} against {case.images / bare:.3g} images a second of a core ({wall / bare_wall:.2f} of the wall "
-        f"time); {memory[0]:,.0f} against {memory[1]:,.0f} MiB",
+        f"{case.name}, parsed at {side} px" if side else case.name, "≥ 0.90" if side else "printed", f"{network / audit:.2f}",
+        f"{case.images / audit:.3g} against {case.images / network:.3g} images a second of a core, batch {ways['bare'][-1]} "
+        f"(wall time: {bare_wall / wall:.2f}); {memory[0] / memory[1]:.2f} of its peak memory, {memory[0]:,.0f} MiB",
     )  # fmt: skip
 
 

@@ -52,9 +52,9 @@ def has_bfloat16(device: str) -> bool:
 
 
 AT_ONCE = {"cpu": 2**18}
-"""Pixels of the images that a network works on at once, by device type: of a processor what its caches hold the activations of."""
+"""Pixels that a network works on at once, by device type: where activations outgrow a processor's caches it is slower."""
 MOST_AT_ONCE = 2**22
-"""The same elsewhere, where more at once is faster and memory ends it."""
+"""The same elsewhere: more at once is faster there, until memory ends it."""
 
 
 def parts(count: int, height: int, width: int, device: str) -> Iterator[slice]:

@@ -27,7 +27,8 @@ def open_auto(options: AutoSource, context: Context) -> Opened:
     family = family_of(file)
     said = options.model_dump(exclude={"heldout"}, exclude_none=True) | {"kind": family.name}
     named: Any = family.options.model_validate(said)
-    opened = normal(family, named, context)
+    with weights.held(file):
+        opened = normal(family, named, context)
     return replace(opened, notes=(f"{file.path.name} is of kind {family.name!r}", *opened.notes))
 
 

@@ -322,7 +322,7 @@ class GeneratorSource:
         )  # fmt: skip
 
     def _sampled(self, indices: Sequence[int]) -> tuple[Tensor, Sequence[str | None]]:
-        """Images as 8-bit pixels (n, H, W, 3) at the parser's resolution, on the device, and why each cannot be used, or None."""
+        """8-bit pixels (n, H, W, 3) at the parser's resolution, on the device, and why each cannot be used, or None."""
         n, generator = len(indices), self._opened.generator
         try:
             state = generator.run(generator.latents(self._opened.seed, torch.tensor(indices)))
