@@ -113,10 +113,12 @@ class Logits(nn.Module):
         return logits
 
 
-def parser(side: int) -> SegmentationParser:
-    """A parser of 150 classes with random weights, in the precision that an audit takes here."""
+def parser(side: int, real: bool = True) -> SegmentationParser:
+    """A parser of 150 classes with random weights, in the precision that an audit takes here. real: not only one that asks for
+    images of a size."""
     classes = [ClassInfo(number, f"class {number}") for number in range(1, CLASSES + 1)]
-    return SegmentationParser(Logits().eval().requires_grad_(False), classes, side, "cpu", devices.precision("auto", "cpu"))
+    network = Logits() if real else nn.Conv2d(3, CLASSES, 1)
+    return SegmentationParser(network.eval().requires_grad_(False), classes, side, "cpu", devices.precision("auto", "cpu"))
 
 
 def turns(works: Sequence[Callable[[], object]], rounds: int) -> list[tuple[float, float]]:
@@ -151,12 +153,12 @@ def bare(case: Case, side: int, batch: int) -> Callable[[], object]:
 
 def ours(folder: Path, case: Case, side: int) -> Callable[[], object]:
     """A block of the census: sampled, checked, rounded, resized, parsed, counted, written. Without a parser: as it is read."""
-    (folder / "shown.py").write_text(f"from benchmarks.real_sizes import parser\n\ndef shown():\n    return parser({side})\n")
-    parsed = {"kind": "shown:shown"} if side else {"kind": "unet", "weights": "builtin:village"}
+    made = f"parser({side or case.side}, {side > 0})"
+    (folder / "shown.py").write_text(f"from benchmarks.real_sizes import parser\n\ndef shown():\n    return {made}\n")
     spec = parse({
-        "name": "sizes", "folder": str(folder), "store": str(folder / f"{case.kind}-{case.side}"), "parser": parsed,
+        "name": "sizes", "folder": str(folder), "store": str(folder / case.name), "parser": {"kind": "shown:shown"},
         "real": {"name": "real", "kind": "village", "count": 64}, "sample": {"count": 64, "batch": case.images},
-        "generators": [{"name": "made", "kind": case.kind, "weights": str(case.saved(folder)), "resize": side or case.side}],
+        "generators": [{"name": "made", "kind": case.kind, "weights": str(case.saved(folder))}],
     })  # fmt: skip
     with mock.patch.object(trial, "once"):  # the parser is no stranger
         planned = plan(spec)

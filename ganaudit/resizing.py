@@ -1,8 +1,8 @@
 """Batches of images in another size, on the device that they are on: what is sampled is resized as a file would be.
 
-Pillow's resampling is arithmetic of whole numbers: weights of 22 bits, one side after the other, rounded to 8 bits after each. The
-same numbers are added here, tap by tap. Images whose sides are alike are equal to Pillow's; of long and narrow ones Pillow 13
-takes the height first, and single values differ by one step of 255.
+Pillow's resampling is arithmetic of whole numbers: weights of 22 bits, one side after the other, rounded to 8 bits after each.
+The same numbers are added here, tap by tap. Images whose sides are alike are equal to Pillow's; of long and narrow ones
+Pillow 13 takes the height first, and single values differ by one step of 255.
 """
 
 from __future__ import annotations

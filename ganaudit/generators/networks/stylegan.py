@@ -20,7 +20,7 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.networks.output import Output
 from ganaudit.generators.networks.progan import convolution_widths, pixel_norm
 from ganaudit.generators.protocol import LayeredGenerator, Space, State
-from ganaudit.random import normals
+from ganaudit.random import normals, normals_on
 
 GAIN = math.sqrt(2.0)
 """Keeps the size of what passes a leaky ReLU."""
@@ -159,13 +159,12 @@ class StyleGenerator(LayeredGenerator):
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z` and noise, float32 on the generator's device."""
         device = next(self.parameters()).device
-        places = indices.cpu().numpy()
-        state = {"z": torch.from_numpy(normals(seed, "latent z", places, self.latent)).to(device)}
+        state = {"z": normals_on(device, seed, "latent z", indices, self.latent)}
         for number in range(len(self.layers) if self.noise != "none" else 0):
             side = 4 * 2**number
-            which = places if self.noise == "index" else 0 * places
-            draws = torch.from_numpy(normals(seed if self.noise == "index" else 0, f"noise {side}", which, side * side))
-            state[f"noise{number + 1}"] = draws.view(-1, 1, side, side).to(device)
+            which = indices if self.noise == "index" else 0 * indices
+            draws = normals_on(device, seed if self.noise == "index" else 0, f"noise {side}", which, side * side)
+            state[f"noise{number + 1}"] = draws.view(-1, 1, side, side)
         return MappingProxyType(state)
 
     def run(self, state: State, after: str | None = None, upto: str | None = None) -> State:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear, StyleGenerator
 from ganaudit.generators.protocol import BESIDE, State
-from ganaudit.random import normals
+from ganaudit.random import normals_on
 
 SLOW = 0.01
 """Share of the learning rate at which the mapping network learns: its parameters are kept divided by it."""
@@ -152,16 +152,15 @@ class Stylegan2(StyleGenerator):
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z` and noise, float32 on the generator's device; `const`: the noise that is in the weights."""
         device = next(self.parameters()).device
-        places = indices.cpu().numpy()
-        state = {"z": torch.from_numpy(normals(seed, "latent z", places, self.latent)).to(device)}
+        state = {"z": normals_on(device, seed, "latent z", indices, self.latent)}
         convolutions = [each for name in self.layers for each in self._block(name).convolutions()]
         for number, convolution in enumerate(convolutions if self.noise != "none" else ()):
             constant = convolution.get_buffer("noise_const")
             if self.noise == "const":
-                state[f"noise{number}"] = constant.expand(len(places), 1, -1, -1)
+                state[f"noise{number}"] = constant.expand(len(indices), 1, -1, -1)
             else:
-                draws = torch.from_numpy(normals(seed, f"noise input {number}", places, constant.numel()))
-                state[f"noise{number}"] = draws.view(-1, 1, *constant.shape).to(device)
+                draws = normals_on(device, seed, f"noise input {number}", indices, constant.numel())
+                state[f"noise{number}"] = draws.view(-1, 1, *constant.shape)
         return MappingProxyType(state)
 
     def start(self, state: State) -> Tensor:
