@@ -311,8 +311,10 @@ def main() -> None:
                 print("  ".join(row), flush=True)
     if asked.write:
         page = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+        _, heading, further = page.read_text().partition("\n## ")  # what other commands print
         page.write_text(
-            f"# Benchmarks\n\nPrinted by `make bench`; ratios are within one run. Machine: {here}.\n\n{table(rows)}\n"
+            "# Benchmarks\n\nPrinted by `make bench`; ratios are within one run. "
+            f"Machine: {here}.\n\n{table(rows)}\n{heading}{further}"
         )
 
 
