@@ -310,9 +310,10 @@ class GeneratorSource:
     @torch.inference_mode()
     def read(self, indices: Sequence[int]) -> Batch:
         """Images whose latents are numbers `indices`."""
-        parts = [self._sampled(indices[part]) for part in devices.parts(len(indices), *self._made, self._device)]
-        pixels = torch.cat([part for part, _ in parts])
-        errors = [error for _, part in parts for error in part]
+        parts = devices.parts(len(indices), *self._made, self._device, devices.GENERATED)
+        sampled = [self._sampled(indices[part]) for part in parts]
+        pixels = torch.cat([part for part, _ in sampled])
+        errors = [error for _, part in sampled for error in part]
         seen = pixels.cpu().numpy()  # for digests and hashes, beside the way to the parser
         return Batch(
             names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
