@@ -7,12 +7,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
 
 from ganaudit import weights
 from ganaudit.errors import RequestError
+from ganaudit.state_dicts import statistics_of
 
 Part = tuple[str, dict[str, Tensor]]
 
@@ -74,22 +76,28 @@ def _named(where: str) -> str:
     return re.sub(r"[^\w.-]+", "_", where).strip("._")[:100] or "_"
 
 
+def _is_network(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(entry, Tensor) for entry in value.values())
+
+
 def _parted(content: Any) -> tuple[list[Part], Any, list[str]]:
     """The mappings of names to tensors in a checkpoint with the keys that lead to them, the plain values around them, and the
     tensors that stand in lists, which have no names."""
     parts: list[Part] = []
     left: list[str] = []
 
-    def plain(value: Any, where: str) -> Any:
+    def plain(value: Any, where: str, beside: Mapping[str, Tensor] = MappingProxyType({})) -> Any:
         if isinstance(value, Tensor):
             left.append(f"{where or 'the whole'}: a tensor without a name, {tuple(value.shape)}")
             return None
         if isinstance(value, Mapping):
             tensors = {str(name): entry for name, entry in value.items() if isinstance(entry, Tensor)}
-            if tensors:
-                parts.append((where, tensors))
             rest = {str(name): entry for name, entry in value.items() if not isinstance(entry, Tensor)}
-            return {name: plain(entry, f"{where}.{name}" if where else name) for name, entry in rest.items()}
+            theirs = {name: statistics_of(value, name) if _is_network(entry) else {} for name, entry in rest.items()}
+            given = {name for statistics in theirs.values() for name in statistics}
+            if tensors.keys() - given:
+                parts.append((where, {**beside, **tensors}))
+            return {name: plain(entry, f"{where}.{name}" if where else name, theirs[name]) for name, entry in rest.items()}
         if isinstance(value, list):
             return [plain(entry, f"{where}.{place}") for place, entry in enumerate(value)]
         if isinstance(value, float) and value - value != 0.0:

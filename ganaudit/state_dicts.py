@@ -8,17 +8,19 @@ from typing import Any
 from torch import Tensor
 
 GENERATORS = (
-    "g_ema", "G_ema", "generator_smooth", "generator_ema", "netG_ema", "gen_ema", "params_ema", "model_ema", "ema", "netG",
-    "net_g", "generator", "Generator", "G", "gen_params", "gen", "g", "netG_state_dict", "generator_state_dict",
-    "model_state_dict", "state_dict", "params", "model", "weights", "net",
+    "g_ema", "G_ema", "Gs", "g_running", "generator_smooth", "generator_ema", "netG_ema", "gen_ema", "params_ema", "model_ema",
+    "ema", "netG", "net_g", "generator", "Generator", "G", "gen_params", "gen", "g", "netG_state_dict",
+    "generator_state_dict", "model_state_dict", "state_dict", "params", "model", "weights", "net",
 )  # fmt: skip
 """Keys under which a generator lies, averaged weights first."""
 OTHERS = frozenset({
     "netD", "net_d", "discriminator", "Discriminator", "D", "d", "dis", "dis_params", "disc", "netD_state_dict",
     "discriminator_state_dict", "critic", "optimizer", "optimizers", "optimizer_states", "g_optim", "d_optim", "optimizerG",
-    "optimizerD", "optimG", "optimD", "encoder", "augment_pipe",
+    "optimizerD", "optimG", "optimD", "encoder", "augment_pipe", "E", "NE", "g_optimizer", "d_optimizer",
 })  # fmt: skip
 """Keys under which none does."""
+STATISTICS = ("latent_avg",)
+"""What of a generator may lie beside it: the average of its styles."""
 PARALLEL = "module."
 """The prefix that training on several devices leaves."""
 
@@ -37,7 +39,16 @@ def _within(content: Any, where: str) -> Iterator[tuple[str, dict[str, Tensor]]]
         yield from _grouped(tensors, where)
     inside = [key for key, value in content.items() if isinstance(value, Mapping) and key not in OTHERS]
     for key in sorted(inside, key=_rank):
-        yield from _within(content[key], f"{where}.{key}" if where else str(key))
+        beside = statistics_of(content, key)
+        for below, found in _within(content[key], f"{where}.{key}" if where else str(key)):
+            yield below, {**found, **{name: value for name, value in beside.items() if name not in found}}
+
+
+def statistics_of(content: Mapping[Any, Any], key: Any) -> dict[str, Tensor]:
+    """What lies in `content` beside the network under `key` and is of it, by name."""
+    if key not in GENERATORS:
+        return {}
+    return {name: content[name] for name in STATISTICS if isinstance(content.get(name), Tensor)}
 
 
 def _rank(key: Any) -> int:

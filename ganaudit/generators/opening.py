@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,20 +68,6 @@ def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]
             trial.once([opened.recipe, context.seed, context.device, threads], attempt)
         notes = remarks(generator, context.seed)
     return Opened(generator, opened.recipe, opened.digests, opened.weights), (*opened.notes, *notes)
-
-
-def filled(
-    options: WeightsSource, context: Context, from_weights: Callable[[Mapping[str, Tensor]], LayeredGenerator], **sampling: Any
-) -> Opened:
-    """The network that a weights file fills, sampled as asked for (`LayeredGenerator.sampled`)."""
-    loaded = weights.load(options.weights, context.folder, options.sha256)
-    generator = weights.network(loaded, from_weights)
-    try:
-        generator.sampled(**sampling)
-    except RequestError as error:
-        raise RequestError(f"{options.name}: {error}") from None
-    recipe = {"kind": options.kind, "weights": loaded.sha256, "draws": DRAWS_VERSION}
-    return Opened(generator, recipe, {"weights": loaded.sha256}, loaded.path)
 
 
 def read(options: WeightsSource, context: Context, layouts: Sequence[Layout], **sampling: Any) -> Opened:

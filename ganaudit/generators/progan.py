@@ -24,10 +24,11 @@ class ProganSource(TruncatedSource):
 
 
 def layouts() -> Sequence[Layout]:
-    """Its layouts: this package's own, and those of Bau et al. (ICCV 2019)."""
+    """Its layouts: this package's own, those of Bau et al. (ICCV 2019), and NVIDIA's."""
     from ganaudit.generators.layouts import Layout
     from ganaudit.generators.networks import progan
     from ganaudit.generators.networks import reference_progan as reference
+    from ganaudit.generators.networks.tensorflow_progan import LAYOUT
 
     def own(tensors: Mapping[str, Tensor]) -> bool:
         return "layer1.linear.weight" in tensors and "layer2.convolutions.0.weight" in tensors
@@ -41,6 +42,7 @@ def layouts() -> Sequence[Layout]:
                reference.translated, reference.body),
         Layout("the ablation equalized-learning-rate or pixelwise-normalization of Bau et al.", reference.is_stored,
                reference.translated, reference.body),
+        Layout(f"a {LAYOUT.title}", LAYOUT.fits, LAYOUT.renamed, reference.body),
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,16 +11,26 @@ from ganaudit.context import Context
 from ganaudit.kinds import Kind, Opened
 from ganaudit.options import WeightsSource
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganaudit.generators.layouts import Layout
+
 
 class StyleganSource(WeightsSource):
     """A style-based generator, with its weights."""
 
     truncation: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-    """psi: styles become mean + psi · (w − mean), the mean being that of 10,000 styles; default: they stay."""
+    """psi: styles become mean + psi · (w − mean), the mean being that in the weights, else that of 10,000 styles; default: they
+    stay."""
     cutoff: Annotated[int, Field(gt=0)] | None = None
-    """So many of the first layers get truncated styles; default: all."""
+    """So many of the first styles are truncated; default: all."""
     noise: Literal["index", "const", "none"] = "index"
-    """index: each image has noise of its own, which follows from its index. const: all have the same. none: there is none."""
+    """index: each image has noise of its own, which follows from its index (the papers' random). const: all have that of the
+    weights, or the same where there is none in them. none: there is none."""
+    label: Annotated[int, Field(ge=0)] | None = None
+    """Of a generator with classes: all images are of this class, from 0; default: the class of each is drawn uniformly, by its
+    index."""
 
     @model_validator(mode="after")
     def _cut_off_is_of_a_truncation(self) -> StyleganSource:
@@ -28,13 +39,33 @@ class StyleganSource(WeightsSource):
         return self
 
 
+def layouts() -> Sequence[Layout]:
+    """Its layouts: this package's own, and those in which StyleGAN (Karras et al., CVPR 2019) is published."""
+    from ganaudit.generators.layouts import Layout
+    from ganaudit.generators.networks import stylegan, stylegan1, stylegan1_names
+
+    def own(tensors: Mapping[str, Tensor]) -> bool:
+        return "layer1.constant" in tensors and "mapping.linears.0.weight" in tensors
+
+    rosinality, habits = stylegan1_names.ROSINALITY, stylegan1.Habits(epsilon=1e-5, early=True, shared=True)
+    return (
+        Layout("ganaudit's stylegan", own, dict, lambda tensors, _: stylegan.from_weights(tensors)),
+        *(Layout(f"a {names.title}", names.fits, names.renamed, lambda tensors, _: stylegan1.from_weights(tensors))
+          for names in stylegan1_names.NVIDIA),
+        Layout(rosinality.title, rosinality.fits, rosinality.renamed,
+               lambda tensors, _: stylegan1.from_weights(tensors, habits)),
+    )  # fmt: skip
+
+
 def open_stylegan(options: StyleganSource, context: Context) -> Opened:
-    """The network of a weights file. Raises RequestError for a cutoff beyond its layers."""
-    from ganaudit.generators.networks.stylegan import from_weights
-    from ganaudit.generators.opening import filled
+    """The network of a weights file of any of its layouts. Raises RequestError for a cutoff beyond its styles."""
+    from ganaudit.generators.opening import read
 
-    said: dict[str, Any] = {"truncation": options.truncation, "cutoff": options.cutoff, "noise": options.noise}
-    return filled(options, context, from_weights, **said)
+    said = {"truncation": options.truncation, "cutoff": options.cutoff, "noise": options.noise, "label": options.label}
+    return read(options, context, layouts(), **said)
 
 
-KIND = Kind("stylegan", StyleganSource, open_stylegan, "style-based body: mapping, modulated layers, noise")
+KIND = Kind(
+    "stylegan", StyleganSource, open_stylegan, "style-based body, and StyleGAN: NVIDIA's, genforce's, rosinality's names",
+    layouts=layouts,
+)  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -19,16 +19,10 @@ if TYPE_CHECKING:
 
 
 class Stylegan2Source(StyleganSource):
-    """A StyleGAN2 or StyleGAN2-ADA generator without classes, with its weights."""
+    """A StyleGAN2 or StyleGAN2-ADA generator, with its weights."""
 
-    truncation: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-    """psi: styles become mean + psi · (w − mean), the mean being that in the weights, else that of 10,000 styles; default: they
-    stay."""
     cutoff: Annotated[int, Field(gt=0)] | None = None
     """So many of the first styles are truncated, of two a resolution; default: all."""
-    noise: Literal["index", "const", "none"] = "index"
-    """index: each image has noise of its own, which follows from its index (the papers' random). const: all have that of the
-    weights. none: there is none."""
 
 
 def layouts() -> Sequence[Layout]:
@@ -43,7 +37,7 @@ def layouts() -> Sequence[Layout]:
         return "b4.const" in tensors
 
     published = [
-        Layout(f"a StyleGAN2 ({layout.title})", layout.fits, stylegan2_names.named, body) for layout in stylegan2_names.LAYOUTS
+        Layout(f"a StyleGAN2 ({layout.title})", layout.fits, layout.renamed, body) for layout in stylegan2_names.LAYOUTS
     ]
     return Layout("ganaudit's stylegan2", own, dict, body), *published
 
@@ -52,10 +46,11 @@ def open_stylegan2(options: Stylegan2Source, context: Context) -> Opened:
     """The network of a weights file of any of its layouts. Raises RequestError for a cutoff beyond its styles."""
     from ganaudit.generators.opening import read
 
-    return read(options, context, layouts(), truncation=options.truncation, cutoff=options.cutoff, noise=options.noise)
+    said = {"truncation": options.truncation, "cutoff": options.cutoff, "noise": options.noise, "label": options.label}
+    return read(options, context, layouts(), **said)
 
 
 KIND = Kind(
-    "stylegan2", Stylegan2Source, open_stylegan2, "StyleGAN2 and -ADA: NVIDIA's and rosinality's names are known",
+    "stylegan2", Stylegan2Source, open_stylegan2, "StyleGAN2 and -ADA: NVIDIA's (PyTorch, TensorFlow) and rosinality's names",
     layouts=layouts,
 )  # fmt: skip

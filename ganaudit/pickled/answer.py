@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
-from ganaudit.pickled.stand_ins import SIZES, Array, Module, Named, NumpyType, Refused, Storage, Tensor, shown
+from ganaudit.pickled.stand_ins import SIZES, Array, Graph, Module, Named, NumpyType, Refused, Storage, Tensor, shown
 
 DEPTH, NODES, TEXT = 100, 2_000_000, 1_000_000
 """What a checkpoint has at most: levels of nesting, values, characters of one text."""
@@ -54,6 +55,10 @@ class Answer:
             return self.tensor(value, where) if isinstance(value, Tensor) else self.array(value, where, inside)
         if isinstance(value, Module):
             return self.module(value, where, inside)
+        if isinstance(value, Graph):
+            return self.graph(value, where, inside)
+        if isinstance(value, list | tuple) and value and all(isinstance(each, Graph) for each in value):
+            return self.mapping(self.by_name(value), where, inside)
         if isinstance(value, dict):
             return self.mapping(value, where, inside)
         if isinstance(value, list | tuple | set | frozenset):
@@ -113,6 +118,42 @@ class Answer:
                 raise Refused(f"{shown(prefix + str(name))} in it is no network of NVIDIA's persistence")
             self.walked(inner, f"{prefix}{name}.", tensors, depth + 1)
 
+    def by_name(self, graphs: Any) -> dict[str, Any]:
+        """TensorFlow networks that were saved together, by their own names: `G`, `D`, and `Gs`, whose weights are averages."""
+        named: dict[str, Any] = {}
+        for graph in graphs:
+            name = graph.get("name")
+            if not isinstance(name, str) or named.setdefault(name, graph) is not graph:
+                raise Refused("its TensorFlow networks are not told apart by names of their own")
+        return named
+
+    def graph(self, value: Graph, where: str, inside: tuple[int, ...]) -> dict[str, Any]:
+        """A TensorFlow network: class_name, version, static_kwargs, and as state_dict its variables and those of the networks
+        in it, whose names follow theirs after a /."""
+        self.left(f"{where}.build_module_src", "source text, never run")
+        variables: dict[str, Any] = {}
+        self.gathered(value, "", variables, 0)
+        said = {key: value.get(key) for key in ("version", "static_kwargs")}
+        return self.mapping({"class_name": value.get("build_func_name"), **said, "state_dict": variables}, where, inside)
+
+    def gathered(self, graph: Graph, prefix: str, variables: dict[str, Any], depth: int) -> None:
+        """The variables of a TensorFlow network, and of those in it."""
+        self.nodes += 1
+        if depth > DEPTH or self.nodes > NODES:
+            raise Refused(f"it is nested more than {DEPTH} deep")
+        own, components = graph.get("variables"), graph.get("components") or {}
+        pairs: Any = own if isinstance(own, list | tuple) else [None]
+        if not all(isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+            raise Refused(f"the TensorFlow network {shown(prefix)} in it has no variables by name")
+        for name, value in pairs:
+            if prefix + name in variables:
+                raise Refused(f"two variables in it are called {shown(prefix + name)}")
+            variables[prefix + name] = alone(value)
+        if not isinstance(components, dict) or not all(isinstance(each, Graph) for each in components.values()):
+            raise Refused(f"the TensorFlow network {shown(prefix)} in it is made of something else than networks")
+        for name, component in components.items():
+            self.gathered(component, f"{prefix}{name}/", variables, depth + 1)
+
     def tensor(self, value: Tensor, where: str) -> dict[str, int]:
         storage, offset, dtype = value.storage, value.offset, value.dtype
         shape, stride = tuple(value.shape), tuple(value.stride)
@@ -150,3 +191,16 @@ class Answer:
             step *= side
         storage = Storage(kind.dtype(), "", bytes(data))
         return self.tensor(Tensor(storage, 0, shape, stride if columns else stride[::-1]), where)
+
+
+def alone(value: Any) -> Any:
+    """A number, as numpy saves a variable that is one, as a tensor of no dimensions."""
+    if type(value) is not float:
+        return value
+    try:
+        short = struct.pack("<f", value)
+    except OverflowError:
+        short = b""
+    if short and struct.unpack("<f", short)[0] == value:
+        return Tensor(Storage("F32", data=short), 0, (), ())
+    return Tensor(Storage("F64", data=struct.pack("<d", value)), 0, (), ())

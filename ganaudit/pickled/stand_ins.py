@@ -82,7 +82,7 @@ class Array:
 
 
 class Fields(dict):  # type: ignore[type-arg]
-    """An object that is its attributes: argparse.Namespace, EasyDict, an old TensorFlow network."""
+    """An object that is its attributes: argparse.Namespace, EasyDict."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -90,6 +90,10 @@ class Fields(dict):  # type: ignore[type-arg]
     def __setstate__(self, state: Any) -> None:
         if isinstance(state, dict):
             self.update(state)
+
+
+class Graph(Fields):
+    """A network of NVIDIA's TensorFlow code: its attributes, of which `variables` are its own and `components` networks."""
 
 
 class Module:
@@ -139,7 +143,7 @@ def of_type(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
 
 def reconstructed(kind: Any, base: Any = None, state: Any = None) -> Any:
     """How protocols 0 and 1 spell an object."""
-    if kind not in (Fields, OrderedDict):
+    if kind not in (Fields, Graph, OrderedDict):
         raise Refused("it holds an object of an unknown kind")
     return kind() if state is None else kind(state)
 
@@ -162,7 +166,8 @@ def _globals() -> dict[tuple[str, str], Any]:
         ("collections", "OrderedDict"): OrderedDict, ("collections", "defaultdict"): collected,
         ("collections", "Counter"): Fields, ("copyreg", "_reconstructor"): reconstructed, ("_codecs", "encode"): encoded,
         ("argparse", "Namespace"): Fields, ("dnnlib.util", "EasyDict"): Fields, ("easydict", "EasyDict"): Fields,
-        ("dnnlib.tflib.network", "Network"): Fields, ("torch_utils.persistence", "_reconstruct_persistent_obj"): Module,
+        ("dnnlib.tflib.network", "Network"): Graph, ("tfutil", "Network"): Graph,
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): Module,
         ("torch._utils", "_rebuild_tensor"): rebuilt, ("torch._utils", "_rebuild_tensor_v2"): rebuilt,
         ("torch._utils", "_rebuild_tensor_v3"): rebuilt_typed, ("torch._utils", "_rebuild_parameter"): parameter,
         ("torch._utils", "_rebuild_parameter_with_state"): parameter, ("torch._tensor", "_rebuild_from_type_v2"): of_type,

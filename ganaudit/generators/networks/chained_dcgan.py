@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.labels import check_label, labels
 from ganaudit.generators.protocol import LayeredGenerator, State
-from ganaudit.random import uniforms
 
 
 class Convolution(nn.Module):
@@ -76,9 +76,7 @@ class ChainedDcgan(LayeredGenerator):
 
     def sampled(self, truncation: float | None = None, label: int | None = None) -> None:
         """Sets how it is sampled. label: the class of all images. Raises RequestError for a class that it does not have."""
-        if label is not None and label >= self.classes:
-            has = f"{self.classes} classes, from 0" if self.classes else "no classes"
-            raise RequestError(f"label is {label}, and this generator has {has}")
+        check_label(label, self.classes)
         super().sampled(truncation)
         self.label = label
 
@@ -92,9 +90,8 @@ class ChainedDcgan(LayeredGenerator):
         state = super().latents(seed, indices)
         if not self.classes:
             return state
-        draws = torch.from_numpy(uniforms(seed, "class", indices.cpu().numpy(), 1)[:, 0])
-        labels = (draws * self.classes).long() if self.label is None else torch.full((len(indices),), self.label)
-        return MappingProxyType({**state, "label": labels.to(state["z"].device)})
+        drawn = labels(seed, indices.cpu().numpy(), self.classes, self.label)
+        return MappingProxyType({**state, "label": drawn.to(state["z"].device)})
 
     def start(self, state: State) -> Tensor:
         """z, with the class in it; without `label` that of class 0."""

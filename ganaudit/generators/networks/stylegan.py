@@ -12,11 +12,14 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.labels import check_label, labels
 from ganaudit.generators.networks.output import Output
 from ganaudit.generators.networks.progan import convolution_widths, pixel_norm
 from ganaudit.generators.protocol import LayeredGenerator, Space, State
@@ -44,17 +47,23 @@ class SlowLinear(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """z (N, widths[0]) on its sphere -> w (N, widths[-1])."""
+    """z (N, widths[0]) on its sphere -> w (N, widths[-1]). classes: how many it has; its input has one of them."""
+
+    classes = 0
 
     def __init__(self, widths: Sequence[int], slow: float = SLOW) -> None:
         super().__init__()
         self.linears = nn.ModuleList(SlowLinear(a, b, slow) for a, b in pairwise(widths))
 
-    def forward(self, z: Tensor) -> Tensor:
-        w = pixel_norm(z)
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        w = self.given(z, label)
         for linear in self.linears:
             w = F.leaky_relu(linear(w), 0.2) * GAIN
         return w
+
+    def given(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """What the first linear layer is given."""
+        return pixel_norm(z)
 
 
 class Modulated(nn.Module):
@@ -103,7 +112,8 @@ class Styled(nn.Module):
 class StyleGenerator(LayeredGenerator):
     """A style-based generator.
 
-    Its latents hold `z` (N, L) and, for each layer, the noise of image i, fixed by its index: `noise1` (N, 1, 4, 4) and so on.
+    Its latents hold `z` (N, L) and, for each layer, the noise of image i, fixed by its index: `noise1` (N, 1, 4, 4) and so on;
+    where it has classes, `label` (N,), drawn uniformly by the image's index, or one for all.
     A state that also holds `w`, (N, L) or one style a layer (N, layers, L), is run from that instead of from `z`: nothing adds
     it but its user, so that it is never out of step with `z`. A state without noise is run without.
     """
@@ -118,19 +128,26 @@ class StyleGenerator(LayeredGenerator):
         """How many styles an image is made of, where each may be its own."""
         self.cutoff: int | None = None
         self.noise = "index"
+        self.label: int | None = None
         self._statistics: tuple[Tensor, Tensor] | None = None
 
-    def sampled(self, truncation: float | None = None, cutoff: int | None = None, noise: str = "index") -> None:
-        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. noise: by the
-        image's index, `const` or `none`. Raises RequestError for a cutoff beyond its layers."""
+    def sampled(
+        self, truncation: float | None = None, label: int | None = None, cutoff: int | None = None, noise: str = "index"
+    ) -> None:
+        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. label: the
+        class of all images. noise: by the image's index, `const` or `none`. Raises RequestError for a cutoff beyond its
+        layers, and for a class that it does not have."""
+        check_label(label, self.mapping.classes)
         if cutoff is not None and cutoff > self.styles:
             raise RequestError(f"cutoff is {cutoff}, and this generator has {self.styles} layers that take a style")
-        self.truncation, self.cutoff, self.noise = truncation, cutoff, noise
+        self.truncation, self.cutoff, self.noise, self.label = truncation, cutoff, noise, label
+        self._statistics = None
 
     @property
     def sampling(self) -> Mapping[str, Any]:
         """How it is sampled, where that is not the default."""
-        said = {"truncation": self.truncation, "cutoff": self.cutoff, "noise": None if self.noise == "index" else self.noise}
+        noise = None if self.noise == "index" else self.noise
+        said = {"truncation": self.truncation, "cutoff": self.cutoff, "noise": noise, "label": self.label}
         return {name: value for name, value in said.items() if value is not None}
 
     @property
@@ -147,19 +164,27 @@ class StyleGenerator(LayeredGenerator):
     @torch.inference_mode(False)  # they also stand in searches, whose gradients go through them
     @torch.no_grad()
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (L,) of w over 10,000 latents of a fixed seed."""
+        """Mean and standard deviation (L,) of w over 10,000 latents of a fixed seed, of the class that all images are of, or
+        of all."""
         if self._statistics is None:
             device = next(self.parameters()).device
-            parts = [range(first, first + 1000) for first in range(0, STYLES, 1000)]
+            parts = [np.arange(first, first + 1000) for first in range(0, STYLES, 1000)]
             draws = (torch.from_numpy(normals(0, "statistics of w", part, self.latent)).to(device) for part in parts)
-            styles = torch.cat([self.mapping(z).double() for z in draws])
+            classes = (self._labels(0, part).get("label") for part in parts)
+            styles = torch.cat([self.mapping(z, label).double() for z, label in zip(draws, classes, strict=True)])
             self._statistics = (styles.mean(dim=0).float(), styles.std(dim=0).float())
         return self._statistics
+
+    def _labels(self, seed: int, places: NDArray[np.int64]) -> dict[str, Tensor]:
+        """`label`, where it has classes."""
+        classes, device = self.mapping.classes, next(self.parameters()).device
+        return {"label": labels(seed, places, classes, self.label).to(device)} if classes else {}
 
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z` and noise, float32 on the generator's device."""
         device = next(self.parameters()).device
-        state = {"z": normals_on(device, seed, "latent z", indices, self.latent)}
+        z = normals_on(device, seed, "latent z", indices, self.latent)
+        state = {"z": z, **self._labels(seed, indices.cpu().numpy())}
         for number in range(len(self.layers) if self.noise != "none" else 0):
             side = 4 * 2**number
             which = indices if self.noise == "index" else 0 * indices
@@ -171,7 +196,7 @@ class StyleGenerator(LayeredGenerator):
         """See `Generator.run`. Raises RequestError for a layer that does not exist, naming those that do."""
         if "w" in state:
             return super().run(state, after, upto)
-        after_layers = super().run({**state, "w": self._truncated(self.mapping(state["z"]))}, after, upto)
+        after_layers = super().run({**state, "w": self._truncated(self.mapping(state["z"], state.get("label")))}, after, upto)
         return MappingProxyType({name: value for name, value in after_layers.items() if name != "w"})
 
     def _truncated(self, w: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,14 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear, StyleGenerator
+from ganaudit.generators.networks.conditional_mapping import SLOW, mapping_of
+from ganaudit.generators.networks.style_blocks import Block, BlockGenerator, Size, Styled
+from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear
 from ganaudit.generators.protocol import BESIDE, State
-from ganaudit.random import normals_on
-
-SLOW = 0.01
-"""Share of the learning rate at which the mapping network learns: its parameters are kept divided by it."""
-Size = tuple[int, int]
-"""Height and width in pixels."""
 
 
 def _filter(x: Tensor) -> Tensor:
@@ -49,6 +44,8 @@ class Modulated(nn.Module):
     up: zeros are put between the pixels of x, and the convolution's output is smoothed.
     """
 
+    noise_const: Tensor | None
+
     def __init__(self, width: int, before: int, after: int, size: Size, up: bool) -> None:
         super().__init__()
         self.affine = SlowLinear(width, before, 1.0)
@@ -57,18 +54,18 @@ class Modulated(nn.Module):
         self.bias = nn.Parameter(torch.zeros(after))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(size))
-        self.up = up
+        self.size, self.up = size, up
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         style = self.affine(w).float()
         squares = self.weight.float().square().sum(dim=(2, 3))
-        size = torch.rsqrt(style.square() @ squares.T + 1e-8)
+        shrunk = torch.rsqrt(style.square() @ squares.T + 1e-8)
         x = x * style[:, :, None, None].to(x.dtype)
         if self.up:
             x = smoothed(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2))
         else:
             x = F.conv2d(x, self.weight, padding=1)
-        x = x * size[:, :, None, None].to(x.dtype)
+        x = x * shrunk[:, :, None, None].to(x.dtype)
         if noise is not None:
             x = x + (noise * self.noise_strength).to(x.dtype)
         return F.leaky_relu(x + self.bias[:, None, None].to(x.dtype), 0.2) * GAIN
@@ -89,7 +86,7 @@ class ToRGB(nn.Module):
         return F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight).float() + self.bias[:, None, None]
 
 
-class Block(nn.Module):
+class ImageBlock(Block):
     """One resolution, of which the first (before is None) holds the constant of the start."""
 
     def __init__(self, width: int, before: int | None, after: int, size: Size) -> None:
@@ -101,7 +98,7 @@ class Block(nn.Module):
         self.conv1 = Modulated(width, after, after, size, up=False)
         self.torgb = ToRGB(width, after)
 
-    def convolutions(self) -> list[Modulated]:
+    def styled(self) -> list[Styled]:
         return [self.conv0, self.conv1] if hasattr(self, "conv0") else [self.conv1]
 
 
@@ -125,7 +122,7 @@ class Clamped(nn.Module):
         return image
 
 
-class Stylegan2(StyleGenerator):
+class Stylegan2(BlockGenerator):
     """StyleGAN2, its layers `b4`, `b8` and so on: the activations (N, C, h, w) of a resolution.
 
     Its latents hold `z` and the noise of each convolution, `noise0` (N, 1, 4, 4), `noise1` (N, 1, 8, 8), `noise2` (N, 1, 8, 8)
@@ -134,46 +131,13 @@ class Stylegan2(StyleGenerator):
     come with what follows, so that they are those of `b8` as it stands in the state.
     """
 
-    w_avg: Tensor | None
-
-    def __init__(self, latent: int, widths: Sequence[int], channels: Sequence[int], size: Size, averaged: bool) -> None:
+    def __init__(
+        self, latent: int, mapping: MappingNetwork, width: int, channels: Sequence[int], size: Size, averaged: bool
+    ) -> None:
         sizes = [(size[0] * 2**k, size[1] * 2**k) for k in range(len(channels))]
         befores = [None, *channels]
-        parts = zip(befores, channels, sizes, strict=False)
-        layers = [(f"b{4 * 2**k}", Block(widths[-1], *part)) for k, part in enumerate(parts)]
-        super().__init__(latent, MappingNetwork([latent, *widths], SLOW), layers, Clamped(), sizes[-1])
-        self.styles = 2 * len(channels)
-        self.register_buffer("w_avg", torch.zeros(widths[-1]) if averaged else None)
-
-    def center(self) -> Tensor:
-        """The average style that was kept in training, where there is one."""
-        return super().center() if self.w_avg is None else self.w_avg
-
-    def latents(self, seed: int, indices: Tensor) -> State:
-        """Standard normal `z` and noise, float32 on the generator's device; `const`: the noise that is in the weights."""
-        device = next(self.parameters()).device
-        state = {"z": normals_on(device, seed, "latent z", indices, self.latent)}
-        convolutions = [each for name in self.layers for each in self._block(name).convolutions()]
-        for number, convolution in enumerate(convolutions if self.noise != "none" else ()):
-            constant = convolution.get_buffer("noise_const")
-            if self.noise == "const":
-                state[f"noise{number}"] = constant.expand(len(indices), 1, -1, -1)
-            else:
-                draws = normals_on(device, seed, f"noise input {number}", indices, constant.numel())
-                state[f"noise{number}"] = draws.view(-1, 1, *constant.shape)
-        return MappingProxyType(state)
-
-    def start(self, state: State) -> Tensor:
-        """The learned constant, as often as there are styles."""
-        constant = self._block(self.layers[0]).const
-        return constant.expand(len(state["w"]), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-
-    def layer(self, name: str, x: Tensor, state: State) -> Tensor:
-        convolutions = self._block(name).convolutions()
-        first = max(0, 2 * self.layers.index(name) - 1)
-        for number, convolution in enumerate(convolutions, start=first):
-            x = convolution(x, self._style(state, number), state.get(f"noise{number}"))
-        return x
+        blocks = [ImageBlock(width, *part) for part in zip(befores, channels, sizes, strict=False)]
+        super().__init__(latent, mapping, blocks, Clamped(), sizes[-1], 2 * len(channels), averaged)
 
     def beside(self, name: str, x: Tensor, beside: Tensor | None, state: State) -> Tensor | None:
         """The image so far, with the colours of the layer before `name`, at the size of `name`."""
@@ -199,17 +163,8 @@ class Stylegan2(StyleGenerator):
         return self.run({"z": z})["image"]
 
     def _colours(self, place: int, x: Tensor, beside: Tensor | None, state: State) -> Tensor:
-        own: Tensor = self._block(self.layers[place]).torgb(x, self._style(state, 2 * place + 1))
+        own: Tensor = self.get_submodule(f"{self.layers[place]}.torgb")(x, self._style(state, 2 * place + 1))
         return own if beside is None else beside + own
-
-    def _style(self, state: State, number: int) -> Tensor:
-        w = state["w"]
-        return w[:, number] if w.ndim == 3 else w
-
-    def _block(self, name: str) -> Block:
-        block = self.get_submodule(name)
-        assert isinstance(block, Block)
-        return block
 
 
 def stylegan2(
@@ -217,24 +172,23 @@ def stylegan2(
 ) -> Stylegan2:
     """widths: of the mapping network's layers, the last that of a style. channels: of `b4`, `b8` and so on. size: of the
     first. averaged: it holds its average style."""
-    return Stylegan2(latent, widths, channels, size, averaged)
+    return Stylegan2(latent, MappingNetwork([latent, *widths], SLOW), widths[-1], channels, size, averaged)
 
 
 def from_weights(tensors: Mapping[str, Tensor]) -> Stylegan2:
     """The body whose sizes are those of `tensors`, named as here (its parameters are not filled yet)."""
-    numbers = [int(found[1]) for name in tensors if (found := re.match(r"mapping\.linears\.(\d{1,3})\.", name))]
     sides = [int(found[1]) for name in tensors if (found := re.match(r"b(\d{1,6})\.", name))]
     try:
-        linears = [tensors[f"mapping.linears.{number}.weight"] for number in range(max(numbers, default=0) + 1)]
+        latent, mapping = mapping_of(tensors)
         blocks = max(sides, default=4).bit_length() - 2
         channels = [int(tensors[f"b{4 * 2**k}.conv1.weight"].shape[0]) for k in range(blocks)]
-        latent, widths = int(linears[0].shape[1]), [int(linear.shape[0]) for linear in linears]
         constant = tuple(tensors["b4.const"].shape)
     except (KeyError, IndexError) as missing:
         raise RequestError(f"these are not the weights of a stylegan2 generator (no usable {missing})") from None
     if len(constant) != 3:
         raise RequestError(f"b4.const of a stylegan2 generator is (channels, height, width), not {constant}")
     _, height, width = constant
-    if blocks < 1 or not all((latent, *widths, *channels, height, width)):
+    if blocks < 1 or not all((*channels, height, width)):
         raise RequestError("these are not the weights of a stylegan2 generator (sizes of 0)")
-    return stylegan2(latent, widths, channels, (height, width), "w_avg" in tensors)
+    styles = int(mapping.linears[-1].get_parameter("bias").shape[0])
+    return Stylegan2(latent, mapping, styles, channels, (height, width), "w_avg" in tensors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tensorflow_pickles import arrays, convolved, network, pickled, repeated, scattered
 from torch import nn
 
 from ganaudit.context import Context
@@ -231,3 +233,84 @@ def test_a_file_with_another_shape_or_key_is_refused(tmp_path, name, value):
     words = "not the weights of a progan|of another architecture|hold values|of 2 channels"
     with pytest.raises(RequestError, match=rf"n\.pth.* ({words})"):
         opened(tmp_path / "n.pth")
+
+
+# NVIDIA's TensorFlow network
+
+
+def variables(fused, channels=(5, 4, 3), latent=6):
+    shapes = {"lod": (), "4x4/Dense/weight": (latent, 16 * channels[0]), "4x4/Dense/bias": (channels[0],)}
+    shapes |= {"4x4/Conv/weight": (3, 3, channels[0], channels[0]), "4x4/Conv/bias": (channels[0],)}
+    for k, (before, after) in enumerate(itertools.pairwise(channels), start=1):
+        side = 4 * 2**k
+        name, ends = ("Conv0_up", (after, before)) if fused else ("Conv0", (before, after))
+        shapes |= {f"{side}x{side}/{name}/weight": (3, 3, *ends), f"{side}x{side}/{name}/bias": (after,)}
+        shapes |= {f"{side}x{side}/Conv1/weight": (3, 3, after, after), f"{side}x{side}/Conv1/bias": (after,)}
+    for k, width in enumerate(reversed(channels)):
+        shapes |= {f"ToRGB_lod{k}/weight": (1, 1, width, 3), f"ToRGB_lod{k}/bias": (3,)}
+    return {**arrays(shapes), "lod": np.float32(0.0)}
+
+
+def by_formula(tensors, z, fused):
+    """What each convolution gives, and the image before the clamp."""
+    p = {name: torch.tensor(value, dtype=torch.float64) for name, value in tensors.items()}
+
+    def ended(x, name):
+        x = x + p[f"{name}/bias"].view(-1, 1, 1)
+        x = torch.where(x > 0, x, 0.2 * x)
+        return x / (x.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
+
+    def equal(weight, inputs):
+        return weight * 2**0.5 / (9 * inputs) ** 0.5
+
+    on_sphere = z.double() / (z.double().square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
+    x = (on_sphere @ p["4x4/Dense/weight"] * 2**0.5 / 4 / z.shape[1] ** 0.5).view(len(z), -1, 4, 4)
+    each = [ended(x, "4x4/Dense")]
+    each.append(ended(convolved(each[-1], equal(p["4x4/Conv/weight"], x.shape[1])), "4x4/Conv"))
+    for side in (8, 16):
+        name, x = f"{side}x{side}/Conv0{'_up' if fused else ''}", each[-1]
+        weight = equal(p[f"{name}/weight"], x.shape[1])
+        x = scattered(x, weight.transpose(2, 3)) if fused else convolved(repeated(x), weight)
+        each.append(ended(x, name))
+        name = f"{side}x{side}/Conv1"
+        each.append(ended(convolved(each[-1], equal(p[f"{name}/weight"], each[-1].shape[1])), name))
+    colours = torch.einsum("nchw,co->nohw", each[-1], p["ToRGB_lod0/weight"][0, 0]) / each[-1].shape[1] ** 0.5
+    return each, colours + p["ToRGB_lod0/bias"].view(-1, 1, 1)
+
+
+def norm(x):
+    return x / (x.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@torch.inference_mode()
+def test_tensorflow_s_pickle_gives_what_its_formulas_give(tmp_path, fused):
+    tensors = variables(fused)
+    nets = (network("G", {name: 0 * value for name, value in tensors.items()}), network("D", {}), network("Gs", tensors))
+    (tmp_path / "n.pkl").write_bytes(pickled(nets, "tfutil"))
+    found = opened(tmp_path / "n.pkl")
+    assert found.recipe["network"] == "Gs.state_dict" and found.generator.resolution == (16, 16)
+    z = torch.randn(3, 6, generator=torch.Generator().manual_seed(1))
+    each, image = by_formula(tensors, z, fused)
+    state, before = {"z": z}, None
+    for name, expected in zip(found.generator.layers, each, strict=True):  # the pixel norm comes with what follows
+        state = found.generator.run(state, after=before, upto=name)
+        before = name
+        assert norm(state[name].double()) == pytest.approx(expected, abs=1e-5)
+    assert found.generator.run({"z": z})["image"].double() == pytest.approx(image.clamp(-1, 1), abs=1e-5)
+
+
+@pytest.mark.parametrize("name, value, words", [
+    ("8x8/Conv1/bias", None, "8x8/Conv1/bias is missing"), ("lod", np.float32(1.0), "saved while it grew"),
+    ("8x8/Conv2/bias", np.ones(4, np.float32), "8x8/Conv2/bias is unknown"),
+    ("4x4/Dense/weight", np.ones((6, 79), np.float32), r"4x4/Dense/weight is \(6, 79\), which no such tensor"),
+    ("4x4/Dense/weight", np.ones((0, 80), np.float32), "sizes of 0"),
+    ("16x16/Conv0_up/weight", np.ones((4, 3, 3), np.float32), "16x16/Conv0_up/weight is"),
+])  # fmt: skip
+def test_another_network_of_tensorflow_s_gets_a_sentence(tmp_path, name, value, words):
+    tensors = {**variables(True), name: value}
+    kept = {each: array for each, array in tensors.items() if array is not None}
+    (tmp_path / "n.pkl").write_bytes(pickled(network("Gs", kept)))
+    with pytest.raises(RequestError, match=words) as told:
+        opened(tmp_path / "n.pkl")
+    assert "\n" not in str(told.value) and str(told.value).startswith(f"weights {tmp_path / 'n.pkl'}")

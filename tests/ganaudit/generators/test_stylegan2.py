@@ -9,6 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
+from tensorflow_pickles import generator as generator_of
+from tensorflow_pickles import network, pickled
 
 from ganaudit import spec as specs
 from ganaudit.auditing.run import audit
@@ -28,7 +30,7 @@ from ganaudit.records.store import Store
 FILTER = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64
 
 
-def published(latent=5, width=6, channels=(7, 4, 3), size=(4, 4), depth=2):
+def published(latent=5, width=6, channels=(7, 4, 3), size=(4, 4), depth=2, classes=0):
     """Shapes of NVIDIA's state dict in its own order, without the filters."""
     shapes = {}
 
@@ -48,7 +50,10 @@ def published(latent=5, width=6, channels=(7, 4, 3), size=(4, 4), depth=2):
         style(f"{block}.torgb", out)
     shapes["mapping.w_avg"] = (width,)
     for k in range(depth):
-        shapes |= {f"mapping.fc{k}.weight": (width, width if k else latent), f"mapping.fc{k}.bias": (width,)}
+        inputs = width if k else latent + width * bool(classes)
+        shapes |= {f"mapping.fc{k}.weight": (width, inputs), f"mapping.fc{k}.bias": (width,)}
+    if classes:
+        shapes |= {"mapping.embed.weight": (width, classes), "mapping.embed.bias": (width,)}
     return shapes
 
 
@@ -87,6 +92,34 @@ def as_rosinality(tensors):
     return {f"g_ema.{name}": value for name, value in {**made, "input.input": tensors["synthesis.b4.const"][None]}.items()} | {
         "latent_avg": tensors["mapping.w_avg"], "d.convs.0.0.weight": torch.zeros(2), "g.input.input": torch.zeros(1)
     }  # fmt: skip
+
+
+def as_tensorflow(tensors):
+    """NVIDIA's PyTorch names and shapes as its TensorFlow ones, whose dimensions are (height, width, in, out)."""
+    made = {"dlatent_avg": tensors["mapping.w_avg"], "synthesis/4x4/Const/const": tensors["synthesis.b4.const"][None]}
+    for name, value in tensors.items():
+        if name.startswith("mapping.fc"):
+            made[f"mapping/Dense{name[10]}/{name.split('.')[-1]}"] = value.T if value.ndim == 2 else value
+        if name.startswith("mapping.embed"):
+            made[f"mapping/LabelEmbed/{name.split('.')[-1]}"] = value.T if value.ndim == 2 else value
+    for side in sorted({int(name.split(".")[1][1:]) for name in tensors if name.startswith("synthesis.b")}):
+        for own, theirs in {"conv0": "Conv0_up", "conv1": "Conv" if side == 4 else "Conv1", "torgb": "ToRGB"}.items():
+            its = {
+                name.split(f".{own}.")[1]: value
+                for name, value in tensors.items()
+                if name.startswith(f"synthesis.b{side}.{own}.")
+            }
+            scope = f"synthesis/{side}x{side}/{theirs}"
+            if not its:
+                continue
+            weight = its["weight"].flip(2, 3) if own == "conv0" else its["weight"]
+            made |= {f"{scope}/weight": weight.permute(2, 3, 1, 0), f"{scope}/bias": its["bias"]}
+            made |= {f"{scope}/mod_weight": its["affine.weight"].T, f"{scope}/mod_bias": its["affine.bias"] - 1.0}
+            if own != "torgb":
+                made[f"{scope}/noise_strength"] = its["noise_strength"]
+                number = 2 * (side.bit_length() - 1) - (5 if own == "conv0" else 4) if side > 4 else 0
+                made[f"synthesis/noise{number}"] = its["noise_const"][None, None]
+    return {name: np.ascontiguousarray(value.numpy()) if value.ndim else np.float32(value) for name, value in made.items()}
 
 
 def opened(folder, tensors, **sampling):
@@ -139,11 +172,15 @@ def colours(p, name, x, w):
     return made + p[f"{name}.bias"][:, None, None]
 
 
-def by_formula(tensors, z, noise, psi=1.0, cutoff=None, ws=None):
+def by_formula(tensors, z, noise, psi=1.0, cutoff=None, ws=None, label=None):
     """Activations of each block, and the image. noise: `const`, `none`, or one for each convolution."""
     p = {name: value.double() for name, value in tensors.items()}
     blocks = sorted({int(name.split(".")[1][1:]) for name in p if name.startswith("synthesis.b")})
     w = z.double() / (z.double().pow(2).mean(dim=1, keepdim=True) + 1e-8).sqrt()
+    if label is not None:
+        table = p["mapping.embed.weight"].T / p["mapping.embed.weight"].shape[1] ** 0.5 + p["mapping.embed.bias"]
+        table = table / (table.pow(2).mean(dim=1, keepdim=True) + 1e-8).sqrt()
+        w = torch.stack([torch.cat([its, table[each]]) for its, each in zip(w, label.tolist(), strict=True)])
     for k in range(sum(name.startswith("mapping.fc") for name in p) // 2):
         w = crooked(w @ p[f"mapping.fc{k}.weight"].T * 0.01 / w.shape[1] ** 0.5 + 0.01 * p[f"mapping.fc{k}.bias"])
     if ws is None:
@@ -169,7 +206,7 @@ def ours(generator, state):
     for name in generator.layers:
         state = generator.run(state, after=before, upto=name)
         layers[name], before = state[name], name
-    within = {**state, "w": generator._truncated(generator.mapping(state["z"]))}
+    within = {**state, "w": generator._truncated(generator.mapping(state["z"], state.get("label")))}
     return {**layers, "image": generator.unclamped(layers[before], state.get(f"{before}.beside"), within)}
 
 
@@ -263,7 +300,78 @@ def test_a_search_gets_a_gradient_from_what_is_out_of_range_and_through_the_resi
     assert torch.equal(feature.image(feature.start()), image)
 
 
+# classes
+
+
+@torch.inference_mode()
+def test_a_class_enters_with_z_and_follows_from_the_index(tmp_path):
+    tensors = drawn(classes=3)
+    made = opened(tmp_path, tensors, truncation=0.6)
+    state = made.latents(4, torch.arange(6))
+    assert set(state["label"].tolist()) == {0, 1, 2} and made.latents(4, torch.tensor([5]))["label"] == state["label"][5]
+    each = [state[f"noise{k}"] for k in range(5)]
+    expected = by_formula(tensors, state["z"], each, 0.6, label=state["label"])
+    for name, value in ours(made, state).items():
+        assert value.double() == pytest.approx(expected[name], abs=1e-5), name
+    kept = with_z(state, state["z"].flip(0))  # a search moves z, and the class stays
+    expected = by_formula(tensors, kept["z"], each, 0.6, label=state["label"])["image"]
+    assert made.run(kept)["image"].double() == pytest.approx(expected.clamp(-1, 1), abs=1e-5)
+    zero = {name: value for name, value in state.items() if name != "label"}
+    expected = by_formula(tensors, state["z"], each, 0.6, label=torch.zeros(6, dtype=torch.int64))["image"]
+    assert made.run(zero)["image"].double() == pytest.approx(expected.clamp(-1, 1), abs=1e-5)
+
+
+@torch.inference_mode()
+def test_of_one_class_all_images_are_and_the_statistics_of_styles(tmp_path):
+    tensors = drawn(classes=3)
+    made, every = opened(tmp_path, tensors, label=1), opened(tmp_path, tensors)
+    assert made.latents(4, torch.arange(6))["label"].tolist() == [1] * 6 and made.sampling == {"label": 1}
+    z = torch.from_numpy(normals(0, "statistics of w", range(10_000), 5))
+    of_one = made.mapping(z, torch.ones(10_000, dtype=torch.int64)).mean(dim=0)
+    assert made.statistics()[0] == pytest.approx(of_one, abs=1e-5)
+    assert (every.statistics()[0] - of_one).abs().max() > 0.1
+    assert torch.equal(
+        made.center(), tensors["mapping.w_avg"]
+    )  # what truncation goes to is that in the weights, of all classes
+    with pytest.raises(RequestError, match="label is 3, and this generator has 3 classes, from 0"):
+        opened(tmp_path, tensors, label=3)
+    with pytest.raises(RequestError, match="label is 0, and this generator has no classes"):
+        opened(tmp_path, drawn(), label=0)
+
+
 # layouts
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_tensorflow_s_pickle_is_the_same_generator(tmp_path, classes):
+    tensors = drawn(classes=classes)
+    plain = opened(tmp_path, tensors).state_dict()
+    theirs = as_tensorflow(tensors)
+    other = {name: 0 * value for name, value in theirs.items()}
+    (tmp_path / "g.pkl").write_bytes(pickled((generator_of("G", other), network("D", {}), generator_of("Gs", theirs))))
+    found = open_generator(options_named("generators", "g.pkl", "auto", tmp_path), Context(tmp_path))
+    result = found.generator.state_dict()
+    assert found.recipe["kind"] == "stylegan2" and found.recipe["network"] == "Gs.state_dict"
+    assert result.keys() == plain.keys()
+    for name, value in plain.items():  # styles around 0, and around 1, are rounded
+        assert torch.equal(result[name], value) or (result[name] == pytest.approx(value, abs=1e-6) and "affine.bias" in name), (
+            name
+        )
+
+
+def test_an_older_class_is_joined_to_z_before_both_are_on_one_sphere(tmp_path):
+    theirs = as_tensorflow(drawn(classes=3))
+    theirs = {name: value for name, value in theirs.items() if "LabelEmbed" not in name}
+    table = theirs["mapping/LabelConcat/weight"] = np.random.RandomState(1).randn(3, 6).astype(np.float32)
+    (tmp_path / "g.pkl").write_bytes(pickled((generator_of("Gs", theirs),)))
+    made = open_generator(options_named("generators", "g.pkl", "stylegan2", tmp_path), Context(tmp_path)).generator
+    z, label = torch.randn(4, 5), torch.tensor([2, 0, 1, 1])
+    joined = torch.cat([z, torch.from_numpy(table)[label]], dim=1).double()
+    w = joined / (joined.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
+    for k in range(2):
+        weight, bias = (torch.from_numpy(theirs[f"mapping/Dense{k}/{part}"]).double() for part in ("weight", "bias"))
+        w = crooked(w @ weight * 0.01 / weight.shape[0] ** 0.5 + 0.01 * bias)
+    assert made.mapping(z, label).double() == pytest.approx(w, abs=1e-5)
 
 
 def test_every_layout_of_the_same_tensors_is_the_same_generator(tmp_path):
@@ -283,11 +391,12 @@ def test_a_pickled_checkpoint_of_either_layout_opens_without_its_family_named(tm
     expected = opened(tmp_path, tensors).state_dict()
     nested = {name.removeprefix("g_ema."): value for name, value in as_rosinality(tensors).items() if name.startswith("g_ema.")}
     beside = {"state": {}, "param_groups": [{"lr": 0.002}]}
-    for content in (tensors, {"G_ema": tensors}, {"g_ema": nested, "g_optim": beside}):
+    average = {"latent_avg": tensors["mapping.w_avg"]}
+    for content in (tensors, {"G_ema": tensors}, {"g_ema": nested, "g_optim": beside, **average}):
         torch.save(content, tmp_path / "g.pt")
         options = options_named("generators", "g.pt", "auto", tmp_path)
         state = open_generator(options, Context(tmp_path)).generator.state_dict()
-        assert all(torch.equal(value, state[name]) for name, value in expected.items() if name != "w_avg")
+        assert state.keys() == expected.keys() and all(torch.equal(value, state[name]) for name, value in expected.items())
 
 
 def test_without_an_average_style_truncation_goes_to_that_of_ten_thousand(tmp_path):
@@ -318,7 +427,8 @@ def squares():
     (without("g_ema.noises.noise_2", squares), "g_ema.noises.noise_2 is missing"),
     (with_("synthesis.b8.skip.weight", torch.zeros(1)), "synthesis.b8.skip.weight is unknown"),
     (with_("synthesis.b999999.skip.weight", torch.zeros(1)), "synthesis.b32.conv0.weight is missing"),
-    (with_("mapping.embed.weight", torch.zeros(6, 3)), "conditional"),
+    (with_("mapping.embed.weight", torch.zeros(6, 3)), "mapping.embed.bias is missing"),
+    ({**with_("mapping.embed.weight", torch.zeros(6, 3)), "mapping.embed.bias": torch.zeros(6)}, "network has sizes of 0"),
     (with_("synthesis.b8.resample_filter", torch.ones(4, 4)), r"b8.resample_filter is another filter than \[1, 3, 3, 1\]"),
     (with_("synthesis.b8.conv0.weight", torch.zeros(4, 7, 1, 1)), r"b8.conv0.weight is \(4, 7, 1, 1\), not \(4, 7, 3, 3\)"),
     (with_("synthesis.b4.const", torch.zeros(7, 8, 8)), r"noise_const is \(16, 16\), not \(32, 32\)"),
@@ -327,7 +437,7 @@ def squares():
     (with_("mapping.fc1.weight", torch.zeros(())), "no usable"),
     (with_("synthesis.b8.torgb.weight", torch.zeros(1, 4, 1, 1)), r"torgb.weight is \(1, 4, 1, 1\), not \(3, 4, 1, 1\)"),
     (with_("synthesis.b8.conv1.weight", torch.full((4, 4, 3, 3), float("nan"))), "not finite: b8.conv1.weight"),
-    (with_("other.synthesis.b4.const", torch.zeros(7, 4, 4)), "several stylegan2 generators"),
+    (with_("other.synthesis.b4.const", torch.zeros(7, 4, 4)), "several generators"),
     (without("b8.torgb.bias", lambda: dict(named(drawn()))), "b8.torgb.bias is missing"),
     (without("b8.conv1.weight", lambda: dict(named(drawn()))), "no usable 'b8.conv1.weight'"),
 ])  # fmt: skip
