@@ -236,15 +236,15 @@ def second_run(folder: Path) -> list[Row]:
 
 
 MEMORY = """
-import resource, sys
+import sys
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, {here!r})
 from pathlib import Path
-from benchmarks import audit as bench
+from benchmarks import audit as bench, memory
 from ganaudit.auditing.run import audit
 audit(bench.village(Path({store!r}), {count}))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(memory.peak())
 """
 
 

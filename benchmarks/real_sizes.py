@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +24,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from benchmarks import memory
 from benchmarks.audit import Row, machine, table
 from ganaudit import devices, trial
 from ganaudit.auditing.plan import plan
@@ -178,21 +177,21 @@ def peak(way: str, *asked: Any) -> float:
     """Peak memory of this process, in MiB, after some images."""
     torch.set_num_threads(1)
     {"ours": ours, "bare": bare}[way](*asked)()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+    return memory.peak()
 
 
 def measured(folder: Path, case: Case, side: int, rounds: int) -> Row:
     """One row: the ratio of CPU times, images a second of a core, peak memory."""
     ways = {"ours": (folder, case, side), "bare": (case, side, best_batch(case))}
     (audit, wall), (network, bare_wall) = turns([ours(*ways["ours"]), bare(*ways["bare"])], rounds)
-    memory = []
+    peaks = []
     for way, asked in ways.items():
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
-            memory.append(apart.submit(peak, way, *asked).result())
+            peaks.append(apart.submit(peak, way, *asked).result())
     return (
         f"{case.name}, parsed at {side} px" if side else case.name, "≥ 0.90" if side else "printed", f"{network / audit:.2f}",
         f"{case.images / audit:.3g} against {case.images / network:.3g} images a second of a core, batch {ways['bare'][-1]} "
-        f"(wall time: {bare_wall / wall:.2f}); {memory[0] / memory[1]:.2f} of its peak memory, {memory[0]:,.0f} MiB",
+        f"(wall time: {bare_wall / wall:.2f}); {peaks[0] / peaks[1]:.2f} of its peak memory, {peaks[0]:,.0f} MiB",
     )  # fmt: skip
 
 
