@@ -236,15 +236,15 @@ def second_run(folder: Path) -> list[Row]:
 
 
 MEMORY = """
-import resource, sys
+import sys
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, {here!r})
 from pathlib import Path
-from benchmarks import audit as bench
+from benchmarks import audit as bench, memory
 from ganaudit.auditing.run import audit
 audit(bench.village(Path({store!r}), {count}))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(memory.peak())
 """
 
 
@@ -311,8 +311,10 @@ def main() -> None:
                 print("  ".join(row), flush=True)
     if asked.write:
         page = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+        _, heading, further = page.read_text().partition("\n## ")  # what other commands print
         page.write_text(
-            f"# Benchmarks\n\nPrinted by `make bench`; ratios are within one run. Machine: {here}.\n\n{table(rows)}\n"
+            "# Benchmarks\n\nPrinted by `make bench`; ratios are within one run. "
+            f"Machine: {here}.\n\n{table(rows)}\n{heading}{further}"
         )
 
 

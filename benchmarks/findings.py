@@ -109,14 +109,15 @@ def findings(folder: Path) -> list[Row]:
 
 
 SCALE = """
-import resource, sys, time
+import time
 from pathlib import Path
-from ganaudit.studies.census.findings import materialise
+from benchmarks import memory
 from ganaudit.records.store import Store
+from ganaudit.studies.census.findings import materialise
 store = Store(Path({path!r}))
 started = time.perf_counter()
 materialise(store, "bench")
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+print(time.perf_counter() - started, memory.peak() / 2**10)
 """
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from collections.abc import Iterator, Mapping
 
 import torch
 
@@ -48,6 +49,20 @@ def has_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
         return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
     return any(getattr(torch.cpu, f"_is_{feature}_supported", lambda: False)() for feature in ("avx512_bf16", "amx_tile"))
+
+
+GENERATED, PARSED = {"cpu": 2**16}, {"cpu": 2**18}
+"""Pixels that a generator and a parser work on at once, by device type: a generator's activations are larger, and where they
+outgrow a processor's caches it is slower."""
+MOST_AT_ONCE = 2**22
+"""The same elsewhere: more at once is faster there, until memory ends it."""
+
+
+def parts(count: int, height: int, width: int, device: str, pixels: Mapping[str, int]) -> Iterator[slice]:
+    """`count` images of a size in parts that are worked on at once; pixels: GENERATED or PARSED."""
+    size = max(1, pixels.get(device.split(":")[0], MOST_AT_ONCE) // (height * width))
+    for first in range(0, count, size):
+        yield slice(first, min(first + size, count))
 
 
 def for_worker(device: str, worker: int) -> str:

@@ -14,6 +14,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
@@ -139,25 +140,52 @@ def resize(pixels: NDArray[np.uint8], size: tuple[int, int], how: Fit = "crop") 
     Bilinear with antialiasing (Pillow's). "crop": scaled until it just covers `size`, long side rounded down, then
     the centre; "stretch": each side on its own. An image that has this size already is returned as it is.
     """
+    if pixels.shape[:2] == size:
+        return pixels
+    (height, width), cut = size, cut_of(pixels.shape[:2], size, how)
+    image = pillow.fromarray(np.ascontiguousarray(pixels))
+    if cut.box is not None:
+        return np.array(image.resize((width, height), pillow.Resampling.BILINEAR, box=cut.box))
+    full = image.resize(cut.full[::-1], pillow.Resampling.BILINEAR)
+    top, left = cut.corner
+    return np.array(full.crop((left, top, left + width, top + height)))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How an image of `have` = (h, w) gets a size: it is scaled to `full` = (h, w), and cut out from `corner` = (top, left) on.
+
+    box: (left, top, right, bottom) of the image where only that is scaled, as Pillow takes it: in 32-bit floats.
+    """
+
+    have: tuple[int, int]
+    full: tuple[int, int]
+    corner: tuple[int, int]
+    box: tuple[float, float, float, float] | None = None
+
+    def span(self, axis: int) -> tuple[float, float, int]:
+        """Which part of a side, from where to where, becomes how many pixels; axis 0 is height."""
+        begin, end = (0, self.have[axis]) if self.box is None else (self.box[1 - axis], self.box[3 - axis])
+        return float(begin), float(end), self.full[axis]
+
+
+def cut_of(have: tuple[int, int], size: tuple[int, int], how: Fit) -> Cut:
+    """The cut by which `resize` makes an image of `have` = (h, w) one of `size` = (H, W)."""
     if how not in FITS:
         raise ValueError(f"how is {how!r}; it has to be one of {', '.join(FITS)}")
-    (height, width), (h, w) = size, pixels.shape[:2]
-    if (h, w) == (height, width):
-        return pixels
-    image = pillow.fromarray(np.ascontiguousarray(pixels))
+    (h, w), (height, width) = have, size
     if how == "stretch":
-        return np.array(image.resize((width, height), pillow.Resampling.BILINEAR))
+        return Cut(have, size, (0, 0))
     if width * h <= height * w:
         full_h, full_w = height, max(width, height * w // h)
     else:
         full_h, full_w = max(height, width * h // w), width
     top, left = round((full_h - height) / 2), round((full_w - width) / 2)
-    if full_h * full_w > 64 * height * width:
-        # A strip of an image: scaling all of it would need memory without bound (20,000 x 1 to 256 x 256: 5 GB).
-        box = (left * w / full_w, top * h / full_h, (left + width) * w / full_w, (top + height) * h / full_h)
-        return np.array(image.resize((width, height), pillow.Resampling.BILINEAR, box=box))
-    full = image.resize((full_w, full_h), pillow.Resampling.BILINEAR)
-    return np.array(full.crop((left, top, left + width, top + height)))
+    if full_h * full_w <= 64 * height * width:
+        return Cut(have, (full_h, full_w), (top, left))
+    # A strip of an image: scaling all of it would need memory without bound (20,000 x 1 to 256 x 256: 5 GB).
+    box = (left * w / full_w, top * h / full_h, (left + width) * w / full_w, (top + height) * h / full_h)
+    return Cut(have, size, (0, 0), tuple(np.asarray(box, np.float32).tolist()))
 
 
 def digest(pixels: NDArray[np.uint8]) -> str:

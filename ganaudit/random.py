@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 VERSION = 1
 """Enters every content key whose records depend on these draws."""
@@ -24,11 +29,13 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
+def _start(seed: int, purpose: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{purpose}:{seed}".encode(), digest_size=8).digest(), "little")
+
+
 def bits(seed: int, purpose: str, indices: Sequence[int] | NDArray[np.int64], n: int) -> NDArray[np.uint64]:
     """(len(indices), n) uniform 64-bit words."""
-    digest = hashlib.blake2b(f"{purpose}:{seed}".encode(), digest_size=8).digest()
-    start = np.uint64(int.from_bytes(digest, "little"))
-    streams = _mix(_mix(np.asarray(indices, dtype=np.int64).astype(np.uint64) * _GAMMA) ^ start)
+    streams = _mix(_mix(np.asarray(indices, dtype=np.int64).astype(np.uint64) * _GAMMA) ^ np.uint64(_start(seed, purpose)))
     counters = np.arange(1, n + 1, dtype=np.uint64) * _GAMMA
     return _mix(streams[:, None] + counters[None, :])
 
@@ -44,3 +51,38 @@ def normals(seed: int, purpose: str, indices: Sequence[int] | NDArray[np.int64],
 
     open_interval = ((bits(seed, purpose, indices, n) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
     return np.asarray(ndtri(open_interval), dtype=np.float32)
+
+
+def normals_on(device: torch.device, seed: int, purpose: str, indices: Tensor, n: int) -> Tensor:
+    """`normals` as a tensor on a device. A GPU draws its own: the same words, and the same numbers but for the last bit of one
+    now and then, where its inverse distribution function rounds otherwise."""
+    import torch
+
+    if device.type in ("cpu", "mps"):  # the second has no 64-bit floats
+        return torch.from_numpy(normals(seed, purpose, indices.cpu().numpy(), n)).to(device)
+    return normals_of_words(words_on(device, seed, purpose, indices, n))
+
+
+def words_on(device: torch.device, seed: int, purpose: str, indices: Tensor, n: int) -> Tensor:
+    """`bits` in the signed 64-bit integers of a device, whose sums and products wrap."""
+    import torch
+
+    def mixed(x: Tensor) -> Tensor:
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+            x = (x ^ ((x >> shift) & ((1 << (64 - shift)) - 1))) * _signed(factor)
+        return x
+
+    streams = mixed(mixed(indices.to(device, torch.int64) * _signed(int(_GAMMA))) ^ _signed(_start(seed, purpose)))
+    return mixed(streams[:, None] + torch.arange(1, n + 1, device=device) * _signed(int(_GAMMA)))
+
+
+def normals_of_words(words: Tensor) -> Tensor:
+    """The normal draws (N, n) float32 that signed 64-bit words (N, n) stand for."""
+    import torch
+
+    upper = (words >> 12) & ((1 << 52) - 1)
+    return torch.special.ndtri((upper.double() + 0.5) * 2.0**-52).float()
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word

@@ -7,7 +7,9 @@ import importlib.resources
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,6 +137,10 @@ def opened(name: str, folder: Path = Path(), sha256: str | None = None) -> File:
     than `sha256`, a pickle of more than tensors and plain values.
     """
     path = locate(name, folder)
+    held = _HELD.get()
+    if held is not None and held.path == path:
+        insisted(path, held.sha256, sha256)
+        return held
     content = read_bytes(path)
     found = insisted(path, hashlib.sha256(content).hexdigest(), sha256)
     if path.suffix == ".safetensors":
@@ -142,6 +148,19 @@ def opened(name: str, folder: Path = Path(), sha256: str | None = None) -> File:
         return File(tensors, metadata, (), found, path, len(content))
     read = unpickled(path, content)
     return File(read.content, {}, read.left_out, found, path, len(content))
+
+
+_HELD: ContextVar[File | None] = ContextVar("a file that was read already", default=None)
+
+
+@contextmanager
+def held(file: File) -> Iterator[None]:
+    """Meanwhile `opened` gives this file for its path, and does not read it again."""
+    before = _HELD.set(file)
+    try:
+        yield
+    finally:
+        _HELD.reset(before)
 
 
 def load(name: str, folder: Path = Path(), sha256: str | None = None) -> Weights:

@@ -26,8 +26,14 @@ def open_auto(options: AutoSource, context: Context) -> Opened:
     from ganaudit.kinds.content import normal
 
     path = weights.located(options.weights, context.folder)
-    kind = _certain(path) or family_of(weights.opened(options.weights, context.folder, options.sha256))
-    opened = normal(kind, _named(options, kind), context)
+    certain = _certain(path)
+    if certain is not None:
+        kind, opened = certain, normal(certain, _named(options, certain), context)
+    else:
+        file = weights.opened(options.weights, context.folder, options.sha256)
+        kind = family_of(file)
+        with weights.held(file):
+            opened = normal(kind, _named(options, kind), context)
     return replace(opened, notes=(f"{path.name} is of kind {kind.name!r}", *opened.notes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,16 +62,18 @@ def _advice(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
 
 def faults(image: Tensor) -> list[str | None]:
     """Why each image (N, 3, H, W) is no picture in [-1, 1], or None. A little overshoot is clamped, not refused."""
-    flat = image.float().flatten(1)
-    finite = flat.isfinite().all(dim=1).tolist()
-    outside = ((flat.abs() > 1.0 + SLACK).float().mean(dim=1) > 0.5).tolist()
-    low, high = flat.amin(dim=1).tolist(), flat.amax(dim=1).tolist()
-    return [
-        "the generator gave values that are not finite" if not fine
-        else f"the generator gave values from {a:.3g} to {b:.3g}; images are in [-1, 1]" if far
-        else None
-        for fine, far, a, b in zip(finite, outside, low, high, strict=True)
-    ]  # fmt: skip
+    flat = image.flatten(1)
+    ends = torch.stack(flat.aminmax(dim=1), dim=1).tolist()  # of values that are not finite one end at least is none
+    return [_fault(low, high, flat[place]) for place, (low, high) in enumerate(ends)]
+
+
+def _fault(low: float, high: float, values: Tensor) -> str | None:
+    """The same of one image, of whose values these are the least and the greatest."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "the generator gave values that are not finite"
+    if max(-low, high) > 1.0 + SLACK and (values.float().abs() > 1.0 + SLACK).float().mean() > 0.5:
+        return f"the generator gave values from {low:.3g} to {high:.3g}; images are in [-1, 1]"
+    return None
 
 
 def looks_unit(image: Tensor) -> bool:

@@ -7,6 +7,7 @@ import json
 import torch
 from torch import Tensor, nn
 
+from ganaudit import devices
 from ganaudit.errors import RequestError
 from ganaudit.parsers.labelling import Labelling
 from ganaudit.parsers.networks.convolutions import folded
@@ -50,7 +51,11 @@ class SegmentationParser:
     @torch.inference_mode()
     def parse(self, images: Tensor) -> Labels:
         """Images (N, 3, H, W) in [-1, 1] → maps (N, h, w) of class ids and the probability of the class chosen."""
-        images = images.to(self.device)
+        parts = devices.parts(len(images), *images.shape[2:], self.device, devices.PARSED)
+        made = [self._parsed(images[part].to(self.device)) for part in parts]
+        return Labels(torch.cat([each.maps for each in made]), torch.cat([each.confidence for each in made]))
+
+    def _parsed(self, images: Tensor) -> Labels:
         scales = [images] if self.preprocessing is None else self.preprocessing(images)
         logits = [self.network(x.to(self.dtype, memory_format=torch.channels_last)) for x in scales]
         size = (logits[0] if self.preprocessing is None else images).shape[2:]

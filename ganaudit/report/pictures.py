@@ -35,6 +35,7 @@ LADDER = (
     Encoding(96, 65),
     Encoding(64, 60),
     Encoding(48, 40),
+    Encoding(32, 30),
 )
 """From the best to the smallest. The first two are for small pictures, which are never scaled up to fill a rung."""
 
@@ -57,7 +58,8 @@ def encode(pictures: Sequence[Picture], budget: int, bare: Sequence[Picture] = (
     """Each picture by `id()`, at the best rung of the ladder at which all of them fit into `budget` bytes, each as often as it
     is given: a page holds it wherever it stands.
 
-    bare: more pictures, of which the label map is not needed. Raises ValueError when not even the smallest rung fits.
+    bare: more pictures, of which the label map is not needed. Where not even the smallest rung fits it is taken all the same: a
+    page that is larger than it should be still shows what it is about.
     """
     mapped = {id(picture) for picture in pictures}
     uses = Counter(id(picture) for picture in (*pictures, *bare))
@@ -66,14 +68,14 @@ def encode(pictures: Sequence[Picture], budget: int, bare: Sequence[Picture] = (
         return {}
     largest = max(max(picture.image.shape[:2]) for picture in unique)
     probe = unique[:: max(1, len(unique) // 16)]
-    for encoding in LADDER[0 if largest <= SMALL else 2 :]:
+    for encoding in LADDER[0 if largest <= SMALL else 2 : -1]:
         tried = [_encoded(picture, encoding, id(picture) in mapped) for picture in probe]
         if sum(map(_bytes, tried)) * uses.total() > budget * len(probe):
             continue
         encoded = {id(picture): _encoded(picture, encoding, id(picture) in mapped) for picture in unique}
         if sum(count * _bytes(encoded[place]) for place, count in uses.items()) <= budget:
             return encoded
-    raise ValueError(f"{len(unique)} pictures do not fit into {budget:,} bytes; show fewer")
+    return {id(picture): _encoded(picture, LADDER[-1], id(picture) in mapped) for picture in unique}
 
 
 def thumbnail(picture: Picture, side: int = 64) -> str:

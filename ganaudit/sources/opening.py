@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import images, kinds
+from ganaudit import devices, images, kinds, resizing
 from ganaudit.context import Context
 from ganaudit.datasets.contents import Contents
 from ganaudit.datasets.masks import fitted
@@ -102,9 +102,9 @@ def open_source(role: SourceRole, options: Source, parser: OpenParser, context: 
     if generated and kind is kinds.live(options.kind):
         generator = open_generator(options, context)
         if role.seed is None:
-            return GeneratorSource(generator, parser, options)
+            return GeneratorSource(generator, parser, options, context.device)
         own = replace(generator, seed=role.seed, recipe={**generator.recipe, "seed": role.seed})
-        return GeneratorSource(own, parser, options, "stretch")  # all of an own sample is to be found again
+        return GeneratorSource(own, parser, options, context.device, "stretch")  # all of an own sample is to be found again
     seed = context.seed if generated else TRUTH_SEED if role.role == TRUTH else 0
     opened = kind.open(options, replace(context, seed=seed, size=parser.resolution))
     if role.role == TRUTH:
@@ -280,7 +280,7 @@ class GeneratorSource:
     length = None
     maps = False
 
-    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: Source, how: Fit | None = None) -> None:
+    def __init__(self, opened: OpenGenerator, parser: OpenParser, asked: Source, device: str, how: Fit | None = None) -> None:
         self.kind = asked.kind
         self._opened = opened
         self._size = in_pixels(getattr(asked, "resize", None)) or parser.resolution
@@ -290,7 +290,7 @@ class GeneratorSource:
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
         self.digests = opened.digests
         self.training_step, self.truncation, self.noise = opened.training_step, opened.truncation, opened.noise
-        self.notes, self._name = opened.notes, asked.name
+        self.notes, self._name, self._device = opened.notes, asked.name, device
 
     @property
     def generator(self) -> Generator:
@@ -310,32 +310,37 @@ class GeneratorSource:
     @torch.inference_mode()
     def read(self, indices: Sequence[int]) -> Batch:
         """Images whose latents are numbers `indices`."""
-        n = len(indices)
+        parts = devices.parts(len(indices), *self._made, self._device, devices.GENERATED)
+        sampled = [self._sampled(indices[part]) for part in parts]
+        pixels = torch.cat([part for part, _, _ in sampled])
+        errors = [error for _, part, _ in sampled for error in part]
+        seen = pixels.cpu().numpy()  # for digests and hashes, beside the way to the parser
+        return Batch(
+            names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
+            digests=[None if error else images.digest(image) for image, error in zip(seen, errors, strict=True)],
+            phashes=phashes([None if error else thumbnail(image) for image, error in zip(seen, errors, strict=True)]),
+            clusters=self._clusters(indices), tags=[label for _, _, part in sampled for label in part],
+        )  # fmt: skip
+
+    def _sampled(self, indices: Sequence[int]) -> tuple[Tensor, Sequence[str | None], Sequence[str | None]]:
+        """8-bit pixels (n, H, W, 3) at the parser's resolution, on the device; why each cannot be used, or None; its class, or
+        None."""
+        n, generator = len(indices), self._opened.generator
         try:
-            state = self._opened.generator.latents(self._opened.seed, torch.tensor(indices))
-            state = self._opened.generator.run(state)
+            state = generator.run(generator.latents(self._opened.seed, torch.tensor(indices)))
         except (torch.OutOfMemoryError, AuditError):
             raise
         except Exception as error:
             raise AuditError(
                 f"the generator raised {type(error).__name__} at images {indices[0]}-{indices[-1]}: {error}"
             ) from error
+        size = self._size or self._made
         reason = wrong_images(state, n, self._made)
         if reason is not None:
-            return _unusable(indices, [reason] * n, self._size or self._made)
-        image = state["image"]
-        errors = faults(image)
-        pixels = images.to_bytes(torch.nan_to_num(image.clamp(-1.0, 1.0)))
-        if self._size is not None and self._size != self._made:
-            resized = [images.resize(pixel, self._size, self._how) for pixel in pixels.cpu().numpy()]
-            pixels = torch.from_numpy(np.stack(resized)).to(image.device)
-        seen = pixels.cpu().numpy()
-        return Batch(
-            names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
-            digests=[None if error else images.digest(image) for image, error in zip(seen, errors, strict=True)],
-            phashes=phashes([None if error else thumbnail(image) for image, error in zip(seen, errors, strict=True)]),
-            clusters=self._clusters(indices), tags=_classes(state, n),
-        )  # fmt: skip
+            return torch.zeros((n, *size, 3), dtype=torch.uint8, device=self._device), [reason] * n, [None] * n
+        image, errors = state["image"], faults(state["image"])
+        image = torch.nan_to_num(image.clamp(-1.0, 1.0)) if any(errors) else image
+        return resizing.resized(images.to_bytes(image).to(self._device), size, self._how), errors, _classes(state, n)
 
     def _clusters(self, indices: Sequence[int]) -> Sequence[str | None]:
         """What the generator says of its images. Raises AuditError where that is not one text or None for each."""
@@ -359,9 +364,3 @@ def _classes(state: Mapping[str, Any], n: int) -> list[str | None]:
     if not isinstance(label, torch.Tensor) or label.shape != (n,) or label.is_floating_point():
         return [None] * n
     return [str(each) for each in label.tolist()]
-
-
-def _unusable(indices: Sequence[int], errors: Sequence[str], size: tuple[int, int]) -> Batch:
-    n = len(indices)
-    black = torch.zeros((n, *size, 3), dtype=torch.uint8)
-    return Batch([f"sample {i}" for i in indices], black, errors, [None] * n, [None] * n, [None] * n, [None] * n)

@@ -63,3 +63,11 @@ def test_auto_is_a_worker_for_each_core_or_gpu(machine):
     assert devices.workers("auto", "cpu") == len(os.sched_getaffinity(0))
     assert devices.workers("auto", "mps") == 1
     assert devices.workers(7, "cuda") == 7
+
+
+@pytest.mark.parametrize(("side", "size"), [(64, 64), (128, 16), (256, 4), (512, 1), (1024, 1)])
+def test_a_processor_works_on_as_many_images_at_once_as_their_pixels_allow(side, size):
+    parts = list(devices.parts(2 * size + 1, side, side, "cpu", devices.PARSED))
+    assert parts == [slice(0, size), slice(size, 2 * size), slice(2 * size, 2 * size + 1)]
+    assert len(list(devices.parts(16, side, side, "cpu", devices.GENERATED))) == min(16, -(-16 // max(1, size // 4)))
+    assert len(list(devices.parts(16, side, side, "cuda:1", devices.PARSED))) == (4 if side == 1024 else 1)

@@ -6,11 +6,12 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ganaudit.random import bits, normals, uniforms
+from ganaudit.random import bits, normals, normals_of_words, normals_on, uniforms, words_on
 
 GAMMA, WORD = 0x9E3779B97F4A7C15, 2**64
 indices_drawn = st.lists(st.integers(0, 2**40 - 1), min_size=1, max_size=6)
@@ -55,6 +56,21 @@ def test_an_image_has_its_draws_alone_in_any_batch_in_any_order_and_asked_for_mo
         assert (draw(3, "p", [int(indices[place])], 12)[0] == together[place]).all()
     assert (draw(3, "p", indices[::-1], 12) == together[::-1]).all()
     assert (draw(3, "p", indices, 30)[:, :12] == together).all()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(-5, 2**63), indices_drawn, st.integers(0, 5))
+def test_a_device_s_words_are_those_of_plain_integers(seed, indices, n):
+    words = words_on(torch.device("cpu"), seed, "latent z", torch.tensor(indices), n)
+    assert [[word % WORD for word in row] for row in words.tolist()] == [splitmix(seed, "latent z", i, n) for i in indices]
+
+
+def test_a_device_s_normal_draws_are_the_processor_s():
+    here, indices = torch.device("cpu"), torch.arange(5)
+    expected = stats.norm.ppf((np.array(bits(2, "noise", range(5), 40_000) >> np.uint64(12), float) + 0.5) * 2.0**-52)
+    for drawn in (normals_of_words(words_on(here, 2, "noise", indices, 40_000)), normals_on(here, 2, "noise", indices, 40_000)):
+        assert drawn.dtype == torch.float32
+        np.testing.assert_allclose(drawn.numpy(), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_seed_purpose_and_index_each_make_a_stream_of_their_own():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganaudit.generators.networks.stylegan import MappingNetwork, StyleGenerator
 from ganaudit.generators.protocol import State
-from ganaudit.random import normals
+from ganaudit.random import normals_on
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -61,16 +61,17 @@ class BlockGenerator(StyleGenerator):
         """Standard normal `z` and noise, float32 on the generator's device; `const`: the noise that is in the weights, or the
         same draws for all images where there is none."""
         state = self._drawn(seed, indices)
-        places, device = indices.cpu().numpy(), state["z"].device
+        device = state["z"].device
         if self.noise == "none":
             return MappingProxyType(state)
         for name, styled in self._noises().items():
             if self.noise == "const" and styled.noise_const is not None:
-                state[name] = styled.noise_const.expand(len(places), 1, -1, -1)
+                state[name] = styled.noise_const.expand(len(indices), 1, -1, -1)
                 continue
-            which, from_seed = (places, seed) if self.noise == "index" else (0 * places, 0)
-            draws = normals(from_seed, name.replace("noise", "noise input "), which, styled.size[0] * styled.size[1])
-            state[name] = torch.from_numpy(draws).view(-1, 1, *styled.size).to(device)
+            which, from_seed = (indices, seed) if self.noise == "index" else (0 * indices, 0)
+            purpose = name.replace("noise", "noise input ")
+            draws = normals_on(device, from_seed, purpose, which, styled.size[0] * styled.size[1])
+            state[name] = draws.view(-1, 1, *styled.size)
         return MappingProxyType(state)
 
     def start(self, state: State) -> Tensor:

@@ -21,7 +21,7 @@ from ganaudit.generators.networks.classed import ClassedGenerator
 from ganaudit.generators.networks.output import Output
 from ganaudit.generators.networks.progan import convolution_widths, pixel_norm
 from ganaudit.generators.protocol import Space, State
-from ganaudit.random import normals
+from ganaudit.random import normals_on
 
 GAIN = math.sqrt(2.0)
 """Keeps the size of what passes a leaky ReLU."""
@@ -173,19 +173,18 @@ class StyleGenerator(ClassedGenerator):
     def _drawn(self, seed: int, indices: Tensor, purpose: str = "latent z") -> dict[str, Tensor]:
         """Standard normal `z`, and `label` where it has classes, on the generator's device."""
         device = next(self.parameters()).device
-        z = torch.from_numpy(normals(seed, purpose, indices.cpu().numpy(), self.latent))
-        state = {"z": z, "label": self._labels(seed, indices)} if self.classes else {"z": z}
-        return {name: value.to(device) for name, value in state.items()}
+        z = normals_on(device, seed, purpose, indices, self.latent)
+        return {"z": z, "label": self._labels(seed, indices).to(device)} if self.classes else {"z": z}
 
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z` and noise, float32 on the generator's device."""
         state = self._drawn(seed, indices)
-        places, device = indices.cpu().numpy(), state["z"].device
+        device = state["z"].device
         for number in range(len(self.layers) if self.noise != "none" else 0):
             side = 4 * 2**number
-            which = places if self.noise == "index" else 0 * places
-            draws = torch.from_numpy(normals(seed if self.noise == "index" else 0, f"noise {side}", which, side * side))
-            state[f"noise{number + 1}"] = draws.view(-1, 1, side, side).to(device)
+            which = indices if self.noise == "index" else 0 * indices
+            draws = normals_on(device, seed if self.noise == "index" else 0, f"noise {side}", which, side * side)
+            state[f"noise{number + 1}"] = draws.view(-1, 1, side, side)
         return MappingProxyType(state)
 
     def run(self, state: State, after: str | None = None, upto: str | None = None) -> State:

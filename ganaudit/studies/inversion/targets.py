@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import images
+from ganaudit import images, resizing
 from ganaudit.errors import AuditError
 from ganaudit.foreign_code import blamed
 from ganaudit.generators.protocol import Generator
@@ -149,9 +149,7 @@ def see(parser: OpenParser, pixels: Tensor, batch: int, device: str) -> tuple[ND
 
 def resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """8-bit pixels (N, H, W, 3) at another size, each side stretched on its own, so that the way back is the same."""
-    if tuple(pixels.shape[1:3]) == size:
-        return pixels
-    return torch.from_numpy(np.stack([images.resize(image, size, "stretch") for image in pixels.cpu().numpy()]))
+    return resizing.resized(pixels, size, "stretch")
 
 
 @torch.inference_mode()

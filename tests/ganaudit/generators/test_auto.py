@@ -7,7 +7,9 @@ import torch
 from biggans import brock, drawn
 from torch import nn
 
+from ganaudit import weights
 from ganaudit.auditing.run import audit
+from ganaudit.checkpoints import unpickled
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.generators.auto import AutoSource
@@ -18,9 +20,9 @@ from ganaudit.spec import parse
 from ganaudit.weights import builtin_names
 
 
-def opened(kind: str, weights):
+def opened(kind: str, file):
     options = find("generators", kind).options
-    return open_generator(options.model_validate({"name": "g", "kind": kind, "weights": str(weights)}), Context())
+    return open_generator(options.model_validate({"name": "g", "kind": kind, "weights": str(file)}), Context())
 
 
 def tutorial() -> nn.Sequential:
@@ -49,6 +51,19 @@ def test_a_file_s_family_is_found_and_named_and_its_key_is_that_of_the_family(tm
     assert found.notes == (f"n.pth is of kind {kind!r}", *named.notes)
     latents = named.generator.latents(1, torch.arange(3))
     assert torch.equal(found.generator.run(latents)["image"], named.generator.run(latents)["image"])
+
+
+def test_a_file_is_read_once(tmp_path, monkeypatch):
+    torch.save(progan(), tmp_path / "n.pth")
+    reads = []
+    monkeypatch.setattr(weights, "unpickled", lambda path, content: reads.append(path) or unpickled(path, content))
+    opened("auto", tmp_path / "n.pth")
+    assert reads == [tmp_path / "n.pth"]
+    with pytest.raises(RequestError, match="SHA-256"), weights.held(weights.opened("n.pth", tmp_path)):
+        weights.opened("n.pth", tmp_path, "0" * 64)
+    before = len(reads)
+    weights.opened("n.pth", tmp_path)
+    assert len(reads) == before + 1
 
 
 @pytest.mark.parametrize("name", [name for name in builtin_names() if name in ("village-wgan-gp", "village-progan")])
