@@ -3,12 +3,12 @@
     python -m benchmarks.parsers --images 10 --rounds 2
     python -m benchmarks.parsers --weights models/upp-resnet50-upernet
 
-The reference's way (Bau et al., ICCV 2019): float32, batches of 10; logits of objects, materials and of the parts of all owners
-made as large as the images, softmax of each, argmax, and a count of each image. It is spared its scene head, and its batch norms
-are folded, as ours are. Ours: the kind `upp` as an audit opens it, precision `auto`, batches of 10, counted with regions and
-confidences. One thread; CPU seconds of this process, the least of the rounds, in which both take turns. Without --weights the
-networks are of random numbers, which costs the same; how many labels a precision changes, of such a network, says little of a
-trained one: that of the built-in parser is printed beside.
+The reference's way (Bau et al., ICCV 2019): float32, batches of 10; logits of objects, materials and of the parts of all
+owners made as large as the images, softmax of each, argmax, and a count of each image. It is spared its scene head, and its
+batch norms are folded, as ours are. Ours: the kind `upp` as an audit opens it, precision `auto`, batches of 10, counted
+with regions and confidences. One thread; CPU seconds of this process, the least of the rounds, in which both take turns.
+Without --weights the networks are of random numbers, which costs the same; how many labels a precision changes, of such a
+network, says little of a trained one: that of the built-in parser is printed beside.
 """
 
 from __future__ import annotations
