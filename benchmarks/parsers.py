@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from ganaudit import devices, images, weights
 from ganaudit.context import Context
 from ganaudit.parsers.networks.resnet import ResNet
-from ganaudit.parsers.networks.unified_parsing import UnifiedDecoder
+from ganaudit.parsers.networks.unified_parsing import HEADS, UnifiedDecoder
 from ganaudit.parsers.networks.upernet import resized
 from ganaudit.parsers.segmentation import unet_parser
 from ganaudit.parsers.unified_parsing import UnifiedParser
@@ -37,7 +37,7 @@ from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
 
 BATCH, SIDE, WIDTH = 10, 256, 512
-OBJECTS, MATERIALS, OWNERS, PARTS = 336, 26, 77, 427
+OBJECTS, MATERIALS, OWNERS, PART_CHANNELS = 336, 26, 77, 427
 """Of the published weights."""
 
 
@@ -48,7 +48,7 @@ def random_folder(folder: Path) -> Path:
     encoder = ResNet((64, 64, 128), stages, dilated=False)
     torch.save(encoder.state_dict(), folder / "encoder_epoch_40.pth")
     torch.save(UnifiedDecoder(_shapes()).state_dict(), folder / "decoder_epoch_40.pth")
-    sizes = [PARTS // OWNERS + (place < PARTS % OWNERS) for place in range(OWNERS)]
+    sizes = [PART_CHANNELS // OWNERS + (place < PART_CHANNELS % OWNERS) for place in range(OWNERS)]
     owned = {f"object {n}": _named(f"part {n}", size) for n, size in enumerate(sizes, start=1)}
     labels = {"object": _named("object", OBJECTS), "material": _named("material", MATERIALS), "object_part": owned}
     (folder / "labels.json").write_text(json.dumps(labels))
@@ -69,7 +69,7 @@ def _shapes() -> dict[str, Tensor]:
     shapes |= {f"fpn_in.{n}.0.weight": (WIDTH, channels, 1, 1) for n, channels in enumerate((256, 512, 1024))}
     shapes |= {f"fpn_out.{n}.0.0.weight": (WIDTH, WIDTH, 3, 3) for n in range(3)}
     shapes |= {"conv_fusion.0.weight": (WIDTH, 4 * WIDTH, 3, 3)}
-    for head, channels in (("object", OBJECTS), ("material", MATERIALS), ("part", PARTS)):
+    for head, channels in (("object", OBJECTS), ("material", MATERIALS), ("part", PART_CHANNELS)):
         shapes |= {f"{head}_head.0.0.weight": (WIDTH, WIDTH, 3, 3), f"{head}_head.1.weight": (channels, WIDTH, 1, 1)}
     return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
 
@@ -80,13 +80,16 @@ class ReferenceWay:
     def __init__(self, parser: UnifiedParser) -> None:
         self.parser = parser
         self.encoder: nn.Module = parser.encoder
-        self.decoder: nn.Module = parser.decoder
+        self.decoder = parser.decoder
 
     @torch.inference_mode()
     def counts(self, x: Tensor) -> list[Tensor]:
         """Counts of objects of each image (N, 3, H, W)."""
         (seen,) = self.parser.preprocessing(x)
-        logits = self.decoder(self.encoder(seen.contiguous()), ("object", "material", "part"))
+        levels = self.decoder.levels(self.encoder(seen.contiguous()))
+        side_by_side = torch.cat([levels[0], *(resized(level, levels[0].shape[2:]) for level in levels[1:])], dim=1)
+        fusion = self.decoder.conv_fusion(side_by_side)
+        logits = {head: self.decoder.logits(head, levels[0] if head == "material" else fusion) for head in HEADS}
         size = (int(x.shape[2]), int(x.shape[3]))
         summed = {head: torch.zeros(len(x), logits[head].shape[1], *size) for head in ("object", "material")}
         for head, total in summed.items():

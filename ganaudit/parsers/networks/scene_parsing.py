@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.parsers.networks.convolutions import classified, convolution, of_shape, size
+from ganaudit.parsers.networks.fusion import fused
 from ganaudit.parsers.networks.upernet import POOLED, FeaturePyramid, resized
 
 
@@ -23,7 +24,7 @@ class ScenePyramid(FeaturePyramid):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         features, last = self.conv_last
-        return classified(features(self.pyramid(maps)[1]), last)
+        return classified(fused(self.levels(maps), features), last)
 
 
 class PyramidPooling(nn.Module):
