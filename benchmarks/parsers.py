@@ -132,7 +132,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         options = UppParser(kind="upp", weights=str((folder or random_folder(Path(temporary))).resolve()))
         parsers = {each: open_upp(options, Context(precision=each)).model for each in dict.fromkeys(("float32", precision))}
-    reference, batches = ReferenceWay(parsers["float32"]), x.split(BATCH)
+    reference, batches = ReferenceWay(parsers["float32"]), torch.split(x, BATCH)
 
     def ours() -> None:
         for batch in batches:

@@ -50,7 +50,7 @@ def opened_folder(folder: Path, config: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
         with _quiet():
             read = transformers.AutoConfig.from_pretrained(folder, **here)
-            for part in (read, getattr(read, "backbone_config", None)):
+            for part in filter(None, (read, getattr(read, "backbone_config", None))):
                 if getattr(part, "use_pretrained_backbone", False):
                     part.use_pretrained_backbone = False  # its weights are in the folder: none are fetched
             processor = _processor(folder, family, here)
@@ -101,8 +101,9 @@ class TransformersSegmenter:
         height, width = images.shape[2:]
         channels = max(1, len(self.labelling.ids))
         group = max(1, AT_ONCE.get(torch.device(self.device).type, AT_ONCE["other"]) // (channels * height * width))
-        seen = [self._parsed(part.permute(0, 3, 1, 2)) for part in to_bytes(images.to(self.device)).split(group)]
-        values, confidence = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        parts = torch.split(to_bytes(images.to(self.device)), group)
+        seen = [self._parsed(part.permute(0, 3, 1, 2)) for part in parts]
+        values, confidence = (torch.cat(each) for each in zip(*seen, strict=True))
         return self.labelling.of_values(values, confidence)
 
     def _parsed(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -77,7 +77,7 @@ def read_labels(path: Path) -> tuple[PerceptualLabels, str]:
         raise RequestError(f"{path} cannot be read: {error.strerror}; it names the classes") from None
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{path} is no JSON: {error}") from None
-    lists = [said.get(key) if isinstance(said, Mapping) else None for key in ("object", "material", "object_part")]
+    lists: list[Any] = [said.get(key) if isinstance(said, Mapping) else None for key in ("object", "material", "object_part")]
     objects, materials, owned = lists
     if not (_names(objects) and _names(materials) and isinstance(owned, Mapping) and all(map(_names, owned.values()))):
         raise RequestError(

@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def fused(levels: Sequence[Tensor], layer: nn.Sequential) -> Tensor:
+def fused(levels: Sequence[Tensor], layer: nn.Module) -> Tensor:
     """`layer` of all levels (N, C, h, w) side by side, each resized bilinearly to the first one's size. It begins with a 3x3
     convolution of padding 1."""
-    convolution, *after = layer
+    convolution, *after = layer.children()
     assert isinstance(convolution, nn.Conv2d)
     finest, *coarse = levels
-    first, *others = convolution.weight.split([level.shape[1] for level in levels], dim=1)
+    first, *others = torch.split(convolution.weight, [level.shape[1] for level in levels], dim=1)
     fusion = F.conv2d(finest, first, convolution.bias, padding=1)
     for level, weight in zip(coarse, others, strict=True):
         fusion = fusion + _convolved(level, weight, (finest.shape[2], finest.shape[3]))
