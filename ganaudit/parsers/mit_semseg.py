@@ -33,7 +33,7 @@ def open_mit_semseg(options: MitSemsegParser, context: Context) -> Opened:
     encoder, encoder_digest = folders.network(
         folders.one_file(folder, "encoder"), lambda tensors: resnet.from_weights(tensors, dilated)
     )
-    named = of_channels(options.classes, decoder.conv_last[-1].out_channels, folder)
+    named = of_channels(options.classes, decoder.channels, folder)
     preprocessing = Preprocessing(sizes=options.sizes, filter=options.filter)
     digests = {"encoder": encoder_digest, "decoder": decoder_digest}
     recipe = {"kind": options.kind, **digests, "preprocessing": preprocessing.recipe(), "precision": context.precision}

@@ -37,10 +37,11 @@ class Preprocessing:
         x = x.flip(1) if self.order == "bgr" else x
         mean, std = (torch.tensor(value, device=x.device).view(3, 1, 1) for value in (self.mean, self.std))
         x = (x - mean) / std
-        for size in self.sizes or (tuple(x.shape[2:]),):
-            yield x if size == tuple(x.shape[2:]) else self._resized(x, size)
+        comes = (int(x.shape[2]), int(x.shape[3]))
+        for size in self.sizes or (comes,):
+            yield x if size == comes else self._resized(x, size)
 
-    def _resized(self, x: Tensor, size: tuple[int, ...]) -> Tensor:
+    def _resized(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         if self.filter == "area":
             return F.adaptive_avg_pool2d(x, size)
         return F.interpolate(x, size=size, mode=self.filter, align_corners=False, antialias=True)

@@ -77,7 +77,7 @@ def read_labels(path: Path) -> tuple[PerceptualLabels, str]:
         raise RequestError(f"{path} cannot be read: {error.strerror}; it names the classes") from None
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{path} is no JSON: {error}") from None
-    lists = [said.get(key) if isinstance(said, Mapping) else None for key in ("object", "material", "object_part")]
+    lists: list[Any] = [said.get(key) if isinstance(said, Mapping) else None for key in ("object", "material", "object_part")]
     objects, materials, owned = lists
     if not (_names(objects) and _names(materials) and isinstance(owned, Mapping) and all(map(_names, owned.values()))):
         raise RequestError(
@@ -151,15 +151,16 @@ class UnifiedParser:
     def _parts(self, logits: Sequence[Tensor], objects: Tensor) -> tuple[Tensor, Tensor]:
         """Ids of the parts of the object that won at each pixel, and their confidences; of one without parts: void, 1."""
         maps, confidence = torch.zeros_like(objects), torch.ones(objects.shape, device=objects.device)
+        won = objects.flatten().bincount(minlength=len(self.labels.objects)).tolist()
         size, first = (int(objects.shape[1]), int(objects.shape[2])), 0
         for owner, ids in self.labels.owners:
             slices = slice(first, first + len(ids))
             first += len(ids)
+            if not won[owner]:
+                continue
             where = objects == owner
             images = where.flatten(1).any(dim=1).nonzero()[:, 0]
-            if len(images):
-                part, sure = chosen([each[images, slices] for each in logits], size)
-                inside = where[images]
-                maps[images] = torch.where(inside, torch.tensor(ids, device=maps.device)[part], maps[images])
-                confidence[images] = torch.where(inside, sure, confidence[images])
+            part, sure = chosen([each[images, slices] for each in logits], size)
+            maps[images] = torch.where(where[images], torch.tensor(ids, device=maps.device)[part], maps[images])
+            confidence[images] = torch.where(where[images], sure, confidence[images])
         return maps, confidence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ganaudit.context import Context
 from ganaudit.fields import PathText
@@ -14,12 +14,18 @@ from ganaudit.parsers.options import ScaledParser
 Head = Literal["object", "material", "part"]
 
 
+def _once(heads: tuple[Head, ...]) -> tuple[Head, ...]:
+    if len(set(heads)) < len(heads):
+        raise ValueError("each head is read once; name it once")
+    return heads
+
+
 class UppParser(ScaledParser):
     """Unified Perceptual Parsing of Xiao et al. (ECCV 2018), as Bau et al. (ICCV 2019) read images with it."""
 
     weights: PathText
     """A folder with encoder_epoch_40.pth, decoder_epoch_40.pth and labels.json."""
-    heads: Annotated[tuple[Head, ...], Field(min_length=1)] = ("object", "material", "part")
+    heads: Annotated[tuple[Head, ...], Field(min_length=1), AfterValidator(_once)] = ("object", "material", "part")
     """What is read; the first is what the Fréchet distance is over."""
     filter: Literal["area", "bilinear", "bicubic"] = "area"
     """How an image gets another size of `scales`: area, the mean over equal bins, as Bau et al.; the others are antialiased."""

@@ -39,9 +39,10 @@ def of_shape(tensors: Mapping[str, Tensor], name: str, side: int = 3) -> nn.Sequ
     return convolution(size(tensors, f"{name}.0.weight", 1), size(tensors, f"{name}.0.weight"), side)
 
 
-def classified(features: Tensor, last: nn.Conv2d) -> Tensor:
-    """The last convolution, in float32 whatever the precision before it: among hundreds of logits, which one is the greatest
-    often hangs on less than half precision holds."""
+def classified(features: Tensor, last: nn.Module) -> Tensor:
+    """The last convolution, computed in float32 whatever the precision before it: among hundreds of logits, which one is the
+    greatest often hangs on less than half precision holds."""
+    assert isinstance(last, nn.Conv2d)
     return F.conv2d(features.float(), last.weight.float(), None if last.bias is None else last.bias.float())
 
 

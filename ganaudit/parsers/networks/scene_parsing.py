@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.parsers.networks.convolutions import classified, convolution, of_shape, size
+from ganaudit.parsers.networks.fusion import fused
 from ganaudit.parsers.networks.upernet import POOLED, FeaturePyramid, resized
 
 
@@ -18,12 +19,12 @@ class ScenePyramid(FeaturePyramid):
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__(tensors, F.adaptive_avg_pool2d)
-        features, last = of_shape(tensors, "conv_last.0"), "conv_last.1.weight"
-        self.conv_last = nn.Sequential(features, nn.Conv2d(size(tensors, last, 1), size(tensors, last), 1))
+        self.channels, last = size(tensors, "conv_last.1.weight"), size(tensors, "conv_last.1.weight", 1)
+        self.conv_last = nn.Sequential(of_shape(tensors, "conv_last.0"), nn.Conv2d(last, self.channels, 1))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         features, last = self.conv_last
-        return classified(features(self.pyramid(maps)[1]), last)
+        return classified(fused(self.levels(maps), features), last)
 
 
 class PyramidPooling(nn.Module):
@@ -35,8 +36,8 @@ class PyramidPooling(nn.Module):
         branches = [convolution(size(tensors, name, 1), size(tensors, name), 1) for name in weights]
         self.ppm = nn.ModuleList(nn.Sequential(nn.Identity(), *branch) for branch in branches)
         features = convolution(size(tensors, "conv_last.0.weight", 1), size(tensors, "conv_last.0.weight"))
-        last = nn.Conv2d(size(tensors, "conv_last.4.weight", 1), size(tensors, "conv_last.4.weight"), 1)
-        self.conv_last = nn.Sequential(*features, nn.Identity(), last)
+        self.channels, last = size(tensors, "conv_last.4.weight"), size(tensors, "conv_last.4.weight", 1)
+        self.conv_last = nn.Sequential(*features, nn.Identity(), nn.Conv2d(last, self.channels, 1))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         top, branches = maps[-1], zip(POOLED, self.ppm, strict=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from ganaudit.parsers.networks.convolutions import classified, of_shape, size
+from ganaudit.parsers.networks.fusion import fused
 from ganaudit.parsers.networks.prroi import prroi_pool
 from ganaudit.parsers.networks.upernet import FeaturePyramid
 
@@ -25,10 +26,11 @@ class UnifiedDecoder(FeaturePyramid):
             self.add_module(f"{head}_head", nn.Sequential(convolution, last))
 
     def forward(self, maps: list[Tensor], heads: Sequence[str]) -> dict[str, Tensor]:
-        finest, levels = self.pyramid(maps)
-        fusion = self.conv_fusion(levels) if set(heads) - {"material"} else None
-        return {head: self._logits(head, finest if head == "material" else fusion) for head in heads}
+        levels = self.levels(maps)
+        fusion = fused(levels, self.conv_fusion) if set(heads) - {"material"} else None
+        return {head: self.logits(head, levels[0] if head == "material" else fusion) for head in heads}
 
-    def _logits(self, head: str, x: Tensor | None) -> Tensor:
+    def logits(self, head: str, x: Tensor | None) -> Tensor:
+        """A head's logits, of what it is read off."""
         convolution, last = getattr(self, f"{head}_head")
         return classified(convolution(x), last)

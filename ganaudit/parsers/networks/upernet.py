@@ -31,8 +31,8 @@ class FeaturePyramid(nn.Module):
         self.fpn_in = nn.ModuleList(of_shape(tensors, f"fpn_in.{place}", 1) for place in range(3))
         self.fpn_out = nn.ModuleList(nn.Sequential(of_shape(tensors, f"fpn_out.{place}.0")) for place in range(3))
 
-    def pyramid(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Maps of an encoder, finest first -> (the pyramid's finest level, all its levels side by side at that one's size)."""
+    def levels(self, maps: list[Tensor]) -> list[Tensor]:
+        """Maps of an encoder, finest first -> the levels of the pyramid, likewise."""
         top, branches = maps[-1], zip(POOLED, self.ppm_conv, strict=True)
         context = [branch(resized(self.pool(top, side), top.shape[2:])) for side, branch in branches]
         x: Tensor = self.ppm_last_conv(torch.cat([top, *context], dim=1))
@@ -40,4 +40,4 @@ class FeaturePyramid(nn.Module):
         for level in (2, 1, 0):
             x = resized(x, maps[level].shape[2:]) + self.fpn_in[level](maps[level])
             levels.insert(0, self.fpn_out[level](x))
-        return levels[0], torch.cat([levels[0], *(resized(level, levels[0].shape[2:]) for level in levels[1:])], dim=1)
+        return levels

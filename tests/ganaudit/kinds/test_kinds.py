@@ -30,7 +30,7 @@ def test_the_rooms_hold_what_ships():
         "auto", "biggan", "dcgan", "diffusers", "onnx", "progan", "r3gan", "stylegan", "stylegan2", "stylegan3", "torchscript",
         "module:factory",
     ]  # fmt: skip
-    assert kinds.names("parsers") == ["masks", "mit_semseg", "torchvision", "unet", "upp", "module:factory"]
+    assert kinds.names("parsers") == ["masks", "mit_semseg", "torchvision", "transformers", "unet", "upp", "module:factory"]
     assert kinds.names("datasets") == ["folder", "masks", "village", "module:factory"]
     assert kinds.names("features") == []
     assert set(kinds.summaries("generators")) == set(kinds.names("generators")) | set(kinds.names("datasets"))
@@ -39,7 +39,7 @@ def test_the_rooms_hold_what_ships():
 
 @pytest.mark.parametrize("room, name, words", [
     ("generators", "progam", r"no 'progam' among the generators; did you mean 'progan'\? There are: auto, biggan, dcgan, "),
-    ("parsers", "zzz", "no 'zzz' among the parsers; There are: masks, mit_semseg, torchvision, unet, upp, module:factory"),
+    ("parsers", "zzz", "no 'zzz' among the parsers; There are: masks, mit_semseg, torchvision, "),
     ("datasets", "foldr", "did you mean 'folder'"), ("inverters", "layerwis", "did you mean 'layerwise'"),
     ("features", "", "no '' among the features"), ("generators", "opening", "no 'opening' among"),
     ("inverters", "module", "no 'module' among"),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
+from ganaudit.kinds import find
 from ganaudit.parsers.networks.prroi import prroi_pool
+from ganaudit.parsers.opening import open_parser
+from ganaudit.parsers.outputs import wrong_labels
+from ganaudit.tally import tally
 
 from .scene_networks import LABELS, computed, encoded, levels, opened, up
 
@@ -62,6 +68,24 @@ def test_heads_alone_give_what_they_give_together(upp_folder):
         alone = opened("upp", weights=str(upp_folder), heads=[head]).model
         labels = alone.parse(IMAGES)
         assert torch.equal(labels.maps[:, 0], together.maps[:, place]) and {info.head for info in alone.classes} == {head}
+
+
+def test_a_head_is_named_once(upp_folder):
+    with pytest.raises(ValueError, match="name it once"):
+        opened("upp", weights=str(upp_folder), heads=["object", "object"])
+
+
+def test_counts_of_objects_and_void_add_up_to_the_pixels(upp_folder):
+    parser = open_parser(find("parsers", "upp").options(kind="upp", weights=str(upp_folder), size=[96, 64]), Context(Path("/")))
+    labels = parser.read(IMAGES)
+    assert parser.heads == ("object", "material", "part") and wrong_labels(labels, 3, parser.parser.classes) is None
+    counted = tally(labels.maps, labels.confidence, parser.class_count)
+    for image, maps in enumerate(labels.maps):
+        rows = counted.image == image
+        found = dict(zip(counted.class_id[rows].tolist(), counted.pixels[rows].tolist(), strict=True))
+        expected = {i: int((maps == i).sum()) for i in range(1, 12)} | {0: int((maps[0] == 0).sum())}
+        assert found == {number: n for number, n in expected.items() if n}
+        assert sum(n for number, n in found.items() if number <= 5) == 96 * 64
 
 
 def test_several_scales_add_up_probabilities_of_means_over_bins(upp_folder, upp_tensors):
