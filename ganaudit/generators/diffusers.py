@@ -65,10 +65,13 @@ def holds(path: Path) -> bool:
 
 
 def prompts_file(options: DiffusersSource, context: Context) -> Sequence[Path]:
-    """The file of its prompts."""
-    from ganaudit import weights
-
-    return [weights.located(options.prompts, context.folder, "prompts")] if isinstance(options.prompts, str) else []
+    """The file of its prompts, where they are in one. Raises RequestError where it is not there."""
+    if not isinstance(options.prompts, str):
+        return []
+    path = context.path(options.prompts)
+    if not path.is_file():
+        raise RequestError(f"prompts {path} do not exist; name a text file with one prompt a line, or write a list: [a, b]")
+    return [path]
 
 
 def open_diffusers(options: DiffusersSource, context: Context) -> Opened:

@@ -182,7 +182,8 @@ def _scheduler(old: Any, options: DiffusersSource) -> Any:
         raise RequestError("it has no scheduler of its own; leave scheduler and scheduler_options out")
     name = options.scheduler or type(old).__name__
     kind: Any = getattr(diffusers, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
+    known = inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)
+    if not known:
         valid = [each for each in dir(diffusers) if each.endswith("Scheduler")]
         raise RequestError(f"diffusers has no scheduler {name!r}{nearest(name, valid)}")
     return kind.from_config(old.config, **options.scheduler_options)

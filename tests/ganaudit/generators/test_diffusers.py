@@ -233,7 +233,7 @@ def test_what_is_no_pipeline_is_told(folders, tmp_path):
         ("unconditional", {"arguments": {"output_type": "pil"}}, "takes no 'output_type'"),
         ("unconditional", {"scheduler": "DDIMSchedular"}, "no scheduler 'DDIMSchedular'; did you mean 'DDIMScheduler'"),
         ("unconditional", {"scheduler": "UNet2DModel"}, "no scheduler 'UNet2DModel'"),
-        ("prompts", {"prompts": "none.txt"}, r"prompts .*none\.txt do not exist"),
+        ("prompts", {"prompts": "none.txt"}, r"prompts .*none\.txt do not exist; .*or write a list"),
     ],
 )  # fmt: skip
 def test_options_that_it_does_not_take_are_told(folders, name, said, words):

@@ -105,8 +105,6 @@ def test_images_between_0_and_1_are_told_what_says_so(tmp_path):
 class Counts(Net):
     """Two calls at once would meet in what it counts."""
 
-    calls: int
-
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
