@@ -158,13 +158,11 @@ def read_prompts(options: DiffusersSource, context: Context) -> tuple[str, ...]:
 
 def _note(folder: Path, generator: PipelineGenerator) -> str:
     height, width = generator.resolution
-    conditions = f", {len(generator.prompts)} prompts" if generator.prompts else ""
-    conditions += f", {generator.classes} classes" if generator.classes else ""
     steps = generator.call.get("num_inference_steps")
-    return (
-        f"{folder.name} is a {generator.title}: {height}×{width} pixels, {generator.scheduler}"
-        f"{f', {steps} steps' if steps else ''}{conditions}"
-    )
+    numbers = {"steps": steps, "prompts": len(generator.prompts), "classes": generator.classes}
+    said = [f"{word}: {number}" for word, number in numbers.items() if number]
+    parts = [f"{height}×{width} pixels", generator.scheduler, *said]
+    return f"{folder.name} is a {generator.title}: {', '.join(parts)}"
 
 
 KIND = Kind(
