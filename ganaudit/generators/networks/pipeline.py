@@ -126,7 +126,7 @@ class PipelineGenerator:
             given["class_labels"] = state["label"].tolist()
         if "prompt" in state:
             given["prompt"] = [self.prompts[number] for number in state["prompt"].tolist()]
-        texts = {name: [text] * len(streams) for name, text in self.call.items() if "prompt" in name and "prompt" in given}
+        texts = {name: [text] * len(streams) for name, text in self.call.items() if "prompt" in name and isinstance(text, str)}
         with torch.no_grad():
             made = self._alone()(**{**self.call, **texts}, **given, generator=streams, output_type="pt")
         images = getattr(made, "images", None)
