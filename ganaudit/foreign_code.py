@@ -111,7 +111,7 @@ def naming(path: Path) -> Iterator[None]:
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         told = lines[-1] if "Traceback" in str(error) else (lines or [""])[0]
-        raise RequestError(f"{path} cannot be run: {type(error).__name__}: {told[:300]}") from error
+        raise RequestError(f"{path} cannot be loaded and run: {type(error).__name__}: {told[:300]}") from error
 
 
 def said(error: BaseException) -> str:

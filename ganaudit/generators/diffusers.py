@@ -65,10 +65,13 @@ def holds(path: Path) -> bool:
 
 
 def prompts_file(options: DiffusersSource, context: Context) -> Sequence[Path]:
-    """The file of its prompts."""
-    from ganaudit import weights
-
-    return [weights.located(options.prompts, context.folder, "prompts")] if isinstance(options.prompts, str) else []
+    """The file of its prompts, where they are in one. Raises RequestError where it is not there."""
+    if not isinstance(options.prompts, str):
+        return []
+    path = context.path(options.prompts)
+    if not path.is_file():
+        raise RequestError(f"prompts {path} do not exist; name a text file with one prompt a line, or write a list: [a, b]")
+    return [path]
 
 
 def open_diffusers(options: DiffusersSource, context: Context) -> Opened:
@@ -155,13 +158,11 @@ def read_prompts(options: DiffusersSource, context: Context) -> tuple[str, ...]:
 
 def _note(folder: Path, generator: PipelineGenerator) -> str:
     height, width = generator.resolution
-    conditions = f", {len(generator.prompts)} prompts" if generator.prompts else ""
-    conditions += f", {generator.classes} classes" if generator.classes else ""
     steps = generator.call.get("num_inference_steps")
-    return (
-        f"{folder.name} is a {generator.title}: {height}×{width} pixels, {generator.scheduler}"
-        f"{f', {steps} steps' if steps else ''}{conditions}"
-    )
+    numbers = {"steps": steps, "prompts": len(generator.prompts), "classes": generator.classes}
+    said = [f"{word}: {number}" for word, number in numbers.items() if number]
+    parts = [f"{height}×{width} pixels", generator.scheduler, *said]
+    return f"{folder.name} is a {generator.title}: {', '.join(parts)}"
 
 
 KIND = Kind(

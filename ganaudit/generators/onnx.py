@@ -31,6 +31,8 @@ def holds(path: Path) -> bool:
 def external_files(path: Path) -> list[Path]:
     """The files beside a model that hold tensors of it, sorted. Raises RequestError for one that lies outside its folder, is
     missing, or for a file that is no model."""
+    from ganaudit.checkpoints import read_bytes
+
     try:
         import onnx
         from google.protobuf.message import DecodeError
@@ -39,7 +41,7 @@ def external_files(path: Path) -> list[Path]:
     if path.stat().st_size > MODEL_BYTES:
         raise RequestError(f"{path} is larger than an ONNX model can be; its tensors belong into files beside it")
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load_model_from_string(read_bytes(path))
     except DecodeError:
         raise RequestError(f"{path} is no ONNX model; torch.onnx.export writes one") from None
     if not model.graph.node:

@@ -36,7 +36,7 @@ def holds(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.partition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
     return "constants.pkl" in names and any(name.startswith("code/") for name in names)
 
@@ -56,13 +56,14 @@ def open_torchscript(options: TorchscriptSource, context: Context) -> Opened:
     sha256 = weights.insisted(path, hashlib.sha256(content).hexdigest(), options.sha256)
     if not holds(path):
         raise RequestError(f"{path} is no TorchScript program (torch.jit.save writes one); `kind: auto` reads tensors")
-    asks = FILES.search(_code(content))
+    with naming(path):
+        asks = FILES.search(_code(content))
     if asks is not None:
         raise RequestError(f"{path} is refused: it asks for torch.{asks[1]}, and a generator needs no files")
     if not options.trust:
         raise RequestError(
             f"{path} is a TorchScript program: it would run with your rights, as your own code does, and nothing was run yet; "
-            "where you trust who made it, say `trust: true` beside its kind"
+            "where you trust who made it, say `kind: torchscript` and `trust: true`"
         )
     if options.shape is None:
         raise RequestError(
@@ -72,7 +73,8 @@ def open_torchscript(options: TorchscriptSource, context: Context) -> Opened:
     recipe = {"kind": "torchscript", "weights": sha256, "draws": DRAWS_VERSION}
     with naming(path):
         network = _loaded(content, context.device)
-        generator = AnyModule(network, options.inputs(options.shape), arguments=options.arguments, identity={"program": sha256})
+        inputs, identity = options.inputs(options.shape), {"program": sha256}
+        generator = AnyModule(network, inputs, (), options.arguments, identity, context.device)
     height, width = generator.resolution
     note = f"{path.name} is a TorchScript program, run because the audit file trusts it: {height}×{width} pixels" + (
         "; it takes one image at a time" if generator.batch == 1 else ""

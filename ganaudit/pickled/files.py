@@ -92,7 +92,10 @@ class File:
             entries = archive.infolist()
             names = check_entries(entries, len(content))
             if any(name.endswith("constants.pkl") for name in names) or any("/code/" in f"/{name}" for name in names):
-                raise Refused("it is a TorchScript program, whose code is not run; save the state dict: model.state_dict()")
+                raise Refused(
+                    "it is a TorchScript program, whose code is not run; save the state dict (model.state_dict()), or name "
+                    "kind: torchscript"
+                )
             if any(name.endswith(".npy") for name in names):
                 raise Refused("it is an archive of numpy arrays; no family here is saved so")
             pickles = [name for name in names if name.rsplit("/", 1)[-1] == "data.pkl"]

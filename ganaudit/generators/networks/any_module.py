@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.inputs import Inputs
 from ganaudit.generators.protocol import Space, State
+from ganaudit.names import first_few
 
 WHOLE = "whole"
 """The one layer of a network whose submodules are not named: what it gives, an image."""
@@ -28,7 +29,7 @@ WHOLE = "whole"
 class AnyModule(nn.Module):
     """A network as a generator. layers: names of its submodules, in the order in which they run, each once and each giving
     (N, C, h, w). arguments: values of its further inputs, by name. identity: what knows it beside its tensors, such as the
-    digest of its file.
+    digest of its file. device: where it is, where it has no parameters to tell.
 
     Raises RequestError in one sentence for what gives no images, or has no such layers.
     """
@@ -37,20 +38,20 @@ class AnyModule(nn.Module):
 
     def __init__(
         self, network: nn.Module, inputs: Inputs, layers: Sequence[str] = (), arguments: Mapping[str, Any] | None = None,
-        identity: Mapping[str, Any] | None = None,
+        identity: Mapping[str, Any] | None = None, device: str = "cpu",
     ) -> None:  # fmt: skip
         super().__init__()
         self.network, self.inputs = network.eval(), inputs
         self.arguments, self.identity = dict(arguments or {}), dict(identity or {})
-        self.register_buffer("place", torch.zeros(()), persistent=False)  # where the network is, which may have no parameters
-        first = next(network.parameters(), None)
+        self.register_buffer("place", torch.zeros((), device=device), persistent=False)
+        first = next((value for value in network.parameters() if value.is_floating_point()), None)
         if first is not None:
             self.place = self.place.to(first)
         self.batch: int | None = None
         names = {name for name, _ in network.named_modules()} - {""}
         unknown = [name for name in layers if name not in names]
         if unknown:
-            raise RequestError(f"it has no submodule {unknown[0]!r}; it has {', '.join(sorted(names)) or 'none'}")
+            raise RequestError(f"it has no submodule {unknown[0]!r}; it has {first_few(sorted(names), 20) or 'none'}")
         self.layers: tuple[str, ...] = tuple(layers) or (WHOLE,)
         for name in layers:
             network.get_submodule(name).register_forward_hook(partial(_passed, name))

@@ -35,7 +35,8 @@ class Inputs:
     @property
     def sampling(self) -> Mapping[str, Any]:
         """How images are sampled, where that is not the default."""
-        said = {"truncation": self.truncation, "label": self.label, "prior": None if self.prior == "normal" else self.prior}
+        prior = None if self.prior == "normal" else self.prior
+        said = {"truncation": self.truncation, "classes": self.classes or None, "label": self.label, "prior": prior}
         return {name: value for name, value in said.items() if value is not None}
 
     @property

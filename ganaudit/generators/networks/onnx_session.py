@@ -33,7 +33,8 @@ class OnnxGenerator:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = settings.inter_op_num_threads = 1  # a worker is one thread
         settings.use_deterministic_compute, settings.log_severity_level = True, 3
-        self._session = onnxruntime.InferenceSession(str(path), settings, providers=_providers(device))
+        providers = _providers(device)
+        self._session = onnxruntime.InferenceSession(str(path), settings, providers=providers, enable_fallback=0)
         self.provider: str = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         self._device = device
         told = {put.name: put for put in self._session.get_inputs()}

@@ -126,7 +126,7 @@ class PipelineGenerator:
             given["class_labels"] = state["label"].tolist()
         if "prompt" in state:
             given["prompt"] = [self.prompts[number] for number in state["prompt"].tolist()]
-        texts = {name: [text] * len(streams) for name, text in self.call.items() if "prompt" in name and "prompt" in given}
+        texts = {name: [text] * len(streams) for name, text in self.call.items() if "prompt" in name and isinstance(text, str)}
         with torch.no_grad():
             made = self._alone()(**{**self.call, **texts}, **given, generator=streams, output_type="pt")
         images = getattr(made, "images", None)
@@ -182,7 +182,8 @@ def _scheduler(old: Any, options: DiffusersSource) -> Any:
         raise RequestError("it has no scheduler of its own; leave scheduler and scheduler_options out")
     name = options.scheduler or type(old).__name__
     kind: Any = getattr(diffusers, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
+    known = inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)
+    if not known:
         valid = [each for each in dir(diffusers) if each.endswith("Scheduler")]
         raise RequestError(f"diffusers has no scheduler {name!r}{nearest(name, valid)}")
     return kind.from_config(old.config, **options.scheduler_options)

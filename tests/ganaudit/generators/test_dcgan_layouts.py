@@ -244,3 +244,9 @@ def test_a_digest_is_insisted_on_though_the_very_model_is_open_already(tmp_path)
     opened(tmp_path / "n.pth", sha256=digest)
     with pytest.raises(RequestError, match="another file, or a changed one"):
         opened(tmp_path / "n.pth", sha256="0" * 64)
+
+
+def test_how_many_of_its_inputs_are_a_class_is_in_the_key(tmp_path):
+    torch.save(random(Tutorial(5, [6, 4])).state_dict(), tmp_path / "n.pth")
+    recipes = [opened(tmp_path / "n.pth", **said).recipe for said in ({}, {"classes": 2}, {"classes": 3})]
+    assert recipes[0] != recipes[1] != recipes[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import threading
 
 import diffusers
@@ -68,7 +69,7 @@ def test_an_unconditional_pipeline_is_the_loop_of_its_papers_formula(folders):
             x = np.sqrt(before) * clean + np.sqrt(1 - before) * noise
         assert torch.allclose(images(found, 7, 2)[place], x[0].clamp(-1, 1).float(), atol=1e-4)
     assert found.generator.resolution == (8, 8)
-    assert "DDIMPipeline: 8×8 pixels, DDIMScheduler, 5 steps" in found.notes[0]
+    assert "DDIMPipeline: 8×8 pixels, DDIMScheduler, steps: 5" in found.notes[0]
 
 
 @torch.no_grad()
@@ -201,6 +202,13 @@ def test_code_in_the_folder_is_never_run(folders, tmp_path, monkeypatch, index):
     assert not list(folder.rglob("ran"))
 
 
+def test_without_its_packages_what_to_install_is_told(folders, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    monkeypatch.delitem(sys.modules, "ganaudit.generators.networks.pipeline", raising=False)
+    with pytest.raises(RequestError, match=r"pip install 'ganaudit\[diffusers\]'"):
+        read(folders["unconditional"])
+
+
 def test_what_is_no_pipeline_is_told(folders, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "config.json").write_text("{}")
@@ -216,7 +224,7 @@ def test_what_is_no_pipeline_is_told(folders, tmp_path):
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-100])
-    with pytest.raises(RequestError, match="changed cannot be run: "):
+    with pytest.raises(RequestError, match="changed cannot be loaded and run: "):
         read(folder)
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(RequestError, match=r"unet holds its weights as diffusion_pytorch_model\.bin, and safetensors alone"):
@@ -233,7 +241,7 @@ def test_what_is_no_pipeline_is_told(folders, tmp_path):
         ("unconditional", {"arguments": {"output_type": "pil"}}, "takes no 'output_type'"),
         ("unconditional", {"scheduler": "DDIMSchedular"}, "no scheduler 'DDIMSchedular'; did you mean 'DDIMScheduler'"),
         ("unconditional", {"scheduler": "UNet2DModel"}, "no scheduler 'UNet2DModel'"),
-        ("prompts", {"prompts": "none.txt"}, r"prompts .*none\.txt do not exist"),
+        ("prompts", {"prompts": "none.txt"}, r"prompts .*none\.txt do not exist; .*or write a list"),
     ],
 )  # fmt: skip
 def test_options_that_it_does_not_take_are_told(folders, name, said, words):

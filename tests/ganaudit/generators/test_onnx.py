@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -158,6 +160,22 @@ def test_tensors_outside_its_folder_are_refused(tmp_path, where):
         opened(tmp_path / "inside" / "g.onnx")
 
 
+def test_without_its_packages_what_to_install_is_told(tmp_path, monkeypatch):
+    path = written(tmp_path, model())
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(RequestError, match=r"pip install 'ganaudit\[onnx\]'"):
+        opened(path)
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
+def test_a_torn_model_is_told_and_prints_nothing(tmp_path, capfd, at):
+    path = written(tmp_path, model())
+    path.write_bytes(path.read_bytes()[: int(at * path.stat().st_size)])
+    with pytest.raises(RequestError, match=r"g\.onnx"):
+        opened(path)
+    assert capfd.readouterr().out == ""
+
+
 def test_what_is_no_model_or_no_generator_is_told(tmp_path):
     for content in (b"", b"\xff" * 100, b"hello world, this is no model"):
         (tmp_path / "no.onnx").write_bytes(content)
@@ -171,7 +189,7 @@ def test_what_is_no_model_or_no_generator_is_told(tmp_path):
     with pytest.raises(RequestError, match="classes is 3, and it takes no input beside z"):
         opened(written(tmp_path, model()), classes=3)
     odd = [helper.make_node("Foo", ["image"], ["out"], domain="somebody.else")]
-    with pytest.raises(RequestError, match=r"g\.onnx cannot be run: .*"):
+    with pytest.raises(RequestError, match=r"g\.onnx cannot be loaded and run: .*"):
         opened(written(tmp_path, model(nodes=odd, output="out")))
     noisy = [helper.make_node("RandomNormalLike", ["image"], ["out"])]
     with pytest.raises(RequestError, match="image 0 has other pixels the second time"):

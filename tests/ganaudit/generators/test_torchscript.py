@@ -105,8 +105,6 @@ def test_images_between_0_and_1_are_told_what_says_so(tmp_path):
 class Counts(Net):
     """Two calls at once would meet in what it counts."""
 
-    calls: int
-
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
@@ -157,9 +155,9 @@ def test_what_is_no_program_or_no_generator_is_told(tmp_path):
     path = saved(tmp_path, Net())
     with pytest.raises(RequestError, match=r"Net-script\.pt does not say what it takes.*latent: 128"):
         opened(path, latent=None)
-    with pytest.raises(RequestError, match=r"Net-script\.pt cannot be run: RuntimeError: .*"):
+    with pytest.raises(RequestError, match=r"Net-script\.pt cannot be loaded and run: RuntimeError: .*"):
         opened(path, latent=7)
-    with pytest.raises(RequestError, match=r"Net-script\.pt cannot be run: .*expected at most 2 argument"):
+    with pytest.raises(RequestError, match=r"Net-script\.pt cannot be loaded and run: .*expected at most 2 argument"):
         opened(path, arguments={"gain": 1.0})
     torch.jit.save(torch.jit.script(nn.Linear(6, 4)), tmp_path / "linear.pt")
     with pytest.raises(RequestError, match=r"linear\.pt: what it gives has the shape 1×4, and images are"):
