@@ -36,8 +36,9 @@ def layouts() -> Sequence[Layout]:
         return "layer1.linear.weight" in tensors and "layer2.convolution.weight" in tensors
 
     def body(tensors: Mapping[str, Tensor], options: DcganSource) -> LayeredGenerator:
-        if getattr(options, "classes", None) is not None:
-            raise RequestError("these are the weights of a generator without classes; leave classes out")
+        for name in ("classes", "label_shares"):
+            if getattr(options, name, None) is not None:
+                raise RequestError(f"these are the weights of a generator without classes; leave {name} out")
         return dcgan.from_weights(tensors)
 
     return (
@@ -51,8 +52,8 @@ def open_dcgan(options: DcganSource, context: Context) -> Opened:
     """The network of a weights file, its z truncated. Raises RequestError for a class that it does not have."""
     from ganaudit.generators.opening import read
 
-    return read(options, context, layouts(), truncation=options.truncation, label=options.label,
-                label_shares=options.label_shares)  # fmt: skip
+    shares = {} if options.label_shares is None else {"label_shares": options.label_shares}
+    return read(options, context, layouts(), truncation=options.truncation, label=options.label, **shares)
 
 
 KIND = Kind("dcgan", DcganSource, open_dcgan, "DCGAN body: transposed convolutions, batch norm", layouts=layouts)

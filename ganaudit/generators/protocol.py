@@ -124,12 +124,10 @@ class LayeredGenerator(nn.Module):
             self.add_module(name, module)
         self.output = output
 
-    def sampled(
-        self, truncation: float | None = None, label: int | None = None, label_shares: Mapping[int, float] | None = None
-    ) -> None:
+    def sampled(self, truncation: float | None = None, label: int | None = None) -> None:
         """Sets how it is sampled. truncation: z is drawn between ± this. Raises RequestError for a label: it has no classes."""
-        if label is not None or label_shares:
-            raise RequestError("label and label_shares choose among classes, and this generator has no classes")
+        if label is not None:
+            raise RequestError(f"label is {label}, and this generator has no classes")
         self.truncation = truncation
 
     @property

@@ -51,7 +51,8 @@ def open_stylegan3(options: Stylegan3Source, context: Context) -> Opened:
     """The network of a weights file. Raises RequestError for a cutoff beyond its styles, or a class that it does not have."""
     from ganaudit.generators.opening import read
 
-    return read(options, context, layouts(), truncation=options.truncation, cutoff=options.cutoff, label=options.label)
+    said = {"truncation": options.truncation, "cutoff": options.cutoff}
+    return read(options, context, layouts(), label=options.label, label_shares=options.label_shares, **said)
 
 
 KIND = Kind(

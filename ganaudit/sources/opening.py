@@ -334,7 +334,7 @@ class GeneratorSource:
             names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
             digests=[None if error else images.digest(image) for image, error in zip(seen, errors, strict=True)],
             phashes=phashes([None if error else thumbnail(image) for image, error in zip(seen, errors, strict=True)]),
-            clusters=self._clusters(indices), tags=[None] * n,
+            clusters=self._clusters(indices), tags=_classes(state, n),
         )  # fmt: skip
 
     def _clusters(self, indices: Sequence[int]) -> Sequence[str | None]:
@@ -351,6 +351,14 @@ class GeneratorSource:
         if len(clusters) != len(indices) or not all(each is None or isinstance(each, str) for each in clusters):
             raise AuditError(f"the generator's clusters() gave no text or None for each of {len(indices)} images")
         return clusters
+
+
+def _classes(state: Mapping[str, Any], n: int) -> list[str | None]:
+    """The class of each image, where a generator's state says one: `label`, (N,) whole numbers."""
+    label = state.get("label")
+    if not isinstance(label, torch.Tensor) or label.shape != (n,) or label.is_floating_point():
+        return [None] * n
+    return [str(each) for each in label.tolist()]
 
 
 def _unusable(indices: Sequence[int], errors: Sequence[str], size: tuple[int, int]) -> Batch:

@@ -88,7 +88,7 @@ class First(nn.Linear):
         self.channels, self.side = channels, side
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).unflatten(1, (self.channels, self.side, self.side))
+        return super().forward(x).view(-1, self.channels, self.side, self.side)
 
 
 class Block(nn.Module):
@@ -132,7 +132,8 @@ class Attention(nn.Module):
         maps = self.theta(x), F.max_pool2d(self.phi(x), 2), F.max_pool2d(self.g(x), 2)
         query, key, value = (each.flatten(2).transpose(1, 2) for each in maps)
         seen = F.scaled_dot_product_attention(query, key, value, scale=1.0)
-        return x + self.gamma * self.o(seen.transpose(1, 2).unflatten(2, x.shape[2:]))
+        attended: Tensor = self.o(seen.transpose(1, 2).reshape(len(x), -1, *x.shape[2:]))
+        return x + self.gamma * attended
 
 
 class Output(nn.Module):

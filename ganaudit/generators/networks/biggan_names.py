@@ -134,7 +134,7 @@ def deep(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif name == "embeddings.weight":
             named["shared.weight"] = value.T
         elif name.startswith("generator.gen_z."):
-            value = value.unflatten(0, (POSITIONS, -1)).transpose(0, 1).flatten(0, 1)
+            value = value.reshape(POSITIONS, -1, *value.shape[1:]).transpose(0, 1).flatten(0, 1)
             named[name.replace("generator.gen_z", "linear")] = _class_first(value, latent)
         elif name.startswith("generator.conv_to_rgb."):
             named[name.replace("generator.conv_to_rgb", "output.conv")] = value[:3] if value.ndim else value

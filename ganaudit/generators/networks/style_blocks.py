@@ -60,10 +60,8 @@ class BlockGenerator(StyleGenerator):
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z` and noise, float32 on the generator's device; `const`: the noise that is in the weights, or the
         same draws for all images where there is none."""
-        device = next(self.parameters()).device
-        places = indices.cpu().numpy()
-        z = torch.from_numpy(normals(seed, "latent z", places, self.latent)).to(device)
-        state = {"z": z, **self._labels(seed, places)}
+        state = self._drawn(seed, indices)
+        places, device = indices.cpu().numpy(), state["z"].device
         if self.noise == "none":
             return MappingProxyType(state)
         for name, styled in self._noises().items():

@@ -22,7 +22,6 @@ from ganaudit.generators.networks.conditional_mapping import mapping_of
 from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear, StyleGenerator
 from ganaudit.generators.networks.stylegan2 import Clamped
 from ganaudit.generators.protocol import State
-from ganaudit.random import normals
 
 FINER = 2
 """Sampling rate of a leaky ReLU, relative to that of what it gives."""
@@ -184,9 +183,7 @@ class Stylegan3(StyleGenerator):
 
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z`, float32 on the generator's device, and `label` where it has classes."""
-        places = indices.cpu().numpy()
-        z = torch.from_numpy(normals(seed, "latent z", places, self.latent))
-        return MappingProxyType({"z": z.to(self.w_avg.device), **self._labels(seed, places)})
+        return MappingProxyType(self._drawn(seed, indices))
 
     def start(self, state: State) -> Tensor:
         """The style of the Fourier features."""

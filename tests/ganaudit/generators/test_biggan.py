@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from biggans import DEEP, brock, deep, drawn
 from safetensors.torch import save_file
 from scipy.stats import kstest, truncnorm
 
@@ -25,85 +25,8 @@ from ganaudit.named import options_named
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 
-
-def normed(name, shape, bias=True):
-    """A spectrally normed layer's entries, in the order of ajbrock/BigGAN-PyTorch."""
-    entries = {f"{name}.weight": shape, **({f"{name}.bias": shape[:1]} if bias else {})}
-    return {**entries, f"{name}.u0": (1, shape[0]), f"{name}.sv0": (1,)}
-
-
-def brock(latent=24, channels=(16, 16, 16, 16), attention=(1,), classes=5, shared=8, hier=True):
-    """Shapes of a state dict of ajbrock/BigGAN-PyTorch, in its order. channels: before each block, and after the last."""
-    blocks = len(channels) - 1
-    part = latent // (blocks + 1)
-    shapes = {"shared.weight": (classes, shared), **normed("linear", (16 * channels[0], part if hier else latent))}
-    for k, (before, after) in enumerate(pairwise(channels)):
-        block = f"blocks.{k}.0"
-        shapes |= normed(f"{block}.conv1", (after, before, 3, 3)) | normed(f"{block}.conv2", (after, after, 3, 3))
-        shapes |= normed(f"{block}.conv_sc", (after, before, 1, 1))
-        for name, width in (("bn1", before), ("bn2", after)):
-            shapes |= {f"{block}.{name}.stored_mean": (width,), f"{block}.{name}.stored_var": (width,)}
-            for each in ("gain", "bias"):
-                shapes |= normed(f"{block}.{name}.{each}", (width, shared + part * hier), bias=False)
-        if k in attention:
-            shapes[f"blocks.{k}.1.gamma"] = ()
-            for name, sizes in attended(after).items():
-                shapes |= normed(f"blocks.{k}.1.{name}", sizes, bias=False)
-    shapes |= {f"output_layer.0.{name}": (channels[-1],) for name in ("gain", "bias", "stored_mean", "stored_var")}
-    return shapes | normed("output_layer.2", (3, channels[-1], 3, 3))
-
-
-def attended(width):
-    key, value = width // 8, width // 2
-    sizes = {"theta": (key, width), "phi": (key, width), "g": (value, width), "o": (width, value)}
-    return {name: (*size, 1, 1) for name, size in sizes.items()}
-
-
-def orig(name, shape, bias=True):
-    """A spectrally normed layer's entries, in the order of pytorch-pretrained-biggan."""
-    entries = {**({f"{name}.bias": shape[:1]} if bias else {}), f"{name}.weight_orig": shape}
-    return {**entries, f"{name}.weight_u": shape[:1], f"{name}.weight_v": (int(np.prod(shape[1:])),)}
-
-
-DEEP = ((16, 16), (16, 8), (8, 8), (8, 4), (4, 2), (2, 1))
-
-
-def deep(width=8, latent=8, blocks=DEEP, attention=3, classes=5, rows=51):
-    """Shapes of a state dict of pytorch-pretrained-biggan, in its order."""
-    condition = 2 * latent
-    shapes = {"embeddings.weight": (latent, classes), **orig("generator.gen_z", (16 * 16 * width, condition))}
-    layers = [*blocks[:attention], None, *blocks[attention:]] if attention is not None else list(blocks)
-    for k, layer in enumerate(layers):
-        name = f"generator.layers.{k}"
-        if layer is None:
-            shapes[f"{name}.gamma"] = (1,)
-            for each, sizes in attended(width * blocks[attention][0]).items():
-                shapes |= orig(f"{name}.snconv1x1_{each}{'_conv' * (each == 'o')}", sizes, bias=False)
-            continue
-        before, after = width * layer[0], width * layer[1]
-        middle = before // 4
-        sizes = [(middle, before, 1, 1), (middle, middle, 3, 3), (middle, middle, 3, 3), (after, middle, 1, 1)]
-        for place, size in enumerate(sizes):
-            shapes |= {f"{name}.bn_{place}.running_{each}": (rows, size[1]) for each in ("means", "vars")}
-            for each in ("scale", "offset"):
-                shapes |= orig(f"{name}.bn_{place}.{each}", (size[1], condition), bias=False)
-            shapes |= orig(f"{name}.conv_{place}", size)
-    shapes |= {"generator.bn.weight": (width,), "generator.bn.bias": (width,)}
-    shapes |= {f"generator.bn.running_{each}": (rows, width) for each in ("means", "vars")}
-    return shapes | orig("generator.conv_to_rgb", (width, width, 3, 3))
-
-
-def drawn(shapes):
-    """Normal values of RandomState(7); variances positive, stored singular vectors (u, v) the leading ones."""
-    rng = np.random.RandomState(7)
-    tensors = {name: torch.tensor(np.asarray(rng.randn(*shape)), dtype=torch.float32) for name, shape in shapes.items()}
-    for name in tensors:
-        if name.endswith(("var", "vars")):
-            tensors[name] = tensors[name].abs() + 0.5
-        if name.endswith("weight_orig"):
-            u, _, v = torch.linalg.svd(tensors[name].double().flatten(1), full_matrices=False)
-            tensors[name[:-5] + "_u"], tensors[name[:-5] + "_v"] = u[:, 0].float(), v[0].float()
-    return tensors
+PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-model.md").read_text(encoding="utf-8")
+(SHARES,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 
 
 def opened(folder, content, kind="biggan", **options):
@@ -448,9 +371,9 @@ def test_counts_in_the_same_proportions_are_the_same_shares():
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"label": 1, "label_shares": {1: 1}}, "both say"), ({"label": True}, "no number"),
-    ({"label_shares": {}}, "none is above 0"), ({"label_shares": {1: 0}}, "none is above 0"), ({"label_shares": {-1: 1}}, "greater"), ({"truncation": 1.5}, "less"),
-    ({"label_shares": {1: -1}}, "greater"), ({"label_shares": {"cat": 1}}, "integer"),
+    ({"label": 1, "label_shares": {1: 1}}, "both say"), ({"label": True}, "no number"), ({"truncation": 1.5}, "less"),
+    ({"label_shares": {}}, "none is above 0"), ({"label_shares": {1: 0}}, "none is above 0"),
+    ({"label_shares": {-1: 1}}, "greater"), ({"label_shares": {1: -1}}, "greater"), ({"label_shares": {"cat": 1}}, "integer"),
     ({"label_shares": {1: float("inf")}}, "finite"),
 ])  # fmt: skip
 def test_shares_that_are_none_are_refused(options, words):
@@ -516,9 +439,13 @@ def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     choice = choose_layers(read_shape(generator))
     result = audit(spec)
     assert result.status == "done" and any("of 2 classes of 5" in note for note in result.notes)
+    assert any("class that its index draws" in note for note in result.notes)
     store = Store(spec.path(spec.store)).open_for_writing()
     sampled = "SELECT status, count(*) AS images FROM audited_images WHERE role = 'generated' AND source = 'g' GROUP BY status"
     assert catalog.query(store, sampled).to_pylist() == [{"status": "ok", "images": 20}]
+    (line,) = catalog.query(store, SHARES.replace("'photos'", "'g'")).to_pylist()
+    labels = generator.latents(spec.sample.seed, torch.arange(20))["label"].bincount(minlength=4).tolist()
+    assert labels[0] == labels[2] == 0 and line["line"] == f"label_shares: {{0: {labels[1]}, 1: {labels[3]}}}"
     rows = catalog.query(store, "SELECT method, layer, status, loss_first, loss_best FROM inversions").to_pylist()
     ways = {(row["method"], row["layer"], row["status"]) for row in rows}
     assert choice.residuals and ways == {

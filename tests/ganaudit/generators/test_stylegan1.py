@@ -327,6 +327,7 @@ def zeros(*shape):
     (with_("mapping/Dense1/weight", zeros(7)), r"mapping/Dense1/weight is \(7,\), which no such tensor"),
     (with_("mapping/LabelConcat/weight", zeros(2, 5)), "sizes of 0"),
     (with_("synthesis/8x8/Conv1/bias", np.full(4, np.nan, np.float32)), "not finite: b8.conv1.bias"),
+    (with_("synthesis/8x8/Conv1/StyleMod/bias", np.float32(1.0)), r"StyleMod/bias is \(\), which no such tensor"),
     (with_("synthesis/8x8/Conv1/StyleMod/bias", zeros(7)), r"b8.conv1.affine.bias is \(7,\), not \(8,\)"),
 ])  # fmt: skip
 def test_a_file_that_is_none_gets_one_sentence_that_names_it(tmp_path, tensors, words):
