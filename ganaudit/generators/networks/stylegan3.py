@@ -148,9 +148,9 @@ class Filtered(nn.Module):
         weight = self.weight.float() * self.weight.float().square().sum(dim=(1, 2, 3), keepdim=True).rsqrt()
         size = torch.rsqrt(style.square() @ weight.square().sum(dim=(2, 3)).T)
         x = self._convolved(x, style * gain, weight) * size[:, :, None, None].to(x.dtype)
-        x = upsampled(x + self.bias[:, None, None].to(x.dtype), self.up_filter, self.factor, *self.padding)
-        x = (F.leaky_relu(x, 0.2) * GAIN).clamp(-CLAMP, CLAMP)
-        return downsampled(x, self.down_filter, FINER)
+        x = (x + self.bias[:, None, None].to(x.dtype)) * GAIN  # a leaky ReLU keeps a factor: here there are fewer pixels of it
+        x = upsampled(x, self.up_filter, self.factor, *self.padding)
+        return downsampled(F.leaky_relu(x, 0.2).clamp(-CLAMP, CLAMP), self.down_filter, FINER)
 
     def _convolved(self, x: Tensor, style: Tensor, weight: Tensor) -> Tensor:
         return F.conv2d(x * style[:, :, None, None].to(x.dtype), weight, padding=weight.shape[-1] - 1)
