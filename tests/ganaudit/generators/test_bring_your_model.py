@@ -26,7 +26,9 @@ from ganaudit.generators.shapes import choose_layers, read_shape
 PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-model.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SOURCES = [
-    source for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) for source in yaml.safe_load(block)["generators"]
+    source
+    for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    for source in yaml.safe_load(block).get("generators", ())
 ]
 
 
