@@ -157,10 +157,9 @@ def test_what_the_page_shows_opens(tmp_path, source):
     if source["kind"] == "dcgan":
         assert state["z"].shape == (3, 100)
     if "classes" in source:
-        assert state["z"].shape == (3, 100)
+        assert "label" in state
     if "label" in source or "label_shares" in source:
         assert set(state["label"].tolist()) <= set(source.get("label_shares", [source.get("label")]))
-        assert "label" in state and ("label" not in source or set(state["label"].tolist()) == {source["label"]})
     if "sha256" in source:
         refused = kinds.find("generators", source["kind"]).options.model_validate(source | {"sha256": "0" * 64})
         with pytest.raises(RequestError, match="SHA-256"):
