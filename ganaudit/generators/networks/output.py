@@ -1,6 +1,8 @@
-"""The last layer that the families share."""
+"""The last layers that families share."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,3 +17,23 @@ class Output(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.tanh(self.convolution(x))
+
+
+class _Clamp(torch.autograd.Function):
+    """Clamped to [-1, 1], with the gradient of what is not: a search can leave a value that is out of range."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clamp(-1.0, 1.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
+
+
+class Clamped(nn.Module):
+    """An image as a file can hold it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        image: Tensor = _Clamp.apply(x)
+        return image

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.classed import ClassedGenerator
+from ganaudit.generators.networks.output import Clamped
 from ganaudit.generators.networks.published_names import Names, Tensors, numbers
-from ganaudit.generators.networks.stylegan2 import Clamped, doubled
+from ganaudit.generators.networks.stylegan2 import doubled
 from ganaudit.generators.protocol import State
 
 Shape = Sequence[int]

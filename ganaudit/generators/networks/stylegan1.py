@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.conditional_mapping import mapping_of
+from ganaudit.generators.networks.output import Clamped
 from ganaudit.generators.networks.style_blocks import Block, BlockGenerator, Size, Styled
 from ganaudit.generators.networks.stylegan import MappingNetwork, SlowLinear
-from ganaudit.generators.networks.stylegan2 import Clamped
 
 
 @dataclass(frozen=True)

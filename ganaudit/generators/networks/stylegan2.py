@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.conditional_mapping import SLOW, mapping_of
+from ganaudit.generators.networks.output import Clamped
 from ganaudit.generators.networks.style_blocks import Block, BlockGenerator, Size, Styled
 from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear
 from ganaudit.generators.protocol import BESIDE, State
@@ -100,26 +100,6 @@ class ImageBlock(Block):
 
     def styled(self) -> list[Styled]:
         return [self.conv0, self.conv1] if hasattr(self, "conv0") else [self.conv1]
-
-
-class _Clamp(torch.autograd.Function):
-    """Clamped to [-1, 1], with the gradient of what is not: a search can leave a value that is out of range."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.clamp(-1.0, 1.0)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0]
-
-
-class Clamped(nn.Module):
-    """An image as a file can hold it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        image: Tensor = _Clamp.apply(x)
-        return image
 
 
 class Stylegan2(BlockGenerator):

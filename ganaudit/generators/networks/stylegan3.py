@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.conditional_mapping import mapping_of
+from ganaudit.generators.networks.output import Clamped
 from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear, StyleGenerator
-from ganaudit.generators.networks.stylegan2 import Clamped
 from ganaudit.generators.protocol import State
 
 FINER = 2
