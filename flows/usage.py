@@ -12,7 +12,7 @@ import typer.core
 from flows.console import err
 from ganaudit.errors import RequestError
 
-RESUMING = ("demo", "run", "train", "calibrate")
+RESUMING = ("demo", "run", "fetch", "train", "calibrate")
 """Commands that go on where they were stopped."""
 
 UsageError: Any = typer.BadParameter.__mro__[1]
