@@ -16,9 +16,8 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.opening import open_generator
 
 PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-model.md").read_text(encoding="utf-8")
-SOURCES = [
-    source for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) for source in yaml.safe_load(block)["generators"]
-]
+BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+SOURCES = [source for block in BLOCKS for source in block.get("generators", [])]
 
 
 def dcgan(inputs: int) -> dict:
