@@ -30,7 +30,7 @@ from ganaudit import devices, trial
 from ganaudit.auditing.plan import plan
 from ganaudit.generators.networks import dcgan, reference_progan, stylegan2
 from ganaudit.generators.protocol import LayeredGenerator
-from ganaudit.parsers.protocol import ClassInfo
+from ganaudit.parsers.labelling import labelling
 from ganaudit.parsers.segmentation import SegmentationParser
 from ganaudit.spec import parse
 from ganaudit.studies.census.blocks import block_of
@@ -115,9 +115,9 @@ class Logits(nn.Module):
 def parser(side: int, real: bool = True) -> SegmentationParser:
     """A parser of 150 classes with random weights, in the precision that an audit takes here. real: not only one that asks for
     images of a size."""
-    classes = [ClassInfo(number, f"class {number}") for number in range(1, CLASSES + 1)]
+    named = labelling([f"class {number}" for number in range(1, CLASSES + 1)])
     network = Logits() if real else nn.Conv2d(3, CLASSES, 1)
-    return SegmentationParser(network.eval().requires_grad_(False), classes, side, "cpu", devices.precision("auto", "cpu"))
+    return SegmentationParser(network.eval().requires_grad_(False), named, side, "cpu", devices.precision("auto", "cpu"))
 
 
 def turns(works: Sequence[Callable[[], object]], rounds: int) -> list[tuple[float, float]]:
@@ -176,21 +176,23 @@ def best_batch(case: Case) -> int:
 def peak(way: str, *asked: Any) -> float:
     """Peak memory of this process, in MiB, after some images."""
     torch.set_num_threads(1)
-    {"ours": ours, "bare": bare}[way](*asked)()
+    works: dict[str, Callable[..., Callable[[], object]]] = {"ours": ours, "bare": bare}
+    works[way](*asked)()
     return memory.peak()
 
 
 def measured(folder: Path, case: Case, side: int, rounds: int) -> Row:
     """One row: the ratio of CPU times, images a second of a core, peak memory."""
-    ways = {"ours": (folder, case, side), "bare": (case, side, best_batch(case))}
-    (audit, wall), (network, bare_wall) = turns([ours(*ways["ours"]), bare(*ways["bare"])], rounds)
+    batch = best_batch(case)
+    (audit, wall), (network, bare_wall) = turns([ours(folder, case, side), bare(case, side, batch)], rounds)
+    asked: tuple[Any, ...]
     peaks = []
-    for way, asked in ways.items():
+    for way, asked in (("ours", (folder, case, side)), ("bare", (case, side, batch))):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
             peaks.append(apart.submit(peak, way, *asked).result())
     return (
         f"{case.name}, parsed at {side} px" if side else case.name, "≥ 0.90" if side else "printed", f"{network / audit:.2f}",
-        f"{case.images / audit:.3g} against {case.images / network:.3g} images a second of a core, batch {ways['bare'][-1]} "
+        f"{case.images / audit:.3g} against {case.images / network:.3g} images a second of a core, batch {batch} "
         f"(wall time: {bare_wall / wall:.2f}); {peaks[0] / peaks[1]:.2f} of its peak memory, {peaks[0]:,.0f} MiB",
     )  # fmt: skip
 

@@ -84,7 +84,7 @@ def of_channels(classes: str | Sequence[str] | Mapping[int, str], channels: int,
 def chosen(logits: Sequence[Tensor], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The channel with the greatest probability at each pixel, and that probability: logits (N, C, h, w) -> two (N, *size).
 
-    Logits are resized bilinearly, then softmax; of several scales the probabilities are averaged. In float32, some images at a
+    Logits are resized bilinearly in float32, then softmax; of several scales the probabilities are averaged. Some images at a
     time: resized logits of a batch may not fit into memory.
     """
     n, channels = logits[0].shape[:2]
@@ -98,15 +98,14 @@ def _chosen(logits: Sequence[Tensor], size: tuple[int, int]) -> tuple[Tensor, Te
     if len(logits) == 1:
         x = _resized(logits[0], size)
         best, channel = x.max(dim=1)
-        return channel, (x - best[:, None]).exp_().sum(dim=1).reciprocal_()
-    probability = torch.stack([_resized(each, size).softmax(dim=1) for each in logits]).mean(dim=0)
+        return channel, (x.float() - best.float()[:, None]).exp_().sum(dim=1).reciprocal_()
+    probability = torch.stack([_resized(each, size).float().softmax(dim=1) for each in logits]).mean(dim=0)
     best, channel = probability.max(dim=1)
     return channel, best
 
 
 def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
-    x = x.float()
     if tuple(x.shape[2:]) == size:
         return x
-    x = x.contiguous(memory_format=torch.channels_last)  # in which resizing and argmax over channels are faster
+    x = x.float().contiguous(memory_format=torch.channels_last)  # in which resizing and argmax over channels are faster
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

@@ -25,11 +25,8 @@ from ganaudit.generators.shapes import choose_layers, read_shape
 
 PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-model.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-SOURCES = [
-    source
-    for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    for source in yaml.safe_load(block).get("generators", ())
-]
+SHOWN = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+SOURCES = [source for block in SHOWN for source in block.get("generators", [])]
 
 
 def dcgan(inputs: int) -> dict:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
@@ -68,6 +70,16 @@ def test_heads_alone_give_what_they_give_together(upp_folder):
         alone = opened("upp", weights=str(upp_folder), heads=[head]).model
         labels = alone.parse(IMAGES)
         assert torch.equal(labels.maps[:, 0], together.maps[:, place]) and {info.head for info in alone.classes} == {head}
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-model.md").read_text(encoding="utf-8")
+SHOWN = [yaml.safe_load(block).get("parser") for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+
+
+@pytest.mark.parametrize("parser", [each for each in SHOWN if each], ids=str)
+def test_what_the_page_shows_opens(upp_folder, parser):
+    model = opened(**parser | {"weights": str(upp_folder)}).model
+    assert model.resolution == (256, 256) and model.classes[0].head == "object"
 
 
 def test_a_head_is_named_once(upp_folder):
