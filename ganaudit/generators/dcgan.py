@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
+from ganaudit.generators.classes import ClassedSource
 from ganaudit.generators.truncation import TruncatedSource
 from ganaudit.kinds import Kind, Opened
 
@@ -19,13 +20,11 @@ if TYPE_CHECKING:
     from ganaudit.generators.protocol import LayeredGenerator
 
 
-class DcganSource(TruncatedSource):
+class DcganSource(TruncatedSource, ClassedSource):
     """A DCGAN, with its weights."""
 
     classes: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
     """So many of the first layer's inputs, after z, are a one-hot class; an embedding in the file says its number itself."""
-    label: Annotated[int, Field(ge=0)] | None = None
-    """All images are of this class, from 0; default: the class of each is drawn uniformly, by its index."""
 
 
 def layouts() -> Sequence[Layout]:
@@ -37,8 +36,9 @@ def layouts() -> Sequence[Layout]:
         return "layer1.linear.weight" in tensors and "layer2.convolution.weight" in tensors
 
     def body(tensors: Mapping[str, Tensor], options: DcganSource) -> LayeredGenerator:
-        if getattr(options, "classes", None) is not None:
-            raise RequestError("these are the weights of a generator without classes; leave classes out")
+        for name in ("classes", "label_shares"):
+            if getattr(options, name, None) is not None:
+                raise RequestError(f"these are the weights of a generator without classes; leave {name} out")
         return dcgan.from_weights(tensors)
 
     return (
@@ -52,7 +52,8 @@ def open_dcgan(options: DcganSource, context: Context) -> Opened:
     """The network of a weights file, its z truncated. Raises RequestError for a class that it does not have."""
     from ganaudit.generators.opening import read
 
-    return read(options, context, layouts(), truncation=options.truncation, label=options.label)
+    shares = {} if options.label_shares is None else {"label_shares": options.label_shares}
+    return read(options, context, layouts(), truncation=options.truncation, label=options.label, **shares)
 
 
 KIND = Kind("dcgan", DcganSource, open_dcgan, "DCGAN body: transposed convolutions, batch norm", layouts=layouts)

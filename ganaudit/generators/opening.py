@@ -67,6 +67,8 @@ def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]
             attempt = partial(trial.try_generator, generator, who, context.seed, context.device, threads)
             trial.once([opened.recipe, context.seed, context.device, threads], attempt)
         notes = remarks(generator, context.seed)
+    if isinstance(generator, LayeredGenerator):
+        notes = (*generator.notes, *notes)
     return Opened(generator, opened.recipe, opened.digests, opened.weights), (*opened.notes, *notes)
 
 

@@ -21,18 +21,21 @@ class ProganSource(TruncatedSource):
     pixel_norm: Literal["everywhere", "ends"] | None = None
     """Of the 128 px ablations of Bau et al. with stored scales, whose files have the same keys: everywhere is
     pixelwise-normalization, ends equalized-learning-rate."""
+    batch_norm: Literal["stored", "batch"] = "stored"
+    """Of their ablations with batch norms, WGAN-GP among them. stored: by the statistics in the weights. batch: each image by
+    those of its hundred (0 to 99, 100 to 199 and so on), as Bau et al. sampled."""
 
 
 def layouts() -> Sequence[Layout]:
     """Its layouts: this package's own, those of Bau et al. (ICCV 2019), and NVIDIA's."""
     from ganaudit.generators.layouts import Layout
-    from ganaudit.generators.networks import progan
+    from ganaudit.generators.networks import progan, tensorflow_progan
     from ganaudit.generators.networks import reference_progan as reference
-    from ganaudit.generators.networks.tensorflow_progan import LAYOUT
 
     def own(tensors: Mapping[str, Tensor]) -> bool:
         return "layer1.linear.weight" in tensors and "layer2.convolutions.0.weight" in tensors
 
+    tensorflow = tensorflow_progan.LAYOUT
     return (
         Layout("ganaudit's progan", own, dict, lambda tensors, _: progan.from_weights(tensors)),
         Layout("a ProGAN of Bau et al.", reference.is_progan, reference.translated_progan, reference.body),
@@ -42,7 +45,7 @@ def layouts() -> Sequence[Layout]:
                reference.translated, reference.body),
         Layout("the ablation equalized-learning-rate or pixelwise-normalization of Bau et al.", reference.is_stored,
                reference.translated, reference.body),
-        Layout(f"a {LAYOUT.title}", LAYOUT.fits, LAYOUT.renamed, reference.body),
+        Layout(f"a {tensorflow.title}", tensorflow.fits, tensorflow.renamed, tensorflow_progan.body),
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
@@ -139,11 +141,19 @@ class LayeredGenerator(nn.Module):
         cut = "" if self.truncation is None else f" between ±{self.truncation:g}"
         return (Space("z", (self.latent,), f"normal{cut}", self.layers[0]),)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of its images, in sentences."""
+        return ()
+
     def latents(self, seed: int, indices: Tensor) -> State:
         """Normal `z`, (N, latent) float32 on the generator's device."""
-        z = normals(seed, "latent z", indices.cpu().numpy(), self.latent)
-        z = z if self.truncation is None else truncated(z, self.truncation)
+        z = self.cut_off(normals(seed, "latent z", indices.cpu().numpy(), self.latent))
         return MappingProxyType({"z": torch.from_numpy(z).to(next(self.parameters()).device)})
+
+    def cut_off(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Standard normal draws (N, latent) as they are truncated."""
+        return z if self.truncation is None else truncated(z, self.truncation)
 
     def run(self, state: State, after: str | None = None, upto: str | None = None) -> State:
         """See `Generator.run`. Raises RequestError for a layer that does not exist, naming those that do."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ganaudit.context import Context
+from ganaudit.generators.classes import ClassedSource
 from ganaudit.kinds import Kind, Opened
-from ganaudit.options import WeightsSource
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ganaudit.generators.layouts import Layout
 
 
-class StyleganSource(WeightsSource):
+class StyleganSource(ClassedSource):
     """A style-based generator, with its weights."""
 
     truncation: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
@@ -28,9 +28,6 @@ class StyleganSource(WeightsSource):
     noise: Literal["index", "const", "none"] = "index"
     """index: each image has noise of its own, which follows from its index (the papers' random). const: all have that of the
     weights, or the same where there is none in them. none: there is none."""
-    label: Annotated[int, Field(ge=0)] | None = None
-    """Of a generator with classes: all images are of this class, from 0; default: the class of each is drawn uniformly, by its
-    index."""
 
     @model_validator(mode="after")
     def _cut_off_is_of_a_truncation(self) -> StyleganSource:
@@ -61,8 +58,12 @@ def open_stylegan(options: StyleganSource, context: Context) -> Opened:
     """The network of a weights file of any of its layouts. Raises RequestError for a cutoff beyond its styles."""
     from ganaudit.generators.opening import read
 
-    said = {"truncation": options.truncation, "cutoff": options.cutoff, "noise": options.noise, "label": options.label}
-    return read(options, context, layouts(), **said)
+    return read(options, context, layouts(), **sampling(options))
+
+
+def sampling(options: StyleganSource) -> dict[str, Any]:
+    """How a style-based generator is to be sampled (`StyleGenerator.sampled`)."""
+    return {name: getattr(options, name) for name in ("truncation", "cutoff", "noise", "label", "label_shares")}
 
 
 KIND = Kind(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from ganaudit.context import Context
-from ganaudit.generators.stylegan import StyleganSource
+from ganaudit.generators.stylegan import StyleganSource, sampling
 from ganaudit.kinds import Kind, Opened
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def open_stylegan2(options: Stylegan2Source, context: Context) -> Opened:
     """The network of a weights file of any of its layouts. Raises RequestError for a cutoff beyond its styles."""
     from ganaudit.generators.opening import read
 
-    said = {"truncation": options.truncation, "cutoff": options.cutoff, "noise": options.noise, "label": options.label}
-    return read(options, context, layouts(), **said)
+    return read(options, context, layouts(), **sampling(options))
 
 
 KIND = Kind(

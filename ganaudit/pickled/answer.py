@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from ganaudit.pickled.stand_ins import SIZES, Array, Graph, Module, Named, NumpyType, Refused, Storage, Tensor, shown
+from ganaudit.pickled.stand_ins import SIZES, Array, Graph, Module, Named, NumpyType, Refused, Storage, Tensor, Whole, shown
 
 DEPTH, NODES, TEXT = 100, 2_000_000, 1_000_000
 """What a checkpoint has at most: levels of nesting, values, characters of one text."""
@@ -88,8 +88,9 @@ class Answer:
         said = value.said
         state = said.get("state") if isinstance(said, dict) else None
         if not isinstance(state, dict):
-            raise Refused("it holds an object of NVIDIA's persistence without a state")
-        self.left(f"{where}.module_src", "source text, never run")
+            raise Refused("it holds a network without a state")
+        if not isinstance(value, Whole):
+            self.left(f"{where}.module_src", "source text, never run")
         names: Any = {"class_name": said.get("class_name")}
         if "_parameters" not in state:
             return self.mapping({**names, **state}, where, inside)
@@ -113,9 +114,10 @@ class Answer:
         for name, module in (state.get("_modules") or {}).items():
             if module is None:
                 continue
-            inner = module.said.get("state") if isinstance(module, Module) else None
+            said = module.said if isinstance(module, Module) else None
+            inner = said.get("state") if isinstance(said, dict) else None
             if not isinstance(inner, dict):
-                raise Refused(f"{shown(prefix + str(name))} in it is no network of NVIDIA's persistence")
+                raise Refused(f"{shown(prefix + str(name))} in it is no network that is known how to read")
             self.walked(inner, f"{prefix}{name}.", tensors, depth + 1)
 
     def by_name(self, graphs: Any) -> dict[str, Any]:

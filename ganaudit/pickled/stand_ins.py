@@ -103,6 +103,33 @@ class Module:
         self.said = said
 
 
+class Whole(Module):
+    """A network that was pickled as an object of its class: its attributes, as `state`."""
+
+    said: Any = None
+
+    def __init__(self, *_: Any) -> None:
+        self.said = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.said = {"class_name": type(self).__name__, "state": state}
+
+
+WHOLE = {
+    "torch.nn.modules.container": ("ModuleList",), "torch.nn.modules.conv": ("Conv2d",), "torch.nn.modules.linear": ("Linear",),
+    "training.networks": ("Generator", "Discriminator"),
+    "R3GAN.Networks": (
+        "Convolution", "ResidualBlock", "UpsampleLayer", "DownsampleLayer", "GenerativeBasis", "DiscriminativeBasis",
+        "GeneratorStage", "DiscriminatorStage", "Generator", "Discriminator",
+    ),
+    "R3GAN.Resamplers": tuple(
+        f"Interpolative{way}sampler{where}" for way in ("Up", "Down") for where in ("CUDA", "Reference")
+    ),
+    "R3GAN.FusedOperators": ("BiasedActivationCUDA", "BiasedActivationReference"),
+}  # fmt: skip
+"""The classes of R3GAN, whose files hold whole networks: each is a stand-in of its name."""
+
+
 def frombuffer(buffer: Any, dtype: Any, shape: Any, order: Any = "C") -> Array:
     array = Array()
     array.state = (1, shape, dtype, order == "F", bytes(buffer))
@@ -175,6 +202,8 @@ def _globals() -> dict[tuple[str, str], Any]:
         ("torch", "Tensor"): Named("torch.Tensor"), ("pathlib", "Path"): joined, ("pathlib", "PosixPath"): joined,
         ("pathlib", "PurePosixPath"): joined, ("numpy", "ndarray"): Named("numpy.ndarray"), ("numpy", "dtype"): NumpyType,
     }  # fmt: skip
+    for module, names in WHOLE.items():
+        table |= {(module, name): type(name, (Whole,), {}) for name in names}
     for core in ("numpy.core", "numpy._core"):
         table[f"{core}.multiarray", "_reconstruct"] = Array
         table[f"{core}.multiarray", "scalar"] = scalar

@@ -312,18 +312,18 @@ class GeneratorSource:
         """Images whose latents are numbers `indices`."""
         parts = devices.parts(len(indices), *self._made, self._device, devices.GENERATED)
         sampled = [self._sampled(indices[part]) for part in parts]
-        pixels = torch.cat([part for part, _ in sampled])
-        errors = [error for _, part in sampled for error in part]
+        pixels = torch.cat([part for part, *_ in sampled])
+        errors = [error for _, part, _ in sampled for error in part]
         seen = pixels.cpu().numpy()  # for digests and hashes, beside the way to the parser
         return Batch(
             names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
             digests=[None if error else images.digest(image) for image, error in zip(seen, errors, strict=True)],
             phashes=phashes([None if error else thumbnail(image) for image, error in zip(seen, errors, strict=True)]),
-            clusters=self._clusters(indices), tags=[None] * len(indices),
+            clusters=self._clusters(indices), tags=[tag for *_, part in sampled for tag in part],
         )  # fmt: skip
 
-    def _sampled(self, indices: Sequence[int]) -> tuple[Tensor, Sequence[str | None]]:
-        """8-bit pixels (n, H, W, 3) at the parser's resolution, on the device, and why each cannot be used, or None."""
+    def _sampled(self, indices: Sequence[int]) -> tuple[Tensor, Sequence[str | None], Sequence[str | None]]:
+        """8-bit pixels (n, H, W, 3) at the parser's resolution, on the device; why each cannot be used, or None; its class."""
         n, generator = len(indices), self._opened.generator
         try:
             state = generator.run(generator.latents(self._opened.seed, torch.tensor(indices)))
@@ -336,10 +336,11 @@ class GeneratorSource:
         size = self._size or self._made
         reason = wrong_images(state, n, self._made)
         if reason is not None:
-            return torch.zeros((n, *size, 3), dtype=torch.uint8, device=self._device), [reason] * n
+            return torch.zeros((n, *size, 3), dtype=torch.uint8, device=self._device), [reason] * n, [None] * n
         image, errors = state["image"], faults(state["image"])
         image = torch.nan_to_num(image.clamp(-1.0, 1.0)) if any(errors) else image
-        return resizing.resized(images.to_bytes(image).to(self._device), size, self._how), errors
+        pixels = images.to_bytes(image).to(self._device)
+        return resizing.resized(pixels, size, self._how), errors, _classes(state, n)
 
     def _clusters(self, indices: Sequence[int]) -> Sequence[str | None]:
         """What the generator says of its images. Raises AuditError where that is not one text or None for each."""
@@ -355,3 +356,11 @@ class GeneratorSource:
         if len(clusters) != len(indices) or not all(each is None or isinstance(each, str) for each in clusters):
             raise AuditError(f"the generator's clusters() gave no text or None for each of {len(indices)} images")
         return clusters
+
+
+def _classes(state: Mapping[str, Any], n: int) -> list[str | None]:
+    """The class of each image, where a generator's state says one: `label`, (N,) whole numbers."""
+    label = state.get("label")
+    if not isinstance(label, torch.Tensor) or label.shape != (n,) or label.is_floating_point():
+        return [None] * n
+    return [str(each) for each in label.tolist()]

@@ -161,7 +161,15 @@ HOSTILE = {
         b"\x80\x02ctorch_utils.persistence\n_reconstruct_persistent_obj\n}" + text("state") + b"cos\nsystem\n"
         + text(RUN) + b"\x85Rs\x85R.", r"asks for os\.system",
     ),
-    "a whole network": (saved(nn.Linear(2, 2)), r"asks for torch\.nn\.modules\.linear\.Linear, a whole network"),
+    "a whole network": (saved(nn.ReLU()), r"asks for torch\.nn\.modules\.activation\.ReLU, a whole network"),
+    "in a whole network that is known": (
+        b"\x80\x02cR3GAN.Networks\nGenerator\n)\x81}" + text("_parameters") + b"cos\nsystem\nsb.", r"asks for os\.system"
+    ),
+    "a whole network without attributes": (b"\x80\x02cR3GAN.Networks\nGenerator\n)\x81.", "a network without a state"),
+    "a whole network of something else": (
+        b"\x80\x02cR3GAN.Networks\nGenerator\n)\x81}" + text("_parameters") + b"}s" + text("_modules") + b"}" + text("a")
+        + b"K\x01ssb.", "'?a'? in it is no network",
+    ),
     "a foreign codec": (calling("_codecs", "encode", "x", "zip"), "asks for the codec zip"),
     # archives
     "a zip bomb": (zipped(bytes(50_000_000), kind=zipfile.ZIP_DEFLATED), "bytes that unpack to 50,000,000"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import types
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,31 @@ def arrays(shapes: dict[str, tuple[int, ...]], seed: int = 3) -> dict[str, Any]:
     """Normal draws; what has no dimensions is a number of numpy's, as TensorFlow gives it."""
     random = np.random.RandomState(seed)
     return {name: np.float32(random.randn()) if not shape else random.randn(*shape).astype(np.float32) for name, shape in shapes.items()}  # fmt: skip  # noqa: E501
+
+
+def stylegan(channels: Sequence[int] = (4, 4, 3), latent: int = 5, width: int = 6, classes: int = 0) -> dict[str, Any]:
+    """The variables of a StyleGAN, of a resolution for each of the channels. None of them hides behind a 0."""
+    shapes: dict[str, tuple[int, ...]] = {"dlatent_avg": (width,), "synthesis/lod": ()}
+    if classes:
+        shapes["mapping/LabelConcat/weight"] = (classes, latent)
+    for k, (before, after) in enumerate(((latent * (2 if classes else 1), 7), (7, width))):
+        shapes |= {f"mapping/Dense{k}/weight": (before, after), f"mapping/Dense{k}/bias": (after,)}
+    shapes["synthesis/4x4/Const/const"] = (1, channels[0], 4, 4)
+    for k, after in enumerate(channels):
+        side = 4 * 2**k
+        layers = {"Conv0_up": channels[k - 1], "Conv1": after} if k else {"Const": 0, "Conv": after}
+        for number, (name, before) in enumerate(layers.items()):
+            layer = f"synthesis/{side}x{side}/{name}"
+            if before:
+                shapes[f"{layer}/weight"] = (3, 3, before, after)
+            shapes |= {f"{layer}/bias": (after,), f"{layer}/Noise/weight": (after,)}
+            shapes |= {f"{layer}/StyleMod/weight": (width, 2 * after), f"{layer}/StyleMod/bias": (2 * after,)}
+            shapes[f"synthesis/noise{2 * k + number}"] = (1, 1, side, side)
+        lod = len(channels) - 1 - k
+        shapes |= {f"synthesis/ToRGB_lod{lod}/weight": (1, 1, after, 3), f"synthesis/ToRGB_lod{lod}/bias": (3,)}
+    made = arrays(shapes)
+    made |= {name: 100.0 * value for name, value in made.items() if name.startswith("mapping/Dense") and "weight" in name}
+    return made | {"synthesis/lod": np.float32(0.0)}
 
 
 # images (N, C, h, w) and weights (height, width, in, out), by brute force

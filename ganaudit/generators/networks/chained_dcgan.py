@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.labels import check_label, labels
+from ganaudit.generators.networks.classed import ClassedGenerator
 from ganaudit.generators.protocol import LayeredGenerator, State
 
 
@@ -63,42 +62,22 @@ class Last(nn.Module):
         return torch.tanh(self.convolution(x)).expand(-1, 3, -1, -1)
 
 
-class ChainedDcgan(LayeredGenerator):
-    """A DCGAN. Where it has classes, its latents hold `label` (N,), drawn uniformly by the image's index, or one for all."""
+class ChainedDcgan(ClassedGenerator):
+    """A DCGAN, with classes or without."""
 
     def __init__(
         self, latent: int, layers: Sequence[tuple[str, nn.Module]], output: nn.Module, resolution: int, classes: int = 0,
         embedding: nn.Embedding | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(latent, layers, output, resolution)
-        self.embedding, self.classes = embedding, classes
-        self.label: int | None = None
-
-    def sampled(self, truncation: float | None = None, label: int | None = None) -> None:
-        """Sets how it is sampled. label: the class of all images. Raises RequestError for a class that it does not have."""
-        check_label(label, self.classes)
-        super().sampled(truncation)
-        self.label = label
-
-    @property
-    def sampling(self) -> Mapping[str, Any]:
-        """How it is sampled, where that is not the default."""
-        return {**super().sampling, **({} if self.label is None else {"label": self.label})}
-
-    def latents(self, seed: int, indices: Tensor) -> State:
-        """Normal `z`, and `label` where it has classes."""
-        state = super().latents(seed, indices)
-        if not self.classes:
-            return state
-        drawn = labels(seed, indices.cpu().numpy(), self.classes, self.label)
-        return MappingProxyType({**state, "label": drawn.to(state["z"].device)})
+        super().__init__(latent, layers, output, resolution, classes)
+        self.embedding = embedding
 
     def start(self, state: State) -> Tensor:
-        """z, with the class in it; without `label` that of class 0."""
+        """z, with the class in it."""
         z = state["z"]
         if not self.classes:
             return z
-        label = state["label"] if "label" in state else torch.zeros(len(z), dtype=torch.int64, device=z.device)
+        label = self.label_of(state)
         if self.embedding is None:
             return torch.cat([z, F.one_hot(label, self.classes).to(z.dtype)], dim=1)
         embedded = self.embedding(label)

@@ -39,8 +39,8 @@ class Names:
         """A generator's tensors under our names.
 
         A file may hold other networks beside it, each below a name of its own; of several generators the one whose name says
-        that it is an average (`G_ema.`, `g_ema.`) is taken. Raises RequestError for names that are missing or not known, and
-        for another filter.
+        that it is an average (`G_ema.`, `generator_smooth.`) is taken. Raises RequestError for names that are missing or not
+        known, and for another filter.
         """
         prefix = _prefix([name.removesuffix(self.mark) for name in tensors if f".{name}".endswith(f".{self.mark}")])
         theirs = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
@@ -63,7 +63,7 @@ class Names:
             raise RequestError(f"{prefix}{their} is {tuple(value.shape)}, sizes of 0")
         try:
             return self.turned(value, own, their)
-        except (IndexError, RuntimeError):  # of fewer dimensions, or more
+        except (IndexError, RuntimeError, TypeError):  # of fewer dimensions, or more
             raise RequestError(f"{prefix}{their} is {tuple(value.shape)}, which no such tensor of {self.title} is") from None
 
     def _check_filter(self, name: str, value: Tensor) -> None:
@@ -76,8 +76,12 @@ class Names:
             raise RequestError(f"{name} is another filter than [{said}] in both directions, which is the one that is known")
 
 
+AVERAGED = re.compile(r"ema\b|smooth|running|\bGs\b", re.IGNORECASE)
+"""What a name says of averaged weights."""
+
+
 def _prefix(prefixes: Sequence[str]) -> str:
-    averages = [prefix for prefix in prefixes if "ema" in prefix.lower()]
+    averages = [prefix for prefix in prefixes if AVERAGED.search(prefix)]
     for found in (averages, prefixes):
         if len(found) == 1:
             return found[0]

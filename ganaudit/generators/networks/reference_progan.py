@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.networks.in_batches import InBatches
 from ganaudit.generators.networks.progan import pixel_norm
 from ganaudit.generators.protocol import LayeredGenerator
 
@@ -54,11 +55,24 @@ class Block(nn.Module):
         self.pixel, self.upsampled, self.slope, self.clamped = pixel, upsampled, slope, clamped
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.normed(self.convolved(x))
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """What is scaled or normalised."""
         x = x if x.ndim == 4 else x[:, :, None, None]
         x = pixel_norm(x) if self.pixel else x
-        x = F.interpolate(x, scale_factor=2.0, mode="nearest") if self.upsampled else x
-        x = self.conv(x)
-        x = self.wscale(x) if hasattr(self, "wscale") else self.norm(x) if hasattr(self, "norm") else x
+        convolved: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest") if self.upsampled else x)
+        return convolved
+
+    def normed(self, x: Tensor, statistics: Tensor | None = None) -> Tensor:
+        """The output of what was convolved. statistics: mean and variance of the batch norm, (N or 1, 2, C); default: stored
+        ones."""
+        if statistics is not None:
+            mean, variance = statistics[:, :, :, None, None].unbind(dim=1)
+            gain, bias = self.norm.weight[:, None, None], self.norm.bias[:, None, None]
+            x = (x - mean) * torch.rsqrt(variance + self.norm.eps) * gain + bias
+        else:
+            x = self.wscale(x) if hasattr(self, "wscale") else self.norm(x) if hasattr(self, "norm") else x
         if self.slope is None:
             return (F.hardtanh(x) if self.clamped else x).expand(-1, 3, -1, -1)
         return F.leaky_relu(x, self.slope)
@@ -67,7 +81,8 @@ class Block(nn.Module):
 def body(tensors: Mapping[str, Tensor], options: Any) -> LayeredGenerator:
     """The network whose sizes are those of `tensors`, by the names that `translated` gives.
 
-    options: `pixel_norm`, of files with stored scales, whose keys are the same in both. Raises RequestError without it.
+    options: `pixel_norm`, of files with stored scales, whose keys are the same in both; `batch_norm`. Raises RequestError
+    without the first, and for what the network does not have.
     """
     shapes: list[Sequence[int]] = []
     while f"layer{len(shapes) + 1}.conv.weight" in tensors:
@@ -84,6 +99,9 @@ def body(tensors: Mapping[str, Tensor], options: Any) -> LayeredGenerator:
         )
     if ends != "stored" and asked is not None:
         raise RequestError("pixel_norm is said of the ablations with stored scales; these weights are of no such one")
+    family = InBatches if getattr(options, "batch_norm", None) == "batch" else LayeredGenerator
+    if family is InBatches and ends != "norm":
+        raise RequestError("batch_norm is said of generators with batch norms; these are the weights of one without")
     everywhere = ends == "scale" or asked == "everywhere"
     slope = 0.0 if ends == "norm" else SLOPE
     blocks: list[tuple[str, nn.Module]] = []
@@ -95,7 +113,7 @@ def body(tensors: Mapping[str, Tensor], options: Any) -> LayeredGenerator:
         raise RequestError(f"these are the weights of a generator of {last[0]} channels; images have 1 or 3")
     scaled = ends if ends in ("scale", "stored") else "bias"
     output = Block(last, scaled, ends in ("scale", "stored"), False, None, scaled == "bias")
-    return LayeredGenerator(shapes[0][1], blocks, output, resolution=4 * 2 ** ((len(shapes) - 1) // 2))
+    return family(shapes[0][1], blocks, output, resolution=4 * 2 ** ((len(shapes) - 1) // 2))
 
 
 PROGAN, SIMPLE, STANDARD, STORED = (

@@ -60,9 +60,8 @@ class BlockGenerator(StyleGenerator):
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z` and noise, float32 on the generator's device; `const`: the noise that is in the weights, or the
         same draws for all images where there is none."""
-        device = next(self.parameters()).device
-        z = normals_on(device, seed, "latent z", indices, self.latent)
-        state = {"z": z, **self._labels(seed, indices.cpu().numpy())}
+        state = self._drawn(seed, indices)
+        device = state["z"].device
         if self.noise == "none":
             return MappingProxyType(state)
         for name, styled in self._noises().items():

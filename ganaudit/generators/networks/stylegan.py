@@ -12,17 +12,15 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.labels import check_label, labels
+from ganaudit.generators.networks.classed import ClassedGenerator
 from ganaudit.generators.networks.output import Output
 from ganaudit.generators.networks.progan import convolution_widths, pixel_norm
-from ganaudit.generators.protocol import LayeredGenerator, Space, State
+from ganaudit.generators.protocol import Space, State
 from ganaudit.random import normals, normals_on
 
 GAIN = math.sqrt(2.0)
@@ -109,11 +107,11 @@ class Styled(nn.Module):
         return x
 
 
-class StyleGenerator(LayeredGenerator):
+class StyleGenerator(ClassedGenerator):
     """A style-based generator.
 
     Its latents hold `z` (N, L) and, for each layer, the noise of image i, fixed by its index: `noise1` (N, 1, 4, 4) and so on;
-    where it has classes, `label` (N,), drawn uniformly by the image's index, or one for all.
+    `label`, where it has classes.
     A state that also holds `w`, (N, L) or one style a layer (N, layers, L), is run from that instead of from `z`: nothing adds
     it but its user, so that it is never out of step with `z`. A state without noise is run without.
     """
@@ -122,33 +120,32 @@ class StyleGenerator(LayeredGenerator):
         self, latent: int, mapping: MappingNetwork, layers: Sequence[tuple[str, nn.Module]], output: nn.Module,
         resolution: tuple[int, int],
     ) -> None:  # fmt: skip
-        super().__init__(latent, layers, output, resolution)
+        super().__init__(latent, layers, output, resolution, mapping.classes)
         self.mapping = mapping
         self.styles = len(layers)
         """How many styles an image is made of, where each may be its own."""
         self.cutoff: int | None = None
         self.noise = "index"
-        self.label: int | None = None
         self._statistics: tuple[Tensor, Tensor] | None = None
 
     def sampled(
-        self, truncation: float | None = None, label: int | None = None, cutoff: int | None = None, noise: str = "index"
-    ) -> None:
-        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. label: the
-        class of all images. noise: by the image's index, `const` or `none`. Raises RequestError for a cutoff beyond its
-        layers, and for a class that it does not have."""
-        check_label(label, self.mapping.classes)
+        self, truncation: float | None = None, label: int | None = None, label_shares: Mapping[int, float] | None = None,
+        cutoff: int | None = None, noise: str = "index",
+    ) -> None:  # fmt: skip
+        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. label,
+        label_shares: the classes of images. noise: by the image's index, `const` or `none`. Raises RequestError for a cutoff
+        beyond its layers, and for a class that it does not have."""
         if cutoff is not None and cutoff > self.styles:
             raise RequestError(f"cutoff is {cutoff}, and this generator has {self.styles} layers that take a style")
-        self.truncation, self.cutoff, self.noise, self.label = truncation, cutoff, noise, label
+        super().sampled(truncation, label, label_shares)
+        self.cutoff, self.noise = cutoff, noise
         self._statistics = None
 
     @property
     def sampling(self) -> Mapping[str, Any]:
         """How it is sampled, where that is not the default."""
-        noise = None if self.noise == "index" else self.noise
-        said = {"truncation": self.truncation, "cutoff": self.cutoff, "noise": noise, "label": self.label}
-        return {name: value for name, value in said.items() if value is not None}
+        said = {"cutoff": self.cutoff, "noise": None if self.noise == "index" else self.noise}
+        return {**super().sampling, **{name: value for name, value in said.items() if value is not None}}
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -164,27 +161,26 @@ class StyleGenerator(LayeredGenerator):
     @torch.inference_mode(False)  # they also stand in searches, whose gradients go through them
     @torch.no_grad()
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (L,) of w over 10,000 latents of a fixed seed, of the class that all images are of, or
-        of all."""
+        """Mean and standard deviation (L,) of w over 10,000 latents of a fixed seed, whose classes are drawn as those of
+        images are."""
         if self._statistics is None:
-            device = next(self.parameters()).device
-            parts = [np.arange(first, first + 1000) for first in range(0, STYLES, 1000)]
-            draws = (torch.from_numpy(normals(0, "statistics of w", part, self.latent)).to(device) for part in parts)
-            classes = (self._labels(0, part).get("label") for part in parts)
-            styles = torch.cat([self.mapping(z, label).double() for z, label in zip(draws, classes, strict=True)])
+            parts = [torch.arange(first, first + 1000) for first in range(0, STYLES, 1000)]
+            draws = (self._drawn(0, part, "statistics of w") for part in parts)
+            styles = torch.cat([self.mapping(drawn["z"], drawn.get("label")).double() for drawn in draws])
             self._statistics = (styles.mean(dim=0).float(), styles.std(dim=0).float())
         return self._statistics
 
-    def _labels(self, seed: int, places: NDArray[np.int64]) -> dict[str, Tensor]:
-        """`label`, where it has classes."""
-        classes, device = self.mapping.classes, next(self.parameters()).device
-        return {"label": labels(seed, places, classes, self.label).to(device)} if classes else {}
+    def _drawn(self, seed: int, indices: Tensor, purpose: str = "latent z") -> dict[str, Tensor]:
+        """Standard normal `z`, and `label` where it has classes, on the generator's device."""
+        device = next(self.parameters()).device
+        z = torch.from_numpy(normals(seed, purpose, indices.cpu().numpy(), self.latent))
+        state = {"z": z, "label": self._labels(seed, indices)} if self.classes else {"z": z}
+        return {name: value.to(device) for name, value in state.items()}
 
     def latents(self, seed: int, indices: Tensor) -> State:
         """Standard normal `z` and noise, float32 on the generator's device."""
-        device = next(self.parameters()).device
-        z = normals_on(device, seed, "latent z", indices, self.latent)
-        state = {"z": z, **self._labels(seed, indices.cpu().numpy())}
+        state = self._drawn(seed, indices)
+        device = state["z"].device
         for number in range(len(self.layers) if self.noise != "none" else 0):
             side = 4 * 2**number
             which = indices if self.noise == "index" else 0 * indices

@@ -69,8 +69,9 @@ class Normalised(nn.Module):
             x = x + (noise * self.noise_strength[:, None, None]).to(x.dtype)
         x = F.leaky_relu(x, 0.2)
         variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
-        scale, shift = self.affine(w).float()[:, :, None, None].chunk(2, dim=1)
-        normal: Tensor = (x.float() - mean) * torch.rsqrt(variance + self.habits.epsilon)
+        style: Tensor = self.affine(w).float()[:, :, None, None]
+        scale, shift = style.chunk(2, dim=1)
+        normal = (x.float() - mean) * torch.rsqrt(variance + self.habits.epsilon)
         return (normal * scale + shift).to(x.dtype)
 
 

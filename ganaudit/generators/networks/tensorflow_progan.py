@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor
 
+from ganaudit.errors import RequestError
+from ganaudit.generators.networks import reference_progan
 from ganaudit.generators.networks.published_names import Names, Tensors, check_grown, numbers, scope, turned_weight
+from ganaudit.generators.protocol import LayeredGenerator
 
 
 def _names(theirs: Tensors) -> Iterator[tuple[str, str]]:
@@ -28,7 +32,7 @@ def _turned(value: Tensor, own: str, their: str) -> Tensor:
     if own.endswith("wscale.b"):
         return value
     if their.startswith("4x4/Dense"):
-        return value.unflatten(1, (-1, 4, 4)).transpose(0, 1).flip(2, 3)
+        return value.reshape(value.shape[0], -1, 4, 4).transpose(0, 1).flip(2, 3)
     if their.endswith("Conv0_up/weight"):
         return value.permute(2, 3, 0, 1).flip(2, 3)
     return turned_weight(value)
@@ -38,3 +42,10 @@ LAYOUT = Names(
     "ProGAN in TensorFlow", "4x4/Dense/weight", _names, _turned,
     ignored=lambda theirs: ["lod", *(name for name in theirs if name.startswith("ToRGB_lod"))],
 )  # fmt: skip
+
+
+def body(tensors: Tensors, options: Any) -> LayeredGenerator:
+    """The network of `reference_progan`, once the shapes are such a one's. Raises RequestError."""
+    if not reference_progan.is_progan(tensors):
+        raise RequestError("the shapes of these weights are not those of a ProGAN, each of which follows the one before")
+    return reference_progan.body(tensors, options)

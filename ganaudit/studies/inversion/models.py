@@ -102,7 +102,7 @@ def reason(generator: Generator) -> str | None:
 
 
 def invertible(plan: Plan) -> tuple[list[Invertible], list[str]]:
-    """The generators of a plan that can be inverted, and a sentence about each that cannot."""
+    """The generators of a plan that can be inverted, and a sentence about each that cannot, or has more classes than one."""
     own = {source.asked.place: source for source in plan.sources if source.role == OWN}
     generators: list[Invertible] = []
     notes: list[str] = []
@@ -113,9 +113,19 @@ def invertible(plan: Plan) -> tuple[list[Invertible], list[str]]:
         if place in own:
             mine = own[place]
             generators.append(Invertible(place, source.name, source.key, mine.asked, mine.key))
+            if _several_classes(generator_of(setup_of(plan), generators[-1])):
+                notes.append(
+                    f"{source.name!r} has classes, and each photo is searched for in a class that its index draws: what is "
+                    "missing may be of another one. Give the generator a label, and photos of that class."
+                )
         else:
             notes.append(f"{source.name!r} is not inverted: {_why_not(setup_of(plan), source)}.")
     return generators, notes
+
+
+def _several_classes(generator: Generator) -> bool:
+    label = generator.latents(0, torch.arange(64)).get("label")
+    return label is not None and bool((label != label[0]).any())
 
 
 def _why_not(setup: Setup, source: PlannedSource) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from biggans import brock, drawn
 from torch import nn
 
 from ganaudit import weights
@@ -37,7 +38,7 @@ def progan() -> dict[str, torch.Tensor]:
 
 
 FILES = {
-    "dcgan": lambda: {"netG": tutorial().state_dict()}, "progan": progan,
+    "dcgan": lambda: {"netG": tutorial().state_dict()}, "progan": progan, "biggan": lambda: drawn(brock()),
     "stylegan": lambda: {"model": stylegan(4, 1, 4, ((4,),)).state_dict()},
 }  # fmt: skip
 

@@ -187,7 +187,7 @@ def test_a_class_that_cannot_be_is_refused(tmp_path, options, words):
 
 
 def test_the_shipped_one_has_no_classes():
-    for options in ({"classes": 3}, {"label": 1}):
+    for options in ({"classes": 3}, {"label": 1}, {"label_shares": {1: 1.0}}):
         with pytest.raises(RequestError, match="classes"):
             opened("builtin:village-wgan-gp", **options)
     assert options_named("generators", "village-wgan-gp").kind == "dcgan"

@@ -20,6 +20,7 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.networks import reference_progan
 from ganaudit.generators.opening import open_generator
 from ganaudit.generators.progan import ProganSource
+from ganaudit.generators.protocol import LayeredGenerator, with_z
 
 
 def opened(path, **options):
@@ -210,6 +211,56 @@ def test_an_ablation_gives_what_its_own_modules_give_at_every_layer(tmp_path, ki
     assert close(generator.run(state)["image"], image) and image.shape == (3, 3, 128, 128)
 
 
+@pytest.fixture
+def in_batches(tmp_path):
+    """A small network of WGAN-GP's kind in training mode, and the same one opened to be sampled by the hundred."""
+    torch.manual_seed(3)
+    own = Ablation("simple", 9, [8, 7, 6, 5])
+    for name, value in own.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.rand(value.shape) + 0.2 if "norm" in name else torch.randn(value.shape) * 0.3)
+    torch.save(own.state_dict(), tmp_path / "n.pth")
+    return own.double(), opened(tmp_path / "n.pth", batch_norm="batch")
+
+
+@torch.inference_mode()
+def test_in_batches_an_image_is_what_training_mode_gives_among_its_hundred_and_the_same_alone(in_batches):
+    own, found = in_batches
+    generator = found.generator
+    plain = LayeredGenerator.latents(generator, 4, torch.arange(200))["z"]
+    state = generator.latents(4, torch.arange(90, 110))
+    assert torch.equal(state["z"], plain[90:110])
+    whole = [own(each.double()) for each in plain.split(100)]
+    result = generator.run(state)["image"]
+    assert (result.abs() < 1.0).float().mean() > 0.5  # most is not clamped
+    assert result.double().numpy() == pytest.approx(torch.cat(whole)[90:110].numpy(), abs=1e-5)
+    for name, output in zip(generator.layers, own.outputs, strict=True):  # of the second hundred
+        assert generator.run(state, upto=name)[name][10:].double().numpy() == pytest.approx(output[:10].numpy(), abs=1e-5)
+    alone = generator.run(generator.latents(4, torch.tensor([103])))["image"]
+    assert alone.numpy() == pytest.approx(result[13:14].numpy(), abs=1e-6)
+    assert generator.clusters(4, torch.tensor([7, 99, 100])) == ["batch 0", "batch 0", "batch 1"]
+    assert found.recipe["options"] == {"batch_norm": "batch"} and generator.sampling == {"batch_norm": "batch"}
+
+
+def test_in_batches_a_search_moves_one_image_and_keeps_the_statistics(in_batches):
+    _, found = in_batches
+    with torch.inference_mode():
+        found.generator.latents(4, torch.arange(2))  # as sampling does before
+    state = found.generator.latents(4, torch.arange(2))
+    z = state["z"].clone().requires_grad_(True)
+    image = found.generator.run(with_z(state, z))["image"]
+    (slope,) = torch.autograd.grad(image[0].square().sum(), z)
+    assert slope[0].abs().max() > 0 and slope[1].abs().max() == 0
+    stored = found.generator.run({"z": state["z"]})["image"]
+    assert torch.equal(stored, found.generator(state["z"])) and not torch.allclose(stored, image)
+
+
+def test_only_a_generator_with_batch_norms_is_sampled_in_batches(tmp_path):
+    torch.save(rs7(keys([4, 4, 4])), tmp_path / "n.pth")
+    with pytest.raises(RequestError, match=r"n\.pth: batch_norm is said of generators with batch norms"):
+        opened(tmp_path / "n.pth", batch_norm="batch")
+
+
 def test_the_two_ablations_with_the_same_keys_are_told_apart_by_the_audit_file_alone(tmp_path):
     torch.save(Ablation("ends", 4, [2] * 12).state_dict(), tmp_path / "n.pth")
     with pytest.raises(RequestError, match=r"say which: pixel_norm: ends, or pixel_norm: everywhere"):
@@ -305,6 +356,7 @@ def test_tensorflow_s_pickle_gives_what_its_formulas_give(tmp_path, fused):
     ("8x8/Conv2/bias", np.ones(4, np.float32), "8x8/Conv2/bias is unknown"),
     ("4x4/Dense/weight", np.ones((6, 79), np.float32), r"4x4/Dense/weight is \(6, 79\), which no such tensor"),
     ("4x4/Dense/weight", np.ones((0, 80), np.float32), "sizes of 0"),
+    ("8x8/Conv1/weight", np.ones((5, 5, 4, 4), np.float32), "shapes .* not those of a ProGAN"),
     ("16x16/Conv0_up/weight", np.ones((4, 3, 3), np.float32), "16x16/Conv0_up/weight is"),
 ])  # fmt: skip
 def test_another_network_of_tensorflow_s_gets_a_sentence(tmp_path, name, value, words):

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tensorflow_pickles import arrays, convolved, generator, network, pickled, repeated, scattered
+from tensorflow_pickles import convolved, generator, network, pickled, repeated, scattered
+from tensorflow_pickles import stylegan as variables
 
 from ganaudit import spec as specs
 from ganaudit.auditing.run import audit
@@ -22,31 +23,6 @@ from ganaudit.records.store import Store
 
 SMALL, LARGE = (4, 4, 3), (4, 4, 3, 3, 2, 2)
 """Channels of a network of 16 px, and of one of 128 px, whose last upsampling is a transposed convolution."""
-
-
-def variables(channels=SMALL, latent=5, width=6, classes=0, seed=3):
-    """Those of TensorFlow's network. None of them hides behind a 0."""
-    shapes = {"dlatent_avg": (width,), "synthesis/lod": ()}
-    if classes:
-        shapes["mapping/LabelConcat/weight"] = (classes, latent)
-    for k, (before, after) in enumerate(((latent * (2 if classes else 1), 7), (7, width))):
-        shapes |= {f"mapping/Dense{k}/weight": (before, after), f"mapping/Dense{k}/bias": (after,)}
-    shapes["synthesis/4x4/Const/const"] = (1, channels[0], 4, 4)
-    for k, after in enumerate(channels):
-        side = 4 * 2**k
-        layers = {"Conv0_up": channels[k - 1], "Conv1": after} if k else {"Const": 0, "Conv": after}
-        for number, (name, before) in enumerate(layers.items()):
-            layer = f"synthesis/{side}x{side}/{name}"
-            if before:
-                shapes[f"{layer}/weight"] = (3, 3, before, after)
-            shapes |= {f"{layer}/bias": (after,), f"{layer}/Noise/weight": (after,)}
-            shapes |= {f"{layer}/StyleMod/weight": (width, 2 * after), f"{layer}/StyleMod/bias": (2 * after,)}
-            shapes[f"synthesis/noise{2 * k + number}"] = (1, 1, side, side)
-        lod = len(channels) - 1 - k
-        shapes |= {f"synthesis/ToRGB_lod{lod}/weight": (1, 1, after, 3), f"synthesis/ToRGB_lod{lod}/bias": (3,)}
-    made = arrays(shapes, seed)
-    made |= {name: 100.0 * value for name, value in made.items() if name.startswith("mapping/Dense") and "weight" in name}
-    return made | {"synthesis/lod": np.float32(0.0)}
 
 
 def as_genforce(tensors, channels=SMALL):
@@ -351,6 +327,7 @@ def zeros(*shape):
     (with_("mapping/Dense1/weight", zeros(7)), r"mapping/Dense1/weight is \(7,\), which no such tensor"),
     (with_("mapping/LabelConcat/weight", zeros(2, 5)), "sizes of 0"),
     (with_("synthesis/8x8/Conv1/bias", np.full(4, np.nan, np.float32)), "not finite: b8.conv1.bias"),
+    (with_("synthesis/8x8/Conv1/StyleMod/bias", np.float32(1.0)), r"StyleMod/bias is \(\), which no such tensor"),
     (with_("synthesis/8x8/Conv1/StyleMod/bias", zeros(7)), r"b8.conv1.affine.bias is \(7,\), not \(8,\)"),
 ])  # fmt: skip
 def test_a_file_that_is_none_gets_one_sentence_that_names_it(tmp_path, tensors, words):

@@ -324,6 +324,9 @@ def test_a_class_enters_with_z_and_follows_from_the_index(tmp_path):
 @torch.inference_mode()
 def test_of_one_class_all_images_are_and_the_statistics_of_styles(tmp_path):
     tensors = drawn(classes=3)
+    shared = opened(tmp_path, tensors, label_shares={0: 0.25, 2: 0.75})
+    of = shared.latents(4, torch.arange(200))["label"]
+    assert set(of.tolist()) == {0, 2} and 0.65 < (of == 2).float().mean() < 0.85
     made, every = opened(tmp_path, tensors, label=1), opened(tmp_path, tensors)
     assert made.latents(4, torch.arange(6))["label"].tolist() == [1] * 6 and made.sampling == {"label": 1}
     z = torch.from_numpy(normals(0, "statistics of w", range(10_000), 5))

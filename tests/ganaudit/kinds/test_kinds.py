@@ -26,7 +26,17 @@ def test_every_kind_says_what_it_is_and_has_a_sentence_under_each_key(room, name
 
 
 def test_the_rooms_hold_what_ships():
-    assert kinds.names("generators") == ["auto", "dcgan", "progan", "stylegan", "stylegan2", "module:factory"]
+    assert kinds.names("generators") == [
+        "auto",
+        "biggan",
+        "dcgan",
+        "progan",
+        "r3gan",
+        "stylegan",
+        "stylegan2",
+        "stylegan3",
+        "module:factory",
+    ]
     assert kinds.names("parsers") == ["masks", "unet", "module:factory"]
     assert kinds.names("datasets") == ["folder", "masks", "village", "module:factory"]
     assert kinds.names("features") == []
@@ -35,7 +45,7 @@ def test_the_rooms_hold_what_ships():
 
 
 @pytest.mark.parametrize("room, name, words", [
-    ("generators", "progam", r"no 'progam' among the generators; did you mean 'progan'\? There are: auto, dcgan, "),
+    ("generators", "progam", r"no 'progam' among the generators; did you mean 'progan'\? There are: auto, biggan, dcgan, "),
     ("parsers", "zzz", "no 'zzz' among the parsers; There are: masks, unet, module:factory"),
     ("datasets", "foldr", "did you mean 'folder'"), ("inverters", "layerwis", "did you mean 'layerwise'"),
     ("features", "", "no '' among the features"), ("generators", "opening", "no 'opening' among"),
