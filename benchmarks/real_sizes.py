@@ -176,13 +176,14 @@ def best_batch(case: Case) -> int:
 def peak(way: str, *asked: Any) -> float:
     """Peak memory of this process, in MiB, after some images."""
     torch.set_num_threads(1)
-    {"ours": ours, "bare": bare}[way](*asked)()
+    ways: dict[str, Callable[..., Callable[[], object]]] = {"ours": ours, "bare": bare}
+    ways[way](*asked)()
     return memory.peak()
 
 
 def measured(folder: Path, case: Case, side: int, rounds: int) -> Row:
     """One row: the ratio of CPU times, images a second of a core, peak memory."""
-    ways = {"ours": (folder, case, side), "bare": (case, side, best_batch(case))}
+    ways: dict[str, tuple[Any, ...]] = {"ours": (folder, case, side), "bare": (case, side, best_batch(case))}
     (audit, wall), (network, bare_wall) = turns([ours(*ways["ours"]), bare(*ways["bare"])], rounds)
     peaks = []
     for way, asked in ways.items():
