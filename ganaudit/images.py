@@ -140,9 +140,10 @@ def resize(pixels: NDArray[np.uint8], size: tuple[int, int], how: Fit = "crop") 
     Bilinear with antialiasing (Pillow's). "crop": scaled until it just covers `size`, long side rounded down, then
     the centre; "stretch": each side on its own. An image that has this size already is returned as it is.
     """
-    if pixels.shape[:2] == size:
+    (height, width), (h, w) = size, pixels.shape[:2]
+    cut = cut_of((h, w), size, how)
+    if (h, w) == (height, width):
         return pixels
-    (height, width), cut = size, cut_of(pixels.shape[:2], size, how)
     image = pillow.fromarray(np.ascontiguousarray(pixels))
     if cut.box is not None:
         return np.array(image.resize((width, height), pillow.Resampling.BILINEAR, box=cut.box))
@@ -185,7 +186,8 @@ def cut_of(have: tuple[int, int], size: tuple[int, int], how: Fit) -> Cut:
         return Cut(have, (full_h, full_w), (top, left))
     # A strip of an image: scaling all of it would need memory without bound (20,000 x 1 to 256 x 256: 5 GB).
     box = (left * w / full_w, top * h / full_h, (left + width) * w / full_w, (top + height) * h / full_h)
-    return Cut(have, size, (0, 0), tuple(np.asarray(box, np.float32).tolist()))
+    in_floats = np.asarray(box, np.float32).tolist()
+    return Cut(have, size, (0, 0), (in_floats[0], in_floats[1], in_floats[2], in_floats[3]))
 
 
 def digest(pixels: NDArray[np.uint8]) -> str:
