@@ -11,7 +11,6 @@ import importlib
 import io
 import multiprocessing
 import pkgutil
-import resource
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.memory import peak
 from ganaudit.errors import AuditError, GanauditError, ImageError
 
 SECONDS, MEGABYTES = 120.0, 1500.0
@@ -59,7 +59,7 @@ class Outcome:
 
 def outcome(case: BadInput, folder: Path) -> Outcome:
     """Runs a case here, in `folder`."""
-    begun, before, printed = time.monotonic(), _megabytes(), io.StringIO()
+    begun, before, printed = time.monotonic(), peak(), io.StringIO()
     try:
         with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
             answer = case.call(folder)
@@ -70,7 +70,7 @@ def outcome(case: BadInput, folder: Path) -> Outcome:
         return Outcome(None, f"{type(error).__name__}: {error}"[:300], time.monotonic() - begun, problem="traceback")
     if "Traceback (" in printed.getvalue():
         return Outcome(code, printed.getvalue()[-300:], time.monotonic() - begun, problem="traceback")
-    result = Outcome(code, sentence, time.monotonic() - begun, max(0.0, _megabytes() - before))
+    result = Outcome(code, sentence, time.monotonic() - begun, max(0.0, peak() - before))
     return replace(result, problem=_problem(case, result))
 
 
@@ -100,11 +100,6 @@ def _problem(case: BadInput, found: Outcome) -> str | None:
     if found.seconds > SECONDS:
         return f"{found.seconds:.0f} s"
     return f"{found.megabytes:,.0f} MB" if found.megabytes > MEGABYTES else None
-
-
-def _megabytes() -> float:
-    """Peak memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e3 if sys.platform != "darwin" else 1e6)
 
 
 def apart(case: BadInput) -> Outcome:

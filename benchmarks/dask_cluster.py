@@ -193,8 +193,8 @@ def memory(folder: Path, photos: int = 200) -> list[Row]:
             "run": {"workers": 2, "device": "cpu", "precision": "float32"},
         }  # fmt: skip
         code = (
-            "import json, resource, sys, ganaudit; ganaudit.audit(ganaudit.parse(json.loads(sys.argv[1]))); "
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)"
+            "import json, sys, ganaudit; from benchmarks.memory import peak; "
+            "ganaudit.audit(ganaudit.parse(json.loads(sys.argv[1]))); print(peak())"
         )
         done = subprocess.run([sys.executable, "-c", code, json.dumps(spec)], capture_output=True, text=True, check=True)
         peaks.append(float(done.stdout.splitlines()[-1]))
