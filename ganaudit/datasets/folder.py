@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ganaudit import images
 from ganaudit.context import Context
 from ganaudit.datasets.grouped import Way, located
-from ganaudit.datasets.listing import ListedFile, list_images, listed_by, names_version
+from ganaudit.datasets.listing import ListedFile, files_of, lines_of, list_images, names_version
 from ganaudit.datasets.stored import Shelf, StoredDataset, StoredSource, fingerprint, size_asked
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.fields import Place
@@ -52,19 +52,18 @@ class FolderShelf(Shelf):
 
     Names are relative, with slashes, sorted bytewise. Files are taken by suffix (images.SUFFIXES, any case); hidden
     files and folders and those that machines make for themselves are left out, links are followed; `contents` says what
-    the folder held. names: a list file, whose images alone are taken; those that are not there are set aside, one by one.
+    the folder held. names: take these images alone, as `source` says them; those that are not there are set aside, one by one.
     cache: a file that remembers the digests of files that have not changed since.
 
     Raises RequestError where the folder is missing, unreadable or without images.
     """
 
-    def __init__(self, path: Path, cache: Path | None = None, names: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, cache: Path | None = None, names: Iterable[str] | None = None, source: Path | None = None
+    ) -> None:
         self.path, self._cache = path, cache
         self.files: Sequence[ListedFile]
-        if names is None:
-            self.files, self.contents = list_images(path)
-        else:
-            self.files, self.contents = listed_by(names, path)
+        self.files, self.contents = list_images(path) if names is None else files_of(names, path, source or path)
 
     def pixels(self, position: int, size: tuple[int, int] | None, how: images.Fit) -> NDArray[np.uint8]:
         return read(self.files[position], partial(images.decode, size=size, how=how))
@@ -79,7 +78,7 @@ class FolderShelf(Shelf):
 class FolderDataset(StoredDataset):
     """The images below a folder (FolderShelf), in the order of their sorted names shuffled by `random.Random(seed)`.
 
-    The rest as in StoredDataset.
+    listed: a file of names, one a line, whose images alone are taken. The rest as in StoredDataset.
     """
 
     def __init__(
@@ -91,10 +90,14 @@ class FolderDataset(StoredDataset):
         cache: Path | None = None,
         label: Way = "folder",
         cluster: Way | None = None,
-        names: Path | None = None,
+        listed: Path | None = None,
     ) -> None:
         self.path = Path(os.path.abspath(path))
-        super().__init__(lambda: FolderShelf(self.path, cache, names), seed, resize, how, label, cluster)
+
+        def shelf() -> FolderShelf:
+            return FolderShelf(self.path, cache, None if listed is None else lines_of(listed), listed)
+
+        super().__init__(shelf, seed, resize, how, label, cluster)
 
 
 def read(file: ListedFile, decode: Callable[..., Decoded]) -> Decoded:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -168,7 +169,8 @@ def _by_name(key: str, files: Sequence[Named], text: str | None) -> Values:
 
 def _by_table(key: str, files: Sequence[Named], way: Column) -> Values:
     told: dict[str, str] = {}
-    for name, value in _cells(key, way):
+    assert way.csv is not None and way.column is not None
+    for name, value in cells(key, way.csv, [way.names, way.column]):
         if told.setdefault(name, value) != value:
             raise RequestError(f"{key}: {way.csv} says {told[name]!r} and {value!r} of the image {name!r}; keep one line of it")
     missing = [file.shown for file in files if file.shown not in told]
@@ -180,25 +182,23 @@ def _by_table(key: str, files: Sequence[Named], way: Column) -> Values:
     return [plain(told[file.shown])[:_LONGEST] or None for file in files]
 
 
-def _cells(key: str, way: Column) -> list[tuple[str, str]]:
+def cells(key: str, path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """These columns of a CSV file as texts, row by row. key: of the audit file, for sentences. Raises RequestError."""
     import pyarrow as pa
     from pyarrow import csv
 
-    assert way.csv is not None and way.column is not None
-    parsing = csv.ParseOptions(delimiter="\t" if way.csv.suffix.lower() == ".tsv" else ",", newlines_in_values=True)
+    parsing = csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",", newlines_in_values=True)
     try:
-        with csv.open_csv(way.csv, parse_options=parsing) as file:
+        with csv.open_csv(path, parse_options=parsing) as file:
             known = file.schema.names
-        for column in (way.names, way.column):
+        for column in columns:
             if known.count(column) != 1:
                 how_often = "no column" if column not in known else "two columns"
-                raise RequestError(f"{key}: {way.csv} has {how_often} {column!r}; it has {', '.join(map(repr, known))}")
-        texts = csv.ConvertOptions(
-            include_columns=[way.names, way.column], column_types={way.names: pa.string(), way.column: pa.string()}
-        )
-        table = csv.read_csv(way.csv, parse_options=parsing, convert_options=texts)
+                raise RequestError(f"{key}: {path} has {how_often} {column!r}; it has {', '.join(map(repr, known))}")
+        texts = csv.ConvertOptions(include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()))
+        table = csv.read_csv(path, parse_options=parsing, convert_options=texts)
     except OSError as error:
-        raise RequestError(f"{key}: {way.csv} cannot be read: {error.strerror or error}") from None
+        raise RequestError(f"{key}: {path} cannot be read: {error.strerror or error}") from None
     except pa.ArrowException as error:
-        raise RequestError(f"{key}: {way.csv} is no CSV file: {error}") from None
-    return list(zip(*(table[column].to_pylist() for column in (way.names, way.column)), strict=True))
+        raise RequestError(f"{key}: {path} is no CSV file: {error}") from None
+    return zip(*(table[column].to_pylist() for column in columns), strict=True)

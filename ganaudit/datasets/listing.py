@@ -104,36 +104,32 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
     return listed_files, listed
 
 
-def listed_by(names: Path, folder: Path) -> tuple[list[ListedFile], Contents]:
-    """The files below `folder` that a text file names, one a line, sorted and each once; what is not there has the size -1.
-
-    Raises RequestError for a file that cannot be read and for a name that leads out of the folder.
-    """
+def lines_of(file: Path) -> list[str]:
+    """The names that a list file says, one a line. Raises RequestError where it cannot be read."""
     try:
-        lines = os.fsdecode(paths.plain_file(names, "list").read_bytes()).splitlines()
+        lines = os.fsdecode(paths.plain_file(file, "list").read_bytes()).splitlines()
     except OSError as error:
-        raise RequestError(f"list {names} cannot be read: {error.strerror or error}") from None
-    return files_of(filter(None, map(str.strip, lines)), folder, names)
+        raise RequestError(f"list {file} cannot be read: {error.strerror or error}") from None
+    return [line for line in map(str.strip, lines) if line]
 
 
 def files_of(names: Iterable[str], folder: Path, source: Path) -> tuple[list[ListedFile], Contents]:
-    """The files below `folder` of these names, sorted, each once. source: the file that says them, for sentences."""
+    """The files below `folder` of these names, sorted, each once; what is not there has the size -1. source: the file that says
+    them. Raises RequestError where there are none, and for a name that leads out of the folder."""
     below = os.path.join(folder, "")
-    wanted = sorted({inside(name.removeprefix(below), f"{source}") for name in names}, key=os.fsencode)
+    wanted = sorted({inside(name.removeprefix(below), source) for name in names}, key=os.fsencode)
     if not wanted:
-        raise RequestError(f"{source} names no images: give one relative name a line")
+        raise RequestError(f"{source} names no images")
     files = [list_file(name, folder / name) or ListedFile(name, -1, str(folder / name)) for name in wanted]
     return files, Contents(contents.counted(file.shown for file in files))
 
 
-def inside(name: str, source: str) -> str:
-    """A relative name with slashes, without `.`; RequestError for one that leads out of `source`."""
+def inside(name: str, source: Path) -> str:
+    """A relative name without `.`; RequestError for one that leads out of where `source` says it lies."""
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or not parts[0] or parts[0][1:2] == ":" or "\0" in name:
-        raise RequestError(
-            f"{source} names {paths.shown(plain(name))}, which leads out of it: names have to be relative, without .."
-        )
-    return "/".join(part for part in parts if part not in ("", "."))
+        raise RequestError(f"{source} names {paths.shown(plain(name))}, which leads out of it: give relative names without ..")
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, str, os.stat_result | None]]:
