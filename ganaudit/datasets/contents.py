@@ -72,7 +72,10 @@ class Contents:
             )
         unread = {suffix: count for suffix, count in by_reason.get(OTHER, {}).items() if suffix in PICTURES}
         if unread:
-            said.append(f"{_listed(unread)} may hold pictures that cannot be read: convert them to PNG to have them counted")
+            said.append(
+                f"{_listed(unread)} may hold pictures and are not read in a folder: convert them to PNG to have them counted, "
+                "or name an archive or an array as a source of its own (kinds zip, tar, npy)"
+            )
         if self.aside is not None:
             count, name = self.aside
             said.append(

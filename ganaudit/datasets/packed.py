@@ -36,7 +36,7 @@ LOG = logging.getLogger("ganaudit.datasets")
 INDEX_VERSION = 1
 """Raised when the same files would get another index."""
 _SETTLED_NS = 2_000_000_000  # a file younger than this may still change without changing its size or its time stamp
-_ROWS = 50_000  # that are gathered as Python objects before they become columns
+_ROWS = 8192  # that are gathered as Python objects before they become columns
 _SECONDS = 10.0  # between two words about how far an index is
 
 

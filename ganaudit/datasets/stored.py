@@ -93,9 +93,10 @@ class StoredDataset:
     def resolution(self) -> int | None:
         """Short side of the first image of the listing, in pixels, as it lies there; None where that cannot be read."""
         try:
-            return min(self._shelf.pixels(0, None, "crop").shape[:2])
+            height, width = self._shelf.pixels(0, None, "crop").shape[:2]
         except ImageError:
             return None
+        return min(int(height), int(width))
 
     def image(self, index: int) -> Image:
         """Image `index`; ImageError where it cannot be decoded, or changed after it was listed."""

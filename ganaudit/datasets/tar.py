@@ -62,7 +62,7 @@ def _entries(path: Path, file: IO[bytes], found: Gone) -> Iterator[tarfile.TarIn
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             while (entry := archive.next()) is not None:
-                archive.members.clear()  # it would keep them all
+                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
                 entry.name = member_name(entry.name, path) if not entry.isdir() else entry.name
                 if entry.isreg() and not entry.issparse():
                     yield entry

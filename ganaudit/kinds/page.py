@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from ganaudit import kinds
+from ganaudit.datasets.stored import StoredSource
 from ganaudit.kinds import OWN, Kind
 from ganaudit.options import ParserPart, Part, Source, TrainedSource, WeightsSource
 
@@ -24,10 +25,12 @@ def table() -> str:
                 key = f"{name} {kind.options.__name__}"
                 shown.setdefault(key, (kind, []))[1].append(words)
     for kind, places in sorted(shown.values(), key=lambda entry: (entry[1] == ["parser"], entry[0].name == OWN)):
-        known = set(WeightsSource.model_fields if issubclass(kind.options, WeightsSource) else TrainedSource.model_fields)
+        shared = next((each for each in (WeightsSource, StoredSource) if issubclass(kind.options, each)), TrainedSource)
+        known = set(shared.model_fields)
         lines.append(f"| `{kind.name}` | {', '.join(places)} | {_line(kind.summary + '.', kind.options, known)} |")
     family = _line("Every family has these keys, and `module:factory` the last two.", WeightsSource, {"step_from"})
-    return "\n".join([*lines, f"| every family | generator | {family} |"])
+    stored = _line("`folder` and every kind of file have these keys.", StoredSource, set())
+    return "\n".join([*lines, f"| stored images | real, generator | {stored} |", f"| every family | generator | {family} |"])
 
 
 def _line(summary: str, options: type[Part], known: set[str]) -> str:

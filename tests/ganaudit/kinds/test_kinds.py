@@ -28,7 +28,9 @@ def test_every_kind_says_what_it_is_and_has_a_sentence_under_each_key(room, name
 def test_the_rooms_hold_what_ships():
     assert kinds.names("generators") == ["auto", "dcgan", "progan", "stylegan", "stylegan2", "module:factory"]
     assert kinds.names("parsers") == ["masks", "unet", "module:factory"]
-    assert kinds.names("datasets") == ["folder", "masks", "village", "module:factory"]
+    assert kinds.names("datasets") == [
+        "cifar", "csv", "folder", "idx", "lmdb", "masks", "npy", "parquet", "tar", "village", "zip", "module:factory",
+    ]  # fmt: skip
     assert kinds.names("features") == []
     assert set(kinds.summaries("generators")) == set(kinds.names("generators")) | set(kinds.names("datasets"))
     assert kinds.names_at("truth") == ["masks", "village"]
