@@ -153,15 +153,13 @@ class PackedShelf(Shelf):
 
     def _kept(self, cache: Path | None, said: Any) -> Any:
         """The index of before, or a new one, kept where the files have come to rest."""
-        import pyarrow as pa
-
         states = [[str(path), *state] for path, state in zip(self._paths, self._states, strict=True)]
         place = None
         if cache is not None:
             known = [INDEX_VERSION, self._format.name, said, states]
             place = cache / "collections" / f"{hashlib.sha256(keys.canonical(known).encode()).hexdigest()[:32]}.arrow"
-            with contextlib.suppress(OSError, pa.ArrowException):  # not there, or torn: it is made again
-                return pa.ipc.open_file(pa.memory_map(str(place))).read_all()
+            if (index := _mapped(place)) is not None:
+                return index
         settled = time.time_ns() - _SETTLED_NS
         index = self._made()
         for path, state in zip(self._paths, self._states, strict=True):
@@ -169,6 +167,7 @@ class PackedShelf(Shelf):
                 raise RequestError(f"{path} was written to while it was read: run again when nothing writes there")
         if place is not None and all(state[1] <= settled for state in self._states):
             _write(index, place)
+            index = _mapped(place) or index  # whose memory is the system's
         return index
 
     def _made(self) -> Any:
@@ -293,6 +292,16 @@ def _by_name(table: Any, found: Gone, files: Sequence[str]) -> Any:
 def _are_folders(table: Any, files: Names) -> bool:
     """Whether the labels are nothing but the folders of the names."""
     return all(label.as_py() == file.label for label, file in zip(table["label"], files, strict=True))
+
+
+def _mapped(place: Path) -> Any:
+    """A kept index; None where it is not there, or torn: it is made again."""
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(place))).read_all()
+    except (OSError, pa.ArrowException):
+        return None
 
 
 def _write(index: Any, place: Path) -> None:
