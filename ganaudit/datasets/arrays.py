@@ -107,6 +107,6 @@ def as_labels(array: NDArray[Any], path: Path) -> list[str]:
     """(N,) or one-hot (N, K) numbers or texts => labels. Raises RequestError."""
     if array.ndim == 2 and array.shape[1] > 1:
         array = array.argmax(axis=1)
-    if array.size and array.ndim in (1, 2) and array.dtype.kind in "iuUb":
+    if array.size and array.ndim in (1, 2) and array.dtype.kind in "iubU":
         return [str(label) for label in array.reshape(len(array)).tolist()]
     raise RequestError(f"{path} holds labels {array.dtype} {array.shape}; they are (N,) whole numbers or texts")

@@ -16,7 +16,7 @@ from ganaudit.datasets.arrays import MOST_BYTES, ArrayShelf, as_images, as_label
 from ganaudit.datasets.folder import digest_cache
 from ganaudit.datasets.stored import StoredDataset, StoredSource, open_stored
 from ganaudit.errors import RequestError
-from ganaudit.fields import Place
+from ganaudit.fields import PathText, Place
 from ganaudit.kinds import Kind
 from ganaudit.paths import plain_file
 
@@ -30,7 +30,7 @@ class NpySource(StoredSource):
     """The file."""
     array: ArrayName | None = None
     """The images' name in a .npz; default: the only array with three or four axes."""
-    labels: Place | ArrayName | None = None
+    labels: PathText | None = None
     """The labels' name in a .npz, or a .npy file of them; default: none."""
     layout: Literal["nhwc", "nchw"] | None = None
     """Which axis is colour, where the shape does not say it."""
@@ -45,8 +45,8 @@ def shelf(options: NpySource, context: Context) -> ArrayShelf:
     name = options.array or _only(path, arrays)
     files, labels = [path], None
     if options.labels is not None:
-        if str(options.labels) in arrays:
-            labels = as_labels(arrays[str(options.labels)], path)
+        if options.labels in arrays:
+            labels = as_labels(arrays[options.labels], path)
         else:
             files.append(plain_file(context.path(options.labels), "labels"))
             labels = as_labels(_read(files[-1]), files[-1])

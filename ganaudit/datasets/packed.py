@@ -269,6 +269,12 @@ def _by_name(table: Any, found: Gone, files: Sequence[str]) -> Any:
     import pyarrow as pa
     from pyarrow import compute
 
+    def ordered() -> Any:
+        return table.take(compute.sort_indices(table["name"])).combine_chunks()
+
+    first = ordered()
+    if not compute.any(compute.equal(first["name"][1:], first["name"][:-1])).as_py():
+        return first
     rows = table.append_column("row", pa.array(np.arange(len(table))))
     last = rows.group_by(["file", "name"]).aggregate([("row", "max")])["row_max"]
     if len(last) < len(table):
@@ -280,13 +286,11 @@ def _by_name(table: Any, found: Gone, files: Sequence[str]) -> Any:
         if table["label"].null_count == len(table):
             folders = [Named(os.fsdecode(name.as_py()), 0).label for name in table["name"]]
             table = table.set_column(table.schema.get_field_index("label"), "label", pa.array(folders, pa.string()))
-        named = [
-            os.fsencode(files[file.as_py()]) + b"/" + name.as_py()
-            for file, name in zip(table["file"], table["name"], strict=True)
-        ]
+        pairs = zip(table["file"], table["name"], strict=True)
+        named = [os.fsencode(files[file.as_py()]) + b"/" + name.as_py() for file, name in pairs]
         table = table.set_column(table.schema.get_field_index("name"), "name", pa.array(named, pa.binary()))
         found.notes.append("some names stand in several of its files: all names begin with the name of their file")
-    return table.take(compute.sort_indices(table["name"])).combine_chunks()
+    return ordered()
 
 
 def _are_folders(table: Any, files: Names) -> bool:
@@ -336,10 +340,8 @@ def files_at(path: Path, suffixes: Sequence[str]) -> list[Path]:
     sorted. Raises RequestError where there is none."""
     if path.is_dir():
         found = [file for file in path.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith(".")]
-    elif any(sign in path.name for sign in "*?["):
-        found = [file for file in path.parent.glob(path.name) if file.is_file()]
     else:
-        found = [path] if path.is_file() else []
+        found = [path] if path.is_file() else [file for file in path.parent.glob(path.name) if file.is_file()]
     if not found:
         raise RequestError(f"there is no file {path}: give a file, a pattern, or a folder of files {', '.join(suffixes)}")
     return sorted(found, key=os.fsencode)

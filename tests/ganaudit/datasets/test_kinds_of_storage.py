@@ -249,6 +249,18 @@ def test_what_is_no_image_is_told(tmp_path, way):
 
 
 @pytest.mark.parametrize("way", [as_zip, as_tar])
+def test_names_are_told_in_one_way(tmp_path, way):
+    dataset = opened(*way({"./b/./1.png": encoded(1), "./2.png": encoded(2)}, tmp_path))
+    assert rows(dataset) == rows(opened(*as_folder({"b/1.png": encoded(1), "2.png": encoded(2)}, tmp_path)))
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
+    as_zip({"a.png": encoded(1)}, tmp_path)
+    (tmp_path / "x.zip").rename(tmp_path / "x [1]*.zip")
+    assert len(opened("zip", tmp_path / "x [1]*.zip")) == 1
+
+
+@pytest.mark.parametrize("way", [as_zip, as_tar])
 @pytest.mark.parametrize("name", ["../a.png", "/a.png", "b/../../a.png", "C:/a.png", "..\\a.png"])
 def test_names_that_lead_out_are_refused(tmp_path, way, name):
     with pytest.raises(RequestError, match="leads out of it"):
@@ -565,6 +577,29 @@ def test_an_array_that_is_cut_off(tmp_path, array):
     (tmp_path / "x.npy").write_bytes(data[:-1])
     with pytest.raises(RequestError, match="is cut off"):
         opened("npy", tmp_path / "x.npy")
+
+
+def test_labels_of_arrays(tmp_path, array):
+    np.save(tmp_path / "x.npy", array[..., 0])  # grey
+    np.save(tmp_path / "labels.npy", np.array(["b", "a", "b", "a", "c"]))
+    dataset = opened("npy", tmp_path / "x.npy", resize=(8, 9), labels="labels.npy")
+    assert [row[1:3] for row in sorted(rows(dataset))] == [
+        (images.digest(np.repeat(image[..., :1], 3, axis=2)), label) for image, label in zip(array, "babac", strict=True)
+    ]
+    assert dataset.recipe() != opened("npy", tmp_path / "x.npy", resize=(8, 9)).recipe()
+    np.save(tmp_path / "labels.npy", np.arange(4))
+    with pytest.raises(RequestError, match=r"labels\.npy holds 4 labels of the 5 images"):
+        opened("npy", tmp_path / "x.npy", labels="labels.npy")
+    with pytest.raises(RequestError, match=r"labels .*nowhere\.npy does not exist"):
+        opened("npy", tmp_path / "x.npy", labels="nowhere.npy")
+
+
+def test_arrays_that_change_after_they_were_listed(tmp_path, array):
+    np.save(tmp_path / "x.npy", array)
+    dataset = opened("npy", tmp_path / "x.npy")
+    os.utime(tmp_path / "x.npy", ns=(1, 1))
+    with pytest.raises(ImageError, match=r"x\.npy, which changed after it was listed"):
+        dataset.image(0)
 
 
 def idx(array: np.ndarray[Any, Any]) -> bytes:
