@@ -74,7 +74,9 @@ def _digested(path: Path, member: Member, entry: zipfile.ZipInfo) -> Member:
 
 
 def read(path: Path, member: Member) -> bytes:
-    """The bytes of a member: its own header says where they begin (APPNOTE 4.3.7)."""
+    """The bytes of a member: its own header says where they begin (APPNOTE 4.3.7). Never more than it says that there are."""
+    if member.length > 2 * member.size + 1024:  # deflate adds five bytes to a block of what it cannot compress
+        raise ImageError(f"is damaged: it should have {member.size:,} bytes and takes {member.length:,}")
     with path.open("rb") as file:
         file.seek(member.offset)
         header = file.read(30)
@@ -85,7 +87,7 @@ def read(path: Path, member: Member) -> bytes:
     if member.method == zipfile.ZIP_STORED:
         data = packed
     else:
-        try:  # never more than it should be, whatever it unpacks to
+        try:
             data = zlib.decompressobj(-15).decompress(packed, member.size + 1)
         except zlib.error:
             raise ImageError("is damaged: its compressed bytes do not unpack") from None

@@ -29,7 +29,9 @@ from pyarrow import parquet
 from ganaudit import images, kinds
 from ganaudit.context import Context
 from ganaudit.datasets import lmdb as lmdb_kind
-from ganaudit.datasets.packed import Gone
+from ganaudit.datasets import parquet as parquet_kind
+from ganaudit.datasets import zip as zip_kind
+from ganaudit.datasets.packed import Gone, Member
 from ganaudit.datasets.stored import StoredDataset
 from ganaudit.errors import ImageError, RequestError
 
@@ -212,17 +214,15 @@ def test_files_that_change_get_an_index_of_their_own(tmp_path):
 
 
 def test_what_is_written_to_meanwhile_is_refused(tmp_path, monkeypatch):
-    from ganaudit.datasets import zip as module
-
     kind, path = as_zip(FILES, tmp_path)
-    read = module.read
+    read = zip_kind.read
 
     def writing(path: Path, member: Any) -> bytes:
         with path.open("ab") as file:
             file.write(b"x")
         return read(path, member)
 
-    monkeypatch.setattr(module, "read", writing)
+    monkeypatch.setattr(zip_kind, "read", writing)
     with pytest.raises(RequestError, match=r"x\.zip was written to while it was read"):
         opened(kind, path)
 
@@ -295,6 +295,11 @@ def test_a_member_that_unpacks_to_more_than_it_says_is_set_aside(tmp_path):
     whole = path.read_bytes().replace((100_000).to_bytes(4, "little"), (50).to_bytes(4, "little"))
     path.write_bytes(whole)
     assert sorted(row[:2] for row in rows(opened(kind, path)))[0] == ("a.png", "set aside")
+
+
+def test_a_member_that_takes_more_than_it_says_is_not_read(tmp_path):
+    with pytest.raises(ImageError, match="should have 10 bytes and takes 4,000,000,000"):
+        zip_kind.read(tmp_path / "no such file", Member("a.png", 10, None, length=4_000_000_000))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -434,12 +439,10 @@ def test_columns_that_may_both_be_images(tmp_path):
 
 
 def test_few_row_groups_are_kept(tmp_path, monkeypatch):
-    from ganaudit.datasets import parquet as module
-
     kind, path = as_parquet({f"{k}.png": encoded(k) for k in range(9)}, tmp_path)
-    groups = module._RowGroups()
-    monkeypatch.setattr(module, "_GROUPS", groups)
-    monkeypatch.setattr(module, "KEPT", 1)
+    groups = parquet_kind._RowGroups()
+    monkeypatch.setattr(parquet_kind, "_GROUPS", groups)
+    monkeypatch.setattr(parquet_kind, "KEPT", 1)
     assert rows(opened(kind, path)) == rows(opened(*as_folder({f"{k}.png": encoded(k) for k in range(9)}, tmp_path)))
     assert len(groups._kept) == 1
 
