@@ -53,7 +53,11 @@ def shelf(options: CifarSource, context: Context) -> ArrayShelf:
 def _read(path: Path) -> dict[str, Any]:
     from ganaudit.checkpoints import read_bytes, unpickled
 
-    content = unpickled(path, read_bytes(plain_file(path, "CIFAR batch"))).content
+    try:
+        content = unpickled(path, read_bytes(plain_file(path, "CIFAR's batch"))).content
+    except RequestError as error:
+        _, refused, reason = str(error).partition("are refused: ")
+        raise RequestError(f"{path} is no batch of CIFAR: {reason}" if refused else str(error)) from None
     if not isinstance(content, dict):
         raise RequestError(f"{path} is no batch of CIFAR: it holds no dict")
     return content

@@ -623,6 +623,34 @@ def test_mnist(tmp_path, array, packed):
         opened("idx", tmp_path / f"train-images-idx3-ubyte{end}")
 
 
+def of_python_2(data: np.ndarray[Any, Any], labels: list[int]) -> bytes:
+    """A batch as CIFAR's authors wrote it: texts and the bytes of arrays are the strings of Python 2."""
+
+    def text(content: bytes) -> bytes:
+        return b"T" + len(content).to_bytes(4, "little") + content
+
+    def number(value: int) -> bytes:
+        return b"J" + value.to_bytes(4, "little", signed=True)
+
+    empty = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(" + number(0) + b"t" + text(b"b") + b"tR"
+    kind = b"cnumpy\ndtype\n(" + text(b"u1") + number(0) + number(1) + b"tR("
+    kind += number(3) + text(b"|") + b"NNN" + number(-1) + number(-1) + number(0) + b"tb"
+    shape = b"(" + b"".join(map(number, data.shape)) + b"t"
+    array = empty + b"(" + number(1) + shape + kind + b"\x89" + text(data.tobytes()) + b"tb"
+    listed = b"](" + b"".join(map(number, labels)) + b"e"
+    return b"\x80\x02}(" + text(b"data") + array + text(b"labels") + listed + b"u."
+
+
+def test_cifar_as_its_authors_wrote_it(tmp_path):
+    data = np.random.default_rng(1).integers(0, 256, (3, 3072), dtype=np.uint8)
+    (tmp_path / "test_batch").write_bytes(of_python_2(data, [2, 0, 1]))
+    assert np.array_equal(pickle.loads((tmp_path / "test_batch").read_bytes(), encoding="bytes")[b"data"], data)
+    dataset = opened("cifar", tmp_path, split="test", resize=32)
+    assert [row[2] for row in sorted(rows(dataset))] == ["2", "0", "1"]
+    planes = np.stack([dataset._shelf.pixels(place, None, "crop").transpose(2, 0, 1) for place in range(3)])
+    assert np.array_equal(planes.reshape(3, 3072), data)
+
+
 def test_cifar(tmp_path):
     data = np.random.default_rng(0).integers(0, 256, (4, 3072), dtype=np.uint8)
     for number in (1, 2):
@@ -636,5 +664,7 @@ def test_cifar(tmp_path):
         for place, image in enumerate(data)
     ]
     (tmp_path / "data_batch_1").write_bytes(pickle.dumps({"data": os.system}))
-    with pytest.raises(RequestError, match="system"):
+    with pytest.raises(RequestError, match=r"data_batch_1 is no batch of CIFAR: it asks for posix\.system"):
         opened("cifar", tmp_path)
+    with pytest.raises(RequestError, match=r"CIFAR's batch .*/test does not exist"):
+        opened("cifar", tmp_path, split="test")
