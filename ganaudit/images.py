@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 import threading
@@ -70,9 +71,9 @@ _PASSING = frozenset({errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno
 
 
 def decode(
-    path: str | os.PathLike[str], *, name: str | None = None, size: tuple[int, int] | None = None, how: Fit = "crop"
+    file: str | os.PathLike[str] | bytes, *, name: str | None = None, size: tuple[int, int] | None = None, how: Fit = "crop"
 ) -> NDArray[np.uint8]:
-    """The image in a file, as a viewer shows it on a white page: path => (H, W, 3) uint8 RGB, as `resize` makes it.
+    """The image in a file, as a viewer shows it on a white page: path or bytes => (H, W, 3) uint8 RGB, as `resize` makes it.
 
     Turned as its EXIF orientation says. Transparency is composited over white. Grey of 16 bits is scaled by 255/65535
     and rounded; of 16-bit colour Pillow gives the upper 8 bits. CMYK is converted without a colour profile. The first
@@ -80,8 +81,9 @@ def decode(
 
     Raises ImageError where the file cannot be used; an OSError passes through where the machine failed, not the file.
     """
-    name = Path(path).name if name is None else name
-    with opened(path, name) as image:
+    if name is None:
+        name = "the image" if isinstance(file, bytes) else Path(file).name
+    with opened(file, name) as image:
         turn = _orientation(image)
         pixels = _rgb(image, name)
         image.close()  # frees Pillow's copy before the image is turned and resized
@@ -90,13 +92,13 @@ def decode(
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], name: str) -> Iterator[pillow.Image]:
+def opened(file: str | os.PathLike[str] | bytes, name: str) -> Iterator[pillow.Image]:
     """An image file, loaded, as Pillow holds it; errors as in decode. It has its share of PIXELS_AT_ONCE meanwhile."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not isinstance(file, bytes) and not stat.S_ISREG(os.stat(file).st_mode):
             raise ImageError(f"{name} is not a file")
-        with open(path, "rb") as stream:
-            if (size := os.fstat(stream.fileno()).st_size) == 0:
+        with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as stream:
+            if (size := len(file) if isinstance(file, bytes) else os.fstat(stream.fileno()).st_size) == 0:
                 raise ImageError(f"{name} is empty (0 bytes)")
             if size > MAX_BYTES:
                 raise ImageError(f"{name} has {size:,} bytes; an image file has at most {MAX_BYTES:,}")

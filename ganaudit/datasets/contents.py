@@ -72,7 +72,10 @@ class Contents:
             )
         unread = {suffix: count for suffix, count in by_reason.get(OTHER, {}).items() if suffix in PICTURES}
         if unread:
-            said.append(f"{_listed(unread)} may hold pictures that cannot be read: convert them to PNG to have them counted")
+            said.append(
+                f"{_listed(unread)} may hold pictures and are not read in a folder: convert them to PNG to have them counted, "
+                "or name an archive or an array as a source of its own (kinds zip, tar, npy)"
+            )
         if self.aside is not None:
             count, name = self.aside
             said.append(
@@ -98,16 +101,23 @@ def aside(names: Sequence[str]) -> tuple[int, str] | None:
 
     Those in a folder or with an ending that says so, where there are others; and a lossless file of the name of a photo.
     """
-    stems = [(stem.lower(), suffix.lower()) for stem, _, suffix in (os.path.basename(name).rpartition(".") for name in names)]
-    photos = {stem for stem, suffix in stems if suffix in _PHOTOS}
-    label_maps = [
-        name
-        for name, (stem, suffix) in zip(names, stems, strict=True)
-        if _folder_says_so(os.path.dirname(name))
-        or ((ending := _ENDING.search(stem)) is not None and ending[1] in _ASIDE)
-        or (suffix in _LOSSLESS and stem in photos)
-    ]
-    return (len(label_maps), label_maps[0]) if 0 < len(label_maps) < len(names) else None
+    lossless = any(_stem(name)[1] in _LOSSLESS for name in names)
+    photos = {stem for stem, suffix in map(_stem, names) if suffix in _PHOTOS} if lossless else set()
+    count, first = 0, ""
+    for name in names:  # of a million no list of parts
+        stem, suffix = _stem(name)
+        if (
+            _folder_says_so(os.path.dirname(name))
+            or ((ending := _ENDING.search(stem)) is not None and ending[1] in _ASIDE)
+            or (suffix in _LOSSLESS and stem in photos)
+        ):
+            count, first = count + 1, first or name
+    return (count, first) if 0 < count < len(names) else None
+
+
+def _stem(name: str) -> tuple[str, str]:
+    stem, _, suffix = os.path.basename(name).lower().rpartition(".")
+    return stem, suffix
 
 
 @lru_cache(maxsize=4096)

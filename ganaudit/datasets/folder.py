@@ -11,22 +11,24 @@ import errno
 import hashlib
 import json
 import os
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ganaudit import images
 from ganaudit.context import Context
-from ganaudit.datasets.grouped import Grouped, GroupedSource, Way, located
-from ganaudit.datasets.listing import ListedFile, list_images, names_version
-from ganaudit.datasets.protocol import Image
+from ganaudit.datasets.grouped import Way, located
+from ganaudit.datasets.listing import ListedFile, files_of, lines_of, list_images, names_version
+from ganaudit.datasets.stored import Shelf, StoredDataset, StoredSource, fingerprint, size_asked
 from ganaudit.errors import AuditError, ImageError, RequestError
-from ganaudit.fields import MAX_SIDE, Place, Seed, Size
+from ganaudit.fields import Place
 from ganaudit.kinds import Kind
 
 Decoded = TypeVar("Decoded")
@@ -36,28 +38,47 @@ _SETTLED_NS = 2_000_000_000  # a file younger than this may still change without
 _READERS = 8
 
 
-class FolderSource(GroupedSource):
+class FolderSource(StoredSource):
     """Image files below a folder, recursive, sorted, then shuffled by the seed."""
 
     path: Place
     """The folder."""
-    seed: Seed = 0
-    """Of the order."""
-    resize: Size | None = None
-    """Side, or [height, width], in pixels; default: what the parser wants."""
-    how: Literal["crop", "stretch"] = "crop"
-    """crop: short side to size, centre cut out. stretch: both sides to size."""
+    list: Place | None = None
+    """A file with one relative name a line: those images and no others; their order says nothing."""
 
 
-class FolderDataset:
-    """The images below a folder, in the order of their sorted names shuffled by `random.Random(seed)`.
+class FolderShelf(Shelf):
+    """The image files below a folder.
 
     Names are relative, with slashes, sorted bytewise. Files are taken by suffix (images.SUFFIXES, any case); hidden
     files and folders and those that machines make for themselves are left out, links are followed; `contents` says what
-    the folder held. label, cluster: of each image, as in `grouped`. `resize` is a side or (height, width) in
-    pixels, `how` as in images.resize. `cache` is a file that remembers the digests of files that have not changed since.
+    the folder held. names: take these images alone, as `source` says them; those that are not there are set aside, one by one.
+    cache: a file that remembers the digests of files that have not changed since.
 
     Raises RequestError where the folder is missing, unreadable or without images.
+    """
+
+    def __init__(
+        self, path: Path, cache: Path | None = None, names: Iterable[str] | None = None, source: Path | None = None
+    ) -> None:
+        self.path, self._cache = path, cache
+        self.files: Sequence[ListedFile]
+        self.files, self.contents = list_images(path) if names is None else files_of(names, path, source or path)
+
+    def pixels(self, position: int, size: tuple[int, int] | None, how: images.Fit) -> NDArray[np.uint8]:
+        return read(self.files[position], partial(images.decode, size=size, how=how))
+
+    def content(self) -> Mapping[str, Any]:
+        return {
+            "kind": "folder", "files": fingerprint(self.files, digests(self.path, self.files, self._cache)),
+            **names_version(self.files),
+        }  # fmt: skip
+
+
+class FolderDataset(StoredDataset):
+    """The images below a folder (FolderShelf), in the order of their sorted names shuffled by `random.Random(seed)`.
+
+    listed: a file of names, one a line, whose images alone are taken. The rest as in StoredDataset.
     """
 
     def __init__(
@@ -69,88 +90,14 @@ class FolderDataset:
         cache: Path | None = None,
         label: Way = "folder",
         cluster: Way | None = None,
+        listed: Path | None = None,
     ) -> None:
         self.path = Path(os.path.abspath(path))
-        self.seed = seed
-        self.resize = size_in_pixels("resize", resize)
-        self.how = checked_fit(how)
-        self._cache = cache
-        self._files, self.contents = list_images(self.path)
-        self._grouped = Grouped(self._files, label, cluster)
-        self.notes = self._grouped.notes
-        self._order = shuffled(len(self._files), seed)
-        self._recipe: dict[str, Any] | None = None
 
-    def __len__(self) -> int:
-        return len(self._files)
+        def shelf() -> FolderShelf:
+            return FolderShelf(self.path, cache, None if listed is None else lines_of(listed), listed)
 
-    def name(self, index: int) -> str:
-        """Name of image `index`, readable or not."""
-        return self._files[place(self._order, index)].shown
-
-    @cached_property
-    def resolution(self) -> int | None:
-        """Short side of the first image of the listing, in pixels, as it lies there; None where that cannot be read."""
-        try:
-            height, width = read(self._files[0], images.decode).shape[:2]
-        except ImageError:
-            return None
-        return min(int(height), int(width))
-
-    def image(self, index: int) -> Image:
-        """Image `index`; ImageError where its file cannot be decoded, or changed after the folder was listed."""
-        position = place(self._order, index)
-        file = self._files[position]
-        pixels = read(file, partial(images.decode, size=self.resize, how=self.how))
-        return Image(pixels, file.shown, **self._grouped.of(position))
-
-    def recipe(self) -> Mapping[str, Any]:
-        """Content of the collection; reads every file once (see `cache`)."""
-        if self._recipe is None:
-            self._recipe = {
-                "kind": "folder",
-                "files": fingerprint(self._files, digests(self.path, self._files, self._cache)),
-                "images": len(self),
-                "seed": self.seed,
-                "resize": None if self.resize is None else list(self.resize),
-                "how": None if self.resize is None else self.how,
-                "decoding": images.VERSION,
-                **names_version(self._files),
-                **self._grouped.recipe,
-            }
-        return dict(self._recipe)
-
-
-def shuffled(n: int, seed: int) -> list[int]:
-    """The order of n sorted names: range(n) shuffled by `random.Random(seed)`, as Bau et al. sample a folder."""
-    order = list(range(n))
-    random.Random(seed).shuffle(order)
-    return order
-
-
-def place(order: Sequence[int], index: int) -> int:
-    """Where image `index` stands in the sorted listing; negative indices are no images."""
-    if not 0 <= index < len(order):
-        raise IndexError(f"image {index} of a collection of {len(order)}")
-    return order[index]
-
-
-def size_in_pixels(key: str, size: int | Sequence[int] | None) -> tuple[int, int] | None:
-    """A side, or height and width => (height, width); RequestError names the key."""
-    if size is None:
-        return None
-    sides = [size, size] if isinstance(size, int) else list(size)
-    if len(sides) != 2 or not all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in sides):
-        raise RequestError(f"{key} is {size!r}: give a side in pixels, or [height, width], both from 1 to {MAX_SIDE:,}")
-    return int(sides[0]), int(sides[1])
-
-
-def checked_fit(how: str) -> images.Fit:
-    """`how` where it is a way to resize; RequestError otherwise."""
-    for fit in images.FITS:
-        if how == fit:
-            return fit
-    raise RequestError(f"how is {how!r}: it has to be one of {', '.join(images.FITS)}")
+        super().__init__(shelf, seed, resize, how, label, cluster)
 
 
 def read(file: ListedFile, decode: Callable[..., Decoded]) -> Decoded:
@@ -170,7 +117,8 @@ def _check_unchanged(file: ListedFile) -> None:
         state = os.stat(file.path)
     except (FileNotFoundError, NotADirectoryError) as error:
         if file.size < 0:
-            raise ImageError(f"{file.shown} is a link to a file that does not exist") from error
+            what = "is a link to a file that does not exist" if os.path.islink(file.path) else "is not there"
+            raise ImageError(f"{file.shown} {what}") from error
         raise ImageError(f"{file.shown} was deleted after the folder was listed") from error
     except OSError as error:
         if error.errno == errno.ELOOP:
@@ -180,14 +128,6 @@ def _check_unchanged(file: ListedFile) -> None:
         raise
     if (state.st_size, state.st_mtime_ns) != (file.size, file.mtime_ns):
         raise ImageError(f"{file.shown} changed after the folder was listed: run again to audit it as it is now")
-
-
-def fingerprint(files: Sequence[ListedFile], contents: Sequence[str | None]) -> str:
-    """sha256 over (name, size, sha256 of the bytes) of files sorted by name. A file without digest is unreadable."""
-    whole = hashlib.sha256()
-    for file, content in zip(files, contents, strict=True):
-        whole.update(os.fsencode(file.name) + f"\0{file.size}\0{content or 'unreadable'}\n".encode())
-    return whole.hexdigest()
 
 
 def digests(folder: Path, files: Sequence[ListedFile], cache: Path | None = None) -> list[str | None]:
@@ -277,14 +217,10 @@ def _save_cache(cache: Path, folder: Path, listed: set[str], fresh: Mapping[str,
 
 def open_folder(options: FolderSource, context: Context) -> FolderDataset:
     """Its images. Raises RequestError where neither it nor the parser says at which size."""
-    size = options.resize or context.size
-    if size is None:
-        raise RequestError(
-            f"source {options.name!r}: the parser does not say which resolution it wants; set resize: [height, width]"
-        )
     return FolderDataset(
-        context.path(options.path), options.seed, size, options.how, digest_cache(context),
+        context.path(options.path), options.seed, size_asked(options, context), options.how, digest_cache(context),
         located(options.label, context), located(options.cluster, context),
+        None if options.list is None else context.path(options.list),
     )  # fmt: skip
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ganaudit.context import Context
-from ganaudit.datasets.listing import ListedFile, plain
+from ganaudit.datasets.listing import Named, plain
 from ganaudit.errors import RequestError
 from ganaudit.fields import Place
 from ganaudit.options import Part, Source
@@ -68,43 +70,77 @@ Way = Annotated[Literal["folder"] | Column, BeforeValidator(_way)]
 
 
 class GroupedSource(Source):
-    """A source whose images lie below a folder."""
+    """A source whose images have names."""
 
     label: Way = "folder"
-    """The label of each image: folder (the one that it lies in), {name: 'pattern with one group'} or {csv: file, column: …}."""
+    """The label of each image: folder (its own where the collection says one, else the folder that it lies in),
+    {name: 'pattern with one group'} or {csv: file, column: …}."""
     cluster: Way | None = None
-    """Said in the same ways: what images share that are not independent, such as a scene; default: each stands for itself."""
+    """Said in the same ways: what images share that are not independent, such as a scene; default: what the collection says,
+    else each stands for itself."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """Labels or clusters in the order of the names, and the digest by which they enter a key."""
+
+    values: Sequence[str | None]
+    digest: str
+
+    @classmethod
+    def of(cls, values: Sequence[str | None]) -> Said:
+        """Those values, digested."""
+        return cls(values, digest_of(values))
+
+
+def digest_of(values: Iterable[str | None]) -> str:
+    """SHA-256 of labels or clusters in their order."""
+    whole = hashlib.sha256()
+    for value in values:
+        whole.update(b"-\0" if value is None else b"+" + value.encode("utf-8", "backslashreplace") + b"\0")
+    return whole.hexdigest()
 
 
 class Grouped:
-    """Labels and clusters of listed files, in their order. Raises RequestError for what cannot be found out."""
+    """Labels and clusters of named images, in their order. Raises RequestError for what cannot be found out.
 
-    def __init__(self, files: Sequence[ListedFile], label: Way = "folder", cluster: Way | None = None) -> None:
-        self.labels, self.clusters, self.notes = _folders(files), list[str | None](), list[str]()
-        self.recipe: dict[str, str] = {}
-        """What they add to a recipe; nothing where labels are folders and there are no clusters."""
+    own: what the collection itself says of `label` and `cluster`; it stands where nothing else is asked for.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Named],
+        label: Way = "folder",
+        cluster: Way | None = None,
+        own: Mapping[str, Said] | None = None,
+    ) -> None:
+        self._files, self.notes = files, list[str]()
+        said = dict(own or {})
         if label != "folder":
-            self.labels = self._said("label", files, label)
+            said["label"] = self._said("label", label)
         if cluster is not None:
-            self.clusters = self._said("cluster", files, cluster)
+            said["cluster"] = self._said("cluster", cluster)
+        self._values = {key: each.values for key, each in said.items()}
+        self.recipe = {key: each.digest for key, each in said.items()}
+        """What they add to a recipe; nothing where labels are folders and there are no clusters."""
 
     def of(self, position: int) -> dict[str, Any]:
-        """Of the file at a place of the listing."""
-        return {"label": self.labels[position], "cluster": self.clusters[position] if self.clusters else None}
+        """Of the image at a place of the listing."""
+        labels, clusters = self._values.get("label"), self._values.get("cluster")
+        return {
+            "label": self._files[position].label if labels is None else labels[position],
+            "cluster": None if clusters is None else clusters[position],
+        }
 
-    def _said(self, key: str, files: Sequence[ListedFile], way: Way) -> Values:
+    def _said(self, key: str, way: Way) -> Said:
+        files = self._files
         if isinstance(way, str):
-            values = _folders(files)
-        else:
-            values = _by_name(key, files, way.name) if way.csv is None else _by_table(key, files, way)
+            return Said.of(_folders(files))
+        values = _by_name(key, files, way.name) if way.csv is None else _by_table(key, files, way)
         lacking = sum(value is None for value in values)
-        if lacking and not isinstance(way, str):
+        if lacking:
             self.notes.append(f"{lacking:,} of its {len(files):,} images have no {key}: {_why(way)}")
-        whole = hashlib.sha256()
-        for value in values:
-            whole.update(b"-\0" if value is None else b"+" + value.encode("utf-8", "backslashreplace") + b"\0")
-        self.recipe[key] = whole.hexdigest()
-        return values
+        return Said.of(values)
 
 
 def located(way: Way | None, context: Context) -> Any:
@@ -114,7 +150,7 @@ def located(way: Way | None, context: Context) -> Any:
     return way
 
 
-def _folders(files: Sequence[ListedFile]) -> Values:
+def _folders(files: Sequence[Named]) -> Values:
     return [file.label for file in files]
 
 
@@ -122,7 +158,7 @@ def _why(way: Column) -> str:
     return f"{way.name!r} does not match" if way.csv is None else f"the column {way.column!r} says none"
 
 
-def _by_name(key: str, files: Sequence[ListedFile], text: str | None) -> Values:
+def _by_name(key: str, files: Sequence[Named], text: str | None) -> Values:
     pattern = re.compile(text or "")
     matches = (pattern.search(file.shown) for file in files)
     values = [None if match is None else match[1] or None for match in matches]
@@ -131,9 +167,10 @@ def _by_name(key: str, files: Sequence[ListedFile], text: str | None) -> Values:
     return values
 
 
-def _by_table(key: str, files: Sequence[ListedFile], way: Column) -> Values:
+def _by_table(key: str, files: Sequence[Named], way: Column) -> Values:
     told: dict[str, str] = {}
-    for name, value in _cells(key, way):
+    assert way.csv is not None and way.column is not None
+    for name, value in cells(key, way.csv, [way.names, way.column]):
         if told.setdefault(name, value) != value:
             raise RequestError(f"{key}: {way.csv} says {told[name]!r} and {value!r} of the image {name!r}; keep one line of it")
     missing = [file.shown for file in files if file.shown not in told]
@@ -145,25 +182,23 @@ def _by_table(key: str, files: Sequence[ListedFile], way: Column) -> Values:
     return [plain(told[file.shown])[:_LONGEST] or None for file in files]
 
 
-def _cells(key: str, way: Column) -> list[tuple[str, str]]:
+def cells(key: str, path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """These columns of a CSV file as texts, row by row. key: of the audit file, for sentences. Raises RequestError."""
     import pyarrow as pa
     from pyarrow import csv
 
-    assert way.csv is not None and way.column is not None
-    parsing = csv.ParseOptions(delimiter="\t" if way.csv.suffix.lower() == ".tsv" else ",", newlines_in_values=True)
+    parsing = csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",", newlines_in_values=True)
     try:
-        with csv.open_csv(way.csv, parse_options=parsing) as file:
+        with csv.open_csv(path, parse_options=parsing) as file:
             known = file.schema.names
-        for column in (way.names, way.column):
+        for column in columns:
             if known.count(column) != 1:
                 how_often = "no column" if column not in known else "two columns"
-                raise RequestError(f"{key}: {way.csv} has {how_often} {column!r}; it has {', '.join(map(repr, known))}")
-        texts = csv.ConvertOptions(
-            include_columns=[way.names, way.column], column_types={way.names: pa.string(), way.column: pa.string()}
-        )
-        table = csv.read_csv(way.csv, parse_options=parsing, convert_options=texts)
+                raise RequestError(f"{key}: {path} has {how_often} {column!r}; it has {', '.join(map(repr, known))}")
+        texts = csv.ConvertOptions(include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()))
+        table = csv.read_csv(path, parse_options=parsing, convert_options=texts)
     except OSError as error:
-        raise RequestError(f"{key}: {way.csv} cannot be read: {error.strerror or error}") from None
+        raise RequestError(f"{key}: {path} cannot be read: {error.strerror or error}") from None
     except pa.ArrowException as error:
-        raise RequestError(f"{key}: {way.csv} is no CSV file: {error}") from None
-    return list(zip(*(table[column].to_pylist() for column in (way.names, way.column)), strict=True))
+        raise RequestError(f"{key}: {path} is no CSV file: {error}") from None
+    return zip(*(table[column].to_pylist() for column in columns), strict=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganaudit import images
+from ganaudit import images, paths
 from ganaudit.datasets import contents
 from ganaudit.datasets.contents import Contents
 from ganaudit.errors import RequestError
@@ -22,15 +22,12 @@ _NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
-class ListedFile:
-    """A file as it was when its folder was listed. size in bytes, -1 for a link that leads nowhere."""
+class Named:
+    """An image of a collection, before anything of it is read. name: with slashes, bytes that are no UTF-8 as os.fsdecode gives
+    them. size in bytes, -1 where there is nothing to read."""
 
     name: str
-    path: str
-    size: int = -1
-    mtime_ns: int = -1
-    ctime_ns: int = -1
-    inode: int = -1
+    size: int
 
     @property
     def shown(self) -> str:
@@ -39,12 +36,22 @@ class ListedFile:
 
     @property
     def label(self) -> str | None:
-        """The folder that the file lies in, below the listed one; None for the listed one itself."""
+        """The folder that it lies in, below the collection; None for the collection itself."""
         return self.shown.rpartition("/")[0] or None
 
     @property
     def _text(self) -> str:
         return os.fsencode(self.name).decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile(Named):
+    """A file as it was when its folder was listed. size -1: a link that leads nowhere, or nothing at all."""
+
+    path: str
+    mtime_ns: int = -1
+    ctime_ns: int = -1
+    inode: int = -1
 
 
 def plain(name: str) -> str:
@@ -55,7 +62,7 @@ def plain(name: str) -> str:
     return "".join(escaped)
 
 
-def names_version(files: Iterable[ListedFile]) -> dict[str, int]:
+def names_version(files: Iterable[Named]) -> dict[str, int]:
     """What the recipe says of names: nothing, unless records of older versions lack a label or have a name of many lines."""
     return {"names": 1} if any("/" in file.name or file.shown != file._text for file in files) else {}
 
@@ -82,7 +89,7 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
                 if not is_image:
                     left_out[contents.SPECIAL if state is None else contents.OTHER, suffix] += 1
                 elif not skip(name):
-                    listed_files.append(ListedFile(name, path) if state is None else _listed(name, path, state))
+                    listed_files.append(ListedFile(name, -1, path) if state is None else _listed(name, path, state))
             else:
                 left_out[contents.SPECIAL, suffix] += 1
     except OSError as error:
@@ -95,6 +102,34 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
     if not listed_files:
         raise RequestError(f"{folder} holds no images: {_instead(listed)}; give files of {', '.join(sorted(images.SUFFIXES))}")
     return listed_files, listed
+
+
+def lines_of(file: Path) -> list[str]:
+    """The names that a list file says, one a line. Raises RequestError where it cannot be read."""
+    try:
+        lines = os.fsdecode(paths.plain_file(file, "list").read_bytes()).splitlines()
+    except OSError as error:
+        raise RequestError(f"list {file} cannot be read: {error.strerror or error}") from None
+    return [line for line in map(str.strip, lines) if line]
+
+
+def files_of(names: Iterable[str], folder: Path, source: Path) -> tuple[list[ListedFile], Contents]:
+    """The files below `folder` of these names, sorted, each once; what is not there has the size -1. source: the file that says
+    them. Raises RequestError where there are none, and for a name that leads out of the folder."""
+    below = os.path.join(folder, "")
+    wanted = sorted({inside(name.removeprefix(below), source) for name in names}, key=os.fsencode)
+    if not wanted:
+        raise RequestError(f"{source} names no images")
+    files = [list_file(name, folder / name) or ListedFile(name, -1, str(folder / name)) for name in wanted]
+    return files, Contents(contents.counted(file.shown for file in files))
+
+
+def inside(name: str, source: Path) -> str:
+    """A relative name without `.`; RequestError for one that leads out of where `source` says it lies."""
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or not parts[0] or parts[0][1:2] == ":" or "\0" in name:
+        raise RequestError(f"{source} names {paths.shown(plain(name))}, which leads out of it: give relative names without ..")
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, str, os.stat_result | None]]:
@@ -159,7 +194,7 @@ def list_file(name: str, path: Path) -> ListedFile | None:
 
 
 def _listed(name: str, path: str, state: os.stat_result) -> ListedFile:
-    return ListedFile(name, path, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+    return ListedFile(name, state.st_size, path, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
 
 
 def _unlistable(folder: Path, error: OSError) -> RequestError:

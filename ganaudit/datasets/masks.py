@@ -22,10 +22,11 @@ from pydantic import Field
 from ganaudit import images
 from ganaudit.context import Context
 from ganaudit.datasets.contents import LABELS, suffix_of
-from ganaudit.datasets.folder import checked_fit, digest_cache, digests, fingerprint, place, read, shuffled, size_in_pixels
+from ganaudit.datasets.folder import digest_cache, digests, read
 from ganaudit.datasets.grouped import Grouped, GroupedSource, Way, located
 from ganaudit.datasets.listing import ListedFile, list_file, list_images, names_version
 from ganaudit.datasets.protocol import Image
+from ganaudit.datasets.stored import checked_fit, fingerprint, place, shuffled, size_in_pixels
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import PathText, Place, Seed, Side, Whole
 from ganaudit.kinds import Kind

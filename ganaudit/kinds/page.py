@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from ganaudit import kinds
+from ganaudit.datasets.stored import StoredSource
 from ganaudit.kinds import OWN, Kind
 from ganaudit.options import Origin, ParserPart, Part, Source, TrainedSource, WeightsSource
 
@@ -24,12 +25,13 @@ def table() -> str:
                 key = f"{name} {kind.options.__name__}"
                 shown.setdefault(key, (kind, []))[1].append(words)
     for kind, places in sorted(shown.values(), key=lambda entry: (entry[1] == ["parser"], entry[0].name == OWN)):
-        known = set(WeightsSource.model_fields if issubclass(kind.options, WeightsSource) else TrainedSource.model_fields)
-        known |= set(Origin.model_fields)
+        shared = next((each for each in (WeightsSource, StoredSource) if issubclass(kind.options, each)), TrainedSource)
+        known = {*shared.model_fields, *Origin.model_fields}
         lines.append(f"| `{kind.name}` | {', '.join(places)} | {_line(kind.summary + '.', kind.options, known)} |")
     said = "Every family has these keys, so has `module:factory`, and parsers with weights have `sha256`, `bytes` and `url`."
     family = _line(said, WeightsSource, {"step_from"})
-    return "\n".join([*lines, f"| every family | generator | {family} |"])
+    stored = _line("`folder` and every kind of file have these keys.", StoredSource, set())
+    return "\n".join([*lines, f"| stored images | real, generator | {stored} |", f"| every family | generator | {family} |"])
 
 
 def _line(summary: str, options: type[Part], known: set[str]) -> str:

@@ -21,7 +21,7 @@ class Unpickler(pickle.Unpickler):
     """Builds stand-ins. storages: by key, filled by whoever has the bytes."""
 
     def __init__(self, file: io.BytesIO, file_of: File) -> None:
-        super().__init__(file)
+        super().__init__(file, encoding="latin1")  # strings of Python 2, which may be the bytes of arrays
         self.of, self.storages = file_of, {}  # type: ignore[var-annotated]
 
     def find_class(self, module: str, name: str) -> Any:

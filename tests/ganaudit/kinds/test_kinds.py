@@ -31,7 +31,9 @@ def test_the_rooms_hold_what_ships():
         "module:factory",
     ]  # fmt: skip
     assert kinds.names("parsers") == ["masks", "mit_semseg", "torchvision", "transformers", "unet", "upp", "module:factory"]
-    assert kinds.names("datasets") == ["folder", "masks", "village", "module:factory"]
+    assert kinds.names("datasets") == [
+        "cifar", "csv", "folder", "idx", "lmdb", "masks", "npy", "parquet", "tar", "village", "zip", "module:factory",
+    ]  # fmt: skip
     assert kinds.names("features") == []
     assert set(kinds.summaries("generators")) == set(kinds.names("generators")) | set(kinds.names("datasets"))
     assert kinds.names_at("truth") == ["masks", "village"]
