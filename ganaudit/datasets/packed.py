@@ -2,13 +2,12 @@
 
 An index has one row for each image, sorted bytewise by name: where its bytes lie, how many there are, their SHA-256, its label.
 It is an Arrow file in the store's cache that is mapped, not read, so that a million images are open at once. Its name comes
-from the states of the files (path, size, times, inode): changed ones are gone through again.
+from the states of the files (path, size, times, inode): changed ones are gone through again, and their old index goes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -153,11 +152,10 @@ class PackedShelf(Shelf):
 
     def _kept(self, cache: Path | None, said: Any) -> Any:
         """The index of before, or a new one, kept where the files have come to rest."""
-        states = [[str(path), *state] for path, state in zip(self._paths, self._states, strict=True)]
         place = None
         if cache is not None:
-            known = [INDEX_VERSION, self._format.name, said, states]
-            place = cache / "collections" / f"{hashlib.sha256(keys.canonical(known).encode()).hexdigest()[:32]}.arrow"
+            which = keys.digest([self._format.name, said, list(map(str, self._paths))])
+            place = cache / "collections" / f"{which}-{keys.digest([INDEX_VERSION, self._states])}.arrow"
             if (index := _mapped(place)) is not None:
                 return index
         settled = time.time_ns() - _SETTLED_NS
@@ -319,6 +317,9 @@ def _write(index: Any, place: Path) -> None:
             with pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, index.schema) as writer:
                 writer.write_table(index)
             os.replace(draft, place)
+            for old in place.parent.glob(f"{place.name.partition('-')[0]}-*.arrow"):
+                if old != place:
+                    old.unlink()  # of files that have changed; who has it mapped keeps it
         finally:
             draft.unlink(missing_ok=True)
 

@@ -210,7 +210,9 @@ def test_files_that_change_get_an_index_of_their_own(tmp_path):
     as_zip({"a.png": encoded(1), "b.png": encoded(2)}, tmp_path)
     with pytest.raises(ImageError, match=r"a\.png lies in x\.zip, which changed after it was listed"):
         old.image(0)
+    settle(tmp_path)
     assert len(opened(kind, path, tmp_path / "cache")) == 2
+    assert len(list((tmp_path / "cache" / "collections").iterdir())) == 1  # that of the old ones is of no use
 
 
 def test_what_is_written_to_meanwhile_is_refused(tmp_path, monkeypatch):
