@@ -81,7 +81,8 @@ def normals_of_words(words: Tensor) -> Tensor:
     import torch
 
     upper = (words >> 12) & ((1 << 52) - 1)
-    return torch.special.ndtri((upper.double() + 0.5) * 2.0**-52).float()
+    drawn: Tensor = torch.special.ndtri((upper.double() + 0.5) * 2.0**-52).float()
+    return drawn
 
 
 def _signed(word: int) -> int:

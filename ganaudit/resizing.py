@@ -38,9 +38,9 @@ def resampled(pixels: Tensor, size: tuple[int, int], how: images.Fit) -> Tensor:
 
 
 def _along(dimension: int, pixels: Tensor, cut: images.Cut, axis: int, side: int) -> Tensor:
-    places, weights = _taps(pixels.shape[dimension], *cut.span(axis))
     shown = slice(cut.corner[axis], cut.corner[axis] + side)
-    places, weights = (torch.from_numpy(each[:, shown]).to(pixels.device) for each in (places, weights))
+    taps = _taps(pixels.shape[dimension], *cut.span(axis))
+    places, weights = (torch.from_numpy(each[:, shown]).to(pixels.device) for each in taps)
     broad = [-1 if each == dimension else 1 for each in range(4)]
     values = pixels.to(torch.int32)
     total = torch.full_like(values.narrow(dimension, 0, 1), 1 << (BITS - 1))

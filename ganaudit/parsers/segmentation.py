@@ -31,7 +31,8 @@ class SegmentationParser:
     @torch.inference_mode()
     def parse(self, images: Tensor) -> Labels:
         """Images (N, 3, H, W) in [-1, 1] → maps (N, h, w) of class ids and the softmax probability of the class chosen."""
-        parts = devices.parts(len(images), *images.shape[2:], self.device, devices.PARSED)
+        height, width = images.shape[2:]
+        parts = devices.parts(len(images), height, width, self.device, devices.PARSED)
         made = [self._parsed(images[part]) for part in parts]
         return Labels(torch.cat([each.maps for each in made]), torch.cat([each.confidence for each in made]))
 
