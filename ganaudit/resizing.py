@@ -38,7 +38,6 @@ def resampled(pixels: Tensor, size: tuple[int, int], how: images.Fit) -> Tensor:
 
 
 def _along(dimension: int, pixels: Tensor, cut: images.Cut, axis: int, side: int) -> Tensor:
-    places, weights = _taps(pixels.shape[dimension], *cut.span(axis))
     shown = slice(cut.corner[axis], cut.corner[axis] + side)
     taps = [torch.from_numpy(each[:, shown]).to(pixels.device) for each in (places, weights)]
     broad = [-1 if each == dimension else 1 for each in range(4)]
