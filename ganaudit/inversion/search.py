@@ -90,8 +90,8 @@ class Curve:
 class SearchResult:
     """What the search found for N images, at each one's best step.
 
-    free: the variables. image: (N, 3, S, S), in float32. loss_first, loss_best, gradient_norm: (N,), the last two measured
-    anew in float32 at the best step. residual: (N,), root mean square over all residuals. terms: parts of loss_best.
+    free: the variables. image: (N, 3, S, S), in float32. loss_first, loss_best, gradient_norm: (N,), measured in float32, the
+    last two anew at the best step. residual: (N,), root mean square over all residuals. terms: parts of loss_best.
     errors: why an image was set aside, None elsewhere; its numbers are those of its best step, NaN where there is none.
     """
 
@@ -186,7 +186,7 @@ def search(space: SearchSpace, objective: Objective, targets: Targets, how: Sear
         for place in (~fine).nonzero().flatten().tolist():
             errors[int(rows[place])] = f"the loss is no longer finite at step {step}"
         if step == 0:
-            loss_first[rows] = here.loss
+            loss_first = here.loss if precision == "float32" else evaluation(space, objective, targets, flat, x, "float32").loss
         taken[rows] = step
         better = fine & (here.loss < loss_best[rows])
         moved = rows[better]

@@ -12,9 +12,8 @@ import torch.nn.functional as F
 from biggans import DEEP, brock, deep, drawn
 from safetensors.torch import save_file
 from scipy.stats import kstest, truncnorm
+from whole_audit import whole_audit
 
-from ganaudit import spec as specs
-from ganaudit.auditing.run import audit
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.generators.biggan import BigganSource
@@ -23,7 +22,6 @@ from ganaudit.generators.protocol import with_z
 from ganaudit.generators.shapes import GeneratorShape, LayerShape, choose_layers, read_shape
 from ganaudit.named import options_named
 from ganaudit.records import catalog
-from ganaudit.records.store import Store
 
 PAGE = (Path(__file__).parents[3] / "docs" / "bring-your-model.md").read_text(encoding="utf-8")
 (SHARES,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
@@ -421,36 +419,10 @@ def test_at_256_pixels_the_first_linear_layer_is_the_one_that_is_freed(generator
 
 def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     torch.save({"G_ema": drawn(brock(channels=(8, 8, 8), attention=(0,)))}, tmp_path / "g.pth")
-    spec = specs.parse({
-        "name": "n", "folder": str(Path(__file__).parents[1]), "store": str(tmp_path / "store"),
-        "parser": {"kind": "tiny_models:Brightness"},
-        "real": {"name": "real", "kind": "tiny_models:Blots", "options": {"images": 50, "seed": 1}},
-        "heldout": {"name": "held", "kind": "tiny_models:Blots", "options": {"images": 60, "seed": 2}},
-        "generators": [{
-            "name": "g", "kind": "biggan", "weights": str(tmp_path / "g.pth"), "truncation": 0.7, "label_shares": {1: 1, 3: 2},
-        }],
-        "sample": {"count": 20, "batch": 16}, "decide": {"permutations": 0}, "run": {"workers": 1, "device": "cpu"},
-        "invert": {
-            "images": 2, "own": 8, "masked": 2, "train_images": 2, "methods": ["layerwise", "latent", "feature"], "steps": 2,
-            "restarts": 1, "batch": 8, "perceptual": "none", "inverter": "auto", "inverter_minutes": 0.002,
-        },
-    })  # fmt: skip
-    generator = open_generator(spec.generators[0], Context.of(spec, "cpu", "float32")).generator
-    choice = choose_layers(read_shape(generator))
-    result = audit(spec)
-    assert result.status == "done" and any("of 2 classes of 5" in note for note in result.notes)
-    assert any("class that its index draws" in note for note in result.notes)
-    store = Store(spec.path(spec.store)).open_for_writing()
-    sampled = "SELECT status, count(*) AS images FROM audited_images WHERE role = 'generated' AND source = 'g' GROUP BY status"
-    assert catalog.query(store, sampled).to_pylist() == [{"status": "ok", "images": 20}]
-    (line,) = catalog.query(store, SHARES.replace("'photos'", "'g'")).to_pylist()
-    labels = generator.latents(spec.sample.seed, torch.arange(20))["label"].bincount(minlength=4).tolist()
+    shares = {"truncation": 0.7, "label_shares": {1: 1, 3: 2}}
+    whole = whole_audit(tmp_path, {"kind": "biggan", "weights": str(tmp_path / "g.pth"), **shares})
+    assert any("of 2 classes of 5" in note for note in whole.result.notes)
+    assert any("class that its index draws" in note for note in whole.result.notes)
+    (line,) = catalog.query(whole.store, SHARES.replace("'photos'", "'g'")).to_pylist()
+    labels = whole.generator.latents(1, torch.arange(20))["label"].bincount(minlength=4).tolist()
     assert labels[0] == labels[2] == 0 and line["line"] == f"label_shares: {{0: {labels[1]}, 1: {labels[3]}}}"
-    rows = catalog.query(store, "SELECT method, layer, status, loss_first, loss_best FROM inversions").to_pylist()
-    ways = {(row["method"], row["layer"], row["status"]) for row in rows}
-    assert choice.residuals and ways == {
-        ("layerwise", choice.feature, "ok"),
-        ("latent", "z", "ok"),
-        ("feature", choice.feature, "ok"),
-    }
-    assert all(row["loss_best"] <= 1.05 * row["loss_first"] for row in rows)  # measured in another precision

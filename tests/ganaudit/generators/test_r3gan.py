@@ -5,25 +5,20 @@ from __future__ import annotations
 import pickle
 import sys
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from whole_audit import whole_audit
 
-from ganaudit import spec as specs
-from ganaudit.auditing.run import audit
 from ganaudit.context import Context
 from ganaudit.conversion import convert
 from ganaudit.errors import RequestError
 from ganaudit.generators.opening import open_generator
-from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.named import options_named
-from ganaudit.records import catalog
-from ganaudit.records.store import Store
 
 KERNEL = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64
 
@@ -288,29 +283,6 @@ def test_a_class_that_it_does_not_have_is_refused(tmp_path):
 
 
 def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
-    weights = tmp_path / "g.safetensors"
-    save_file(drawn(**CLASSED), weights)
-    spec = specs.parse({
-        "name": "n", "folder": str(Path(__file__).parents[1]), "store": str(tmp_path / "store"),
-        "parser": {"kind": "tiny_models:Brightness"},
-        "real": {"name": "real", "kind": "tiny_models:Blots", "options": {"images": 50, "seed": 1}},
-        "heldout": {"name": "held", "kind": "tiny_models:Blots", "options": {"images": 60, "seed": 2}},
-        "generators": [{"name": "g", "kind": "r3gan", "weights": str(weights), "label": 1}],
-        "sample": {"count": 20, "batch": 16}, "decide": {"permutations": 0}, "run": {"workers": 1, "device": "cpu"},
-        "invert": {
-            "images": 2, "own": 8, "masked": 2, "train_images": 2, "methods": ["layerwise", "latent"], "steps": 2,
-            "restarts": 1, "batch": 8, "perceptual": "none", "inverter": "auto", "inverter_minutes": 0.002,
-        },
-    })  # fmt: skip
-    generator = open_generator(spec.generators[0], Context.of(spec, "cpu", "float32")).generator
-    assert choose_layers(read_shape(generator)).residuals == ("linear", "stage1")
-    assert not read_shape(generator).direction_only
-    result = audit(spec)
-    assert result.status == "done"
-    store = Store(spec.path(spec.store)).open_for_writing()
-    sampled = "SELECT status, count(*) AS images FROM audited_images WHERE role = 'generated' AND source = 'g' GROUP BY status"
-    assert catalog.query(store, sampled).to_pylist() == [{"status": "ok", "images": 20}]
-    rows = catalog.query(store, "SELECT method, layer, status, loss_first, loss_best FROM inversions").to_pylist()
-    ways = {(row["method"], row["layer"], row["status"]) for row in rows}
-    assert ways == {("layerwise", "stage2", "ok"), ("latent", "z", "ok")}
-    assert all(row["loss_best"] <= 1.05 * row["loss_first"] + 0.01 for row in rows)  # measured in another precision
+    save_file(drawn(**CLASSED), tmp_path / "g.safetensors")
+    whole = whole_audit(tmp_path, {"kind": "r3gan", "weights": str(tmp_path / "g.safetensors"), "label": 1})
+    assert (whole.choice.residuals, whole.choice.feature) == (("linear", "stage1"), "stage2") and not whole.direction_only

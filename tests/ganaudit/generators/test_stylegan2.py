@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,21 +9,17 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from tensorflow_pickles import generator as generator_of
 from tensorflow_pickles import network, pickled
+from whole_audit import whole_audit
 
-from ganaudit import spec as specs
-from ganaudit.auditing.run import audit
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.stylegan2 import Stylegan2, stylegan2
 from ganaudit.generators.networks.stylegan2_names import named
 from ganaudit.generators.opening import open_generator
 from ganaudit.generators.protocol import with_z
-from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.named import options_named
 from ganaudit.random import normals
-from ganaudit.records import catalog
-from ganaudit.records.store import Store
 
 FILTER = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64
 
@@ -461,26 +455,5 @@ def test_a_cutoff_beyond_its_styles_is_refused(tmp_path):
 def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     weights = tmp_path / "g.safetensors"
     save_file({name: value.clone() for name, value in drawn(latent=6).items()}, weights)
-    spec = specs.parse({
-        "name": "n", "folder": str(Path(__file__).parents[1]), "store": str(tmp_path / "store"),
-        "parser": {"kind": "tiny_models:Brightness"},
-        "real": {"name": "real", "kind": "tiny_models:Blots", "options": {"images": 50, "seed": 1}},
-        "heldout": {"name": "held", "kind": "tiny_models:Blots", "options": {"images": 60, "seed": 2}},
-        "generators": [{"name": "g", "kind": "stylegan2", "weights": str(weights), "truncation": 0.7}],
-        "sample": {"count": 20, "batch": 16}, "decide": {"permutations": 0}, "run": {"workers": 1, "device": "cpu"},
-        "invert": {
-            "images": 2, "own": 8, "masked": 2, "train_images": 2, "methods": ["layerwise", "latent", "feature"], "steps": 2,
-            "restarts": 1, "batch": 8, "perceptual": "none", "inverter": "auto", "inverter_minutes": 0.002,
-        },
-    })  # fmt: skip
-    generator = open_generator(spec.generators[0], Context.of(spec, "cpu", "float32")).generator
-    assert choose_layers(read_shape(generator)).residuals == ("b4",) and read_shape(generator).direction_only
-    result = audit(spec)
-    assert result.status == "done"
-    store = Store(spec.path(spec.store)).open_for_writing()
-    sampled = "SELECT status, count(*) AS images FROM audited_images WHERE role = 'generated' AND source = 'g' GROUP BY status"
-    assert catalog.query(store, sampled).to_pylist() == [{"status": "ok", "images": 20}]
-    rows = catalog.query(store, "SELECT method, layer, status, loss_first, loss_best FROM inversions").to_pylist()
-    ways = {(row["method"], row["layer"], row["status"]) for row in rows}
-    assert ways == {("layerwise", "b8", "ok"), ("latent", "z", "ok"), ("feature", "b8", "ok")}
-    assert all(row["loss_best"] <= 1.05 * row["loss_first"] for row in rows)  # measured in another precision
+    whole = whole_audit(tmp_path, {"kind": "stylegan2", "weights": str(weights), "truncation": 0.7})
+    assert (whole.choice.residuals, whole.choice.feature) == (("b4",), "b8") and whole.direction_only

@@ -277,9 +277,10 @@ def test_a_search_ends_in_full_precision_from_its_best_point_in_half(monkeypatch
 
     monkeypatch.setattr(searching, "evaluation", watched)
     result = search(space, objective, objective.targets(target), Search(20, "adam", 0.05, precision="bfloat16"))
-    # A start and 18 moves; where it stands and its best point again; two moves; the last look.
-    assert [precision for precision, _ in calls] == ["bfloat16"] * 19 + ["float32"] * 5
-    exact = torch.stack([loss for precision, loss in calls if precision == "float32"][:-1])
+    # A start, also in float32, and 18 moves; where it stands and its best point again; two moves; the last look.
+    assert [precision for precision, _ in calls] == ["bfloat16", "float32"] + ["bfloat16"] * 18 + ["float32"] * 5
+    assert torch.equal(result.loss_first, calls[1][1])
+    exact = torch.stack([loss for _, loss in calls[20:-1]])
     assert torch.allclose(result.loss_best, exact.min(dim=0).values, rtol=1e-5)
 
 
