@@ -39,11 +39,12 @@ def resampled(pixels: Tensor, size: tuple[int, int], how: images.Fit) -> Tensor:
 
 def _along(dimension: int, pixels: Tensor, cut: images.Cut, axis: int, side: int) -> Tensor:
     shown = slice(cut.corner[axis], cut.corner[axis] + side)
-    taps = [torch.from_numpy(each[:, shown]).to(pixels.device) for each in (places, weights)]
+    taps = _taps(pixels.shape[dimension], *cut.span(axis))
+    places, weights = (torch.from_numpy(each[:, shown]).to(pixels.device) for each in taps)
     broad = [-1 if each == dimension else 1 for each in range(4)]
     values = pixels.to(torch.int32)
     total = torch.full_like(values.narrow(dimension, 0, 1), 1 << (BITS - 1))
-    for place, weight in zip(*taps, strict=True):
+    for place, weight in zip(places, weights, strict=True):
         total = total + values.index_select(dimension, place) * weight.view(broad)
     return (total >> BITS).clamp_(0, 255).to(torch.uint8)
 
