@@ -87,4 +87,7 @@ def together(
         raise unknown(file, wanted)
     layout, where, tensors = has
     generator = filled(file, layout, tensors, options)
-    return generator, card(file, layout, where, generator)
+    try:
+        return generator, card(file, layout, where, generator)
+    except RequestError as error:
+        raise RequestError(f"weights {file.path}: {error}") from None

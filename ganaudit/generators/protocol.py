@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganaudit import images
 from ganaudit.errors import RequestError
 from ganaudit.generators.truncation import truncated
 from ganaudit.random import normals
@@ -66,11 +67,16 @@ class Space:
 
 
 def size_of(generator: Generator) -> tuple[int, int]:
-    """(height, width) of a generator's images. Raises RequestError where it does not say them."""
+    """(height, width) of a generator's images. Raises RequestError where it does not say them, or says more than images have:
+    a small file can name layers whose image no machine holds."""
     size: Any = getattr(generator, "resolution", None)
     sides = (size, size) if isinstance(size, int) else size
     if isinstance(sides, tuple | list) and len(sides) == 2 and all(_side(side) for side in sides):
-        return int(sides[0]), int(sides[1])
+        height, width = int(sides[0]), int(sides[1])
+        if height * width > images.MAX_PIXELS or max(height, width) > images.MAX_SIDE:
+            limit = f"at most {images.MAX_PIXELS:,} pixels, {images.MAX_SIDE:,} a side, are made"
+            raise RequestError(f"its images would be {height:,} × {width:,} pixels; {limit}")
+        return height, width
     raise RequestError(
         f"a generator has the attribute resolution, (height, width) of its images in pixels or the side of square ones; "
         f"this one says {size!r}"

@@ -218,6 +218,12 @@ def test_what_is_no_dcgan_is_told_by_the_keys_it_holds(tmp_path, tensors, words)
     assert str(tmp_path / "n.pth") in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_small_file_of_many_layers_is_no_huge_image(tmp_path):
+    save_file(Tutorial(2, [1] * 20).state_dict(), tmp_path / "g.safetensors")
+    with pytest.raises(RequestError, match=r"g\.safetensors.* 4,194,304 × 4,194,304 pixels; at most"):
+        opened(tmp_path / "g.safetensors")
+
+
 def test_the_card_says_what_was_loaded_and_the_key_what_of_the_file(tmp_path):
     path = tmp_path / "n.pth"
     torch.save({"netG": random(Tutorial(5, [6, 4])).state_dict(), "seen": b"123"}, path)
