@@ -5,6 +5,7 @@ What tests of several rooms share lies in tests/shared, as plain modules: a conf
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,11 @@ hypothesis.settings.load_profile("ganaudit")
 
 TOGETHER = ("tests/ganaudit/studies/inversion/",)
 """Tests that share something costly, such as a finished store: one worker runs them, and makes it once."""
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no collection of garbage looks through it again, test after test."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
