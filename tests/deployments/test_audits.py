@@ -123,10 +123,10 @@ def test_the_real_side_of_eyes_is_the_generator_of_another_seed(tmp_path):
         torch.nn.ConvTranspose2d(4, 3, 4, 2, 1, bias=False), torch.nn.Tanh(),
     )  # fmt: skip
     (tmp_path / "models").mkdir()
-    torch.save(network.state_dict(), tmp_path / "models" / "omniart_eye_generator.pth")
+    torch.save(network.state_dict(), tmp_path / "models" / "generator_model_state.pth")
     data = yaml.safe_load((AUDITS / "eyes.yaml").read_text())
     for part in (data["real"], *data["generators"]):
-        for key in ("sha256", "bytes", "url"):
+        for key in ("sha256", "bytes"):
             part.pop(key)
     data["real"]["options"]["images"] = 64
     spec = changed(tmp_path, "eyes.yaml", real=data["real"], generators=data["generators"], sample={"count": 64, "batch": 32},
