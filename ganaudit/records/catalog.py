@@ -271,12 +271,14 @@ def _view_of(table: Table) -> str:
     return "run_files" if table.name == "runs" else table.name
 
 
-def _nothing(table: Table) -> str:
-    return ", ".join(f"NULL::{_TYPES[column.type]} AS {sql.identifier(column.name)}" for column in table.columns)
+def _nothing(table: Table, value: str = "NULL") -> str:
+    return ", ".join(f"{value}::{_TYPES[column.type]} AS {sql.identifier(column.name)}" for column in table.columns)
 
 
 def _unreadable_view(table: Table, why: str) -> str:
-    return sql.filled("unreadable", view=_view_of(table), columns=_nothing(table), message=sql.literal(why))
+    """Every column is the error, too: a condition on columns of NULL would be false without asking for a row."""
+    message = sql.literal(why)
+    return sql.filled("unreadable", view=_view_of(table), columns=_nothing(table, f"error({message})"), message=message)
 
 
 def _table_view(table: Table, patterns: Sequence[str], older: bool = False) -> str:

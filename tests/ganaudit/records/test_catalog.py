@@ -193,8 +193,20 @@ def test_a_damaged_finding_of_a_run_spoils_no_question_about_others(filled, run)
     with catalog.of_run(filled, "r1") as connection:
         assert connection.sql("SELECT count(*) FROM fsd").fetchall() == [(0,)]
     assert column(filled, "SELECT run FROM runs ORDER BY run") == ["r1", "r2"]
-    with pytest.raises(AuditError, match=f"{damaged} is damaged"):
-        catalog.query(filled, "SELECT count(*) FROM fsd")
+    for asked in ("count(*) FROM fsd", "* FROM fsd WHERE generator = 'a'", "r.run FROM runs AS r JOIN fsd AS f USING (run)",
+                  "1 FROM fsd WHERE fsd > 0.5 AND run = 'r1'", "run FROM fsd GROUP BY run", "max(fsd) FROM fsd"):  # fmt: skip
+        with pytest.raises(AuditError, match=f"{damaged} is damaged"):
+            catalog.query(filled, f"SELECT {asked}")
+
+
+def test_an_empty_file_is_no_table_without_rows(filled):
+    path = filled.shard("images", "ka", 0, 2)
+    path.write_bytes(b"")
+    for asked in ("count(*) FROM images", "* FROM images WHERE status = 'ok'", "key FROM images WHERE key = 'kb'"):
+        with pytest.raises(AuditError, match=f"{path} is damaged"):
+            catalog.query(filled, f"SELECT {asked}")
+        with pytest.raises(AuditError, match=f"{path} is damaged"), catalog.in_memory(filled) as connection:
+            connection.sql(f"SELECT {asked}").fetchall()
 
 
 def test_a_damaged_source_of_a_run_spoils_no_other_run(filled, run):
