@@ -69,7 +69,10 @@ def pickled(value: Any, module: str = "dnnlib.tflib.network", protocol: int = 4)
 def arrays(shapes: dict[str, tuple[int, ...]], seed: int = 3) -> dict[str, Any]:
     """Normal draws; what has no dimensions is a number of numpy's, as TensorFlow gives it."""
     random = np.random.RandomState(seed)
-    return {name: np.float32(random.randn()) if not shape else random.randn(*shape).astype(np.float32) for name, shape in shapes.items()}  # fmt: skip  # noqa: E501
+    return {
+        name: np.float32(random.randn()) if not shape else random.randn(*shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
 
 
 def stylegan(channels: Sequence[int] = (4, 4, 3), latent: int = 5, width: int = 6, classes: int = 0) -> dict[str, Any]:
@@ -104,7 +107,9 @@ def convolved(x: Tensor, w: Tensor) -> Tensor:
     """A 3x3 convolution with zeros around."""
     rows, columns = x.shape[2:]
     wide = torch.nn.functional.pad(x, (1, 1, 1, 1))
-    return sum(torch.einsum("nchw,co->nohw", wide[:, :, i : i + rows, j : j + columns], w[i, j]) for i in range(3) for j in range(3))  # fmt: skip  # noqa: E501
+    return sum(
+        torch.einsum("nchw,co->nohw", wide[:, :, i : i + rows, j : j + columns], w[i, j]) for i in range(3) for j in range(3)
+    )
 
 
 def scattered(x: Tensor, w: Tensor) -> Tensor:

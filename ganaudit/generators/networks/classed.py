@@ -63,15 +63,22 @@ class ClassedGenerator(LayeredGenerator):
         return MappingProxyType({**state, "label": self._labels(seed, indices).to(state["z"].device)})
 
     def _labels(self, seed: int, indices: Tensor) -> Tensor:
-        if self.label is not None:
-            return torch.full((len(indices),), self.label)
-        draws = uniforms(seed, "class", indices.cpu().numpy(), 1)[:, 0]
-        if not self.shares:
-            return torch.from_numpy((draws * self.classes).astype(np.int64))
-        reached = np.cumsum(list(self.shares.values()))
-        places = np.searchsorted(reached[:-1], draws * reached[-1], side="right")
-        return torch.from_numpy(np.array(list(self.shares))[places])
+        return labels(seed, indices, self.classes, self.label, self.shares)
 
     def label_of(self, state: State) -> Tensor:
         """(N,) the class of each image; 0 where the state does not say it."""
         return state["label"] if "label" in state else torch.zeros(len(state["z"]), dtype=torch.int64, device=state["z"].device)
+
+
+def labels(
+    seed: int, indices: Tensor, classes: int, label: int | None, shares: Mapping[int, float] = MappingProxyType({})
+) -> Tensor:
+    """(N,) int64: the class of each image, drawn by its index: uniformly, or by shares of classes; or one for all."""
+    if label is not None:
+        return torch.full((len(indices),), label)
+    draws = uniforms(seed, "class", indices.cpu().numpy(), 1)[:, 0]
+    if not shares:
+        return torch.from_numpy((draws * classes).astype(np.int64))
+    reached = np.cumsum(list(shares.values()))
+    places = np.searchsorted(reached[:-1], draws * reached[-1], side="right")
+    return torch.from_numpy(np.array(list(shares))[places])

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.networks.classed import labels
 from ganaudit.generators.protocol import Space, State
 from ganaudit.generators.truncation import truncated
 from ganaudit.random import normals, uniforms
@@ -85,10 +86,3 @@ class Inputs:
         black, white = self.range
         image = first.float().expand(-1, 3, -1, -1)
         return image if self.range == (-1.0, 1.0) else (image - black) * (2.0 / (white - black)) - 1.0
-
-
-def labels(seed: int, indices: Tensor, classes: int, label: int | None) -> Tensor:
-    """(N,) int64: the class of each image, drawn uniformly by its index; or one for all."""
-    if label is not None:
-        return torch.full((len(indices),), label)
-    return torch.from_numpy((uniforms(seed, "class", indices.cpu().numpy(), 1)[:, 0] * classes).astype(np.int64))

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.diffusers import DiffusersSource, foreign
-from ganaudit.generators.networks.inputs import labels
+from ganaudit.generators.networks.classed import labels
 from ganaudit.generators.protocol import State
 from ganaudit.kinds.mistakes import nearest
 from ganaudit.options import in_pixels

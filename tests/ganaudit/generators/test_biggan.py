@@ -80,7 +80,12 @@ def standardised(x, mean, var, gain, bias, eps):
 def looked_around(p, name, x, names):
     """Every position takes what it sees of the others, by the softmax of their products."""
     theta, phi, g = (convolved(p, f"{name}.{each}", x) for each in names[:3])
-    phi, g = (torch.stack([each[:, a : a + 2, b : b + 2].amax(dim=(1, 2)) for a in range(0, x.shape[1], 2) for b in range(0, x.shape[2], 2)]) for each in (phi, g))  # fmt: skip  # noqa: E501
+    phi, g = (
+        torch.stack(
+            [each[:, a : a + 2, b : b + 2].amax(dim=(1, 2)) for a in range(0, x.shape[1], 2) for b in range(0, x.shape[2], 2)]
+        )
+        for each in (phi, g)
+    )
     seen = torch.zeros(g.shape[1], *x.shape[1:], dtype=x.dtype)
     for a in range(x.shape[1]):
         for b in range(x.shape[2]):

@@ -38,7 +38,10 @@ def as_genforce(tensors, channels=SMALL):
                 made[f"{ours}.weight"] = tensors[f"{theirs}/weight"].transpose(3, 2, 0, 1)
             made |= {f"{ours}.bias": tensors[f"{theirs}/bias"], f"{ours}.apply_noise.weight": tensors[f"{theirs}/Noise/weight"]}
             made |= {f"{ours}.apply_noise.noise": tensors[f"synthesis/noise{number}"]}
-            made |= {f"{ours}.style.weight": tensors[f"{theirs}/StyleMod/weight"].T, f"{ours}.style.bias": tensors[f"{theirs}/StyleMod/bias"]}  # fmt: skip  # noqa: E501
+            made |= {
+                f"{ours}.style.weight": tensors[f"{theirs}/StyleMod/weight"].T,
+                f"{ours}.style.bias": tensors[f"{theirs}/StyleMod/bias"],
+            }
             if name == "Conv0_up":
                 blur = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0]).astype(np.float32) / 16
                 made[f"{ours}.blur.kernel"] = np.tile(blur, (channels[k], 1, 1, 1))

@@ -66,7 +66,11 @@ def drawn(**sizes):
 def as_rosinality(tensors):
     """NVIDIA's names and shapes as rosinality's, by the order in which its modules stand."""
     made, sides = {}, sorted({int(name.split(".")[1][1:]) for name in tensors if name.startswith("synthesis.b")})
-    styled = [(f"b{side}.{conv}", f"convs.{2 * k + j}") for k, side in enumerate(sides[1:]) for j, conv in enumerate(("conv0", "conv1"))]  # fmt: skip  # noqa: E501
+    styled = [
+        (f"b{side}.{conv}", f"convs.{2 * k + j}")
+        for k, side in enumerate(sides[1:])
+        for j, conv in enumerate(("conv0", "conv1"))
+    ]
     for k, (theirs, ours) in enumerate([("b4.conv1", "conv1"), *styled]):
         its = {part: tensors[f"synthesis.{theirs}.{part}"] for part in ("weight", "bias", "noise_strength", "noise_const")}
         made |= {f"{ours}.conv.weight": its["weight"][None], f"{ours}.activate.bias": its["bias"]}
@@ -75,7 +79,10 @@ def as_rosinality(tensors):
             made[f"{ours}.conv.blur.kernel"] = FILTER * 4
     for k, side in enumerate(sides):
         ours, torgb = "to_rgb1" if k == 0 else f"to_rgbs.{k - 1}", f"synthesis.b{side}.torgb"
-        made |= {f"{ours}.conv.weight": tensors[f"{torgb}.weight"][None], f"{ours}.bias": tensors[f"{torgb}.bias"].view(1, 3, 1, 1)}  # fmt: skip  # noqa: E501
+        made |= {
+            f"{ours}.conv.weight": tensors[f"{torgb}.weight"][None],
+            f"{ours}.bias": tensors[f"{torgb}.bias"].view(1, 3, 1, 1),
+        }
         if k:
             made[f"{ours}.upsample.kernel"] = FILTER * 4
         styled.append((f"b{side}.torgb", ours))
@@ -162,7 +169,9 @@ def convolved(p, name, x, w, noise):
 
 def colours(p, name, x, w):
     style = affine(p, name, w) / x.shape[1] ** 0.5
-    made = torch.stack([torch.einsum("oi,ihw->ohw", p[f"{name}.weight"][:, :, 0, 0] * s, image) for s, image in zip(style, x, strict=True)])  # fmt: skip  # noqa: E501
+    made = torch.stack(
+        [torch.einsum("oi,ihw->ohw", p[f"{name}.weight"][:, :, 0, 0] * s, image) for s, image in zip(style, x, strict=True)]
+    )
     return made + p[f"{name}.bias"][:, None, None]
 
 
