@@ -28,16 +28,16 @@ from ganaudit.inversion.presets import default_search
 from ganaudit.inversion.search import Search, SearchResult
 from ganaudit.spec import Invert
 
-PHOTO_SEED = 20_190_827
-"""Photos on which no schedule was chosen."""
+PHOTO_SEED, TUNED = 20_190_827, 16
+"""Photos of this seed, and how many of the first the schedule was chosen on: those after them are measured."""
 GENERATORS = ("village-progan", "village-wgan-gp", "village-no-people")
 OBJECTIVES = {"default": OBJECTIVE, "reference": Objective("l1", open_perceptual("pyramid"), penalty=1.0)}
 MEAN, WORST, COST = 1.005, 1.03, 20.0
 """What is wanted: of the ratio of final losses at most, and of CPU time at least."""
 OWN = 16
 """Own samples that set the penalty, which is the same for both searches."""
-KEPT, BATCH = Path("reference-searches"), 32
-"""Where references' final losses are kept between runs, and how many photos the reference searches for at once."""
+KEPT, BATCH = Path("reference-searches"), 16
+"""Where references' final losses are kept between runs, batch by batch, and how many photos are in one."""
 TIMED = 22
 """Steps of the loop from which its cost a step is taken, less that of two."""
 
@@ -56,8 +56,9 @@ class Compared:
 def default_task(name: str, objective: str, photos: int) -> InversionTask:
     """Held-out photos, to be searched for as a user's audit does: own samples set the penalty."""
     search = replace(default_search(Invert().steps), precision=devices.precision("auto", "cpu"))
-    target, _ = heldout(photos, seed=PHOTO_SEED)
-    task = village_task(name, target, OBJECTIVES[objective], search)
+    target, _ = heldout(TUNED + photos, seed=PHOTO_SEED)
+    task = village_task(name, target[TUNED:], OBJECTIVES[objective], search)
+    task = replace(task, indices=range(TUNED, TUNED + photos))
     return priced(task, OWN) if objective == "default" else task
 
 
@@ -70,13 +71,14 @@ def references(task: InversionTask, name: str, objective: str) -> torch.Tensor:
     KEPT.mkdir(exist_ok=True)
     path = KEPT / f"{name}-{objective}-{task.objective.penalty:.6g}.pt"
     losses: dict[int, float] = torch.load(path) if path.exists() else {}
-    missing = [index for index in range(len(task.targets)) if index not in losses]
+    missing = [index for index in task.indices if index not in losses]
     for first in range(0, len(missing), BATCH):
-        rows = missing[first : first + BATCH]
-        part = replace(task, targets=task.targets.take(torch.tensor(rows)), indices=rows)
-        losses.update(zip(rows, found(part, replace(REFERENCE, batch=BATCH)).loss_best.tolist(), strict=True))
+        some = missing[first : first + BATCH]
+        places = torch.tensor([task.indices.index(index) for index in some])
+        part = replace(task, targets=task.targets.take(places), indices=some)
+        losses.update(zip(some, found(part, replace(REFERENCE, batch=BATCH)).loss_best.tolist(), strict=True))
         torch.save(losses, path)
-    return torch.tensor([losses[index] for index in range(len(task.targets))])
+    return torch.tensor([losses[index] for index in task.indices])
 
 
 def step_of_the_loop(task: InversionTask) -> float:

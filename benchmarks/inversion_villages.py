@@ -21,8 +21,8 @@ from ganaudit.generators.opening import open_generator
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion import fidelity
-from ganaudit.inversion.inverters import NEEDS, InversionTask
-from ganaudit.inversion.methods import inverter
+from ganaudit.inversion.inverters import InversionTask
+from ganaudit.inversion.methods import KINDS, frees_residuals, inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import choose_penalty
 from ganaudit.inversion.perceptual import open_perceptual
@@ -183,11 +183,11 @@ def order(count: int = 32, name: str = "village-progan") -> None:
     parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
     targets = {"photos": task.targets, "own samples": OBJECTIVE.targets(own_samples(task, count))}
     psnr_of: dict[str, dict[str, Values]] = {}
-    for method, kind in NEEDS.items():
+    for method, kind in ((each.name, each.needs) for each in KINDS):
         if kind is not None and kind not in (task.encoders or {}):
             print(f"{method:16} no inverter of kind {kind} ships")
             continue
-        objective = replace(OBJECTIVE, penalty=penalty if method == "layerwise" else 0.0)
+        objective = replace(OBJECTIVE, penalty=penalty if frees_residuals(method) else 0.0)
         made = {
             which: inverter(method)(replace(task, targets=target, objective=objective)).found
             for which, target in targets.items()

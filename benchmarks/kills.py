@@ -1,4 +1,4 @@
-"""A run of census and inversion that is killed again and again: `python -m benchmarks.kills`.
+"""A run of census, inversion and steering that is killed again and again: `python -m benchmarks.kills`.
 
 Half of the SIGKILLs come just after a new shard, the others at any time; each is followed by the same command. At the end every
 record is that of a run that was left alone.
@@ -46,7 +46,8 @@ def main() -> None:
 
 
 def asked(folder: Path, store: Path, blocks: int, photos: int) -> dict[str, Any]:
-    """An audit whose shards take a while: `blocks` of each source, and `photos` inverted by two methods."""
+    """An audit whose shards take a while: `blocks` of each source, `photos` inverted by two methods, and as many samples moved
+    along two walks, which are trained first."""
     blots = {"kind": "tiny_models:Blots", "options": {"images": photos, "seed": 2}}
     return {
         "name": "killed", "folder": str(TINY_MODELS), "store": str(store),
@@ -58,6 +59,8 @@ def asked(folder: Path, store: Path, blocks: int, photos: int) -> dict[str, Any]
         "sample": {"count": blocks * BLOCK, "batch": 32}, "run": {"workers": 2, "device": "cpu", "precision": "float32"},
         "invert": {"images": photos, "own": 8, "masked": 4, "methods": ["latent"], "steps": 20, "batch": 4,
                    "perceptual": "none", "keep": "residuals"},
+        "steer": {"edits": ["luminance"], "walks": ["linear", "residual"], "alphas": 3, "images": photos, "shard": 16,
+                  "steps": 100},
     }  # fmt: skip
 
 
@@ -88,12 +91,13 @@ def killed(times: int, longest: float, seed: int = 1) -> dict[str, Any]:
             ended += process.exitcode != -signal.SIGKILL
             shards.append(_shards(store))
             lost += not shards[-2] <= shards[-1]
-            studies["inversion" if any("inversion" in path for path in shards[-1]) else "census"] += 1
+            studies[_study(shards[-1])] += 1
         last = started(mapping)
         last.join()
         stop.set()
         reader.join()
         statement = "SELECT status, count(*) AS runs FROM runs GROUP BY status ORDER BY status"
+        rows, expected = _rows(store), _rows(reference)
         return {
             "kills": times - ended,
             "ended before its kill": ended,
@@ -102,13 +106,22 @@ def killed(times: int, longest: float, seed: int = 1) -> dict[str, Any]:
             "last run": "done" if last.exitcode == DONE else str(last.exitcode),
             "runs": {row["status"]: row["runs"] for row in catalog.query(store, statement).to_pylist()},
             "finished shards that went": lost,
-            "rows": {name: table.num_rows for name, table in _rows(store).items()},
-            "same rows as a run left alone": alone.exitcode == DONE and _rows(store) == _rows(reference),
+            "rows": {name: table.num_rows for name, table in rows.items()},
+            "same rows as a run left alone": alone.exitcode == DONE and rows == expected,
+            "tables that differ": [name for name in expected | rows if rows.get(name) != expected.get(name)],
             "wrong answers meanwhile": wrong,
             "problems": [
                 problem.sentence for problem in verify(store, deep=True).problems if problem.kind != "leftover"
             ],
         }  # fmt: skip
+
+
+def _study(shards: set[str]) -> str:
+    """The study that a run with these shards has come to: steering begins with walks."""
+    begun = {path.split("/")[2] for path in shards}
+    return (
+        "steering" if "walks" in begun else "inversion" if any(table.startswith("inversion") for table in begun) else "census"
+    )
 
 
 def started(mapping: dict[str, Any]) -> Any:

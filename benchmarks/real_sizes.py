@@ -26,10 +26,9 @@ from torch import Tensor, nn
 
 from benchmarks import memory
 from benchmarks.audit import Row, machine, table
+from benchmarks.real_networks import network, pipeline
 from ganaudit import devices, trial
 from ganaudit.auditing.plan import plan
-from ganaudit.generators.networks import dcgan, reference_progan, stylegan2
-from ganaudit.generators.protocol import LayeredGenerator
 from ganaudit.parsers.labelling import labelling
 from ganaudit.parsers.segmentation import SegmentationParser
 from ganaudit.spec import parse
@@ -37,64 +36,48 @@ from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.work import make_block, opened
 
 CLASSES = 150
-SIDES = [4 * 2**place for place in range(9)]
-
-
-def progan(side: int) -> LayeredGenerator:
-    """The network of Bau et al. at a size: two blocks a resolution."""
-    tensors, before = {}, 512
-    for place, each in enumerate(each for each in SIDES if each <= side for _ in range(2)):
-        after, kernel = min(512, 16_384 // each), 4 if place == 0 else 3
-        tensors[f"layer{place + 1}.conv.weight"] = torch.empty(after, before, kernel, kernel)
-        tensors[f"layer{place + 1}.wscale.b"] = torch.empty(after)
-        before = after
-    tensors |= {"output.conv.weight": torch.empty(3, before, 1, 1), "output.wscale.b": torch.empty(3)}
-    return reference_progan.body(tensors, None)
-
-
-def style(side: int) -> LayeredGenerator:
-    """StyleGAN2's configuration f."""
-    return stylegan2.stylegan2(512, [512] * 8, [min(512, 32_768 // each) for each in SIDES if each <= side])
-
-
-def deep(side: int) -> LayeredGenerator:
-    """The DCGAN of 64 channels in its last layer but one."""
-    return dcgan.dcgan(100, 16 * side, [16 * side >> place for place in range(1, side.bit_length() - 2)])
 
 
 @dataclass(frozen=True)
 class Case:
     """A generator at a size, and images of a turn."""
 
-    kind: str
+    family: str
     side: int
     images: int
 
     @property
     def name(self) -> str:
-        return f"{self.kind} {self.side:,} px"
+        return f"{self.family} {self.side:,} px"
 
-    def network(self) -> LayeredGenerator:
-        torch.manual_seed(0)
-        made = {"progan": progan, "stylegan2": style, "dcgan": deep}[self.kind](self.side)
-        for module in made.modules():
-            if isinstance(module, reference_progan.Block):
-                nn.init.normal_(module.conv.weight)
-        return made
+    def generator(self) -> Any:
+        """The bare network, in eval mode."""
+        if self.family == "diffusers":
+            diffusers: Any = __import__("diffusers")
+            with tempfile.TemporaryDirectory() as folder:
+                return diffusers.DDIMPipeline.from_pretrained(pipeline(Path(folder) / "pipeline"))
+        return network(self.family, self.side).eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
-    def saved(self, folder: Path) -> Path:
-        path = folder / f"{self.kind}-{self.side}.safetensors"
-        if not path.exists():
-            save_file(self.network().state_dict(), path)
-        return path
+    def options(self, folder: Path) -> dict[str, Any]:
+        """What an audit file says of it, its weights in a folder."""
+        path = folder / f"{self.family}-{self.side}"
+        if self.family == "diffusers":
+            return {"kind": "diffusers", "weights": str(pipeline(path)), "steps": STEPS}
+        if not path.with_suffix(".safetensors").exists():
+            save_file(network(self.family, self.side).state_dict(), path.with_suffix(".safetensors"))
+        kind = "biggan" if self.family == "biggan-deep" else self.family
+        return {"kind": kind, "weights": str(path.with_suffix(".safetensors"))}
 
 
 PATH = [(Case("progan", 256, 4), 256), (Case("stylegan2", 1024, 1), 512)]
 """Generators, and the side that the parser sees."""
 FAMILIES = [
     Case("dcgan", 64, 64), Case("dcgan", 128, 16), Case("progan", 256, 4), Case("progan", 1024, 1), Case("stylegan2", 256, 4),
-    Case("stylegan2", 1024, 1),
+    Case("stylegan2", 1024, 1), Case("stylegan3", 256, 1), Case("r3gan", 64, 1), Case("biggan", 128, 2),
+    Case("biggan-deep", 128, 2), Case("diffusers", 32, 2),
 ]  # fmt: skip
+STEPS = 2
+"""Of the diffusion pipeline: a step costs what each of many more does."""
 
 
 class Logits(nn.Module):
@@ -135,8 +118,8 @@ def turns(works: Sequence[Callable[[], object]], rounds: int) -> list[tuple[floa
 def bare(case: Case, side: int, batch: int) -> Callable[[], object]:
     """The generator on latents that are there already, batch by batch; then the parser, where there is one, that sees `side`
     pixels, image by image, and what is likeliest at each pixel."""
-    generator = case.network().eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    states = [generator.latents(0, torch.arange(first, first + batch)) for first in range(0, case.images, batch)]
+    generator, firsts = case.generator(), range(0, case.images, batch)
+    states = [] if case.family == "diffusers" else [generator.latents(0, torch.arange(at, at + batch)) for at in firsts]
     shown = parser(side) if side else None
     pixels = torch.randn(1, 3, max(1, side), max(1, side)).contiguous(memory_format=torch.channels_last)
 
@@ -144,6 +127,8 @@ def bare(case: Case, side: int, batch: int) -> Callable[[], object]:
     def work() -> None:
         for state in states:
             generator.run(state)
+        for _ in firsts if case.family == "diffusers" else ():
+            generator(batch_size=batch, num_inference_steps=STEPS, output_type="np")
         for _ in range(case.images if shown is not None else 0):
             shown.network(pixels.to(shown.dtype)).argmax(1)  # type: ignore[union-attr]
 
@@ -157,7 +142,7 @@ def ours(folder: Path, case: Case, side: int) -> Callable[[], object]:
     spec = parse({
         "name": "sizes", "folder": str(folder), "store": str(folder / case.name), "parser": {"kind": "shown:shown"},
         "real": {"name": "real", "kind": "village", "count": 64}, "sample": {"count": 64, "batch": case.images},
-        "generators": [{"name": "made", "kind": case.kind, "weights": str(case.saved(folder))}],
+        "generators": [{"name": "made", **case.options(folder)}],
     })  # fmt: skip
     with mock.patch.object(trial, "once"):  # the parser is no stranger
         planned = plan(spec)

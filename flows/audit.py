@@ -16,6 +16,7 @@ from flows.runners import result, tasks_on
 from flows.threads import threads
 from ganaudit.auditing.driver import Progress, drive
 from ganaudit.auditing.run import Audit, failing, finish, prepared
+from ganaudit.errors import STORE_FAULTS
 from ganaudit.spec import AuditSpec, load
 from ganaudit.studies.protocol import Done, Shard
 from tasks.work import work
@@ -43,12 +44,14 @@ def _run(spec: AuditSpec) -> Audit:
         so_far.listeners.append(Artifact(so_far))
 
         def on_tasks(shards: Sequence[Shard]) -> Iterator[tuple[Shard, Done]]:
-            """As Prefect tasks. Raises the first error when all others are done: their records are worth having."""
+            """As Prefect tasks. Raises the first error when all others are done, unless the store takes no more records."""
             asked = {work.submit(shard, shard.label): shard for shard in shards}
             first_error = None
             for future in as_completed(list(asked)):
                 try:
                     done = result(future)
+                except STORE_FAULTS:
+                    raise
                 except Exception as error:
                     first_error = first_error or error
                     so_far.failed_shard()

@@ -15,18 +15,22 @@ from ganaudit import __version__
 from ganaudit.errors import AuditError, GanauditError, RequestError
 
 COMMANDS = (
-    "demo", "run", "check", "fetch", "runs", "report", "compare", "sql", "list", "train", "invert", "calibrate", "convert",
-    "verify", "compact", "prune",
+    "demo", "run", "check", "fetch", "runs", "report", "compare", "sql", "list", "train", "invert", "steer", "calibrate",
+    "convert", "claims", "verify", "compact", "prune",
 )  # fmt: skip
-"""As --help lists them. A new one is a line here and `commands/NAME.py` with a function NAME; what takes long to import waits
-inside that function."""
+"""As --help lists them. A new one is a line here and `commands/NAME.py` with a function NAME or a group of them; what is slow
+to import waits inside."""
 
 app = typer.Typer(
     name="ganaudit", cls=Commands, help="Find out what an image generator cannot make.", no_args_is_help=True,
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
 )  # fmt: skip
 for _name in COMMANDS:
-    app.command(_name)(getattr(import_module(f"flows.commands.{_name}"), _name))
+    _command = getattr(import_module(f"flows.commands.{_name}"), _name)
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name)
+    else:
+        app.command(_name)(_command)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from flows.terminal import table_text, wrapped
 from ganaudit.comparison.choosing import BEST, against_one, chosen, last_against_best
 from ganaudit.comparison.compared import Compared, ComparedDifference, compared
 from ganaudit.comparison.reading import moments_reader
-from ganaudit.comparison.regressions import FARTHER, VerdictChange, VerdictRow, fail_on
+from ganaudit.comparison.regressions import FARTHER, UNEXPECTED, VerdictChange, VerdictRow, fail_on
 from ganaudit.errors import RequestError
 from ganaudit.records import leases
 from ganaudit.records.store import Store
@@ -62,6 +62,11 @@ def compared_text(comparison: Compared, width: int = 0) -> str:
     return "\n\n".join(part.rstrip("\n") for part in parts)
 
 
+def gate_text(comparison: Compared) -> str:
+    """What meets --fail-on, and whether anything does."""
+    return "\n\n".join(part.rstrip("\n") for part in (*_judged(comparison, ""), _result(comparison)))
+
+
 def _side_by_side(comparison: Compared) -> Iterable[str]:
     name = _names(comparison)
     rows = [
@@ -98,8 +103,9 @@ def _against_baseline(comparison: Compared) -> Iterable[str]:
 
 
 def _judged(comparison: Compared, than: str) -> Iterable[str]:
+    verdicts = [word for word in comparison.fail_on if word not in (FARTHER, UNEXPECTED)]
     titles = {
-        "worse": f"Worse{than}" if than else f"Found {_list(comparison.fail_on)}",
+        "worse": f"Worse{than}" if than else f"Found {_list(verdicts)}",
         "accepted": "The same, but accepted in the audit file",
         "better": f"Better{than}",
         "open": "Omitted in the baseline, now neither shown nor excluded",
@@ -115,8 +121,12 @@ def _judged(comparison: Compared, than: str) -> Iterable[str]:
                 rows = [{**row, "gates": "yes" if met else "no"} for row, met in zip(rows, gates, strict=True)]
         if rows:
             yield f"{title}:\n" + table_text(rows, "")
-        elif part == "worse":
-            yield f"Nothing is worse{than}." if than else f"Nothing is {_list(comparison.fail_on)}."
+        elif part == "worse" and (than or verdicts):
+            yield f"Nothing is worse{than}." if than else f"Nothing is {_list(verdicts)}."
+    if UNEXPECTED in comparison.fail_on and comparison.unexpected:
+        yield f"Not as published{', other than in the baseline' if than else ''}:\n" + table_text(
+            [_expected(comparison, run, row) for run, row in comparison.unexpected], ""
+        )
 
 
 def _change(comparison: Compared, run: str, change: VerdictChange) -> dict[str, Any]:
@@ -124,6 +134,14 @@ def _change(comparison: Compared, run: str, change: VerdictChange) -> dict[str, 
     return {
         **_run_column(comparison, run), "generator": change.now.generator, "class": change.now.what,
         "measure": change.now.measure, **was, "is": change.now.verdict, "of the real images'": _ratio(change.now),
+    }  # fmt: skip
+
+
+def _expected(comparison: Compared, run: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_run_column(comparison, run), "generator": row["generator"], "class": row["class"] or "all", "figure": row["figure"],
+        "expected": number(row["expected"]),
+        "measured": _interval(row["measured"], row["measured_low"], row["measured_high"]), "source": row["source"],
     }  # fmt: skip
 
 
@@ -167,8 +185,7 @@ def _sentence(gap: ComparedDifference, name: Namer) -> str:
 
 
 def _result(comparison: Compared) -> str:
-    failed = sum(len(judged.regressed) for _, judged in comparison.judged)
-    failed += len(comparison.farther) if FARTHER in comparison.fail_on else 0
+    failed = comparison.found
     words = f"--fail-on {','.join(comparison.fail_on)}"
     return f"{words} is met: {failed} finding{'s' if failed > 1 else ''}." if comparison.regressed else f"{words} is not met."
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from rich.console import Console
@@ -48,6 +52,26 @@ KindOption = Annotated[
     str | None, typer.Option("--kind", help="Family of a weights file that does not say it.", show_default=False)
 ]
 AuditFile = Annotated[Path, typer.Argument(help="The audit file (YAML).", show_default=False)]
+
+
+def takes(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a command of a function whose first argument is a `kind`, whose fields are options behind the command's own."""
+    hints = get_type_hints(kind, include_extras=True)
+    options = [
+        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+        for each in fields(kind)
+    ]
+
+    def command_of(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def command(**given: Any) -> None:
+            function(kind(**{each.name: given.pop(each.name) for each in options}), **given)
+
+        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+        command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        return command
+
+    return command_of
 
 
 def readable(store: Path | None) -> Store:

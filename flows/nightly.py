@@ -16,7 +16,7 @@ from flows.terminal import findings_text
 from ganaudit.auditing.run import Audit
 from ganaudit.comparison.compared import Compared
 from ganaudit.comparison.finished import finished
-from ganaudit.comparison.regressions import FARTHER
+from ganaudit.comparison.regressions import FARTHER, UNEXPECTED
 from ganaudit.comparison.regressions import fail_on as words_of
 from ganaudit.errors import GanauditError, RequestError
 from ganaudit.records.store import Store
@@ -83,6 +83,10 @@ def _regressions(gate: Compared) -> str:
     ]
     if FARTHER in gate.fail_on:
         named += [f"{change.generator_a}: farther from the real images" for change in gate.farther]
+    if UNEXPECTED in gate.fail_on:
+        named += [
+            f"{row['generator']}: {row['figure']} of {row['class'] or 'all'} is not as published" for _, row in gate.unexpected
+        ]
     return (f"worse than {gate.baseline}: " if gate.baseline else f"{','.join(gate.fail_on)} is met: ") + ", ".join(named)
 
 

@@ -72,9 +72,11 @@ class RunProgress:
         self._stop()
         if not so_far.groups:
             return
+        from ganaudit.report.words import counted
+
         self._worked, self._said = True, so_far.clock()
         planned, title = so_far.planned, so_far.stage.capitalize()
-        parts = f"{so_far.images:,} images in {so_far.shards} shards, on {planned.device}, {planned.where}"
+        parts = f"{counted(so_far.images, 'image')} in {counted(so_far.shards, 'shard')}, on {planned.device}, {planned.where}"
         named = ", ".join(so_far.groups)
         self._say(f"{title}: {parts}." if self._console.is_terminal else f"{title}: {parts}: {named}.")  # bars have names
         columns = (

@@ -12,7 +12,7 @@ import typer.core
 from flows.console import err
 from ganaudit.errors import RequestError
 
-RESUMING = ("demo", "run", "fetch", "train", "calibrate")
+RESUMING = ("demo", "run", "fetch", "train", "calibrate", "claims", "steer")
 """Commands that go on where they were stopped."""
 
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -33,7 +33,7 @@ class Commands(typer.core.TyperGroup):
             name, command, rest = super().resolve_command(ctx, args)
         except UsageError as error:
             near = error.message.rstrip(".")
-            error.message = f"{near}{'' if near.endswith('?') else ';'} There are: {', '.join(self.commands)}"
+            error.message = f"{near}{' There' if near.endswith('?') else '; there'} are: {', '.join(self.commands)}"
             raise
         if command is not None:
             _check_once(command, ctx, name, rest)

@@ -75,6 +75,8 @@ class Context:
     size: tuple[int, int] | None = None
     cache: Path | None = None
     batch: int = 64
+    as_stored: bool = False
+    """Whether images of which nobody says a size keep that in which they are stored."""
     anew: bool = False
     """Whether a user's own objects are made again, as a plan does: what their code reads may have changed since."""
     renewed: set[str] = field(default_factory=set, repr=False, compare=False)

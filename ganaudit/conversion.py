@@ -14,9 +14,11 @@ from torch import Tensor
 
 from ganaudit import weights
 from ganaudit.errors import RequestError
-from ganaudit.state_dicts import statistics_of
+from ganaudit.state_dicts import siblings, statistics_of
 
 Part = tuple[str, dict[str, Tensor]]
+MADE_WITH = ("init_kwargs", "static_kwargs")
+"""What NVIDIA's pickles say of a network beside its tensors: it goes with them, into the metadata."""
 
 
 def convert(name: str, to: Path, sha256: str | None = None) -> dict[str, Any]:
@@ -37,27 +39,26 @@ def convert(name: str, to: Path, sha256: str | None = None) -> dict[str, Any]:
         "converted_from": file.path.name, "sha256": file.sha256, "values": plain, "left_out": [*file.left_out, *left],
         "files": {each: {"keys": where, "tensors": len(tensors)} for each, (where, tensors) in files.items()},
     }  # fmt: skip
-    beside = f"{stem}.card.json"
-    taken = next((each for each in (*files, beside) if (to / each).exists()), None)
+    card_name = f"{stem}.card.json"
+    taken = next((each for each in (*files, card_name) if (to / each).exists()), None)
     if taken is not None:
         raise RequestError(f"{to / taken} is there already; name another folder with --to")
     try:
         to.mkdir(parents=True, exist_ok=True)
-        for each, (_, tensors) in files.items():
-            _written(to / each, _bytes(tensors, file.sha256))
-        _written(to / beside, json.dumps(card, indent=2, ensure_ascii=False).encode(errors="replace"))
+        for each, (where, tensors) in files.items():
+            made_with = {key: json.dumps(value) for key, value in siblings(plain, where).items() if key in MADE_WITH}
+            _written(to / each, _bytes(tensors, {"converted_from_sha256": file.sha256, **made_with}))
+        _written(to / card_name, json.dumps(card, indent=2, ensure_ascii=False).encode(errors="replace"))
     except OSError as error:
         raise RequestError(f"{to} cannot be written to: {error.strerror}") from None
     return card
 
 
-def _bytes(tensors: Mapping[str, Tensor], sha256: str) -> bytes:
+def _bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     """A safetensors file's bytes. Tensors that share memory become their own."""
     from safetensors.torch import save
 
-    whole: bytes = save(
-        {name: value.clone().contiguous() for name, value in tensors.items()}, {"converted_from_sha256": sha256}
-    )
+    whole: bytes = save({name: value.clone().contiguous() for name, value in tensors.items()}, dict(metadata))
     return whole
 
 

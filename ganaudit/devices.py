@@ -10,11 +10,13 @@ import itertools
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import torch
 
 from ganaudit.errors import RequestError
 
+Network = TypeVar("Network", bound=torch.nn.Module)
 PRECISION = {"cpu": "bfloat16", "cuda": "bfloat16"}
 """What `precision: auto` is, by device type, where the device computes in it itself; float32 elsewhere. Labels differ from
 float32's in a small share of pixels."""
@@ -34,6 +36,12 @@ def pick(name: str) -> str:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise RequestError(f"device {name!r} is not usable here: {first}") from None
     return name
+
+
+def placed(network: Network, device: str | torch.device) -> Network:
+    """A network on a device, in the layout that convolutions are fastest in."""
+    made: Network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return made
 
 
 def precision(name: str, device: str) -> str:
@@ -100,6 +108,18 @@ def workers(asked: int | str, device: str) -> int:
     if device == "cuda":
         return torch.cuda.device_count()
     return _cores() if device == "cpu" else 1
+
+
+MOST_READERS = 8
+"""Processes that `readers: auto` starts at most: each may hold a large photo at a time."""
+
+
+def readers(asked: int | str, at_once: int | str, device: str) -> int:
+    """Processes that decode ahead: `auto` is none on a processor, whose cores all have a block to decode and to parse already,
+    and beside a GPU one for each core that works on no block."""
+    if isinstance(asked, int):
+        return asked
+    return 0 if device == "cpu" else max(1, min(MOST_READERS, _cores() - workers(at_once, device)))
 
 
 def _cores() -> int:

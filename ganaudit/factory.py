@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -29,6 +30,8 @@ OURS = ("ganaudit", "flows", "tasks")
 """Packages of this project: their insides are no factories."""
 _PARSING = threading.Lock()
 """`ast.parse` of CPython 3.11 keeps its depth once for all threads, and two at a time can fail with a SystemError."""
+_TRIES = 20
+"""Where a thread of another library parses, which knows of no lock."""
 _KIND = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -235,13 +238,20 @@ def _beside(name: str, folder: Path) -> Path | None:
     return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
 
 
+def _parsed(source: bytes) -> ast.Module:
+    with _PARSING:
+        for _ in range(_TRIES):
+            with contextlib.suppress(SystemError):
+                return ast.parse(source)
+        return ast.parse(source)
+
+
 def _imports(source: bytes, inside: str) -> list[str]:
     """Names of the modules that a module of the package `inside` may import."""
     imported: list[str] = []
     package = inside.split(".") if inside else []
     try:
-        with _PARSING:
-            tree = ast.parse(source)
+        tree = _parsed(source)
     except (SyntaxError, ValueError):  # ValueError: a NUL
         return []
     for node in ast.walk(tree):

@@ -21,9 +21,10 @@ from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, UnidentifiedImageError
+from PIL import ExifTags, UnidentifiedImageError, features
 from PIL import Image as pillow
 
+from ganaudit import formats
 from ganaudit.errors import ImageError
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ VERSION = 1
 """Enters every content key whose records depend on how a file is decoded and resized."""
 
 Fit = Literal["crop", "stretch"]
+Rounding = Literal["nearest", "down"]
 FITS: tuple[Fit, ...] = get_args(Fit)
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp"}) | frozenset(
     {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"}
 )
-"""File names that count as images, in lower case."""
+"""File names that count as images, in lower case; `taken` knows those of further packages too."""
 
 MAX_PIXELS = 2**27
 """The largest image that is decoded, 134 megapixels: phones make 108, studio cameras 102. It takes up to 2 GB meanwhile."""
@@ -68,6 +70,11 @@ _STRIP = 1 << 22  # pixels that are converted at a time: bounds what a conversio
 
 # The machine is at fault, not the file: such an error passes through, so that it is tried again and not recorded.
 _PASSING = frozenset({errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT})
+
+
+def taken() -> frozenset[str]:
+    """The suffixes of files that can be read here."""
+    return SUFFIXES | formats.suffixes()
 
 
 def decode(
@@ -220,15 +227,16 @@ def to_unit(pixels: NDArray[np.uint8] | Tensor) -> Tensor:
     return planes.to(torch.float32).div_(127.5).sub_(1.0)
 
 
-def to_bytes(images: Tensor) -> Tensor:
+def to_bytes(images: Tensor, rounding: Rounding = "nearest") -> Tensor:
     """The inverse of to_unit: (N, 3, H, W) in [-1, 1], any float => (N, H, W, 3) uint8, contiguous, on the same device.
 
-    (x + 1) * 127.5 in float32, clamped to [0, 255], rounded to the nearest (half to even). NaN has no 8-bit value:
+    (x + 1) * 127.5 in float32, clamped to [0, 255], rounded to the nearest (half to even), or down. NaN has no 8-bit value:
     whoever may meet one looks for it before.
     """
     import torch
 
-    scaled = (images.detach().to(torch.float32) + 1.0).mul_(127.5).clamp_(0.0, 255.0).round_()
+    scaled = (images.detach().to(torch.float32) + 1.0).mul_(127.5).clamp_(0.0, 255.0)
+    scaled = scaled.round_() if rounding == "nearest" else scaled.floor_()
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
@@ -236,7 +244,7 @@ def _identify(stream: IO[bytes], name: str) -> pillow.Image:
     """The file opened by its content; refuses what is not an image, or is too large."""
     limit = f"at most {MAX_PIXELS:,} pixels, {MAX_SIDE:,} a side, are decoded: make it smaller first"
     try:
-        image = pillow.open(stream, formats=_FORMATS)
+        image = pillow.open(stream, formats=(*_FORMATS, *formats.registered()))
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise ImageError(f"{name} has too many pixels, {limit}") from error
     except Exception as error:
@@ -248,12 +256,20 @@ def _identify(stream: IO[bytes], name: str) -> pillow.Image:
         for signature, kind in _SIGNATURES.items():
             if start.startswith(signature):
                 text = f"{name} is truncated or damaged: it starts like a {kind} file, but its header cannot be read"
+        if _starts_like_avif(stream) and not features.check("avif"):
+            text = f"{name} is an AVIF file, which the Pillow that is installed cannot read: pip install 'ganaudit[avif]'"
         raise _unreadable(error, text) from error
     width, height = image.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         image.close()
         raise ImageError(f"{name} has {width:,} x {height:,} pixels, {limit}")
     return image
+
+
+def _starts_like_avif(stream: IO[bytes]) -> bool:
+    """Whether a file begins as AVIF's do (ISO 23000-22: a box `ftyp` of brand avif or avis)."""
+    stream.seek(4)
+    return stream.read(8) in (b"ftypavif", b"ftypavis")
 
 
 def _damage(error: Exception, image: pillow.Image) -> str:

@@ -26,6 +26,12 @@ def source_key(recipe: Mapping[str, Any], version: int = RECORDS_VERSION) -> str
     return "k" + digest({"records": version, **recipe})
 
 
+def overlap_key(key: str, second_key: str, further_heads: bool = False) -> str:
+    """Key of what two parsers say of the same images, whose records have these keys. further_heads: whether classes beyond
+    their first heads have one name."""
+    return "k" + digest({"overlap": [key, second_key], **({"heads": "all"} if further_heads else {})})
+
+
 def parser_key(recipe: Mapping[str, Any]) -> str:
     """Key of a parser: what `classes` and `run_sources` join on."""
     return "p" + digest(recipe)

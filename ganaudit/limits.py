@@ -49,10 +49,10 @@ def within(work: Callable[[], T], who: str, minutes: float | None, memory: float
             done.set_exception(error)
 
     thread = threading.Thread(target=run, name=f"{threading.current_thread().name}-work", daemon=True)
-    thread.start()
     until = None if minutes is None else time.monotonic() + 60.0 * minutes
-    _SILENCE.begin(thread, who)
+    _SILENCE.begin(thread, who)  # before it begins, so that what it calls in turn is named after it
     try:
+        thread.start()
         while True:
             left = SECONDS if until is None else until - time.monotonic()
             if left <= 0:

@@ -11,8 +11,9 @@ NAME_LENGTH = 200
 
 
 def first_few(names: Sequence[str], most: int, between: str = ", ") -> str:
-    """a, b and 3 more."""
-    return between.join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    """a, b and 3 more; what a terminal would act on, such as a line's end in a name that a file says, as it is escaped."""
+    named = [name if name.isprintable() else repr(name)[1:-1] for name in names[:most]]
+    return between.join(named) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def printable(text: str) -> str:

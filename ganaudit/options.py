@@ -94,6 +94,9 @@ class TrainedSource(Source):
     """Where a pattern's steps were read from: card, metadata, file name."""
     training: Name | None = None
     """The training that it is a checkpoint of; a pattern in `weights` fills it in."""
+    rounding: Literal["nearest", "down"] = "nearest"
+    """How a generator's images become 8 bits; down: every value to the next lower one, as scripts do that cut off the decimals
+    of (x + 1) · 127.5; those that cut off the decimals of 127.5 · x + 128, as NVIDIA's, round to the nearest."""
 
 
 class WeightsSource(Origin, TrainedSource):
@@ -133,9 +136,17 @@ class FactoryParser(FactoryPart, ParserPart):
     """Your own parser: `module:factory`, found beside the audit file."""
 
 
+OF_CODES = "of codes"
+"""Stands in the annotation of an option that decides what a generator's encoder says, not what is sampled."""
+
+IN_RECIPE = "in the recipe"
+"""Of one that a model's recipe says as what it came to, where that is not the default."""
+
+
 def chosen(options: Part) -> dict[str, Any]:
-    """The options of a kind's own that were set to something else than their default: what enters a key."""
-    shared = {*WeightsSource.model_fields, *FactorySource.model_fields}
+    """The options of a kind's own that were set to something else than their default: what enters a sample's key."""
+    marked = {name for name, field in type(options).model_fields.items() if {OF_CODES, IN_RECIPE} & {*map(str, field.metadata)}}
+    shared = {*WeightsSource.model_fields, *FactorySource.model_fields, *marked}
     said = options.model_dump(mode="json", exclude_defaults=True)
     return {name: value for name, value in said.items() if name not in shared}
 

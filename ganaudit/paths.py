@@ -83,3 +83,11 @@ _KINDS: tuple[tuple[Any, str], ...] = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )  # fmt: skip
+
+
+def made(folder: Path) -> None:
+    """Makes a folder that a command writes into. Raises RequestError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"the folder {folder} cannot be made ({error.strerror}); choose another one with --out") from None

@@ -11,12 +11,15 @@ from ganaudit.errors import RequestError
 from ganaudit.foreign_code import Stand
 
 
-def state_digest(model: Any) -> str | None:
+def state_digest(model: Any, without: str | None = None) -> str | None:
     """SHA-256 over the state dict of `model`, or of the modules among its attributes; None where there is no state.
 
+    without: how the names of tensors begin that do not count.
     Raises RequestError for a tensor that holds no numbers (on the device meta).
     """
     parts = _named_tensors(model)
+    if without is not None:
+        parts = [(name, tensor) for name, tensor in parts if not name.startswith(f".{without}")]
     if not parts:
         return None
     total = hashlib.sha256()

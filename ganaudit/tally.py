@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit.regions import regions
+from ganaudit.regions import regions, with_instances
 
 CONFIDENCE_STEPS = 65_535
 """Confidences are rounded to 1/65535 before they are summed: sums of integers are the same in any order."""
@@ -22,7 +22,8 @@ class Tally:
     """One row per class present in an image, sorted by image and class. Coordinates are pixels from the top left.
 
     image: place in the batch. x_sum and y_sum add up the coordinates of the class's pixels; confidence is their mean, [0, 1].
-    parts: connected regions of at least four pixels; largest: pixels of the largest region (see `ganaudit.regions`).
+    parts: connected regions of at least four pixels, or things where a parser tells them apart; largest: pixels of the largest
+    (see `ganaudit.regions`).
     """
 
     image: NDArray[np.int64]
@@ -39,14 +40,16 @@ class Tally:
     largest: NDArray[np.int64]
 
 
-def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
+def tally(maps: Tensor, confidence: Tensor | None, classes: int, instances: Tensor | None = None) -> Tally:
     """Label maps (N, h, w) or (N, heads, h, w) with ids below `classes`, and confidences in [0, 1] of the same shape.
+    instances: the same shape, numbers of things, 0 where there is none.
 
     Void (class 0) is counted in the first head alone: that head's classes then add up to h·w.
     Two bincounts of profiles (pixels of each class by row, and by column) hold the counts, the sums and the boxes.
     """
     if maps.device.type == "mps":  # has no 64-bit floats
-        maps, confidence = maps.cpu(), None if confidence is None else confidence.cpu()
+        maps = maps.cpu()
+        confidence, instances = (None if each is None else each.cpu() for each in (confidence, instances))
     n = maps.shape[0]
     height, width = maps.shape[-2:]
     maps = maps if maps.ndim == 4 else maps[:, None]
@@ -55,7 +58,8 @@ def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
     if n > group:
         sure = None if confidence is None else confidence.reshape(maps.shape)
         groups = [
-            tally(maps[i : i + group], None if sure is None else sure[i : i + group], classes) for i in range(0, n, group)
+            tally(maps[some], None if sure is None else sure[some], classes, None if instances is None else instances[some])
+            for some in (slice(i, i + group) for i in range(0, n, group))
         ]
         return _joined(groups, group)
     if maps.shape[1] > 1:
@@ -70,7 +74,11 @@ def tally(maps: Tensor, confidence: Tensor | None, classes: int) -> Tally:
     if confidence is not None:
         steps = (confidence.reshape(maps.shape).float() * CONFIDENCE_STEPS).round_().double()
         total = torch.bincount(owner.flatten(), steps.flatten(), minlength=n * slots).cpu().numpy()
-    connected = regions(owner.int().reshape(-1, height, width).cpu().numpy(), n * slots)
+    owners = owner.int().reshape(-1, height, width).cpu().numpy()
+    if instances is None:
+        connected = regions(owners, n * slots)
+    else:
+        connected = with_instances(owners, instances.reshape(-1, height, width).cpu().numpy(), n * slots)
     return _rows(by_row.cpu().numpy(), by_column.cpu().numpy(), total, *connected, slots)
 
 

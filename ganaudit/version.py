@@ -1,3 +1,3 @@
 """The version of the package, on its own: whoever writes a footer needs nothing else."""
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"

@@ -7,7 +7,7 @@ import importlib.resources
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,6 +25,8 @@ from ganaudit.pickled.answer import SHARED
 
 BUILTIN = "builtin:"
 SNAPSHOT = "hf://"
+SUFFIXES = (".safetensors", ".pth", ".pt", ".pkl", ".ckpt", ".bin", ".tar")
+"""How the names of weights files end."""
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -48,7 +50,9 @@ def locate(name: str, folder: Path = Path()) -> Path:
     """The file of `builtin:NAME`, or of a path (from `folder` where it is relative)."""
     path = located(name, folder)
     if path.is_dir():
-        raise RequestError(f"weights {path} are a folder; a file is wanted here")
+        inside = sorted(each.name for suffix in SUFFIXES for each in path.glob(f"*{suffix}"))  # of one that is closed: none
+        holds = f", such as one that it holds: {first_few(inside, 4)}" if inside else ""
+        raise RequestError(f"weights {path} are a folder; a file is wanted here{holds}")
     return path
 
 
@@ -98,7 +102,7 @@ def insisted(path: Path, found: str, sha256: str | None) -> str:
     """The digest `found`; raises RequestError where another one was asked for."""
     if sha256 is not None and found != sha256:
         raise RequestError(
-            f"weights {path} have the SHA-256 {found}, the audit file says {sha256}: another file, or a changed one"
+            f"weights {path} have the SHA-256 {found}, not {sha256} as was asked for: another file, or a changed one"
         )
     return found
 
@@ -204,6 +208,21 @@ def _state_dict(path: Path, loaded: Any) -> dict[str, Tensor]:
     return dict(loaded)
 
 
+def first_saying(folders: Iterable[Path], said: Mapping[str, str]) -> Path | None:
+    """The first safetensors file in folders whose metadata say all of that; what cannot be read is passed over."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in (file for folder in folders for file in sorted(folder.glob("*.safetensors"))):
+        try:
+            with safe_open(path, framework="pt") as opened:
+                metadata = opened.metadata() or {}
+        except (SafetensorError, OSError):
+            continue
+        if said.items() <= metadata.items():
+            return path
+    return None
+
+
 def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M]) -> M:
     """The network that `from_weights` shapes after `weights`, filled in float32, frozen, in eval mode.
 
@@ -229,7 +248,10 @@ def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M])
         raise RequestError(f"weights {weights.path} are of another architecture: {first_few(wrong, 3, '; ')}")
     bad = [name for name, value in weights.tensors.items() if value.is_floating_point() and not value.isfinite().all()]
     if bad:
-        raise RequestError(f"weights {weights.path} hold values that are not finite: {', '.join(bad[:3])}")
+        raise RequestError(f"weights {weights.path} hold values that are not finite: {first_few(bad, 3)}")
+    bad = [name for name, value in weights.tensors.items() if name.endswith(SQUARES) and bool((value < 0).any())]
+    if bad:
+        raise RequestError(f"weights {weights.path} hold mean squares below 0: {first_few(bad, 3)}; they are damaged")
     module.to_empty(device="cpu")
     values = {name: value.float() if value.is_floating_point() else value for name, value in weights.tensors.items()}
     module.load_state_dict({name: torch.zeros((), dtype=torch.int64) for name in counters} | values)
@@ -237,6 +259,8 @@ def network(weights: Weights, from_weights: Callable[[Mapping[str, Tensor]], M])
     return module
 
 
+SQUARES = ("running_var", ".variance", "magnitude_ema")
+"""How the names of variances and of other mean squares end, whose roots are taken."""
 CARD_BYTES = 1_000_000
 """A card is a page, no book."""
 

@@ -31,6 +31,17 @@ TOGETHER = ("tests/ganaudit/studies/inversion/",)
 """Tests that share something costly, such as a finished store: one worker runs them, and makes it once."""
 
 
+LONGEST = (
+    *TOGETHER, "tests/flows/test_dask.py", "tests/deployments/test_prefect_yaml.py",
+    "tests/benchmarks/calibration/test_scenarios.py", "tests/flows/test_server.py",
+)  # fmt: skip
+"""What one worker is busy with for longest begins first, so that none is left with it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 def pytest_collection_finish() -> None:
     """What was imported and collected stays: no collection of garbage looks through it again, test after test."""
     gc.freeze()
@@ -64,3 +75,19 @@ def empty_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     from ganaudit import report
 
     monkeypatch.setattr(report, "render", lambda _: "")
+
+
+@pytest.fixture
+def commented() -> None:
+    """A test that uses it makes catalogs with the data dictionary's words."""
+
+
+@pytest.fixture(autouse=True)
+def uncommented(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere they are left out: hundreds of statements, half of what a catalog takes to be made."""
+    from ganaudit.records import catalog, views
+
+    if "commented" in request.fixturenames:
+        catalog._blank.cache_clear()
+    else:
+        monkeypatch.setattr(views, "comments", lambda _: "")

@@ -81,6 +81,11 @@ CASES = [
     usage("prune", "--keep", "-1", contains=("--keep",)),
     usage("invert", "builtin:village-progan", "p", "--steps", "-1", contains=("--steps",)),
     usage("invert", "builtin:village-progan", "p", "--penalty", "nan", contains=("--penalty",)),
+    usage("steer", "builtin:village-progan", contains=("--edit zoom", "--walk")),
+    usage("steer", "builtin:village-progan", "--edit", "zoon", contains=("zoon", "did you mean zoom")),
+    usage("steer", "builtin:village-progan", "--edit", "zoom", "--space", "w", contains=("'w'", "it has z")),
+    usage("steer", "builtin:village-progan", "--edit", "zoom", "--reach", "nan", contains=("--reach", "finite")),
+    usage("steer", "builtin:village-progan", "--edit", "zoom", "--steps", "0", contains=("--steps is 0",)),
     usage("calibrate", "--replicates", "99999999999", contains=("--replicates",)),
     # streams
     shell(f"{_LISTED} >&-"),

@@ -24,8 +24,8 @@ from ganaudit.version import __version__
 
 CHUNK = 50
 """Replicates of one file: some seconds of work."""
-SHARES = {"heavy tails": 0.125, "one dominant": 0.5}
-"""Of the replicates, by world: with hundreds of classes each takes many times as long."""
+SHARES = {"heavy tails": 0.125, "one dominant": 0.5, "two modes": 0.5}
+"""Of the replicates, by world, where all are tried: with hundreds of classes each takes many times as long."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Chunk:
         return f"{self.case.scenario}: {self.case.label} ({self.number * CHUNK} …)"
 
 
-def chunks(replicates: int, world: str) -> int:
-    """How many chunks hold at least so many replicates, or a made-up world's share of them."""
-    return -(-int(replicates * SHARES.get(world, 1.0)) // CHUNK)
+def chunks(replicates: int, world: str, alone: bool = False) -> int:
+    """How many chunks hold at least so many replicates, or a made-up world's share of them where it is not tried alone."""
+    return -(-int(replicates * (1.0 if alone else SHARES.get(world, 1.0))) // CHUNK)
 
 
 def case_key(pool: Pool, other: Pool, case: Case) -> str:

@@ -38,6 +38,8 @@ DESCRIBED = {
     "heavy tails": "**heavy tails**: {images:,} images, {classes} classes whose prevalence falls as one over their rank and "
     "whose sizes are log-normal, in a dozen kinds of scenes",
     "one dominant": "**one dominant**: {images:,} images, {classes} classes, of which one nearly fills all images but 1 in 200",
+    "two modes": "**two modes**: {images:,} images, {classes} classes, most in pairs that never stand together; one region in "
+    "twenty is forty times as large as the others, which are alike",
 }
 
 

@@ -207,9 +207,10 @@ def _of_run(store: Store, run: str) -> Pool:
     head = next((row["head"] for row in rows if row["class_id"] > 0), None)
     named = {row["class_id"]: row["name"] for row in rows if row["class_id"] > 0 and row["head"] == head}
     read = read_counts(store, real, list(named))
-    live = np.unique(read.held.column)
+    held = read.held.joined()
+    live = np.unique(held.column)
     names = tuple(named[read.classes[column]] for column in live)
-    return Pool(PoolSource(run=run).key(store), read.held.of_columns(live.tolist()), names, read.pixels)
+    return Pool(PoolSource(run=run).key(store), held.of_columns(live.tolist()), names, read.pixels)
 
 
 def _real(store: Store, run: str) -> UsedSource:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.calibration import distances, pairs, verdicts
 from benchmarks.calibration.cases import Case, OpenedCase, Row
 from benchmarks.calibration.pool import VILLAGE, Pool, PoolSource
+from benchmarks.calibration.worlds import WORLDS
 from ganaudit.errors import RequestError
 
 
@@ -48,7 +49,7 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-DEAR = ("half reduced", "comparison", "pairs")
+COSTLY = ("half reduced", "comparison", "pairs")
 """Scenarios that a made-up world is not tried on unless they are asked for."""
 
 
@@ -56,6 +57,13 @@ def check_scenario(only: str | None) -> None:
     """Raises RequestError for a scenario that does not exist."""
     if only is not None and only not in SCENARIOS:
         raise RequestError(f"--only {only!r}: there is no such scenario; there are {', '.join(SCENARIOS)}")
+
+
+def check_world(world: str | None) -> None:
+    """Raises RequestError for a population that does not exist."""
+    there = (VILLAGE, *WORLDS)
+    if world is not None and world not in there:
+        raise RequestError(f"--world {world!r}: there is no such population; there are {', '.join(there)}")
 
 
 def variants_of(source: PoolSource, only: str | None = None) -> list[PoolSource]:
@@ -71,7 +79,7 @@ def cases_of(pool: Pool, source: PoolSource, only: str | None = None) -> list[Ca
             f"every class of the pool is in more than {100 * distances.COMMON:g} % of its {len(pool):,} images, or in none: "
             "no difference can be planted by thinning; use a run with more kinds of images"
         )
-    asked = [name for name in SCENARIOS if only == name or (only is None and (source.world == VILLAGE or name not in DEAR))]
+    asked = [name for name in SCENARIOS if only == name or (only is None and (source.world == VILLAGE or name not in COSTLY))]
     if len(pool.classes) > distances.MANY_CLASSES and only is None:
         asked.remove("dependent")
     cases = [case for name in asked for case in SCENARIOS[name].cases(pool)]

@@ -49,7 +49,23 @@ def one_dominant(images: int = IMAGES, classes: int = 40, seed: int = 9) -> Held
     return _held((images, classes + 1), image[order], column[order], size[order], rng)
 
 
-WORLDS: dict[str, Callable[[], Held]] = {"heavy tails": heavy_tails, "one dominant": one_dominant}
+def two_modes(images: int = IMAGES, seed: int = 11) -> Held:
+    """What images of the world whose sizes have two modes hold: nine pairs of classes, one class of nearly no variation in
+    nearly all images, and one in all of them."""
+    rng = np.random.default_rng(seed)
+    shares = np.array([0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.3, 0.2])
+    kind, holds = rng.random((images, len(shares))), np.zeros((images, 2 * len(shares) + 2), bool)
+    holds[:, 0:18:2], holds[:, 1:18:2] = kind < shares, (kind >= shares) & (kind < 1.8 * shares)
+    holds[:, 18], holds[:, 19] = rng.random(images) < 0.999, True
+    image, column = np.nonzero(holds)
+    large = rng.random(len(image)) < 0.05
+    size = np.where(large, rng.normal(9000, 500, len(image)), rng.normal(225, 10, len(image)))
+    size = np.where(column == 18, rng.integers(6000, 6003, len(image)), size)
+    size = np.where(column == 19, rng.normal(8000, 800, len(image)), size)
+    return _held(holds.shape, image, column, size.astype(np.int64), rng)
+
+
+WORLDS: dict[str, Callable[[], Held]] = {"heavy tails": heavy_tails, "one dominant": one_dominant, "two modes": two_modes}
 
 
 def _held(

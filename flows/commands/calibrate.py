@@ -29,6 +29,7 @@ def calibrate(
     ] = REPLICATES,
     quick: Annotated[bool, typer.Option("--quick", help="100 replicates from fewer scenes.")] = False,
     only: Annotated[str | None, typer.Option(help="One scenario, such as distance or boundary.", show_default=False)] = None,
+    world: Annotated[str | None, typer.Option(help="One population, such as 'heavy tails'.", show_default=False)] = None,
     out: Annotated[
         Path | None,
         typer.Option(callback=path_checked, help="Write calibration.md and its picture into this folder.", show_default=False),
@@ -36,10 +37,13 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """What the verdicts are worth, measured."""
-    from benchmarks.calibration.scenarios import check_scenario
+    from benchmarks.calibration.scenarios import check_scenario, check_world
     from ganaudit.records.store import Store
 
     check_scenario(only)
+    check_world(world)
+    if run is not None and world is not None:
+        raise RequestError("--run draws from that run's real images, --world from a made-up population: give one of them")
     place = store or DEFAULT_STORE
     if run is not None:
         Store(place).open_for_reading()
@@ -50,13 +54,18 @@ def calibrate(
 
         with _Bars(err) as bars:
             count, scenes = (QUICK_REPLICATES, QUICK_SCENES) if quick else (replicates, None)
-            calibrated = run_flow(place, run, count, scenes if run is None else None, only, bars)
+            calibrated = run_flow(place, run, count, scenes if run is None else None, only, world, bars)
     rows = calibrated.table.to_pylist()
     written = []
     if out is not None:
         from benchmarks.calibration.page import write
 
-        said = {"--run": run, "--only": only, "--replicates": None if quick or replicates == REPLICATES else replicates}
+        said = {
+            "--run": run,
+            "--only": only,
+            "--world": world,
+            "--replicates": None if quick or replicates == REPLICATES else replicates,
+        }
         options = [f"{name} {shlex.quote(str(value))}" for name, value in said.items() if value is not None]
         command = " ".join(["ganaudit calibrate", *options, *(["--quick"] if quick else []), f"--out {shlex.quote(str(out))}"])
         try:

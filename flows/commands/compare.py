@@ -27,8 +27,8 @@ def compare(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            help="Exit with 4 for dropped, reduced, increased, invented, farther (commas between): with --baseline, only where "
-            "that is worse than in the baseline; never where the audit file accepts it.",
+            help="Exit with 4 for dropped, reduced, increased, invented, farther, unexpected (commas between): with "
+            "--baseline, only where that is worse than in the baseline; never where the audit file accepts it.",
             show_default=False,
         ),
     ] = None,

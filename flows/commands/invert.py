@@ -11,6 +11,8 @@ import typer
 
 from flows import terminal
 from flows.console import DeviceOption, JsonOption, KindOption, err, finite, json_text, path_checked, width
+from flows.walking import GeneratorArgument
+from ganaudit import paths
 from ganaudit.errors import RequestError
 
 if TYPE_CHECKING:
@@ -19,9 +21,7 @@ if TYPE_CHECKING:
 
 
 def invert(
-    generator: Annotated[
-        str, typer.Argument(help="builtin:NAME, a weights file, KIND:weights, or module:factory.", show_default=False)
-    ],
+    generator: GeneratorArgument,
     photos: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
     out: Annotated[Path, typer.Option(callback=path_checked, help="Folder of the pictures and inversions.json.")] = Path(
         "inverted"
@@ -101,10 +101,7 @@ def invert(
     read = inversion.read_photos(photos, shape.resolution)
     if all(photo.pixels is None for photo in read):
         raise RequestError(f"no photo can be used: {read[0].error}" + (f", and {len(read) - 1} more" if len(read) > 1 else ""))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError(f"the folder {out} cannot be made ({error.strerror}); choose another one with --out") from None
+    paths.made(out)
     with err.status(f"Inverting {len(read)} photos, and own samples as control …"):
         outcome = inversion.invert_photos(
             opened, read, method, settings.objective, settings.search, layer, penalty, encoders, settings.restarts

@@ -58,10 +58,11 @@ def check(spec: AuditSpec, detect: float | None = None) -> Check:
     by_key = {source.key: source for source in sources}
     seconds = sum(source.missing_images / source.rate for source in by_key.values()) / min(planned.workers, max(missing, 1))
     precision = planned.precision if "precision" in kinds.find("parsers", spec.parser.kind).offers else "its own precision"
+    parsers = " and ".join(part.kind for part in (spec.parser, spec.second_parser) if part is not None)
     return Check(
         audit=spec.name, store=str(store.path), device=planned.device, precision=precision,
         runner=spec.run.runner, workers=planned.workers, where=planned.where,
-        parser=spec.parser.kind, classes=len(planned.classes), sources=sources, blocks=planned.blocks,
+        parser=parsers, classes=len(planned.classes), sources=sources, blocks=planned.blocks,
         missing_blocks=missing, seconds=seconds, megabytes=sum(each.megabytes for each in checked),
         free_gigabytes=shutil.disk_usage(_existing(store.path)).free / 1e9,
         notes=(*filter(None, [not_measured(spec)]), *_notes(spec, planned.precision, planned.device), *planned.notes,

@@ -11,6 +11,7 @@ import torch
 
 from ganaudit.keys import canonical
 from ganaudit.records.store import Store
+from ganaudit.sources import readers
 from ganaudit.sources.planned import Plan
 from ganaudit.studies import protocol
 from ganaudit.studies.protocol import Done, Shard, Stage, Study
@@ -49,13 +50,14 @@ def drive(plan: Plan, store: Store, do: Do, progress: Progress) -> Mapping[str, 
 
     Which records a stage uses is written before they are made, so that nobody prunes them.
     """
-    for study in protocol.asked_for(plan.spec):
-        for stage in study.stages(plan, store):
-            keys = [{**asdict(key), "variant": canonical(dict(key.variant))} for key in stage.keys]
-            store.write_run_keys(plan.run, study.name, stage.name, keys, stage.notes)
-            progress.begin(study.name, stage)
-            for shard, done in do(stage.shards):
-                progress.add(shard, done)
+    with readers.lent():
+        for study in protocol.asked_for(plan.spec):
+            for stage in study.stages(plan, store):
+                keys = [{**asdict(key), "variant": canonical(dict(key.variant))} for key in stage.keys]
+                store.write_run_keys(plan.run, study.name, stage.name, keys, stage.notes)
+                progress.begin(study.name, stage)
+                for shard, done in do(stage.shards):
+                    progress.add(shard, done)
     return progress.done
 
 

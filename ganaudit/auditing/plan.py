@@ -8,17 +8,18 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ganaudit import devices
+from ganaudit import devices, kinds
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.fetching.wanted import refuse_missing
-from ganaudit.keys import source_key
+from ganaudit.keys import overlap_key, source_key
 from ganaudit.limits import within
+from ganaudit.parsers.matching import beyond_first_heads
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.records.store import BLOCK, Store
 from ganaudit.sources.opening import OpenSource, open_source
-from ganaudit.sources.planned import Plan, PlannedSource
-from ganaudit.sources.roles import GENERATED, HELDOUT, RESIZED_REAL, RESIZED_REAL_IMAGES, SourceRole, named, resized_real
+from ganaudit.sources.planned import Plan, PlannedSource, SecondParser, SecondRecords
+from ganaudit.sources.roles import GENERATED, HELDOUT, REAL, RESIZED_REAL, RESIZED_REAL_IMAGES, SourceRole, named, resized_real
 from ganaudit.spec import AuditSpec, Source
 from ganaudit.studies.protocol import asked_for
 
@@ -32,10 +33,16 @@ def plan(spec: AuditSpec) -> Plan:
     """Opens every source and the parser once, within the limits of `run`. Raises RequestError for the first thing that cannot
     be done, AuditError for one that is not opened in time."""
     refuse_missing(spec)
+    if "overlaps" in kinds.find("parsers", spec.parser.kind).offers:
+        raise RequestError(
+            f"parser kind {spec.parser.kind!r} finds concepts that overlap, and distances want areas that add up to an image; "
+            "name it as second_parser, beside a network that gives every pixel a class"
+        )
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
     context = Context.of(spec, device, precision, anew=True)
     parser = _within(spec, f"the opening of the parser ({spec.parser.kind})", lambda: open_parser(spec.parser, context))
+    second = _second(spec, context)
     store = Store(spec.path(spec.store))
     studies = asked_for(spec)
     counted = [_counted(spec, asked, parser, context) for asked in named(spec)]
@@ -50,7 +57,7 @@ def plan(spec: AuditSpec) -> Plan:
             f"the store {store.path} has blocks of {block} images, which sample.batch {spec.sample.batch} does not divide; "
             f"set sample.batch to {block}, {block // 2} or less"
         )
-    sources = [_planned(spec, *counted_source, parser, block) for counted_source in counted]
+    sources = [_planned(spec, *counted_source, parser, block, second) for counted_source in counted]
     natives = [source.resolution for source in sources if source.role == GENERATED]
     resized = [_counted(spec, asked, parser, context) for asked in resized_real(natives, sources[0].recipe["size"])]
     sources += [_planned(spec, *counted_source, parser, block) for counted_source in resized]
@@ -59,7 +66,23 @@ def plan(spec: AuditSpec) -> Plan:
         spec=spec, run=run_name(spec.name, started), started=started, device=device, precision=precision,
         workers=devices.workers(spec.run.workers, device), block=block, parser_key=parser.key, classes=parser.parser.classes,
         sources=tuple(sources),
+        second_parser=None if second is None else SecondParser(second.key, second.parser.classes),
+        parser_notes=(*parser.notes, *(() if second is None else second.notes)),
     )  # fmt: skip
+
+
+def _second(spec: AuditSpec, context: Context) -> OpenParser | None:
+    """The second parser. Raises RequestError where it or the first reads no images, or both are one."""
+    asked = spec.second_parser
+    if asked is None:
+        return None
+    for key, part in (("parser", spec.parser), ("second_parser", asked)):
+        if "no images" in kinds.find("parsers", part.kind).offers:
+            raise RequestError(f"{key} is of kind {part.kind!r} and reads no images; two parsers are held against each other")
+    second = _within(spec, f"the opening of the second parser ({asked.kind})", lambda: open_parser(asked, context))
+    if second.key == open_parser(spec.parser, context).key:
+        raise RequestError("parser and second_parser are the same network, which agrees with itself; name another one")
+    return second
 
 
 def _within(spec: AuditSpec, who: str, opens: Callable[[], T]) -> T:
@@ -84,17 +107,36 @@ def _counted(
 
 
 def _planned(
-    spec: AuditSpec, asked: SourceRole, source: OpenSource, first: int, count: int, parser: OpenParser, block: int
-) -> PlannedSource:
+    spec: AuditSpec, asked: SourceRole, source: OpenSource, first: int, count: int, parser: OpenParser, block: int,
+    second: OpenParser | None = None,
+) -> PlannedSource:  # fmt: skip
     used = tuple(bounds for bounds in blocks(first + count, source.length, block) if bounds[1] >= first)
     named = asked.source(spec)
     recipe = {**source.recipe, "parser": _parser_part(parser, source)}
+    key = source_key(recipe)
     return PlannedSource(
-        asked=asked, name=asked.name(spec), kind=named.kind, key=source_key(recipe), recipe=recipe,
+        asked=asked, name=asked.name(spec), kind=named.kind, key=key, recipe=recipe,
+        second=None if second is None else _second_records(asked, source, key, parser, second, named.name),
         digests=source.digests, resolution=source.resolution, training_step=source.training_step,
         count=count, blocks=used, first=first,
         truncation=source.truncation, noise=source.noise, notes=getattr(source, "notes", ()),
     )  # fmt: skip
+
+
+def _second_records(
+    asked: SourceRole, source: OpenSource, key: str, parser: OpenParser, second: OpenParser, name: str
+) -> SecondRecords | None:
+    """What the second parser records of a real or generated source: the images that the first one is given, resized where the
+    second wants another size. Where it wants the same they are those of an audit of its own."""
+    if asked.role not in (REAL, GENERATED):
+        return None
+    if source.maps:
+        raise RequestError(f"second_parser reads images, and the label maps that {name!r} brings are taken as the parser's")
+    given = {} if second.resolution in (None, source.recipe["size"]) else {"given": second.resolution}
+    recipe = {**source.recipe, **given, "parser": second.recipe}
+    second_key = source_key(recipe)
+    further = bool(beyond_first_heads(parser.parser.classes, second.parser.classes))
+    return SecondRecords(second_key, overlap_key(key, second_key, further), recipe)
 
 
 def _block(images: int, batch: int) -> int:

@@ -30,6 +30,7 @@ def report_path(store: Store, run: str) -> Path:
     return store.findings(run) / "report.html"
 
 
+@catalog.kept()
 def report_data(store: Store, run: str) -> ReportData:
     """Everything the report of a run shows, from its records, findings and kept pictures alone. Raises RequestError."""
     with catalog.of_run(store, run) as connection:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from ganaudit.errors import AuditError, GanauditError, RequestError
 from ganaudit.keys import canonical
 from ganaudit.kinds.mistakes import nearest
 from ganaudit.parsers.protocol import ClassInfo
-from ganaudit.records import catalog, leases
+from ganaudit.records import catalog, leases, writer
 from ganaudit.records.schema import INTERRUPTED
 from ganaudit.records.store import Store
 from ganaudit.sources.planned import Plan
@@ -106,15 +107,17 @@ def begin(planned: Plan, store: Store) -> None:
     Raises RequestError while the store is being pruned.
     """
     leases.announce(store, planned.run)
-    void = ClassInfo(0, "void", planned.classes[0].head)
-    classes = planned.classes if any(c.id == 0 for c in planned.classes) else (void, *planned.classes)
-    store.write_classes(planned.parser_key, [{"class_id": c.id, "name": c.name, "head": c.head} for c in classes])
+    _write_classes(store, planned.parser_key, planned.classes)
+    if planned.second_parser is not None:
+        _write_classes(store, planned.second_parser.key, planned.second_parser.classes)
     for source in planned.sources:
-        store.write_source({
-            "key": source.key, "kind": source.kind, "recipe": canonical(source.recipe), "digests": canonical(source.digests),
-            "resolution": source.resolution, "truncation": source.truncation, "noise": source.noise,
-            "training_step": source.training_step,
-        })  # fmt: skip
+        second = [] if source.second is None else [(source.second.key, source.second.recipe)]
+        for key, recipe in [(source.key, source.recipe), *second]:
+            store.write_source({
+                "key": key, "kind": source.kind, "recipe": canonical(recipe), "digests": canonical(source.digests),
+                "resolution": source.resolution, "truncation": source.truncation, "noise": source.noise,
+                "training_step": source.training_step,
+            })  # fmt: skip
     used = [
         {
             "role": source.role, "source": source.name, "key": source.key, "parser_key": planned.parser_key,
@@ -124,6 +127,12 @@ def begin(planned: Plan, store: Store) -> None:
     ]  # fmt: skip
     store.start_run(_run_row(planned, "running", planned.started + leases.skew(store)), used)
     store.write_run_keys(planned.run, "sources", "listing", [], planned.notes)
+
+
+def _write_classes(store: Store, parser_key: str, known: tuple[ClassInfo, ...]) -> None:
+    void = ClassInfo(0, "void", known[0].head)
+    classes = known if any(c.id == 0 for c in known) else (void, *known)
+    store.write_classes(parser_key, [{"class_id": c.id, "name": c.name, "head": c.head} for c in classes])
 
 
 @contextmanager
@@ -140,6 +149,8 @@ def failing(planned: Plan, store: Store) -> Iterator[None]:
             except (GanauditError, OSError):
                 with suppress(GanauditError, OSError):
                     store.interrupt_run(planned.run)  # the first error is the one to report
+            if isinstance(error, Exception):
+                store.check_there()  # what an error comes to when the store is removed meanwhile says nothing
             raise
 
 
@@ -164,10 +175,13 @@ def finish(planned: Plan, store: Store, worked: Mapping[str, int]) -> Audit:
     try:
         catalog.build(store)
     except AuditError as error:  # a file of another run: this one's findings stand
+        store.check_there()
         LOG.warning("the catalog was not made anew: %s", error)
     page = report_path(store, planned.run)
     data = report_data(store, planned.run)
-    page.write_text(report.render(data), encoding="utf-8")
+    with writer.writing(page), writer.temporary_file(store.temporary, "report") as unfinished:
+        unfinished.write_text(report.render(data), encoding="utf-8")
+        unfinished.replace(page)
     return Audit(planned.run, status, store.path, page, findings, quarantined, dict(worked), tuple(data.notes))
 
 
@@ -179,12 +193,17 @@ def readable(connection: duckdb.DuckDBPyConnection, run: str) -> dict[str, int]:
 
 def _run_row(planned: Plan, status: str, started: datetime, finished: datetime | None = None) -> dict[str, Any]:
     """started, finished: by the store's clock. When a run started is said once: its machine's clock may be set meanwhile."""
-    versions = {"ganaudit": __version__, "python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
     return {
         "run": planned.run, "audit": planned.spec.name, "spec": canonical(planned.spec.model_dump(mode="json")),
         "started": started, "finished": finished, "status": status,
-        "versions": canonical(versions), "device": devices.describe(planned.device), "git_commit": _commit(),
+        "versions": _versions(), "device": devices.describe(planned.device), "git_commit": _commit(),
     }  # fmt: skip
+
+
+@cache
+def _versions() -> str:
+    versions = {"ganaudit": __version__, "python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+    return canonical(versions)
 
 
 def _commit() -> str | None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ganaudit.comparison.differences import Entrant, EntrantPair, images_of, side_by_side
 from ganaudit.comparison.finished import FinishedRun, check_comparable
-from ganaudit.comparison.regressions import FARTHER, OMISSIONS, Judged, VerdictChange, VerdictRow, judge, needless, verdicts
+from ganaudit.comparison.regressions import (
+    FARTHER,
+    OMISSIONS,
+    UNEXPECTED,
+    Judged,
+    VerdictChange,
+    VerdictRow,
+    judge,
+    needless,
+    verdicts,
+)
 from ganaudit.errors import RequestError
 from ganaudit.records.used import UsedSource
 from ganaudit.statistics.comparison import B_NEARER
 from ganaudit.statistics.moments import GroupMoments
+from ganaudit.studies.census.expectations import NOT_MET
 
 ReadMoments = Callable[[UsedSource], GroupMoments]
 
@@ -65,6 +76,8 @@ class Compared:
     """(run, what --fail-on says of its verdicts); without a baseline and without a word to fail on, nothing."""
     farther: tuple[ComparedDifference, ...]
     """Generators that are farther from the real images than in the baseline, beyond doubt."""
+    unexpected: tuple[tuple[str, Mapping[str, Any]], ...]
+    """(run, row of `expectations`) of published values that are not met, and were met in the baseline, if there is one."""
     notes: tuple[str, ...]
     incomplete: bool
     """Whether a generator has no findings, because its images were set aside."""
@@ -72,8 +85,15 @@ class Compared:
     @property
     def regressed(self) -> bool:
         """Whether what --fail-on names was met."""
-        met = any(judged.regressed for _, judged in self.judged) or (FARTHER in self.fail_on and self.farther)
-        return bool(self.fail_on and met)
+        return self.found > 0
+
+    @property
+    def found(self) -> int:
+        """How many findings meet --fail-on."""
+        further = {FARTHER: self.farther, UNEXPECTED: self.unexpected}
+        return sum(len(judged.regressed) for _, judged in self.judged if self.fail_on) + sum(
+            len(rows) for word, rows in further.items() if word in self.fail_on
+        )
 
     @property
     def exit_code(self) -> int:
@@ -92,6 +112,7 @@ class Compared:
                 for run, judged in self.judged for change in judged.worse
             ],
             "farther": [asdict(difference) for difference in self.farther],
+            "unexpected": [{**row, "run": run} for run, row in self.unexpected],
             "distances": [asdict(distance) for distance in self.distances],
             "differences": [asdict(difference) for difference in self.differences],
             "verdicts": [{"run": run} | asdict(row) for run, row in self.verdicts],
@@ -132,9 +153,19 @@ def compared(runs: Sequence[FinishedRun], baseline: FinishedRun | None, words: S
         verdicts=tuple((run.run, row) for run in runs for row in verdicts(run.tables)),
         judged=tuple(judged) if baseline or words else (),
         farther=tuple(difference for difference in differences if difference.verdict == B_NEARER) if baseline else (),
+        unexpected=tuple(_unexpected(runs, baseline)),
         notes=tuple(_notes(runs, baseline)),
         incomplete=any(len(run.compared) < len(run.generators) for run in runs),
     )
+
+
+def _unexpected(runs: Sequence[FinishedRun], baseline: FinishedRun | None) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    def missed(run: FinishedRun) -> dict[tuple[str, ...], Mapping[str, Any]]:
+        names = ("real", "generator", "figure", "class", "source")
+        return {tuple(row[name] for name in names): row for row in run.tables["expectations"] if row["verdict"] == NOT_MET}
+
+    known = missed(baseline) if baseline else {}
+    return ((run.run, row) for run in runs for place, row in missed(run).items() if place not in known)
 
 
 def _entrants(run: FinishedRun, read: ReadMoments) -> Iterable[Entrant]:

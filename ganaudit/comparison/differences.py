@@ -79,7 +79,7 @@ def difference(a: Entrant, b: Entrant) -> Estimate:
     if _shared(a, b):
         estimate = corrected.difference(a.real_moments, a.moments, b.moments, (*a.halves, b.halves[1]))
         return Estimate(None, None, 0) if estimate is None else Estimate(estimate.value, estimate.se, estimate.degrees)
-    first, other = (corrected.corrected(side.real_moments, side.moments) for side in (a, b))
+    first, other = (corrected.distance(side.real_moments, side.moments) for side in (a, b))
     if first is None or other is None:
         return Estimate(None, None, 0)
     variances = first.se**2, other.se**2

@@ -15,7 +15,7 @@ from ganaudit.records.used import UsedSource, sources_of
 from ganaudit.spec import Decide
 
 NEEDED = ("fsd", "dropped_classes")
-JUDGED = (*NEEDED, "dropped_groups", "dropped_in_slices")
+JUDGED = (*NEEDED, "dropped_groups", "dropped_in_slices", "expectations")
 
 Rows = list[dict[str, Any]]
 

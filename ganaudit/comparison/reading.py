@@ -7,7 +7,7 @@ from ganaudit.comparison.differences import images_of
 from ganaudit.records.store import Store
 from ganaudit.records.used import UsedSource
 from ganaudit.statistics.moments import GroupMoments
-from ganaudit.studies.census.findings import classes_of
+from ganaudit.studies.census.known import classes_of
 from ganaudit.studies.census.moments import moments_of
 
 

@@ -15,7 +15,10 @@ OMISSIONS = ("reduced", "dropped")
 FARTHER = "farther"
 """The corrected distance is larger than the baseline's beyond doubt."""
 
-WORDS = (*reversed(OMISSIONS), "increased", "invented", FARTHER)
+UNEXPECTED = "unexpected"
+"""A published value under `expect` is not met."""
+
+WORDS = (*reversed(OMISSIONS), "increased", "invented", FARTHER, UNEXPECTED)
 SETTLED = ("equivalent", "increased", "reduced")
 
 Accepted = Mapping[str, Sequence[str]]
@@ -75,8 +78,8 @@ def fail_on(text: str | None) -> tuple[str, ...]:
     for word in words:
         if word not in WORDS:
             near = difflib.get_close_matches(word, WORDS, n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else ";"
-            raise RequestError(f"--fail-on {word!r} is no verdict to fail on{guess} There are: {', '.join(WORDS)}")
+            guess = f"; did you mean {near[0]!r}? There" if near else "; there"
+            raise RequestError(f"--fail-on {word!r} is no verdict to fail on{guess} are: {', '.join(WORDS)}")
     return tuple(dict.fromkeys(words))
 
 

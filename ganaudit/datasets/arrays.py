@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ganaudit.datasets.listing import ListedFile, Named, list_file
 from ganaudit.datasets.stored import Shelf, fingerprint
 from ganaudit.errors import ImageError, RequestError
 
+T = TypeVar("T")
 MOST_BYTES = 2**32
 """Of arrays that are unpacked into memory, because they are compressed."""
 
@@ -65,6 +66,11 @@ class ArrayShelf(Shelf):
         self.contents = Contents()
         self.own = {} if labels is None else {"label": Said.of(labels)}
 
+    decodes = False
+
+    def reading(self, position: int, decode: Callable[..., T]) -> Callable[[], T]:
+        raise NotImplementedError  # nothing is decoded
+
     def pixels(self, position: int, size: tuple[int, int] | None, how: images.Fit) -> NDArray[np.uint8]:
         for file in self._listed:
             now = list_file(file.name, Path(file.path))
@@ -91,6 +97,8 @@ def as_images(array: NDArray[Any], path: Path, layout: str | None = None) -> NDA
     Raises RequestError."""
     if array.dtype != np.uint8:
         raise RequestError(f"{path} holds {array.dtype}, not uint8: scale it to 0 … 255 and round")
+    if 0 in array.shape[1:]:
+        raise RequestError(f"{path} holds an array {array.shape}, whose images have no pixels")
     if array.ndim == 3:
         return array[..., None]
     last, first = array.ndim == 4 and array.shape[3] in (1, 3), array.ndim == 4 and array.shape[1] in (1, 3)

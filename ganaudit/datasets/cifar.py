@@ -11,7 +11,8 @@ import numpy as np
 from ganaudit.context import Context
 from ganaudit.datasets.arrays import ArrayShelf, as_images
 from ganaudit.datasets.folder import digest_cache
-from ganaudit.datasets.stored import StoredDataset, StoredSource, open_stored
+from ganaudit.datasets.opening import open_stored
+from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import RequestError
 from ganaudit.fields import Place
 from ganaudit.kinds import Kind

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from ganaudit import formats
+
 HIDDEN, SYSTEM, SPECIAL, LABELS, OTHER = "hidden", "system", "special", "labels", "other"
 """Why something is left out: its name begins with a dot; a machine made it for itself; it is no file; no image has this
 label map; its suffix is not that of an image."""
@@ -72,8 +74,10 @@ class Contents:
             )
         unread = {suffix: count for suffix, count in by_reason.get(OTHER, {}).items() if suffix in PICTURES}
         if unread:
+            package = formats.advice(unread)
             said.append(
-                f"{_listed(unread)} may hold pictures and are not read in a folder: convert them to PNG to have them counted, "
+                f"{_listed(unread)} may hold pictures and are not read in a folder: "
+                f"{f'{package}, or ' if package else ''}convert them to PNG to have them counted, "
                 "or name an archive or an array as a source of its own (kinds zip, tar, npy)"
             )
         if self.aside is not None:

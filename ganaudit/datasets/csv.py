@@ -13,7 +13,8 @@ from ganaudit.context import Context
 from ganaudit.datasets.folder import FolderShelf, digest_cache
 from ganaudit.datasets.grouped import Said, cells
 from ganaudit.datasets.listing import inside, plain
-from ganaudit.datasets.stored import StoredDataset, StoredSource, open_stored
+from ganaudit.datasets.opening import open_stored
+from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import RequestError
 from ganaudit.fields import Place
 from ganaudit.kinds import Kind
@@ -28,7 +29,7 @@ class CsvSource(StoredSource):
     """Image files that a CSV file names, one a line, with labels and clusters."""
 
     path: Place
-    """A file with a line of column names; with tabs where it ends in .tsv."""
+    """A file with a line of column names; with tabs where it ends in .tsv; or CelebA's list_attr_celeba.txt."""
     folder: Place | None = None
     """The folder below which the images lie; default: that of the file."""
     names: ColumnName = "path"

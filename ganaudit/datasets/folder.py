@@ -14,18 +14,18 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ganaudit import images
 from ganaudit.context import Context
-from ganaudit.datasets.grouped import Way, located
-from ganaudit.datasets.listing import ListedFile, files_of, lines_of, list_images, names_version
+from ganaudit.datasets import dataset_json
+from ganaudit.datasets.contents import OTHER
+from ganaudit.datasets.grouped import Listed, Said, Way, located, names_in
+from ganaudit.datasets.listing import ListedFile, Named, files_of, list_images, names_version
 from ganaudit.datasets.stored import Shelf, StoredDataset, StoredSource, fingerprint, size_asked
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.fields import Place
@@ -42,9 +42,7 @@ class FolderSource(StoredSource):
     """Image files below a folder, recursive, sorted, then shuffled by the seed."""
 
     path: Place
-    """The folder."""
-    list: Place | None = None
-    """A file with one relative name a line: those images and no others; their order says nothing."""
+    """The folder; StyleGAN's `dataset.json` in it says labels."""
 
 
 class FolderShelf(Shelf):
@@ -64,9 +62,16 @@ class FolderShelf(Shelf):
         self.path, self._cache = path, cache
         self.files: Sequence[ListedFile]
         self.files, self.contents = list_images(path) if names is None else files_of(names, path, source or path)
+        if (said := _labels(path, self.files)) is not None:
+            self.own = {"label": said}
+            left_out = {why: count - (why == (OTHER, ".json")) for why, count in self.contents.left_out.items()}
+            self.contents = replace(self.contents, left_out={why: count for why, count in left_out.items() if count})
 
-    def pixels(self, position: int, size: tuple[int, int] | None, how: images.Fit) -> NDArray[np.uint8]:
-        return read(self.files[position], partial(images.decode, size=size, how=how))
+    def reading(self, position: int, decode: Callable[..., Decoded]) -> Callable[[], Decoded]:
+        return partial(read, self.files[position], decode)
+
+    def digests(self, positions: Sequence[int]) -> Sequence[str | None]:
+        return digests(self.path, [self.files[position] for position in positions], self._cache)
 
     def content(self) -> Mapping[str, Any]:
         return {
@@ -75,10 +80,24 @@ class FolderShelf(Shelf):
         }  # fmt: skip
 
 
+def _labels(folder: Path, files: Sequence[Named]) -> Said | None:
+    """What StyleGAN's dataset.json says; None without one, and where it says what the folders say."""
+    path = folder / dataset_json.NAME
+    try:
+        data = path.read_bytes() if path.is_file() and path.stat().st_size <= dataset_json.MOST_BYTES else b""
+    except OSError:
+        return None
+    labels = dataset_json.labels_in(data) if data else None
+    values = [labels.get(file.name) for file in files] if labels else []
+    if not any(value is not None for value in values) or values == [file.label for file in files]:
+        return None
+    return Said.of(values)
+
+
 class FolderDataset(StoredDataset):
     """The images below a folder (FolderShelf), in the order of their sorted names shuffled by `random.Random(seed)`.
 
-    listed: a file of names, one a line, whose images alone are taken. The rest as in StoredDataset.
+    listed: what says the names of the images that alone are taken. The rest as in StoredDataset.
     """
 
     def __init__(
@@ -90,14 +109,16 @@ class FolderDataset(StoredDataset):
         cache: Path | None = None,
         label: Way = "folder",
         cluster: Way | None = None,
-        listed: Path | None = None,
+        listed: Listed | None = None,
+        order: Literal["shuffled", "sorted"] = "shuffled",
+        part: tuple[int, int] | None = None,
     ) -> None:
         self.path = Path(os.path.abspath(path))
 
         def shelf() -> FolderShelf:
-            return FolderShelf(self.path, cache, None if listed is None else lines_of(listed), listed)
+            return FolderShelf(self.path, cache, *((None, None) if listed is None else names_in(listed)))
 
-        super().__init__(shelf, seed, resize, how, label, cluster)
+        super().__init__(shelf, seed, resize, how, label, cluster, order, part)
 
 
 def read(file: ListedFile, decode: Callable[..., Decoded]) -> Decoded:
@@ -220,7 +241,7 @@ def open_folder(options: FolderSource, context: Context) -> FolderDataset:
     return FolderDataset(
         context.path(options.path), options.seed, size_asked(options, context), options.how, digest_cache(context),
         located(options.label, context), located(options.cluster, context),
-        None if options.list is None else context.path(options.list),
+        located(options.list, context), options.order, options.part,
     )  # fmt: skip
 
 

@@ -16,9 +16,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ganaudit.context import Context
-from ganaudit.datasets.listing import Named, plain
+from ganaudit.datasets.listing import Named, lines_of, plain
 from ganaudit.errors import RequestError
 from ganaudit.fields import Place
+from ganaudit.names import first_few
 from ganaudit.options import Part, Source
 
 Values = list[str | None]
@@ -47,7 +48,8 @@ class Column(Part):
     name: Annotated[str, AfterValidator(_one_group)] | None = None
     """A regular expression with one group, searched in the name below the folder."""
     csv: Place | None = None
-    """A file with a line of column names; with tabs where it ends in .tsv."""
+    """A file with a line of column names; with tabs where it ends in .tsv; CelebA's list_attr_celeba.txt, or
+    identity_CelebA.txt, whose column is `identity`."""
     column: Annotated[str, Field(min_length=1)] | None = None
     """The column of the labels or clusters; an empty cell is none."""
     names: Annotated[str, Field(min_length=1)] = "name"
@@ -58,6 +60,43 @@ class Column(Part):
         if (self.name is None) == (self.csv is None) or (self.csv is None) != (self.column is None):
             raise ValueError(_WAYS)
         return self
+
+
+class Rows(Part):
+    """The images of those lines of a table whose column holds a value, such as a split."""
+
+    csv: Place
+    """A file with a line of column names; with tabs where it ends in .tsv; CelebA's list_eval_partition.txt."""
+    column: Annotated[str, Field(min_length=1)]
+    """The column that says it."""
+    value: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+    """What it has to hold."""
+    names: Annotated[str, Field(min_length=1)] = "name"
+    """The column of the images' names below the folder."""
+
+
+def _listed(value: Any) -> Any:
+    return Rows.model_validate(value) if isinstance(value, Mapping) else value
+
+
+Listed = Annotated[Place | Rows, BeforeValidator(_listed)]
+"""Which images are taken: a file of their names, one a line, or lines of a table."""
+
+
+def names_in(listed: Listed) -> tuple[list[str], Path]:
+    """The names that it says, and the file that says them. Raises RequestError."""
+    if not isinstance(listed, Rows):
+        return lines_of(listed), listed
+    rows = cells("list", listed.csv, [listed.names, listed.column])
+    held: dict[str, list[str]] = {}
+    for name, value in rows:
+        held.setdefault(value, []).append(name)
+    if listed.value not in held:
+        raise RequestError(
+            f"list: no line of {listed.csv} has {listed.value!r} in its column {listed.column!r}; it has "
+            f"{first_few(sorted(map(repr, held)), 5) or 'no lines'}"
+        )
+    return held[listed.value], listed.csv
 
 
 def _way(value: Any) -> Any:
@@ -91,6 +130,15 @@ class Said:
     def of(cls, values: Sequence[str | None]) -> Said:
         """Those values, digested."""
         return cls(values, digest_of(values))
+
+    @property
+    def any(self) -> bool:
+        """Whether it says one at all."""
+        return any(value is not None for value in self.values)
+
+    def at(self, places: Sequence[int]) -> Said:
+        """Those of some of the names, by where they stand: places ascend, and each stands once."""
+        return self if len(places) == len(self.values) else Said.of([self.values[place] for place in places])
 
 
 def digest_of(values: Iterable[str | None]) -> str:
@@ -143,9 +191,11 @@ class Grouped:
         return Said.of(values)
 
 
-def located(way: Way | None, context: Context) -> Any:
+def located(way: Way | Listed | None, context: Context) -> Any:
     """The same with the path of its file from the audit file's folder."""
-    if isinstance(way, Column) and way.csv is not None:
+    if isinstance(way, Path):
+        return context.path(way)
+    if isinstance(way, Column | Rows) and way.csv is not None:
         return way.model_copy(update={"csv": context.path(way.csv)})
     return way
 
@@ -183,7 +233,11 @@ def _by_table(key: str, files: Sequence[Named], way: Column) -> Values:
 
 
 def cells(key: str, path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """These columns of a CSV file as texts, row by row. key: of the audit file, for sentences. Raises RequestError."""
+    """These columns of a CSV file as texts, row by row, the first that of names. key: of the audit file, for sentences. A file
+    .txt is one of CelebA's: a count, the columns without that of the names, then a name and its values a line; or a name and a
+    number a line, as its identities and its partition are. Raises RequestError."""
+    if path.suffix.lower() == ".txt":
+        return _celeba(key, path, columns)
     import pyarrow as pa
     from pyarrow import csv
 
@@ -195,10 +249,35 @@ def cells(key: str, path: Path, columns: Sequence[str]) -> Iterator[tuple[str, .
             if known.count(column) != 1:
                 how_often = "no column" if column not in known else "two columns"
                 raise RequestError(f"{key}: {path} has {how_often} {column!r}; it has {', '.join(map(repr, known))}")
-        texts = csv.ConvertOptions(include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()))
+        types = dict.fromkeys(columns, pa.string())
+        texts = csv.ConvertOptions(include_columns=list(types), column_types=types)
         table = csv.read_csv(path, parse_options=parsing, convert_options=texts)
     except OSError as error:
         raise RequestError(f"{key}: {path} cannot be read: {error.strerror or error}") from None
     except pa.ArrowException as error:
-        raise RequestError(f"{key}: {path} is no CSV file: {error}") from None
+        raise RequestError(f"{key}: {path} is no CSV file: {' '.join(str(error).split())}") from None
     return zip(*(table[column].to_pylist() for column in columns), strict=True)
+
+
+_CELEBA = {"identity_CelebA.txt": "identity", "list_eval_partition.txt": "partition"}
+"""What the column is called of its files that have no line of columns."""
+
+
+def _celeba(key: str, path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    try:
+        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeError) as error:
+        raise RequestError(f"{key}: {path} cannot be read: {error}") from None
+    if lines and all(len(line) == 2 and line[1].isdigit() for line in lines):
+        lines = [[], [_CELEBA.get(path.name, "value")], *lines]
+    elif len(lines) < 3 or len(lines[0]) != 1 or any(len(line) != len(lines[1]) + 1 for line in lines[2:]):
+        raise RequestError(
+            f"{key}: {path} is not as CelebA's: a count, a line of columns, then a name and its values a line; or a name and a "
+            "number a line"
+        )
+    known = lines[1]
+    for column in columns[1:]:
+        if known.count(column) != 1:
+            raise RequestError(f"{key}: {path} has no column {column!r}; it has {', '.join(map(repr, known))}")
+    places = [0, *(known.index(column) + 1 for column in columns[1:])]
+    return (tuple(line[place] for place in places) for line in lines[2:])

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ganaudit.context import Context
 from ganaudit.datasets.arrays import MOST_BYTES, ArrayShelf, as_images, as_labels
 from ganaudit.datasets.folder import digest_cache
-from ganaudit.datasets.stored import StoredDataset, StoredSource, open_stored
+from ganaudit.datasets.opening import open_stored
+from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import RequestError
 from ganaudit.fields import Place
 from ganaudit.kinds import Kind

@@ -74,12 +74,13 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
     where there is no folder, where it cannot be listed, and where it holds no images.
     """
     listed_files: list[ListedFile] = []
+    suffixes = images.taken()
     left_out: Counter[tuple[str, str]] = Counter()
     skipped: Counter[str] = Counter()
     try:
         for name, path, state in _entries(folder):
             suffix, aside = contents.suffix_of(name), _aside(name)
-            is_image = suffix in images.SUFFIXES
+            is_image = suffix in suffixes
             if state is not None and stat.S_ISDIR(state.st_mode):
                 skipped[os.path.basename(name)] += 1
             elif aside is not None:
@@ -100,7 +101,7 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
     names = [file.shown for file in listed_files]
     listed = Contents(contents.counted(names), dict(left_out), dict(skipped), contents.aside(names))
     if not listed_files:
-        raise RequestError(f"{folder} holds no images: {_instead(listed)}; give files of {', '.join(sorted(images.SUFFIXES))}")
+        raise RequestError(f"{folder} holds no images: {_instead(listed)}; give files of {', '.join(sorted(suffixes))}")
     return listed_files, listed
 
 

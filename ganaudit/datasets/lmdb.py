@@ -14,8 +14,10 @@ from typing import Any
 
 from ganaudit.context import Context
 from ganaudit.datasets import contents
-from ganaudit.datasets.packed import Format, Gone, Member, PackedShelf
-from ganaudit.datasets.stored import StoredDataset, StoredSource, open_stored
+from ganaudit.datasets.index import Member
+from ganaudit.datasets.opening import open_stored
+from ganaudit.datasets.packed import Format, Gone, PackedShelf
+from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import Place
 from ganaudit.kinds import Kind

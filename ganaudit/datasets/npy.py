@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,8 @@ from pydantic import Field
 from ganaudit.context import Context
 from ganaudit.datasets.arrays import MOST_BYTES, ArrayShelf, as_images, as_labels
 from ganaudit.datasets.folder import digest_cache
-from ganaudit.datasets.stored import StoredDataset, StoredSource, open_stored
+from ganaudit.datasets.opening import open_stored
+from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import RequestError
 from ganaudit.fields import PathText, Place
 from ganaudit.kinds import Kind
@@ -78,9 +80,13 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(entry) as file:
-        if entry.compress_type != zipfile.ZIP_STORED:
-            return _loaded(path, file)
         shape, columns, dtype = _header(path, file)
+        if entry.compress_type != zipfile.ZIP_STORED:
+            wanted = math.prod(shape) * dtype.itemsize
+            content = file.read(wanted) if wanted <= entry.file_size else b""
+            if len(content) < wanted:
+                raise RequestError(f"{path} is cut off: its array of {shape} is not all there")
+            return np.ndarray(shape, dtype, content, order="F" if columns else "C")
         within = file.tell()
     with path.open("rb") as raw:  # the entry's own header says where its bytes begin (APPNOTE 4.3.7)
         raw.seek(entry.header_offset + 26)
@@ -105,6 +111,8 @@ def _header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]
         raise RequestError(f"{path} is no numpy array: {error}") from None
     if dtype.hasobject:
         raise RequestError(f"{path} holds Python objects, which would be run: save plain numbers")
+    if any(side < 0 for side in shape):
+        raise RequestError(f"{path} is damaged: its array is of {shape}")
     return shape, columns, dtype
 
 
@@ -113,13 +121,6 @@ def _mapped(path: Path, shape: tuple[int, ...], columns: bool, dtype: np.dtype[A
         return np.memmap(path, dtype, "r", start, shape, "F" if columns else "C")
     except ValueError as error:
         raise RequestError(f"{path} is cut off: its array of {shape} is not all there ({error})") from None
-
-
-def _loaded(path: Path, file: Any) -> NDArray[Any]:
-    try:
-        return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise RequestError(f"{path} is no usable .npz: {error}") from None
 
 
 def open_npy(options: NpySource, context: Context) -> StoredDataset:

@@ -20,9 +20,11 @@ from pydantic import Field
 
 from ganaudit import images
 from ganaudit.context import Context
+from ganaudit.datasets.index import Member
 from ganaudit.datasets.listing import plain
-from ganaudit.datasets.packed import Format, Gone, Member, PackedShelf, files_at, member_name
-from ganaudit.datasets.stored import StoredDataset, StoredSource, open_stored
+from ganaudit.datasets.opening import open_stored
+from ganaudit.datasets.packed import Format, Gone, PackedShelf, files_at, member_name
+from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import Place
 from ganaudit.kinds import Kind
@@ -46,20 +48,24 @@ class ParquetSource(StoredSource):
     """The column of clusters."""
 
 
-def format_of(image: str | None = None, labels: str | None = None, clusters: str | None = None) -> Format:
-    """Parquet files with these columns."""
-    return Format("parquet", partial(scan, columns=(image, labels, clusters)), partial(read, image=image))
+def format_of(image: str | None = None, labels: str | None = None, clusters: str | None = None, beside: bool = False) -> Format:
+    """Parquet files with these columns. beside: `image` stands beside the column of images, whose names it has."""
+    return Format("parquet", partial(scan, columns=(image, labels, clusters), beside=beside), partial(read, image=image))
 
 
-def scan(path: Path, number: int, found: Gone, columns: tuple[str | None, str | None, str | None]) -> Iterator[Member]:
+def scan(
+    path: Path, number: int, found: Gone, columns: tuple[str | None, str | None, str | None], beside: bool = False
+) -> Iterator[Member]:
     """Every row of a file: a member, or why it is none. Raises RequestError for a file or a column that is not there."""
     with _opened(path) as file:
         schema = file.schema_arrow
         image = _image_column(path, schema, columns[0])
-        label = _column(path, schema, columns[1]) or ("label" if "label" in schema.names and image != "label" else None)
+        label = _column(path, schema, columns[1]) or (
+            "label" if "label" in schema.names and "label" not in _fit(schema) else None
+        )
         cluster = _column(path, schema, columns[2])
         names_of = _class_names(schema, label)
-        names = _names(path, file, image)
+        names = _names(path, file, _image_column(path, schema, None) if beside else image)
         row = 0
         for group in range(file.num_row_groups):
             place = 0
@@ -126,18 +132,23 @@ def _opened(path: Path) -> Iterator[Any]:
         raise RequestError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
 
 
-def _image_column(path: Path, schema: Any, asked: str | None) -> str:
-    """The column of the images."""
+def _fit(schema: Any) -> list[str]:
+    """The columns that may hold images."""
     import pyarrow as pa
 
     def holds_bytes(kind: Any) -> bool:
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
-    fit = [
+    return [
         field.name for field in schema
         if holds_bytes(field.type)
         or (pa.types.is_struct(field.type) and any(part.name == "bytes" and holds_bytes(part.type) for part in field.type))
     ]  # fmt: skip
+
+
+def _image_column(path: Path, schema: Any, asked: str | None) -> str:
+    """The column of the images."""
+    fit = _fit(schema)
     if asked is not None:
         if _column(path, schema, asked) not in fit:
             raise RequestError(f"{path}: the column {asked!r} holds no images: it has to be binary, or a struct with `bytes`")

@@ -30,8 +30,9 @@ class Image:
 class Dataset(Protocol):
     """An ordered collection of images. The order is part of its content: image `i` is always the same image.
 
-    It may also have `resolution`, the short side of its images in pixels; `name(index)`, for images that cannot be used; and
-    `contents`, a contents.Contents that says what its folder held.
+    It may also have `resolution`, the short side of its images in pixels; `name(index)`, for images that cannot be used;
+    `reading(indices)`, images as functions without arguments that another process can be sent and call; and `contents`, a
+    contents.Contents that says what its folder held.
     """
 
     def __len__(self) -> int: ...

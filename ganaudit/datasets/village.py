@@ -19,6 +19,7 @@ from ganaudit.village import artefacts
 from ganaudit.village.classes import NAMES
 from ganaudit.village.render import VERSION, render
 from ganaudit.village.scene import RESOLUTION, Prevalence
+from ganaudit.village.spread import spreads
 from ganaudit.village.style import style as style_of
 
 SCENES = 2**40
@@ -32,6 +33,8 @@ class VillageSource(Source):
     """Default: 0 for the real side, 5 for a truth, `sample.seed` for a generator."""
     prevalence: dict[str, Probability] = Field(default_factory=dict)
     """The probability that a scene holds one or more of a class: {person: 0.15, …}."""
+    spread: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """How much the things of a class differ, as a factor of the plain village's, 0 to 3: {chapel: {position: 0.1}, …}."""
     style: Literal["plain", "redrawn"] = "plain"
     """How it is drawn: redrawn has other colours and textures, in which `builtin:village-redrawn` was trained."""
     artefact: Literal["smear", "checkerboard", "blur", "colour"] | None = None
@@ -41,7 +44,7 @@ class VillageSource(Source):
 class VillageDataset:
     """Scenes of `seed`. Image `i` has 64x64 pixels and its exact label map, which neither style nor artefact changes.
 
-    Raises RequestError for a prevalence, style or artefact that does not exist.
+    Raises RequestError for a prevalence, spread, style or artefact that does not exist.
     """
 
     resolution = RESOLUTION
@@ -49,10 +52,12 @@ class VillageDataset:
     classes = NAMES
 
     def __init__(
-        self, seed: int = 0, prevalence: Mapping[str, float] | None = None, style: str = "plain", artefact: str | None = None
-    ) -> None:
+        self, seed: int = 0, prevalence: Mapping[str, float] | None = None, style: str = "plain",
+        artefact: str | None = None, spread: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:  # fmt: skip
         self.seed = seed
         self.prevalence = Prevalence.of(prevalence or {})
+        self.spreads = spreads(spread or {})
         self.style = style
         self.artefact = artefact
         self._drawn = style_of(style)
@@ -66,17 +71,19 @@ class VillageDataset:
         """Scene `index`: the same alone and in any batch."""
         if not 0 <= index < SCENES:
             raise IndexError(index)
-        pixels, labels = render(self.prevalence, self.seed, [index], self._drawn)
+        pixels, labels = render(self.prevalence, self.seed, [index], self._drawn, self.spreads)
         if self.artefact is not None:
             pixels = artefacts.altered(self.artefact, pixels, labels)
         return Image(pixels[0], f"scene {index}", labels[0])
 
     def recipe(self) -> Mapping[str, Any]:
-        """Seed, prevalences, and the versions of the renderer and of its draws; style and artefact where there are any."""
+        """Seed, prevalences, and the versions of the renderer and of its draws; spread, style and artefact where any is."""
         recipe: dict[str, Any] = {
             "kind": "village", "seed": self.seed, "prevalence": asdict(self.prevalence),
             "renderer": VERSION, "draws": DRAWS_VERSION,
         }  # fmt: skip
+        if self.spreads:
+            recipe["spread"] = {kind: asdict(spread) for kind, spread in self.spreads.items()}
         if self.style != "plain":
             recipe["style"] = self.style
         if self.artefact is not None:
@@ -87,7 +94,7 @@ class VillageDataset:
 def open_village(options: VillageSource, context: Context) -> VillageDataset:
     """Its scenes."""
     seed = context.seed if options.seed is None else options.seed
-    return VillageDataset(seed, options.prevalence, options.style, options.artefact)
+    return VillageDataset(seed, options.prevalence, options.style, options.artefact, options.spread)
 
 
 KIND = Kind(

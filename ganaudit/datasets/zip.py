@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ganaudit import images
 from ganaudit.context import Context
-from ganaudit.datasets.packed import Format, Gone, Member, PackedShelf, files_at, member_name
-from ganaudit.datasets.stored import StoredDataset, StoredSource, open_stored
+from ganaudit.datasets import dataset_json
+from ganaudit.datasets.index import Member
+from ganaudit.datasets.opening import open_stored
+from ganaudit.datasets.packed import Format, Gone, PackedShelf, files_at, member_name
+from ganaudit.datasets.stored import StoredDataset, StoredSource
+from ganaudit.datasets.zip_directory import Entry, NoDirectory, entries
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import Place
 from ganaudit.kinds import Kind
-
-LABELS = "dataset.json"
-"""Where StyleGAN's archives say labels: {"labels": [["00000/img00000000.png", 6], …]}."""
-_MOST_LABELS = 2**30  # bytes of that file
 
 
 class ZipSource(StoredSource):
@@ -37,38 +35,36 @@ class ZipSource(StoredSource):
 def scan(path: Path, number: int, found: Gone) -> Iterator[Member]:
     """The images of an archive. Raises RequestError for one that is damaged or whose names lead out of it."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = {
-                member_name(_decoded(entry).replace("\\", "/"), path): entry
-                for entry in archive.infolist()
-                if not entry.is_dir()
-            }
-            labels = _labels(path, entries, archive)
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        labels = _labels(path)
+        for entry in entries(path):
+            name = member_name(entry.name.replace("\\", "/"), path)
+            if stat.S_ISLNK(entry.attributes >> 16):
+                raise RequestError(f"{path} holds {name!r}, a link, which may lead anywhere: pack the file itself")
+            if name != dataset_json.NAME and found.is_image(name):
+                yield _digested(path, _member(entry, name, number, labels.get(name)), entry)
+    except NoDirectory as error:
         raise RequestError(f"{path} is no usable zip archive: {error}") from None
     except OSError as error:
         raise RequestError(f"{path} cannot be read: {error.strerror or error}") from None
-    for name, entry in sorted(entries.items(), key=lambda item: item[1].header_offset):
-        if stat.S_ISLNK(entry.external_attr >> 16):
-            raise RequestError(f"{path} holds {name!r}, a link, which may lead anywhere: pack the file itself")
-        if name != LABELS and found.is_image(name):
-            place = (number, entry.header_offset, entry.compress_size, entry.compress_type)
-            yield _digested(path, Member(name, entry.file_size, None, *place, labels.get(name)), entry)
 
 
-def _digested(path: Path, member: Member, entry: zipfile.ZipInfo) -> Member:
+def _member(entry: Entry, name: str, number: int, label: str | None = None) -> Member:
+    return Member(name, entry.size, None, number, entry.offset, entry.packed, entry.method, label)
+
+
+def _digested(path: Path, member: Member, entry: Entry) -> Member:
     """A member with its digest, or why it has none."""
-    if entry.flag_bits & 1:
+    if entry.flags & 1:
         return replace(member, reason="is encrypted: pack it without a password")
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return replace(member, reason=f"is compressed by method {entry.compress_type}: pack it stored or deflated")
-    if entry.file_size > images.MAX_BYTES:
+    if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return replace(member, reason=f"is compressed by method {entry.method}: pack it stored or deflated")
+    if entry.size > images.MAX_BYTES:
         return member  # it is set aside unread
     try:
         data = read(path, member)
     except ImageError as error:
         return replace(member, reason=str(error))
-    if zlib.crc32(data) != entry.CRC:
+    if zlib.crc32(data) != entry.crc:
         return replace(member, reason="is damaged: its checksum in the archive is another")
     return replace(member, digest=hashlib.sha256(data).hexdigest())
 
@@ -96,31 +92,21 @@ def read(path: Path, member: Member) -> bytes:
     return data
 
 
-def _decoded(entry: zipfile.ZipInfo) -> str:
-    """The name of an entry: UTF-8 where its bytes are, whatever its flag says, as `zip` on Linux writes it."""
-    if entry.flag_bits & 0x800:
-        return entry.filename
-    try:
-        return entry.filename.encode("cp437").decode()
-    except UnicodeError:
-        return entry.filename
-
-
-def _labels(path: Path, entries: Mapping[str, zipfile.ZipInfo], archive: zipfile.ZipFile) -> dict[str, str]:
+def _labels(path: Path) -> dict[str, str]:
     """Labels by name, as `dataset.json` says them; without one, none."""
-    if LABELS not in entries:
-        return {}
-    if entries[LABELS].file_size > _MOST_LABELS:
-        raise RequestError(f"{path}: its {LABELS} has {entries[LABELS].file_size:,} bytes, more than {_MOST_LABELS:,}")
-    try:
-        said: Any = json.loads(archive.read(entries[LABELS]))["labels"]
-        return {str(name).replace("\\", "/"): _label(label) for name, label in said or ()}
-    except (ValueError, KeyError, TypeError, RecursionError, RuntimeError):
-        raise RequestError(f'{path}: its {LABELS} is not {{"labels": [[name, class], …]}}') from None
-
-
-def _label(label: Any) -> str:
-    return label if isinstance(label, str) else json.dumps(label)
+    labels: dict[str, str] | None = {}
+    for entry in entries(path):
+        if entry.name != dataset_json.NAME:
+            continue
+        if entry.size > dataset_json.MOST_BYTES:
+            raise RequestError(
+                f"{path}: its {dataset_json.NAME} has {entry.size:,} bytes, more than {dataset_json.MOST_BYTES:,}"
+            )
+        member = _digested(path, _member(entry, entry.name, 0), entry)
+        labels = dataset_json.labels_in(read(path, member)) if member.reason is None else None
+    if labels is None:
+        raise RequestError(f'{path}: its {dataset_json.NAME} is not {{"labels": [[name, class], …]}}')
+    return labels
 
 
 FORMAT = Format("zip", scan, read)

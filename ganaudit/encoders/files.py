@@ -15,7 +15,7 @@ from ganaudit.encoders.networks import DirectEncoder, DirectShape, Encoder, Laye
 from ganaudit.errors import RequestError
 from ganaudit.generators.shapes import GeneratorShape, LayerShape
 from ganaudit.keys import canonical
-from ganaudit.weights import Weights, load, network
+from ganaudit.weights import Weights, first_saying, load, network
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,7 @@ def builtin_folder() -> Path:
 
 def find_inverter(generator: str, method: str, folders: Iterable[Path] = ()) -> Path | None:
     """The first file in `folders`, then among the shipped ones, that inverts the generator with this digest by `method`."""
-    from safetensors import SafetensorError, safe_open
-
-    for folder in (*folders, builtin_folder()):
-        for path in sorted(folder.glob("*.safetensors")):
-            try:
-                with safe_open(path, framework="pt") as file:
-                    metadata = file.metadata() or {}
-            except (SafetensorError, OSError):
-                continue
-            if metadata.get("generator") == generator and metadata.get("inverter") == method:
-                return path
-    return None
+    return first_saying((*folders, builtin_folder()), {"generator": generator, "inverter": method})
 
 
 REFERENCE = (("layer1", 4), ("layer2", 4), ("layer3", 8), ("layer4", 8))

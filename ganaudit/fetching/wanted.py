@@ -44,7 +44,11 @@ def named(spec: AuditSpec) -> list[Wanted]:
 
 def _named(spec: AuditSpec) -> Iterator[Wanted]:
     sources = [spec.real, *spec.generators, *(each for each in (spec.truth, spec.heldout, spec.train) if each is not None)]
-    for who, part in [("the parser", spec.parser), *((f"{source.name!r}", source) for source in sources)]:
+    parsers = [
+        ("the parser", spec.parser),
+        *([] if spec.second_parser is None else [("the second parser", spec.second_parser)]),
+    ]
+    for who, part in [*parsers, *((f"{source.name!r}", source) for source in sources)]:
         weights = getattr(part, "weights", None)
         if isinstance(weights, str) and not weights.startswith(BUILTIN) and "://" not in weights:  # a name, not a path
             yield _of(spec, f"weights of {who}", weights, part)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -12,7 +14,7 @@ from ganaudit import weights
 from ganaudit.errors import RequestError
 from ganaudit.generators.protocol import LayeredGenerator, size_of
 from ganaudit.names import first_few
-from ganaudit.state_dicts import state_dicts
+from ganaudit.state_dicts import siblings, state_dicts
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Layout:
     fits: Callable[[Mapping[str, Tensor]], bool]
     translated: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
     body: Callable[[Mapping[str, Tensor], Any], LayeredGenerator]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """With which TensorFlow made the networks that are computed here; a file says its own beside the tensors."""
 
 
 def found(file: weights.File, layouts: Sequence[Layout]) -> tuple[Layout, str, Mapping[str, Tensor]] | None:
@@ -78,6 +82,36 @@ def sentence(card: Mapping[str, Any]) -> str:
     )
 
 
+def said_of(file: weights.File, where: str, key: str) -> Mapping[str, Any]:
+    """The arguments with which NVIDIA's code made the network under `where`, from the file beside its tensors, or from the
+    metadata of a converted one; {} where it does not say them. key: `static_kwargs` of TensorFlow's networks, `init_kwargs` of
+    PyTorch's."""
+    said = siblings(file.content, where).get(key)
+    if key in file.metadata:
+        with contextlib.suppress(ValueError, RecursionError):
+            said = json.loads(file.metadata[key])
+    return said if isinstance(said, Mapping) else {}
+
+
+def made_with(file: weights.File, where: str) -> Mapping[str, Any]:
+    """The same of either key, those of a synthesis network as NVIDIA's first PyTorch code gives them: `synthesis_kwargs`."""
+    before = said_of(file, where, "static_kwargs")
+    return said_of(file, where, "init_kwargs") or ({"synthesis_kwargs": before} if before else {})
+
+
+def _check_arguments(file: weights.File, layout: Layout, where: str) -> None:
+    """Raises RequestError for a network that was made in another way than is computed here: no tensor shows that."""
+    said = said_of(file, where, "static_kwargs")
+    for name, known in layout.arguments.items():
+        found = said.get(name, known)
+        if type(found) not in (bool, int, float, str, list, type(None)) or found != known:
+            raise RequestError(
+                f"weights {file.path}: this network was made with {name}={repr(found)[:60]}, and {layout.name} is known with "
+                f"{name}={known!r} alone: its images would be others. Sample it where it was made, and audit the images "
+                "(kind: folder)"
+            )
+
+
 def together(
     file: weights.File, layouts: Sequence[Layout], wanted: str, options: Any
 ) -> tuple[LayeredGenerator, dict[str, Any]]:
@@ -86,6 +120,7 @@ def together(
     if has is None:
         raise unknown(file, wanted)
     layout, where, tensors = has
+    _check_arguments(file, layout, where)
     generator = filled(file, layout, tensors, options)
     try:
         return generator, card(file, layout, where, generator)

@@ -11,15 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganaudit import kinds, trial, weights
+from ganaudit import devices, kinds, trial, weights
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.foreign_code import asking, guard
-from ganaudit.generators.layouts import Layout, sentence, together
+from ganaudit.generators import precision
+from ganaudit.generators.layouts import Layout, made_with, sentence, together
 from ganaudit.generators.outputs import faults, looks_unit, wrong_images, wrong_latents
 from ganaudit.generators.protocol import Generator, LayeredGenerator, State, size_of
 from ganaudit.kinds import Opened
-from ganaudit.kinds.content import content, normal
+from ganaudit.kinds.content import content, misnamed, normal
 from ganaudit.options import Source, WeightsSource
 from ganaudit.random import VERSION as DRAWS_VERSION
 from ganaudit.spec.checkpoints import card_step, metadata_step
@@ -48,9 +49,7 @@ def open_generator(options: Source, context: Context) -> OpenGenerator:
     )
     said = {name: getattr(options, name, None) for name in ("truncation", "noise")}
     recipe = {**opened.recipe, "seed": context.seed}
-    if opened.weights is not None and getattr(options, "sha256", None) is None:
-        misnamed = weights.misnamed(opened.weights, opened.digests.get("weights", ""))
-        notes = notes if misnamed is None else (*notes, misnamed)
+    notes = (*notes, *misnamed(options, opened.weights, opened.digests))
     return OpenGenerator(
         opened.model, context.seed, recipe, opened.digests, _step(options, opened.weights), **said, notes=notes
     )
@@ -61,7 +60,7 @@ def _opened(options: Source, context: Context) -> tuple[Opened, tuple[str, ...]]
     opened = normal(kinds.find("generators", options.kind), options, context)
     generator, threads = opened.model, getattr(options, "threads", None)
     if isinstance(generator, torch.nn.Module):
-        generator = generator.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        generator = devices.placed(generator, context.device)
         generator.eval().requires_grad_(False)
     who = options.kind if options.name == options.kind else f"{options.name} ({options.kind})"
     if threads == 1 and ":" not in options.kind:  # a factory's is guarded already
@@ -86,11 +85,21 @@ def read(options: WeightsSource, context: Context, layouts: Sequence[Layout], **
         generator.sampled(**sampling)
     except RequestError as error:
         raise RequestError(f"{options.name}: {error}") from None
-    recipe = {"kind": options.kind, "weights": file.sha256, "draws": DRAWS_VERSION}
+    recipe: dict[str, Any] = {"kind": options.kind, "weights": file.sha256, "draws": DRAWS_VERSION}
+    said = made_with(file, card["network"])
+    try:
+        made = generator.made_with(said)
+    except RequestError as error:
+        raise RequestError(f"weights {file.path}: {error}") from None
+    recipe |= made
+    generator.halves = precision.halves(generator, getattr(options, "precision", "auto"), context.device, said)
+    recipe |= {"precision": precision.said(generator.halves)} if generator.halves else {}
+    computed = tuple(f"as its file says, {name} is {value:g}" for name, value in made.items())
+    digests, notes = {"weights": file.sha256}, (*computed, *precision.notes(generator.halves))
     if card["layout"] == layouts[0].name:
-        return Opened(generator, recipe, {"weights": file.sha256}, file.path)
+        return Opened(generator, recipe, digests, file.path, notes)
     recipe |= {"layout": card["layout"], "network": card["network"]}
-    return Opened(generator, recipe, {"weights": file.sha256}, file.path, (f"{file.path.name} is {sentence(card)}",))
+    return Opened(generator, recipe, digests, file.path, (f"{file.path.name} is {sentence(card)}", *notes))
 
 
 def _step(options: Source, path: Path | None) -> int | None:

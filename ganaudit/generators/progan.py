@@ -45,7 +45,8 @@ def layouts() -> Sequence[Layout]:
                reference.translated, reference.body),
         Layout("the ablation equalized-learning-rate or pixelwise-normalization of Bau et al.", reference.is_stored,
                reference.translated, reference.body),
-        Layout(f"a {tensorflow.title}", tensorflow.fits, tensorflow.renamed, tensorflow_progan.body),
+        Layout(f"a {tensorflow.title}", tensorflow.fits, tensorflow.renamed, tensorflow_progan.body,
+               tensorflow.arguments),
     )  # fmt: skip
 
 

@@ -52,6 +52,38 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class Encoding(Protocol):
+    """What a generator also has that was trained together with an encoder of its own, or for which one was trained.
+
+    Such a generator keeps the encoder under the name `encoder`: its tensors are no part of what the samples are known by.
+    """
+
+    @property
+    def encodes(self) -> str:
+        """The name of the space that the encoder answers in: `z` or `w`."""
+        ...
+
+    @property
+    def encoder_digest(self) -> str:
+        """What the encoder is, to the bit, with all that its codes depend on: enters the key of whatever uses its codes."""
+        ...
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes (N, latent) of images (N, 3, H, W) in [-1, 1], at the generator's resolution: as `run` takes them in the state,
+        under the name `encodes`."""
+        ...
+
+
+@runtime_checkable
+class Mapped(Protocol):
+    """What a generator also has whose images are made of w, and w of z: by a mapping network."""
+
+    def mapped(self, state: State) -> Tensor:
+        """w of a state's z, as images are made of it, truncated: (N, L), or (N, layers, L) where not every layer's is."""
+        ...
+
+
 @dataclass(frozen=True)
 class Space:
     """A space of latents. shape: of one latent. prior: what it is drawn from, in words; None where it is only reached through
@@ -111,6 +143,13 @@ def with_z(state: State, z: Tensor) -> State:
     return {**kept, "z": z}
 
 
+def with_code(state: State, space: str, code: Tensor) -> State:
+    """The state of other codes (N, …) of a space: `z`, or one whose codes `run` takes under its own name, such as `w`."""
+    if space == "z":
+        return with_z(state, code)
+    return {**{name: value for name, value in state.items() if not name.endswith(BESIDE)}, space: code}
+
+
 class LayeredGenerator(nn.Module):
     """A generator that is a chain of named layers from `z` (N, latent) to `image` (N, 3, H, W).
 
@@ -125,6 +164,8 @@ class LayeredGenerator(nn.Module):
         self.resolution: tuple[int, int] = (resolution, resolution) if isinstance(resolution, int) else resolution
         self.truncation: float | None = None
         self.card: Mapping[str, Any] = {}
+        self.halves: Mapping[str, torch.dtype] = {}
+        """Layers in half precision, where no gradients are asked for: they would fall below its smallest number."""
         self.layers: tuple[str, ...] = tuple(name for name, _ in layers)
         for name, module in layers:
             self.add_module(name, module)
@@ -140,6 +181,23 @@ class LayeredGenerator(nn.Module):
     def sampling(self) -> Mapping[str, Any]:
         """How it is sampled, where that is not the default: with its tensors, what makes its images."""
         return {} if self.truncation is None else {"truncation": self.truncation}
+
+    def made_with(self, said: Mapping[str, Any]) -> Mapping[str, float]:
+        """Sets what no tensor shows of how the official code computes, and gives it, as a key knows it: nothing in most
+        families. said: the arguments with which that code made the network, {} where a file does not say them. Raises
+        RequestError for what cannot be."""
+        return {}
+
+    def halved(self, said: Mapping[str, Any]) -> Mapping[str, torch.dtype]:
+        """The layers that the official code computes in half precision on a GPU: none in most families. said: the arguments
+        with which that code made the network, {} where a file does not say them."""
+        return {}
+
+    def as_in(self, name: str, x: Tensor) -> Tensor:
+        """x in the precision of a layer."""
+        if not self.halves:
+            return x
+        return x.float() if torch.is_grad_enabled() else x.to(self.halves.get(name, torch.float32))
 
     @property
     def spaces(self) -> tuple[Space, ...]:
@@ -170,8 +228,9 @@ class LayeredGenerator(nn.Module):
         end = len(self.layers) if upto is None else self.layers.index(upto) + 1
         x, beside = (self.start(state), None) if after is None else (state[after], self.resumed(after, state))
         for name in self.layers[begin:end]:
-            x, beside = self.layer(name, x, state), self.beside(name, x, beside, state)
+            x, beside = self.layer(name, self.as_in(name, x), state), self.beside(name, x, beside, state)
         if upto is not None:
+            x = x.float() if self.halves else x
             return MappingProxyType({**state, upto: x, **({} if beside is None else {upto + BESIDE: beside})})
         return MappingProxyType({**state, "image": self.finish(x, beside, state)})
 

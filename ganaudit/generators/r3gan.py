@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganaudit.context import Context
 from ganaudit.generators.classes import ClassedSource
+from ganaudit.generators.precision import HalvedSource
 from ganaudit.generators.truncation import TruncatedSource
 from ganaudit.kinds import Kind, Opened
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ganaudit.generators.protocol import LayeredGenerator
 
 
-class R3ganSource(TruncatedSource, ClassedSource):
+class R3ganSource(HalvedSource, TruncatedSource, ClassedSource):
     """An R3GAN generator, with its weights."""
 
 

@@ -119,12 +119,12 @@ def choose_layers(shape: GeneratorShape, layer: str = "auto") -> LayerChoice:
 
 
 def generator_digest(generator: Generator) -> str:
-    """What an inverter belongs to: the generator's tensors to the bit, its layers, resolution and sampling. 24 hexadecimal
-    digits.
+    """What an inverter belongs to: the generator's tensors to the bit, but for those of an encoder of its own, its layers,
+    resolution and sampling. 24 hexadecimal digits.
 
     Raises RequestError for a generator whose tensors cannot be read.
     """
-    state = state_digest(generator)
+    state = state_digest(generator, "encoder." if hasattr(generator, "encodes") else None)
     if state is None:
         raise RequestError("this generator has no tensors to know it by; an inverter cannot be tied to it")
     height, width = size_of(generator)

@@ -25,6 +25,8 @@ class StyleganSource(ClassedSource):
     stay."""
     cutoff: Annotated[int, Field(gt=0)] | None = None
     """So many of the first styles are truncated; default: all."""
+    center: Literal["all", "class"] = "all"
+    """Where truncation goes. class: to the mean of 1,000 styles of the image's own class."""
     noise: Literal["index", "const", "none"] = "index"
     """index: each image has noise of its own, which follows from its index (the papers' random). const: all have that of the
     weights, or the same where there is none in them. none: there is none."""
@@ -33,6 +35,8 @@ class StyleganSource(ClassedSource):
     def _cut_off_is_of_a_truncation(self) -> StyleganSource:
         if self.cutoff is not None and self.truncation is None:
             raise ValueError("cutoff says how many layers get truncated styles; give truncation, too")
+        if self.center != "all" and self.truncation is None:
+            raise ValueError("center says where truncated styles go; give truncation, too")
         return self
 
 
@@ -47,8 +51,8 @@ def layouts() -> Sequence[Layout]:
     rosinality, habits = stylegan1_names.ROSINALITY, stylegan1.Habits(epsilon=1e-5, early=True, shared=True)
     return (
         Layout("ganaudit's stylegan", own, dict, lambda tensors, _: stylegan.from_weights(tensors)),
-        *(Layout(f"a {names.title}", names.fits, names.renamed, lambda tensors, _: stylegan1.from_weights(tensors))
-          for names in stylegan1_names.NVIDIA),
+        *(Layout(f"a {names.title}", names.fits, names.renamed, lambda tensors, _: stylegan1.from_weights(tensors),
+                 names.arguments) for names in stylegan1_names.NVIDIA),
         Layout(rosinality.title, rosinality.fits, rosinality.renamed,
                lambda tensors, _: stylegan1.from_weights(tensors, habits)),
     )  # fmt: skip
@@ -63,7 +67,7 @@ def open_stylegan(options: StyleganSource, context: Context) -> Opened:
 
 def sampling(options: StyleganSource) -> dict[str, Any]:
     """How a style-based generator is to be sampled (`StyleGenerator.sampled`)."""
-    return {name: getattr(options, name) for name in ("truncation", "cutoff", "noise", "label", "label_shares")}
+    return {name: getattr(options, name) for name in ("truncation", "cutoff", "center", "noise", "label", "label_shares")}
 
 
 KIND = Kind(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from ganaudit.context import Context
+from ganaudit.generators.precision import HalvedSource
 from ganaudit.generators.stylegan import StyleganSource, sampling
 from ganaudit.kinds import Kind, Opened
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ganaudit.generators.protocol import LayeredGenerator
 
 
-class Stylegan2Source(StyleganSource):
+class Stylegan2Source(HalvedSource, StyleganSource):
     """A StyleGAN2 or StyleGAN2-ADA generator, with its weights."""
 
     cutoff: Annotated[int, Field(gt=0)] | None = None
@@ -37,7 +38,8 @@ def layouts() -> Sequence[Layout]:
         return "b4.const" in tensors
 
     published = [
-        Layout(f"a StyleGAN2 ({layout.title})", layout.fits, layout.renamed, body) for layout in stylegan2_names.LAYOUTS
+        Layout(f"a StyleGAN2 ({layout.title})", layout.fits, layout.renamed, body, layout.arguments)
+        for layout in stylegan2_names.LAYOUTS
     ]
     return Layout("ganaudit's stylegan2", own, dict, body), *published
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from ganaudit.context import Context
-from ganaudit.generators.stylegan import StyleganSource
+from ganaudit.generators.precision import HalvedSource
+from ganaudit.generators.stylegan import StyleganSource, sampling
 from ganaudit.kinds import Kind, Opened
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ganaudit.generators.protocol import LayeredGenerator
 
 
-class Stylegan3Source(StyleganSource):
+class Stylegan3Source(HalvedSource, StyleganSource):
     """A StyleGAN3 generator, t or r, with its weights."""
 
     cutoff: Annotated[int, Field(gt=0)] | None = None
@@ -51,8 +52,7 @@ def open_stylegan3(options: Stylegan3Source, context: Context) -> Opened:
     """The network of a weights file. Raises RequestError for a cutoff beyond its styles, or a class that it does not have."""
     from ganaudit.generators.opening import read
 
-    said = {"truncation": options.truncation, "cutoff": options.cutoff}
-    return read(options, context, layouts(), label=options.label, label_shares=options.label_shares, **said)
+    return read(options, context, layouts(), **sampling(options))
 
 
 KIND = Kind(

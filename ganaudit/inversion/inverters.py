@@ -1,7 +1,8 @@
 """The inverters that ship: every method of Bau et al. (ICCV 2019) and of Creswell and Bharath (2018), over one search.
 
 `latent` is (a) of Bau's Fig. 6, `encoder` (b), `encoder+latent` (c), `layered` (d), `layered+latent` (e), `layerwise` (f);
-`feature` frees r itself, a bound on what any search before r can reach.
+`feature` frees r itself, a bound on what any search before r can reach. `own_encoder` and what starts from it are of generators
+that come with an encoder (O-GAN, LIA), whose codes may be of another space than z.
 """
 
 from __future__ import annotations
@@ -12,27 +13,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ganaudit import kinds
+from ganaudit.encoders import OWN_ENCODER
 from ganaudit.encoders.networks import Encoder
+from ganaudit.encoders.own import OwnEncoder
 from ganaudit.errors import RequestError
-from ganaudit.generators.protocol import BESIDE, Generator, State, with_z
+from ganaudit.generators.protocol import BESIDE, Generator, State, spaces_of, with_code, with_z
 from ganaudit.generators.shapes import GeneratorShape, LayerChoice
-from ganaudit.inversion.methods import KINDS
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.search import Search, SearchResult, search_all
 from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.random import normals
-
-
-class _Needs(dict[str, str | None]):
-    """Those that ship; another package's is asked when it is named."""
-
-    def __missing__(self, method: str) -> str | None:
-        return kinds.find("inverters", method).needs
-
-
-NEEDS = _Needs({kind.name: kind.needs for kind in KINDS})
-"""The trained inverter that each method starts from."""
 
 FURTHER_START_SD = 2.0
 """Standard deviations of z's prior by which a further start is off the method's own: enough to leave the valley it is in."""
@@ -46,8 +36,8 @@ class InversionTask:
     """What is to be inverted, in what, and how.
 
     targets: made by `objective.targets`. indices: each image's index, which its random starts follow from. encoders: trained
-    inverters by kind (`encoder`, `layered`), in eval mode. restarts: random starts of each image, for `latent`. further_starts:
-    of each search over z, `FURTHER_START_SD` off its own.
+    inverters by kind (`encoder`, `layered`), in eval mode, and the generator's own (`own_encoder`). restarts: random starts of
+    each image, for `latent`. further_starts: of each search over z or w, `FURTHER_START_SD` off its own.
     """
 
     generator: Generator
@@ -59,15 +49,17 @@ class InversionTask:
     search: Search
     seed: int = 0
     restarts: int = 1
-    encoders: dict[str, Encoder] | None = None
+    encoders: Mapping[str, Encoder | OwnEncoder] | None = None
     nonnegative_layers: frozenset[str] = frozenset()
     begin: Mapping[str, Tensor] | None = None
     """Residuals from which `layerwise` starts, by layer, instead of none: those found at another penalty."""
     further_starts: int = 0
 
-    def encoder(self, kind: str) -> Encoder:
-        """The trained inverter of that kind. Raises RequestError saying how to get one."""
+    def encoder(self, kind: str) -> Encoder | OwnEncoder:
+        """The inverter of that kind. Raises RequestError saying how to get one."""
         if not self.encoders or kind not in self.encoders:
+            if kind == OWN_ENCODER:
+                raise RequestError("this method needs an encoder that the generator brings with it, and this one brings none")
             raise RequestError(
                 f"this method needs a trained inverter of kind {kind!r} for this generator; "
                 f"make one with ganaudit train inverter GENERATOR --method {kind}"
@@ -77,11 +69,11 @@ class InversionTask:
 
 @dataclass(frozen=True)
 class InversionResult:
-    """The outcome of one method. found: for each image, its best restart. layer: `z`, or r.
+    """The outcome of one method. found: for each image, its best restart. layer: `z`, another space's name, or r.
 
     restart: which restart it was. spread: (worst - best) / best over restarts' losses, (N,), zero for one. every: all restarts.
     ratio: free numbers per pixel value. evidential: whether what is missing says something about the generator. z: (N, L),
-    of the images found.
+    of the images found; None where they were run from a w that no z of the generator is known for. w: (N, L), where they were.
     """
 
     method: str
@@ -93,8 +85,9 @@ class InversionResult:
     restart: Tensor
     spread: Tensor
     every: tuple[SearchResult, ...]
-    z: Tensor
+    z: Tensor | None
     note: str | None = None
+    w: Tensor | None = None
 
 
 Inverter = Callable[[InversionTask], InversionResult]
@@ -119,10 +112,28 @@ def _outcome(
     finite = torch.where(losses.isfinite(), losses, -torch.inf).amax(dim=0)
     spread = torch.where(best > 0, (finite - best) / best, torch.zeros_like(best))
     result = picked(every, chosen)
+    z, w = _codes(task.generator, {**spaces[0].state, **result.free})
     return InversionResult(
         method, layer, start, ratio, evidential, result, chosen, torch.nan_to_num(spread, nan=0.0, neginf=0.0), tuple(every),
-        result.free.get("z", spaces[0].state["z"]), notes[0] if notes else None,
+        z, notes[0] if notes else None, w,
     )  # fmt: skip
+
+
+@torch.no_grad()
+def _codes(generator: Generator, state: State) -> tuple[Tensor | None, Tensor | None]:
+    """z and w of images that were run from a state: w only where it was not made from z on the way."""
+    if "w" not in state or getattr(generator, "encodes", None) != "w":
+        return state["z"], None
+    return z_of(generator, state["w"]), state["w"]
+
+
+def z_of(generator: Generator, w: Tensor) -> Tensor | None:
+    """z (N, L) of w, in 64 bits on the way; None where none is known: its mapping network has no inverse."""
+    to_z = getattr(generator, "to_z", None)
+    try:
+        return None if to_z is None else to_z(w.double()).to(w.dtype)
+    except RequestError:
+        return None
 
 
 def picked(every: Sequence[SearchResult], chosen: Tensor) -> SearchResult:
@@ -153,32 +164,38 @@ def latent(task: InversionTask) -> InversionResult:
     for restart in range(max(1, task.restarts)):
         z = torch.from_numpy(normals(task.seed, f"inversion start {restart}", list(task.indices), task.shape.latent))
         spaces.append(SearchSpace(task.generator, with_z(state, z.to(state["z"].device)), latent=True))
-    spaces += _further_starts(task, state, torch.zeros_like(state["z"], dtype=torch.float32))
+    spaces += _further_starts(task, state, "z", torch.zeros_like(state["z"], dtype=torch.float32))
     return _outcome(task, "latent", "z", "random", task.shape.latent / task.shape.pixel_values, True, spaces)
 
 
-def _further_starts(task: InversionTask, state: State, z: Tensor) -> list[SearchSpace]:
-    """The further starts of a search over z, around `z`: image i's start k is the same in any batch."""
+def _further_starts(task: InversionTask, state: State, space: str, code: Tensor) -> list[SearchSpace]:
+    """The further starts of a search over a space, around `code` (N, L): image i's start k is the same in any batch."""
+    deviations = {each.name: each.deviation for each in spaces_of(task.generator)} if task.further_starts else {}
+    deviation = deviations.get(space)
     starts = []
     for number in range(task.further_starts):
-        off = torch.from_numpy(normals(task.seed, f"inversion wide start {number}", list(task.indices), task.shape.latent))
-        starts.append(SearchSpace(task.generator, with_z(state, z + FURTHER_START_SD * off.to(z)), latent=True))
+        drawn = normals(task.seed, f"inversion wide start {number}", list(task.indices), code.shape[1])
+        off = torch.from_numpy(drawn).to(code) * (1.0 if deviation is None else deviation.to(code))
+        moved = with_code(state, space, code + FURTHER_START_SD * off)
+        starts.append(SearchSpace(task.generator, moved, latent=True, space=space))
     return starts
 
 
-def _encoded(task: InversionTask, kind: str) -> State:
-    encoder = task.encoder(kind)
-    with torch.no_grad():
-        guesses = encoder(task.targets.images)
-        return {**with_z(_state(task), guesses["z"]), **guesses}
+@torch.no_grad()
+def _encoded(task: InversionTask, kind: str) -> tuple[State, str]:
+    """The state of what an encoder says of the targets, with the layers that it guesses, and the space that it answers in."""
+    guesses = task.encoder(kind)(task.targets.images)
+    space = "z" if "z" in guesses else next(iter(guesses))
+    return {**with_code(_state(task), space, guesses[space]), **guesses}, space
 
 
 def _from_encoder(task: InversionTask, kind: str, method: str, searched: bool) -> InversionResult:
-    state = _encoded(task, kind)
-    spaces = [SearchSpace(task.generator, with_z(_state(task), state["z"]), latent=True)]
-    spaces += _further_starts(task, _state(task), state["z"]) if searched else []
+    state, space = _encoded(task, kind)
+    code, plain = state[space], _state(task)
+    spaces = [SearchSpace(task.generator, with_code(plain, space, code), latent=True, space=space)]
+    spaces += _further_starts(task, plain, space, code) if searched else []
     todo = task if searched else replace(task, search=replace(task.search, steps=0))
-    return _outcome(todo, method, "z", kind, task.shape.latent / task.shape.pixel_values, True, spaces)
+    return _outcome(todo, method, space, kind, code.shape[1] / task.shape.pixel_values, True, spaces)
 
 
 def encoder(task: InversionTask) -> InversionResult:
@@ -201,28 +218,47 @@ def layered_latent(task: InversionTask) -> InversionResult:
     return _from_encoder(task, "layered", "layered+latent", searched=True)
 
 
+def own(task: InversionTask) -> InversionResult:
+    """The code of the generator's own encoder, as it is."""
+    return _from_encoder(task, OWN_ENCODER, OWN_ENCODER, searched=False)
+
+
+def own_latent(task: InversionTask) -> InversionResult:
+    """Search from that code, in its space."""
+    return _from_encoder(task, OWN_ENCODER, f"{OWN_ENCODER}+latent", searched=True)
+
+
+def own_layerwise(task: InversionTask) -> InversionResult:
+    """`layerwise` from that code instead of the layered encoder's z."""
+    return _layerwise(task, OWN_ENCODER, f"{OWN_ENCODER}+layerwise")
+
+
 def layerwise(task: InversionTask) -> InversionResult:
     """The full method: z₀ = E(x) stays, residuals on the early layers are free, the layers from r on are frozen.
 
     Raises RequestError where no layer before r is small enough to be freed.
     """
+    return _layerwise(task, "layered", "layerwise")
+
+
+def _layerwise(task: InversionTask, kind: str, method: str) -> InversionResult:
     if not task.choice.residuals:
         raise RequestError(
             f"no layer of this generator is small enough to be freed before {task.choice.feature!r}; "
             "use layered+latent, or name a later layer, which gives an upper bound"
         )
-    z = _encoded(task, "layered")["z"]
-    state, start = with_z(_state(task), z), "layered" if task.begin is None else FACTOR_ONE
+    guessed, code = _encoded(task, kind)
+    state, start = with_code(_state(task), code, guessed[code]), kind if task.begin is None else FACTOR_ONE
     space = SearchSpace(
         task.generator, state, residuals=task.choice.residuals, nonnegative_layers=task.nonnegative_layers, begin=task.begin
     )
-    return _outcome(task, "layerwise", task.choice.feature, start, task.choice.ratio, task.choice.evidential, [space])
+    return _outcome(task, method, task.choice.feature, start, task.choice.ratio, task.choice.evidential, [space])
 
 
 def feature(task: InversionTask) -> InversionResult:
     """r itself is free, from the feature inverter's guess where there is one of that layer: an upper bound, no evidence."""
     name = task.choice.feature
-    state = _encoded(task, "layered")
+    state, _ = _encoded(task, "layered")
     with torch.no_grad():
         state = {**task.generator.run(with_z(_state(task), state["z"]), upto=name), **state}
     space = SearchSpace(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ganaudit.errors import AuditError
-from ganaudit.inversion.inverters import InversionTask, layerwise
+from ganaudit.inversion.inverters import InversionTask
+from ganaudit.inversion.methods import inverter
 
 QUANTILE = 0.95
 FACTORS = (0.1, 1.0, 10.0)
@@ -26,16 +27,16 @@ class Penalty:
     images: int
 
 
-def choose_penalty(own: InversionTask) -> Penalty:
+def choose_penalty(own: InversionTask, method: str = "layerwise") -> Penalty:
     """The penalty under which a residual as large as the 95th percentile on own samples costs what it typically saves there.
 
     Own samples are within reach of z, so their residuals only mend what the encoder got wrong; a photo that needs larger ones
     leaves the generator's range, and is penalised. Raises AuditError where no own sample could be inverted.
     """
-    return penalty_of(*free_residuals(own))
+    return penalty_of(*free_residuals(own, method))
 
 
-def free_residuals(own: InversionTask) -> tuple[Tensor, Tensor]:
+def free_residuals(own: InversionTask, method: str = "layerwise") -> tuple[Tensor, Tensor]:
     """(size, gain) of each own sample, (N,): the residuals' sum over layers of mean d² where they cost nothing, and the loss
     that they saved. Not finite where a search was set aside.
 
@@ -44,7 +45,7 @@ def free_residuals(own: InversionTask) -> tuple[Tensor, Tensor]:
     """
     how, cycles = own.search, max(1, len(own.search.cycles))
     first = replace(how, steps=how.steps // cycles, cycles=how.cycles[:1])
-    result = layerwise(replace(own, objective=replace(own.objective, penalty=0.0), search=first)).found
+    result = inverter(method)(replace(own, objective=replace(own.objective, penalty=0.0), search=first)).found
     return result.terms["residual"], result.loss_first - result.loss_best
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganaudit.encoders.networks import Encoder
+from ganaudit.encoders.own import OwnEncoder
 from ganaudit.errors import RequestError
-from ganaudit.inversion.inverters import NEEDS
+from ganaudit.inversion.methods import needs
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import by_inverter, open_perceptual
 from ganaudit.inversion.search import Search
@@ -92,7 +93,8 @@ def filled(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settings_of(
-    asked: Invert, encoders: Mapping[str, Encoder], folder: Path = Path(), device: str = "cpu", precision: str = "float32"
+    asked: Invert, encoders: Mapping[str, Encoder | OwnEncoder], folder: Path = Path(), device: str = "cpu",
+    precision: str = "float32",
 ) -> Settings:  # fmt: skip
     """How `asked`, which has its preset's keys already, is to be searched for. Without a preset: `default_search`.
     A batch changes no result, so it stays as asked.
@@ -103,7 +105,7 @@ def settings_of(
     perceptual = None
     if chosen is None or chosen.perceptual != "inverter":
         perceptual = open_perceptual(asked.perceptual, asked.perceptual_weights, folder, device)
-    elif (encoder := encoders.get(NEEDS[asked.methods[0]] or "")) is not None:
+    elif (encoder := encoders.get(needs(asked.methods[0]) or "")) is not None and not isinstance(encoder, OwnEncoder):
         perceptual = by_inverter(encoder, state_digest(encoder) or "")
     if chosen is None:
         how = default_search(asked.steps)

@@ -60,7 +60,7 @@ class Search:
             "steps": self.steps, "optimiser": self.optimiser, "rate": self.rate, "halve_at": list(self.halve_at),
             "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
             **({"cycles": list(self.cycles)} if self.cycles else {}),
-            **({"exact": EXACT} if self.precision != "float32" else {}),
+            **({"exact": EXACT, "cast": "each use"} if self.precision != "float32" else {}),
         }  # fmt: skip
 
     @property
@@ -80,7 +80,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Curve:
-    """Losses of one image along its search: steps and, by term, values."""
+    """Losses of one image along its search, and `gradient_norm`: steps and, by term, values."""
 
     steps: tuple[int, ...]
     terms: Mapping[str, tuple[float, ...]]
@@ -144,7 +144,8 @@ def evaluation(
 ) -> Evaluation:
     """Losses and gradients at `x`. Losses are summed over images: each gradient is as if its image were alone."""
     x = x.detach().requires_grad_(True)
-    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+    # autocast's cache is shared by all threads, and emptied by each that leaves: what a search gives must not hang on others
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
         free = flat.unpack(x)
         image = space.image(free)
     terms = objective.terms(image, targets, free.get("z"), space.residual_parts(free))
@@ -192,7 +193,8 @@ def search(space: SearchSpace, objective: Objective, targets: Targets, how: Sear
         moved = rows[better]
         best[moved], loss_best[moved], best_step[moved] = x[better], here.loss[better], step
         if step % how.log_every == 0 or step == how.steps:
-            log.add(rows[fine], step, {name: value[fine] for name, value in here.terms.items()})
+            seen = {**here.terms, "gradient_norm": here.gradient.norm(dim=1)}
+            log.add(rows[fine], step, {name: value[fine] for name, value in seen.items()})
         fell = loss_best[rows] < near[rows] * (1.0 - how.tolerance)
         near[rows[fell]], stalled[rows[fell]] = loss_best[rows[fell]], step
         going = fine & (step - stalled[rows] < how.patience) if how.patience else fine

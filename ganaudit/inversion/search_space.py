@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.protocol import Generator, State, with_z
+from ganaudit.generators.protocol import Generator, State, with_code
 
 
 def with_residuals(
@@ -52,9 +52,9 @@ def nonnegative_layers(generator: Generator, seed: int = 0, count: int = 64) -> 
 class SearchSpace:
     """The images within reach of a search.
 
-    latent: z is free. residuals: layers that get an additive residual, which starts at that of `begin`, or at zero. feature:
-    this layer's output is free, and nothing before it counts. state: the start; everything in it that is not free stays as
-    it is.
+    latent: the code is free, of the latent space `space`. residuals: layers that get an additive residual, which starts at that
+    of `begin`, or at zero. feature: this layer's output is free, and nothing before it counts. state: the start; everything in
+    it that is not free stays as it is.
     """
 
     generator: Generator
@@ -64,12 +64,13 @@ class SearchSpace:
     feature: str | None = None
     nonnegative_layers: frozenset[str] = frozenset()
     begin: Mapping[str, Tensor] | None = None
+    space: str = "z"
 
     def start(self) -> dict[str, Tensor]:
         """The free variables, by name, float32 with one row an image."""
         free: dict[str, Tensor] = {}
         if self.latent:
-            free["z"] = self.state["z"].float()
+            free[self.space] = self.state[self.space].float()
         if self.feature is not None:
             known = self.state if self.feature in self.state else self.generator.run(self.state, upto=self.feature)
             free[self.feature] = known[self.feature].float()
@@ -91,7 +92,7 @@ class SearchSpace:
         count = len(self.state["z"])
         state = {name: value[rows] if value.ndim and len(value) == count else value for name, value in self.state.items()}
         begin = None if self.begin is None else {name: value[rows] for name, value in self.begin.items()}
-        return SearchSpace(self.generator, state, self.latent, self.residuals, self.feature, self.nonnegative_layers, begin)
+        return replace(self, state=state, begin=begin)
 
     def image(self, free: Mapping[str, Tensor]) -> Tensor:
         """(N, 3, S, S) in [-1, 1], differentiable in the free variables."""
@@ -99,7 +100,7 @@ class SearchSpace:
             value = free[self.feature]
             floored = rectified(value) if self.feature in self.nonnegative_layers else value
             return self.generator.run({**self.state, self.feature: floored}, after=self.feature)["image"]
-        state = with_z(self.state, free["z"]) if self.latent else self.state
+        state = with_code(self.state, self.space, free[self.space]) if self.latent else self.state
         return with_residuals(self.generator, state, {name: free[name] for name in self.residuals}, self.nonnegative_layers)[
             "image"
         ]

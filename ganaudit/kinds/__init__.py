@@ -10,6 +10,7 @@ in `open`, not at their top, so that a wrong audit file is refused at once.
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import re
 import sys
@@ -49,7 +50,9 @@ class Kind:
     """One kind. open: of a generator, parser or feature network, returns it, or `Opened` with what enters its key; of a
     dataset, returns the collection; of an inverter, returns what inverts a task. needs: the trained inverter that it starts
     from. offers: `labels` (true label maps), `maps` (label maps that stand for the parser's), `precision` (computes in the
-    run's), `no images` (a parser that reads none), `z` (a search over z).
+    run's), `no images` (a parser that reads none), `trial` (a parser of anybody's making: tried as a user's own), `overlaps`
+    (a parser whose classes may lie on each other), `z` (a search
+    over z, or over the space of the generator's own encoder), `residuals` (a search that frees them).
     layouts: of a family of generators, gives those that its files come in (`generators.layouts`): `kind: auto` finds it so.
     holds: whether a file or folder is certainly of this kind, likewise. files: further files that decide its images."""
 
@@ -112,8 +115,10 @@ def names_at(place: str) -> list[str]:
 
 def _allowed(place: str, name: str) -> bool:
     """A truth has label maps of its own; of another package's kind that is asked when it is opened."""
+    if place != "truth":
+        return True
     shipped = _shipped("datasets")
-    return place != "truth" or name not in shipped or "labels" in shipped[name].offers
+    return name not in shipped or "labels" in shipped[name].offers
 
 
 def summaries(registry: Registry) -> dict[str, str]:
@@ -166,9 +171,15 @@ _FILES: dict[str, tuple[Kind, ...]] = {}
 
 def _shipped(registry: Registry) -> dict[str, Kind]:
     """The kinds in the files of a registry's folder, sorted by name, `module:factory` last."""
-    package = importlib.import_module(FOLDERS[registry])
+    folders = importlib.import_module(FOLDERS[registry]).__path__
+    return _listed(registry, tuple((folder, os.stat(folder).st_mtime_ns) for folder in folders))
+
+
+@lru_cache
+def _listed(registry: Registry, folders: tuple[tuple[str, int], ...]) -> dict[str, Kind]:
+    """The same; folders: with when a file came to each or went."""
     kinds: dict[str, Kind] = {}
-    for iter_module in pkgutil.iter_modules(package.__path__):
+    for iter_module in pkgutil.iter_modules([folder for folder, _ in folders]):
         module = f"{FOLDERS[registry]}.{iter_module.name}"
         if module not in _FILES:
             spec = iter_module.module_finder.find_spec(module, None)

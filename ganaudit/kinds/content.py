@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ganaudit import factory, kinds, weights
@@ -15,7 +17,9 @@ from ganaudit.kinds import Kind, Opened, Registry
 from ganaudit.options import ParserPart, Source, chosen
 from ganaudit.state import state_digest
 
-SAID_ELSEWHERE = {"name", "count", "heldout", "step", "step_from", "training", "sha256", "bytes", "url", "resize", "how"}
+SAID_ELSEWHERE = {
+    "name", "count", "heldout", "step", "step_from", "training", "sha256", "bytes", "url", "resize", "how", "rounding",
+}  # fmt: skip
 """Options that make no other model."""
 
 
@@ -57,7 +61,16 @@ def normal(kind: Kind, options: Source | ParserPart, context: Context) -> Opened
         said = {"kind": kind.name, **digests, "source": source, "state": state_digest(opened)}
         opened = Opened(opened, said, digests, path)
     own = chosen(options) if ":" not in options.kind else {}
-    if isinstance(options, ParserPart):
-        own.pop("classes", None)  # they are in every parser's recipe
+    if isinstance(options, ParserPart) and "no images" in kind.offers:
+        own.pop("classes", None)  # they are in every parser's recipe, and here no option says of which channel each is
     own = {name: value for name, value in own.items() if name not in opened.recipe}
     return replace(opened, recipe={**opened.recipe, **({"options": own} if own else {})})
+
+
+def misnamed(options: Source | ParserPart, path: Path | None, digests: Mapping[str, str]) -> tuple[str, ...]:
+    """What a person should know of a weights file whose name ends in another digest than it has, where the audit file does not
+    settle which file is wanted; nothing for any other."""
+    if path is None or getattr(options, "sha256", None) is not None:
+        return ()
+    said = weights.misnamed(path, digests.get("weights", ""))
+    return () if said is None else (said,)

@@ -8,6 +8,7 @@ next prune removes the rest. Calibrations and the scenes that they draw from are
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import uuid
@@ -25,8 +26,10 @@ from ganaudit.records.store import Store, counting
 from ganaudit.records.tables import (
     CALIBRATION,
     CALIBRATIONS,
+    CLASSES,
     IMAGES,
     MOMENTS,
+    PARSER_PRECISION,
     POOL_PIXELS,
     RUN_KEYS,
     RUN_NOTES,
@@ -169,6 +172,7 @@ def _used(store: Store, kept: Iterable[str]) -> tuple[set[str], set[str], set[st
         parsers |= {row["parser_key"] for row in rows}
         studied = store.of_run(RUN_KEYS, run)
         keys |= {row["key"] for row in studied}
+        parsers |= {json.loads(row["variant"]).get("parser_key", "") for row in studied}
         older |= set() if studied else {run}
     return keys, parsers, older
 
@@ -193,9 +197,10 @@ def _key_folders(store: Store, keys: set[str], parsers: set[str], older: set[str
         for folder in sorted(store.folder(table).glob("key=k*")):
             if folder.name.removeprefix("key=") not in stay | studied:
                 yield folder
-    for folder in sorted(store.folder("classes").glob("key=p*")):
-        if folder.name.removeprefix("key=") not in parsers:
-            yield folder
+    for table in (CLASSES.name, PARSER_PRECISION.name):
+        for folder in sorted(store.folder(table).glob("key=p*")):
+            if folder.name.removeprefix("key=") not in parsers:
+                yield folder
 
 
 def _trash(store: Store) -> list[Path]:

@@ -73,7 +73,7 @@ def _place_problems(
     what, _, name = path.parent.name.partition("=")
     column = {
         "run": "run",
-        "key": "parser_key" if table.name == "classes" else "pool" if table.name == "calibration" else "key",
+        "key": "parser_key" if table.files.startswith("key=p") else "pool" if table.name == "calibration" else "key",
     }[what]
     extremes = bounds(metadata, column)
     if extremes is not None and extremes != (name, name):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganaudit.errors import RequestError
 from ganaudit.parsers.class_names import KNOWN
-from ganaudit.parsers.protocol import VOID_NAMES, ClassInfo, Labels
+from ganaudit.parsers.protocol import MAX_CLASS, VOID_NAMES, ClassInfo, Labels
 
 AT_ONCE = {"cpu": 2**25, "other": 2**28}
 """Logits that are resized at once, by type of device: 336 classes of 256 × 256 pixels are 22 million an image."""
@@ -44,21 +44,24 @@ class Labelling:
         best, confidence = chosen(logits, size)
         return Labels(self.table(best.device)[best], confidence)
 
-    def of_values(self, values: Tensor, confidence: Tensor) -> Labels:
-        """Label values (N, h, w), of any integer type, with confidences -> class ids; what is ignored, or names no class, is
-        void."""
+    def of_values(self, values: Tensor, confidence: Tensor, instances: Tensor | None = None) -> Labels:
+        """Label values (N, h, w), of any integer type, with confidences and perhaps numbers of instances -> class ids; what is
+        ignored, or names no class, is void."""
         table, values = self.table(values.device), values.long()
         named = (values >= 0) & (values < len(table))
         if self.ignore is not None:
             named &= values != self.ignore
-        return Labels(torch.where(named, table[values.clamp(0, len(table) - 1)], 0), confidence)
+        maps = torch.where(named, table[values.clamp(0, len(table) - 1)], 0)
+        return Labels(maps, confidence, None if instances is None else torch.where(maps > 0, instances, 0))
 
 
 def labelling(names: Sequence[str] | Mapping[int, str], head: str = "object", ignore: int | None = None) -> Labelling:
     """That of a network whose channels, or label values, have these names. Where the first is called as what is no class
     (`UNLABELLED`), or has no name, it is void and each class's id is its channel; otherwise it is one more. What has an empty
-    name is void."""
+    name is void. Raises RequestError for a label value that no class id can stand for."""
     listed = dict(names) if isinstance(names, Mapping) else dict(enumerate(names))
+    if max(listed, default=0) > MAX_CLASS:
+        raise RequestError(f"classes name the label value {max(listed):,}, and class ids end at {MAX_CLASS:,}")
     named = {place: listed[place] for place in sorted(listed) if listed[place]}
     shift = 0 if named.get(0, UNLABELLED[0]).strip().casefold() in UNLABELLED else 1
     ids = [place + shift if place in named else 0 for place in range(max(listed, default=-1) + 1)]

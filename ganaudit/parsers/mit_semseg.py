@@ -34,7 +34,7 @@ def open_mit_semseg(options: MitSemsegParser, context: Context) -> Opened:
         folders.one_file(folder, "encoder"), lambda tensors: resnet.from_weights(tensors, dilated)
     )
     named = of_channels(options.classes, decoder.channels, folder)
-    preprocessing = Preprocessing(sizes=options.sizes, filter=options.filter)
+    preprocessing = Preprocessing.of(options, options.resolution)
     digests = {"encoder": encoder_digest, "decoder": decoder_digest}
     recipe = {"kind": options.kind, **digests, "preprocessing": preprocessing.recipe(), "precision": context.precision}
     network = folded(Encoded(encoder, decoder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,10 @@ from torch import Tensor
 from ganaudit import kinds, trial
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
-from ganaudit.foreign_code import asking
+from ganaudit.foreign_code import asking, guard
 from ganaudit.keys import parser_key
-from ganaudit.kinds.content import content, normal
+from ganaudit.kinds import Opened
+from ganaudit.kinds.content import content, misnamed, normal
 from ganaudit.options import ParserPart
 from ganaudit.parsers.protocol import ClassInfo, Labels, Parser, wrong_classes
 
@@ -29,6 +30,9 @@ class OpenParser:
     recipe: Mapping[str, Any]
     resolution: tuple[int, int] | None
     reads: bool = True
+    kind: str = ""
+    notes: tuple[str, ...] = ()
+    """What a person should know of it, in sentences."""
 
     def read(self, images: Tensor) -> Labels:
         """A parser is a reading: label maps and confidences."""
@@ -52,10 +56,11 @@ class OpenParser:
 def open_parser(options: ParserPart, context: Context) -> OpenParser:
     """Opens a parser, once a process, and checks its protocol. Raises RequestError."""
     key = content("parsers", options, context)
-    return context.opened(key, lambda: _opened(options, context), context.anew and ":" in options.kind)
+    parser, opened = context.opened(key, lambda: _opened(options, context), context.anew and ":" in options.kind)
+    return replace(parser, notes=(*opened.notes, *misnamed(options, opened.weights, opened.digests)))
 
 
-def _opened(options: ParserPart, context: Context) -> OpenParser:
+def _opened(options: ParserPart, context: Context) -> tuple[OpenParser, Opened]:
     kind, threads = kinds.find("parsers", options.kind), getattr(options, "threads", None)
     opened = normal(kind, options, context)
     parser, recipe = opened.model, dict(opened.recipe)
@@ -66,11 +71,13 @@ def _opened(options: ParserPart, context: Context) -> OpenParser:
         size = _wanted(getattr(parser, "resolution", None), options.kind)
     recipe["classes"] = [[info.id, info.name, info.head] for info in parser.classes]
     recipe["resolution"] = size
-    if not kinds.is_shipped(kind) or ":" in options.kind:
+    if threads == 1 and ":" not in options.kind:  # a factory's is guarded already
+        parser = guard(parser, context.folder, options.kind, threads)
+    if not kinds.is_shipped(kind) or ":" in options.kind or "trial" in kind.offers:
         with asking(context.folder, options.kind):
             attempt = partial(trial.try_parser, parser, options.kind, size, context.batch, context.device, threads)
             trial.once([recipe, context.batch, context.device, threads], attempt)
-    return OpenParser(parser, recipe, size, "no images" not in kind.offers)
+    return OpenParser(parser, recipe, size, "no images" not in kind.offers, options.kind), opened
 
 
 def _wanted(resolution: Any, kind: str) -> tuple[int, int] | None:

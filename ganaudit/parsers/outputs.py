@@ -29,6 +29,7 @@ def wrong_labels(labels: Any, n: int, classes: tuple[ClassInfo, ...]) -> WrongLa
         given = "None" if labels is None else type(labels).__name__
         return WrongLabels(f"parse(images) gives ganaudit.Labels(maps, confidence), not {given}")
     wrong = _wrong_tensors(maps, confidence, n, len({info.head for info in classes}))
+    wrong = wrong or _wrong_instances(getattr(labels, "instances", None), maps)
     return WrongLabels(wrong) if wrong is not None else _wrong_values(maps, confidence, {info.id for info in classes} | {0})
 
 
@@ -55,6 +56,18 @@ def _wrong_tensors(maps: Any, confidence: Any, n: int, heads: int) -> str | None
             f"{tuple(confidence.shape)}"
         )
     return None
+
+
+def _wrong_instances(instances: Any, maps: Tensor) -> str | None:
+    if instances is None:
+        return None
+    shape = tuple(maps.shape)
+    whole = isinstance(instances, Tensor) and not (instances.is_floating_point() or instances.is_complex())
+    if whole and tuple(instances.shape) == shape and instances.dtype != torch.bool and int(instances.min()) >= 0:
+        return None
+    return f"the parser's instances are whole numbers {shape}, 0 where there is none, and here they are {_kind(instances)}" + (
+        f" {tuple(instances.shape)}" if isinstance(instances, Tensor) else ""
+    )
 
 
 def _wrong_values(maps: Tensor, confidence: Tensor, known: set[int]) -> WrongLabels | None:

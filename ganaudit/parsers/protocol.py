@@ -36,10 +36,13 @@ class Labels:
 
     maps: (N, h, w) integer class ids, or (N, heads, h, w) for a parser with several heads, in the order of its classes' heads.
     confidence: the same shape, float in [0, 1]: the probability that the network gives the class it chose.
+    instances: the same shape, integers, of a parser that tells things of one class apart: the number of the thing that a pixel
+    belongs to, in its image and head; 0 where it belongs to none, and connected regions are counted.
     """
 
     maps: Tensor
     confidence: Tensor
+    instances: Tensor | None = None
 
 
 @runtime_checkable

@@ -57,10 +57,14 @@ class SegmentationParser:
         return Labels(torch.cat([each.maps for each in made]), torch.cat([each.confidence for each in made]))
 
     def _parsed(self, images: Tensor) -> Labels:
-        scales = [images] if self.preprocessing is None else self.preprocessing(images)
-        logits = [self.network(x.to(self.dtype, memory_format=torch.channels_last)) for x in scales]
-        size = (logits[0] if self.preprocessing is None else images).shape[2:]
-        return self.labelling.of_logits(logits, (int(size[0]), int(size[1])))
+        if self.preprocessing is None:
+            logits = [self._logits(images)[""]]
+            return self.labelling.of_logits(logits, (int(logits[0].shape[2]), int(logits[0].shape[3])))
+        scales = [seen[""] for seen in self.preprocessing.logits(images, self._logits)]
+        return self.labelling.of_logits(scales, (int(images.shape[2]), int(images.shape[3])))
+
+    def _logits(self, x: Tensor) -> dict[str, Tensor]:
+        return {"": self.network(x.to(self.dtype, memory_format=torch.channels_last))}
 
 
 def unet_parser(weights: Weights, device: str, precision: str) -> SegmentationParser:

@@ -44,7 +44,7 @@ def open_torchvision(options: TorchvisionParser, context: Context) -> Opened:
     network = weights.network(read, lambda shapes: from_weights(shapes, model))
     channels = next(int(tensors[name].shape[0]) for name in LAST if name in tensors)
     named = of_channels(options.classes, channels, loaded.path)
-    preprocessing = Preprocessing(sizes=options.sizes, filter=options.filter)
+    preprocessing = Preprocessing.of(options, options.resolution)
     recipe = {
         "kind": options.kind, "model": model, "weights": loaded.sha256, "preprocessing": preprocessing.recipe(),
         "precision": context.precision,

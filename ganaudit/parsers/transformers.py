@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
@@ -12,10 +10,6 @@ from ganaudit.fields import PathText, Size
 from ganaudit.kinds import Kind, Opened
 from ganaudit.options import Digest, ParserPart, in_pixels
 from ganaudit.parsers.options import ClassNames
-
-MISSING = "kind transformers needs a package that is not installed here; pip install 'ganaudit[hf]'"
-MOST_BYTES = 10_000_000
-"""A config.json is a page."""
 
 
 class TransformersParser(ParserPart):
@@ -25,8 +19,9 @@ class TransformersParser(ParserPart):
     """The folder that save_pretrained wrote: config.json, preprocessor_config.json, safetensors."""
     sha256: Digest | None = None
     """The folder's files together must have this digest."""
-    task: Literal["semantic", "panoptic"] = "semantic"
-    """panoptic: the classes of the segments that the model is sure of; other pixels are void."""
+    task: Literal["semantic", "panoptic", "instance"] = "semantic"
+    """panoptic: the classes of the segments that the model is sure of; other pixels are void. instance: of things alone, which
+    are counted one by one, the surer on top."""
     classes: ClassNames | None = None
     """Names in the order of the labels, or {label: name}; default: id2label of config.json."""
     size: Size | None = None
@@ -37,18 +32,13 @@ def open_transformers(options: TransformersParser, context: Context) -> Opened:
     """The model of a folder, in the context's precision. Raises RequestError for one that is incomplete, brings code, holds its
     weights as pickles, or is no segmentation model."""
     from ganaudit.identity import content_digest
-    from ganaudit.parsers import folders
+    from ganaudit.parsers import transformers_folder
 
-    folder = folders.folder(options.weights, options.sha256, context, "config.json and safetensors")
-    config = _config(folder)
-    if not any(folder.glob("*.safetensors")):
-        others = sorted(file.name for file in folder.iterdir() if file.suffix in (".bin", ".h5", ".msgpack", ".pt", ".pth"))
-        held = f"holds its weights as {others[0]}" if others else "has no weights"
-        raise RequestError(f"weights {folder}: the folder {held}; safetensors alone are read (save_pretrained writes them)")
+    folder, config = transformers_folder.checked(options.weights, options.sha256, context)
     try:
         from ganaudit.parsers.transformers_segmentation import TransformersSegmenter, opened_folder
     except ImportError:
-        raise RequestError(MISSING) from None
+        raise RequestError(transformers_folder.MISSING.format(kind=options.kind)) from None
 
     model, processor = opened_folder(folder, config)
     parser = TransformersSegmenter(
@@ -60,21 +50,6 @@ def open_transformers(options: TransformersParser, context: Context) -> Opened:
         "precision": context.precision,
     }  # fmt: skip
     return Opened(parser, recipe, {"weights": digest}, folder)
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """What config.json says. Raises RequestError."""
-    file = folder / "config.json"
-    try:
-        with file.open("rb") as opened:
-            config = json.loads(opened.read(MOST_BYTES))
-    except OSError as error:
-        raise RequestError(f"{file} cannot be read: {error.strerror}; save_pretrained writes it beside the weights") from None
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"{file} is no JSON: {error}") from None
-    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
-        raise RequestError(f"{file} has no model_type; it is not the configuration of a model of transformers")
-    return config
 
 
 KIND = Kind(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from ganaudit.errors import RequestError
 from ganaudit.foreign_code import said
 from ganaudit.images import to_bytes
 from ganaudit.names import first_few
+from ganaudit.parsers.instances import painted
 from ganaudit.parsers.labelling import AT_ONCE, Labelling, labelling, of_channels
 from ganaudit.parsers.protocol import Labels
 from ganaudit.parsers.segmentation import DTYPES
+from ganaudit.pickled.answer import SHARED
 
 SEMANTIC = modeling_auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES
 UNIVERSAL = modeling_auto.MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
@@ -30,6 +33,8 @@ PREPROCESSING = (
     "rescale_factor", "do_normalize", "image_mean", "image_std", "do_split_image",
 )  # fmt: skip
 """What of a processor decides the network's input."""
+SMALL = 10_000_000
+"""Numbers of a model that need not be told apart from its file before they are made."""
 
 
 def opened_folder(folder: Path, config: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -46,6 +51,12 @@ def opened_folder(folder: Path, config: Mapping[str, Any]) -> tuple[Any, Any]:
             )
         known = ", ".join(sorted([*SEMANTIC, *UNIVERSAL]))
         raise RequestError(f"{folder}: {family!r} is no segmentation model that transformers knows; it knows {known}")
+    return loaded(folder, automatic[family in SEMANTIC], partial(_processor, family=family))
+
+
+def loaded(folder: Path, automatic: Any, processor_of: Callable[..., Any]) -> tuple[Any, Any]:
+    """(model, processor) of a folder whose family is known; automatic: the class that opens its model, processor_of: what opens
+    its processor. Raises RequestError."""
     here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         with _quiet():
@@ -53,10 +64,13 @@ def opened_folder(folder: Path, config: Mapping[str, Any]) -> tuple[Any, Any]:
             for part in filter(None, (read, getattr(read, "backbone_config", None))):
                 if getattr(part, "use_pretrained_backbone", False):
                     part.use_pretrained_backbone = False  # its weights are in the folder: none are fetched
-            processor = _processor(folder, family, here)
-            model, loading = automatic[family in SEMANTIC].from_pretrained(
+            processor = processor_of(folder, **here)
+            _check_size(folder, automatic, read)
+            model, loading = automatic.from_pretrained(
                 folder, config=read, use_safetensors=True, output_loading_info=True, dtype=torch.float32, **here
             )
+    except RequestError:
+        raise
     except ImportError as error:
         raise RequestError(f"{folder}: transformers needs a package that is not installed here: {said(error)}") from None
     except Exception as error:
@@ -67,7 +81,20 @@ def opened_folder(folder: Path, config: Mapping[str, Any]) -> tuple[Any, Any]:
     return model.eval().requires_grad_(False), processor
 
 
-def _processor(folder: Path, family: str, here: Mapping[str, Any]) -> Any:
+def _check_size(folder: Path, automatic: Any, config: Any) -> None:
+    """Raises RequestError for a model that is larger than its file, before it takes memory."""
+    with torch.device("meta"):
+        empty = automatic.from_config(config)
+    numbers = sum(value.numel() for value in empty.parameters())
+    held = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    if numbers > max(SHARED * held, SMALL):  # each number is a byte or more, and tensors may be shared
+        raise RequestError(
+            f"{folder}: its weights are of another model than config.json says: {numbers:,} numbers are wanted, and its files "
+            f"have {held:,} bytes"
+        )
+
+
+def _processor(folder: Path, family: str, **here: Any) -> Any:
     if family == "oneformer":  # it reads the task, as a text
         return transformers.OneFormerProcessor.from_pretrained(folder, repo_path=str(folder), **here)
     return transformers.AutoImageProcessor.from_pretrained(folder, **here)
@@ -77,7 +104,7 @@ class TransformersSegmenter:
     """Images (N, 3, H, W) in [-1, 1] -> maps (N, H, W): the library's processor, model and post-processing, that in float32.
 
     Confidence is the softmax of the logits; where the model sums masks over queries, the class's share of all classes' sums; of
-    a panoptic segment its score, and 0 where there is none.
+    a panoptic segment or an instance its score, and 0 where there is none. Instances are painted by score.
     """
 
     def __init__(
@@ -103,11 +130,10 @@ class TransformersSegmenter:
         group = max(1, AT_ONCE.get(torch.device(self.device).type, AT_ONCE["other"]) // (channels * height * width))
         parts = torch.split(to_bytes(images.to(self.device)), group)
         seen = [self._parsed(part.permute(0, 3, 1, 2)) for part in parts]
-        values, confidence = (torch.cat(each) for each in zip(*seen, strict=True))
-        return self.labelling.of_values(values, confidence)
+        return self.labelling.of_values(*(torch.cat(each) for each in zip(*seen, strict=True)))
 
-    def _parsed(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Label values and confidences (n, H, W) of bytes (n, 3, H, W)."""
+    def _parsed(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Label values, confidences and, of instances, their numbers, (n, H, W) each, of bytes (n, 3, H, W)."""
         asked = {"task_inputs": [self.task] * len(pixels)} if self.model.config.model_type == "oneformer" else {}
         given = self.processor(images=list(pixels), return_tensors="pt", **asked)
         inputs = {name: self._input(value) for name, value in given.items()}
@@ -118,6 +144,8 @@ class TransformersSegmenter:
         sizes = [(int(pixels.shape[2]), int(pixels.shape[3]))] * len(pixels)
         if self.task == "panoptic":
             return _stacked([_segments(each, sizes[0]) for each in self._post(outputs, sizes)])
+        if self.task == "instance":
+            return _stacked([_instances(each, sizes[0], self.device) for each in self._post(outputs, sizes)])
         scores = self._post(outputs, sizes, return_segmentation_scores=True)
         share = _softmax if "logits" in outputs else _share
         return _stacked([(each.segmentation, share(each.segmentation_scores, each.segmentation)) for each in scores])
@@ -131,6 +159,8 @@ class TransformersSegmenter:
         process = getattr(self.processor, f"post_process_{self.task}_segmentation")
         if "label_ids_to_fuse" in inspect.signature(process).parameters:
             more["label_ids_to_fuse"] = set()  # segments of one class are counted together anyway
+        if "return_binary_maps" in inspect.signature(process).parameters:
+            more["return_binary_maps"] = True  # in one map the library lets later ones cover surer ones
         return process(outputs, target_sizes=sizes, **more)
 
 
@@ -155,9 +185,19 @@ def _segments(found: Mapping[str, Any], size: tuple[int, int]) -> tuple[Tensor, 
     return values, scores
 
 
-def _stacked(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    values, confidence = zip(*parts, strict=True)
-    return torch.stack(values), torch.stack(confidence)
+def _instances(found: Mapping[str, Any], size: tuple[int, int], device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Label values (H, W), -1 where there is no instance, their scores, and numbers of instances: see `painted`."""
+    segments, where = found["segments_info"], found["segmentation"]
+    if not segments:
+        where = torch.zeros(0, *size, device=device)
+    elif where.ndim == 2:  # one map is all that this model's library gives
+        where = torch.stack([where == segment["id"] for segment in segments])
+    values, scores = (torch.tensor([each[name] for each in segments]) for name in ("label_id", "score"))
+    return painted(where.to(device), values, scores)
+
+
+def _stacked(parts: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    return tuple(torch.stack(each) for each in zip(*parts, strict=True))
 
 
 def _named(id2label: Mapping[int, str], classes: Any, folder: Path) -> Labelling:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ class UnifiedParser:
         """Label maps and confidences of the heads that were asked for."""
         size = (int(images.shape[2]), int(images.shape[3]))
         needed = dict.fromkeys(["object", *self.heads] if "part" in self.heads else self.heads)
-        scales = [self._logits(x, list(needed)) for x in self.preprocessing(images.to(self.device))]
+        scales = self.preprocessing.logits(images.to(self.device), partial(self._logits, heads=list(needed)))
         seen: dict[str, tuple[Tensor, Tensor]] = {}
         for head in needed:
             logits = [scale[head] for scale in scales]

@@ -45,7 +45,7 @@ def open_upp(options: UppParser, context: Context) -> Opened:
     encoder, encoder_digest = folders.network(folders.one_file(folder, "encoder"), resnet.from_weights)
     decoder, decoder_digest = folders.network(folders.one_file(folder, "decoder"), UnifiedDecoder)
     labels.check(decoder, folder)
-    preprocessing = Preprocessing(MEAN, (1.0, 1.0, 1.0), 255.0, "bgr", options.sizes, options.filter)
+    preprocessing = Preprocessing.of(options, options.resolution, mean=MEAN, std=(1.0, 1.0, 1.0), white=255.0, order="bgr")
     digests = {"encoder": encoder_digest, "decoder": decoder_digest, "labels": labels_digest}
     recipe = {"kind": options.kind, **digests, "preprocessing": preprocessing.recipe(), "precision": context.precision}
     where = options.resolution, context.device, context.precision

@@ -56,17 +56,14 @@ def confine(memory: int, seconds: int, output: int) -> None:
             leave(0x10000000 | 0x40000000)
     except (ImportError, OSError, AttributeError):
         pass  # another system: the hook refuses sockets there, too
-    try:
-        import resource
-    except ImportError:
-        resource = None  # type: ignore[assignment]
-    if resource is not None:
-        wanted = {"RLIMIT_AS": memory, "RLIMIT_CPU": seconds, "RLIMIT_FSIZE": output, "RLIMIT_CORE": 0}
-        for name, value in wanted.items():
-            try:
-                resource.setrlimit(getattr(resource, name), (value, value))
-            except (OSError, ValueError, AttributeError):
-                continue
+    wanted = {"RLIMIT_AS": memory, "RLIMIT_CPU": seconds, "RLIMIT_FSIZE": output, "RLIMIT_CORE": 0}
+    for name, value in wanted.items():
+        try:
+            import resource
+
+            resource.setrlimit(getattr(resource, name), (value, value))
+        except (ImportError, OSError, ValueError, AttributeError):
+            continue  # another system
 
     def hook(event: str, _: Any) -> None:
         if event not in HARMLESS:

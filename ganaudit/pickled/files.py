@@ -22,7 +22,8 @@ class Unpickler(pickle.Unpickler):
 
     def __init__(self, file: io.BytesIO, file_of: File) -> None:
         super().__init__(file, encoding="latin1")  # strings of Python 2, which may be the bytes of arrays
-        self.of, self.storages = file_of, {}  # type: ignore[var-annotated]
+        self.of = file_of
+        self.storages: dict[str, Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         module = OLDER.get(module, module)

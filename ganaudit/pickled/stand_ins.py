@@ -81,7 +81,7 @@ class Array:
         self.state = state
 
 
-class Fields(dict):  # type: ignore[type-arg]
+class Fields(dict[Any, Any]):
     """An object that is its attributes: argparse.Namespace, EasyDict."""
 
     def __init__(self, *arguments: Any) -> None:

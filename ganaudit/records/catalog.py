@@ -14,49 +14,35 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ganaudit import sql
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records import leases, schema, writer
-from ganaudit.records.columns import Table
+from ganaudit.records import leases, schema, views, writer
 from ganaudit.records.locations import pattern
 from ganaudit.records.reading import unreadable
-from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store
-from ganaudit.records.tables import CLASS_PIXELS, IMAGES, OLDER_ROLES, RUN_KEYS, RUN_SOURCES
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES, RUN_KEYS, RUN_SOURCES
 
 STORAGE_VERSION = "v1.4.0"
 """DuckDB clients from this version on can open the catalog."""
 
-_TYPES = {
-    pa.string(): "VARCHAR",
-    pa.bool_(): "BOOLEAN",
-    pa.binary(): "BLOB",
-    pa.decimal128(38): "DECIMAL(38, 0)",
-    pa.int16(): "SMALLINT",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    pa.uint64(): "UBIGINT",
-    pa.float32(): "FLOAT",
-    pa.float64(): "DOUBLE",
-    pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
-    pa.list_(pa.float32()): "FLOAT[]",
-    pa.list_(pa.string()): "VARCHAR[]",
-}
-
-_TABLES = schema.RECORDS | schema.FINDINGS
+AS_SHOWN = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+"""Every instant in UTC, wherever the machine stands, and nothing written: DuckDB prints how far a long query is among a
+command's answer."""
 
 
 def build(store: Store) -> Path:
     """Write the store's catalog anew and return its path. Raises RequestError where the store cannot be written to."""
     with writer.writing(store.catalog), writer.temporary_file(store.temporary, "catalog") as unfinished:
-        store.temporary.mkdir(parents=True, exist_ok=True)
+        store.temporary.mkdir(exist_ok=True)
         new = [table for table in schema.SHARDED if store.epoch(table) is None and store.folder(table).is_dir()]
         for table in new:
             store.begin_epoch(table)
@@ -64,13 +50,7 @@ def build(store: Store) -> Path:
             time.sleep(0.02)  # a catalog as old as its newest sign would be made anew at once
         unfinished.touch()
         now = unfinished.stat().st_mtime_ns  # by the store's own clock, before any file is looked for
-        with tempfile.TemporaryDirectory() as elsewhere:  # DuckDB cannot write below a folder with '?' in its name
-            made = Path(elsewhere) / "catalog.duckdb"
-            with contextlib.closing(duckdb.connect()) as connection, sentences(store):
-                connection.execute(sql.filled("attach_new", path=sql.literal(str(made)), version=STORAGE_VERSION))
-                create_views(connection, store)
-                connection.execute(_comments())
-                connection.execute(sql.text("detach"))
+        with contextlib.closing(duckdb.connect()) as connection, _made(connection, store) as made:
             shutil.copyfile(made, unfinished)
         os.utime(unfinished, ns=(now, now))
         os.replace(unfinished, store.catalog)
@@ -80,7 +60,8 @@ def build(store: Store) -> Path:
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
     """A connection to the store's catalog, read-only; the catalog is first brought up to date where it is not.
 
-    Where the store cannot be written to, the same views are made in memory. Raises RequestError if there is no store.
+    Where the store cannot be written to, the same views are made for this connection alone. Raises RequestError if there is
+    no store.
     """
     store.open_for_reading()
     leases.settle(store)
@@ -96,7 +77,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
 
 @contextlib.contextmanager
 def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The catalog's views and macros in memory, over all of the store, or over these files only of the tables named.
+    """A catalog that nobody else sees, read-only: over all of the store, or over these files only of the tables named.
 
     What DuckDB says inside becomes a RequestError or, where it is about a damaged file, an AuditError that names it.
     """
@@ -106,15 +87,55 @@ def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -
 
 def _in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
     connection = _connection()
-    with sentences(store):
-        create_views(connection, store, files, whole=False)
+    try:
+        with _made(connection, store, files, whole=False) as made:  # who has a file open keeps it, also after its name has gone
+            connection.execute(sql.filled("attach", path=sql.literal(str(made))))
+    except (OSError, RequestError):  # no room for temporary files
+        connection.close()
+        connection = _connection()
+        with sentences(store):
+            connection.execute("BEGIN")
+            views.fill_blank(connection)
+            views.create(connection, store, files, whole=False)
+            connection.execute("COMMIT")
     return connection
 
 
+@contextlib.contextmanager
+def _made(
+    connection: duckdb.DuckDBPyConnection, store: Store, files: Mapping[str, Sequence[Path]] | None = None, whole: bool = True
+) -> Iterator[Path]:
+    """A catalog's file, made by a connection, which is gone afterwards. In a folder for temporary files: DuckDB cannot write
+    below one with '?' in its name."""
+    blank = _blank(views.made_by())
+    with tempfile.TemporaryDirectory() as elsewhere:
+        made = Path(elsewhere) / "catalog.duckdb"
+        made.write_bytes(blank)
+        with sentences(store):
+            connection.execute(sql.filled("attach_new", path=sql.literal(str(made)), version=STORAGE_VERSION))
+            views.create(connection, store, files, whole)
+            connection.execute(sql.text("detach"))
+        yield made
+
+
+@lru_cache(maxsize=1)
+def _blank(made_by: str) -> bytes:
+    """The file of a catalog without a store, with every macro, and views over no file yet: a process makes them once. To
+    open it takes a thirtieth of the time that to make it takes. made_by: what it was made by."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        made = Path(elsewhere) / "catalog.duckdb"
+        with contextlib.closing(duckdb.connect()) as connection:
+            connection.execute(sql.filled("attach_new", path=sql.literal(str(made)), version=STORAGE_VERSION))
+            views.fill_blank(connection)
+            connection.execute(views.comments(views.TABLES.values()))
+            connection.execute("".join(definition.statement for definition in sql.definitions()))
+            connection.execute(sql.text("detach"))
+        return made.read_bytes()
+
+
 def _connection() -> duckdb.DuckDBPyConnection:
-    """A database in memory that shows every instant in UTC, wherever the machine stands."""
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(AS_SHOWN)
     return connection
 
 
@@ -122,7 +143,7 @@ def _connection() -> duckdb.DuckDBPyConnection:
 def of_run(
     store: Store, run: str, files: Mapping[str, Sequence[Path]] = MappingProxyType({})
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The views in memory, over the records of one run alone: as fast in a store of a thousand runs, and none that another
+    """A catalog of its own, over the records of one run alone: as fast in a store of a thousand runs, and none that another
     run's damaged file spoils. files: only these of the tables named.
 
     Raises RequestError where there is no such run, else as `in_memory`.
@@ -133,9 +154,52 @@ def of_run(
     keys = {row["key"] for row in store.of_run(RUN_KEYS, run)}.union(used["key"].to_pylist(), used["parser_key"].to_pylist())
     seen = {name: [path for key in sorted(set(used["key"].to_pylist())) for path in store.files_of(name, key)]
             for name in (IMAGES.name, CLASS_PIXELS.name) if name not in files}  # fmt: skip
-    others = {name: _files_of_run(store, name, run, sorted(keys)) for name in _TABLES if name not in {*seen, *files}}
-    with in_memory(store, {**others, **seen, **files}) as connection:
+    others = {name: _files_of_run(store, name, run, sorted(keys)) for name in views.TABLES if name not in {*seen, *files}}
+    shown = {**others, **seen, **files}
+    kept = _kept.get()
+    if kept is None:
+        with in_memory(store, shown) as connection:
+            yield connection
+        return
+    with contextlib.closing(kept.cursor(store, shown)) as connection, sentences(store):
         yield connection
+
+
+@dataclass
+class _Kept:
+    """The last catalog of a run, and what it is over."""
+
+    over: tuple[Path, Mapping[str, Sequence[Path]]] | None = None
+    connection: duckdb.DuckDBPyConnection | None = None
+
+    def cursor(self, store: Store, files: Mapping[str, Sequence[Path]]) -> duckdb.DuckDBPyConnection:
+        if self.connection is None or self.over != (store.path, files):
+            self.close()
+            self.connection, self.over = _in_memory(store, files), (store.path, files)
+        cursor = self.connection.cursor()
+        cursor.execute(f"USE catalog; {AS_SHOWN}")
+        return cursor
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Inside, in this thread, `of_run` gives the catalog that it gave last, as long as it would be over the same files."""
+    if _kept.get() is not None:
+        yield
+        return
+    with contextlib.closing(_Kept()) as last:
+        token = _kept.set(last)
+        try:
+            yield
+        finally:
+            _kept.reset(token)
 
 
 def _files_of_run(store: Store, table: str, run: str, keys: Sequence[str]) -> list[Path]:
@@ -198,123 +262,6 @@ def _is_gone(store: Store, error: RequestError) -> bool:
     return isinstance(error.__cause__, duckdb.IOException) and missing and str(store.path) in str(error)
 
 
-def create_views(
-    connection: duckdb.DuckDBPyConnection,
-    store: Store,
-    files: Mapping[str, Sequence[Path]] | None = None,
-    whole: bool = True,
-) -> None:
-    """Create every view and macro in the connection's current database.
-
-    Raises duckdb.Error for a damaged file; unless whole, only who asks the table that it belongs to is told.
-    """
-    for table in _TABLES.values():
-        if files and table.name in files:
-            paths = list(files[table.name])
-            patterns = [_escaped(path) for path in paths]
-        else:
-            paths = list(store.files(table.name)) if table.name in schema.GROWN else []
-            patterns = _patterns(store, table.name)
-        try:
-            connection.execute(_table_view(table, patterns, table.name in schema.GROWN and _is_older(table, paths)))
-        except duckdb.Error as error:
-            if whole:
-                raise
-            connection.execute(_unreadable_view(table, str(error)))
-    for script in sql.SCRIPTS:
-        connection.execute(sql.text(script))
-    about = {"store": sql.literal(str(store.path)), "digest": sql.literal(_made_by())}
-    connection.execute(sql.filled("about", schema_version=str(SCHEMA_VERSION), **about))
-
-
-def _patterns(store: Store, table: str) -> list[str]:
-    """Where a table's files are looked for by every query: shards by a glob, so that new ones are found. The files of a key
-    that was compacted are named one by one: its old shards may still be there."""
-    folder = store.folder(table)
-    there = any(True for _ in store.files(table))
-    if table not in schema.SHARDED or not there:
-        return [f"{_escaped(folder)}/{pattern(table)}"] if there else []
-    epoch = store.epoch(table)
-    last = [] if epoch is None else [_escaped(epoch)]  # after the globs: while it has its name, no shard of theirs has gone
-    compacted = set(store.compacted_keys())
-    if not compacted:
-        return [f"{_escaped(folder)}/{pattern(table)}", *last]
-    patterns = []
-    for key_folder in sorted(folder.glob("key=k*")):
-        key = key_folder.name.removeprefix("key=")
-        if key in compacted:
-            patterns += [_escaped(path) for path in store.loose_and_parts(table, key)]
-        elif any(True for _ in key_folder.glob("shard-*-*.parquet")):
-            patterns.append(f"{_escaped(key_folder)}/shard-*-*.parquet")
-    return [*patterns, *last]
-
-
-def _made_by() -> str:
-    """Changes whenever a view or macro would: with the SQL, with a table's columns and with what is said of them."""
-    return sql.digest(repr((_TABLES, OLDER_ROLES)))
-
-
-def _comments() -> str:
-    """What the data dictionary says, on the views, their columns and the macros."""
-    said = [definition.statement for definition in sql.definitions()]
-    for table in _TABLES.values():
-        view = sql.identifier(table.name)
-        said.append(f"COMMENT ON VIEW {view} IS {sql.literal(f'One row per {table.row}.')};")
-        said += [
-            f"COMMENT ON COLUMN {view}.{sql.identifier(column.name)} IS {sql.literal(column.meaning)};"
-            for column in table.columns
-        ]
-    return "\n".join(said)
-
-
-def _view_of(table: Table) -> str:
-    return "run_files" if table.name == "runs" else table.name
-
-
-def _nothing(table: Table, value: str = "NULL") -> str:
-    return ", ".join(f"{value}::{_TYPES[column.type]} AS {sql.identifier(column.name)}" for column in table.columns)
-
-
-def _unreadable_view(table: Table, why: str) -> str:
-    """Every column is the error, too: a condition on columns of NULL would be false without asking for a row."""
-    message = sql.literal(why)
-    return sql.filled("unreadable", view=_view_of(table), columns=_nothing(table, f"error({message})"), message=message)
-
-
-def _table_view(table: Table, patterns: Sequence[str], older: bool = False) -> str:
-    view, nothing = _view_of(table), _nothing(table)
-    columns = ", ".join(map(_shown, table.arrow.names))
-    files = "[" + ", ".join(map(sql.literal, patterns)) + "]"
-    if not patterns:
-        return sql.filled("no_rows", view=view, columns=nothing)
-    if older:
-        return sql.filled("older", view=view, columns=columns, nothing=nothing, files=files)
-    return sql.filled("table", view=view, columns=columns, files=files)
-
-
-def _shown(column: str) -> str:
-    """A column as its view has it: the roles of older runs under their names of today."""
-    name = sql.identifier(column)
-    if column != "role":
-        return name
-    cases = " ".join(f"WHEN {sql.literal(old)} THEN {sql.literal(new)}" for old, new in OLDER_ROLES.items())
-    return f"CASE {name} {cases} ELSE {name} END AS {name}"
-
-
-def _is_older(table: Table, files: Sequence[Path]) -> bool:
-    """Whether an older ganaudit wrote a finding with fewer columns: if any, the one that was written first."""
-    dated = [(path.stat().st_mtime_ns, path) for path in files if path.is_file()]
-    try:
-        return bool(dated) and not set(table.arrow.names) <= set(pq.read_schema(min(dated)[1]).names)
-    except (OSError, pa.ArrowException):
-        return False  # a damaged file is reported when it is read
-
-
-def _escaped(path: Path) -> str:
-    """The path as a pattern that matches it alone."""
-    return re.sub(r"[\[*?]", r"[\g<0>]", path.as_posix())
-
-
 def _attached(store: Store) -> duckdb.DuckDBPyConnection | None:
     """The store's catalog; None where it is damaged, was made elsewhere (a store may be moved), or by other SQL or schema.
 
@@ -323,7 +270,7 @@ def _attached(store: Store) -> duckdb.DuckDBPyConnection | None:
     connection = _connection()
     try:
         connection.execute(sql.filled("attach", path=sql.literal(str(store.catalog))))
-        if connection.execute(sql.text("made_by")).fetchall() == [(str(store.path), _made_by())]:
+        if connection.execute(sql.text("made_by")).fetchall() == [(str(store.path), views.made_by())]:
             return connection
     except duckdb.Error:
         pass
@@ -341,7 +288,7 @@ def _is_current(store: Store) -> bool:
 
 
 def _signs_of_news(store: Store) -> Iterator[Path]:
-    for table in _TABLES:
+    for table in views.TABLES:
         if store.folder(table).is_dir():
             yield store.folder(table)
     for key in store.compacted_keys():
@@ -366,7 +313,7 @@ def sentences(store: Store) -> Iterator[None]:
             raise AuditError(unreadable(named[0])) from error
         unnamed = type(error) is duckdb.Error or isinstance(error, duckdb.IOException | duckdb.InternalException)
         if unnamed or isinstance(error, duckdb.BinderException | duckdb.InvalidInputException):
-            for table in _TABLES.values():
+            for table in views.TABLES.values():
                 store.check(table, whole=unnamed)
         raise RequestError(_unknown(message) or message) from error
 
@@ -381,7 +328,7 @@ def _unknown(message: str) -> str | None:
         return None
     made = sql.definitions()
     if match[1] == "Table":
-        known = [*_TABLES, *(each.name for each in made if each.parameters is None)]
+        known = [*views.TABLES, *(each.name for each in made if each.parameters is None)]
     else:
         known = [
             each.name for each in made if each.parameters is not None and (each.gives_table or match[1] != "Table Function")

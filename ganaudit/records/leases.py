@@ -43,7 +43,7 @@ def of_run(run: str) -> str:
 def now(store: Store) -> float:
     """Seconds since 1970 by the store's own clock; by this machine's where the store cannot be written to."""
     try:
-        store.temporary.mkdir(parents=True, exist_ok=True)
+        store.temporary.mkdir(exist_ok=True)
         with writer.temporary_file(store.temporary, "clock") as touched:
             touched.touch()
             return touched.stat().st_mtime

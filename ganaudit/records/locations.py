@@ -51,12 +51,14 @@ class Locations:
         self.leases = self.path / "leases"
         self.catalog = self.path / "catalog.duckdb"
         self.marker = self.path / "ganaudit.json"
+        self._records = self.path / "records" / f"v{SCHEMA_VERSION}"
+        self._findings = self.path / "findings" / f"v{SCHEMA_VERSION}"
 
     def folder(self, table: str) -> Path:
         """The folder of all files of a record table; of all findings, for any other name."""
         if table in schema.RECORDS or table == "manifests":
-            return self.path / "records" / f"v{SCHEMA_VERSION}" / table
-        return self.path / "findings" / f"v{SCHEMA_VERSION}"
+            return self._records / table
+        return self._findings
 
     def shard(self, table: str, key: str, first: int, last: int) -> Path:
         """The file of one block of a key; `last` is included."""
@@ -64,6 +66,9 @@ class Locations:
 
     def classes(self, parser_key: str) -> Path:
         return self.folder("classes") / f"key={_checked(_PARSER_KEY, parser_key, 'parser key')}" / "classes.parquet"
+
+    def parser_precision(self, parser_key: str) -> Path:
+        return self.folder("parser_precision") / f"key={_checked(_PARSER_KEY, parser_key, 'parser key')}" / "precision.parquet"
 
     def source(self, key: str) -> Path:
         return self._of_key("sources", key) / "source.parquet"

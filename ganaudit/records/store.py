@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ganaudit.errors import AuditError, RequestError
+from ganaudit.errors import AuditError, RequestError, StoreError
 from ganaudit.records import schema, writer
 from ganaudit.records.columns import Table
 from ganaudit.records.compacted import CompactedPart, footer, read_row_group
@@ -26,6 +26,7 @@ from ganaudit.records.tables import (
     CLASSES,
     IMAGES,
     MOMENTS,
+    PARSER_PRECISION,
     POOL_PIXELS,
     RUN_KEYS,
     RUN_NOTES,
@@ -79,6 +80,11 @@ class Store(Locations):
             raise RequestError(
                 f"the store cannot be written to: {self.path} ({error.strerror}); choose another folder with --store"
             ) from error
+
+    def check_there(self) -> None:
+        """Raises StoreError where the store was removed since it was opened."""
+        if not os.path.lexists(self.marker):
+            raise StoreError(writer.gone(self.path))
 
     def open_for_reading(self) -> Store:
         """Raises RequestError where there is no store, or one that a newer ganaudit wrote."""
@@ -142,8 +148,10 @@ class Store(Locations):
         """Write one shard of a key: the tables that are written with `mark`, which comes last; harmless where another writer
         was first.
 
-        Where a shard's name gives indices, `mark` must hold each of these images once.
+        Where a shard's name gives indices, `mark` must hold each of these images once. Raises StoreError where the store is no
+        longer there.
         """
+        self.check_there()
         shards = schema.shards_of(mark)
         if shards.indexed:
             _check_block(key, first, last, tables[mark], *(rows for name, rows in tables.items() if name != mark))
@@ -155,6 +163,10 @@ class Store(Locations):
         """Write the classes of a parser: rows of class_id, name, head."""
         rows = CLASSES.from_rows({"parser_key": parser_key, **row} for row in classes)
         self._write(CLASSES, rows, self.classes(parser_key), footer)
+
+    def write_parser_precision(self, row: Mapping[str, Any], footer: Footer | None = None) -> None:
+        """Write how many labels hang on how a parser computes: one row of the table `parser_precision`."""
+        self._write(PARSER_PRECISION, PARSER_PRECISION.from_rows([row]), self.parser_precision(row["parser_key"]), footer)
 
     def write_source(self, row: Mapping[str, Any], footer: Footer | None = None) -> None:
         """Write what a key stands for: one row of the table `sources`."""

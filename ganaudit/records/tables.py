@@ -63,12 +63,16 @@ CLASS_PIXELS = Table(
         Column("y_min", BYTE4, "Topmost row."),
         Column("x_max", BYTE4, "Rightmost column, included."),
         Column("y_max", BYTE4, "Lowest row, included."),
-        Column("parts", BYTE4, "Connected regions of at least 4 pixels; NULL in records of an older ganaudit.", True),
-        Column("largest", BYTE4, "Pixels of the largest connected region; NULL in records of an older ganaudit.", True),
+        Column(
+            "parts", BYTE4,
+            "Connected regions of at least 4 pixels, or things where the parser tells them apart; NULL in records of an older "
+            "ganaudit.", True,
+        ),
+        Column("largest", BYTE4, "Pixels of the largest of them; NULL in records of an older ganaudit.", True),
     ),
     sort=("image", "class_id"),
     files=OF_KEY,
-)
+)  # fmt: skip
 
 PARSER_CONFUSION = Table(
     "parser_confusion",
@@ -84,6 +88,47 @@ PARSER_CONFUSION = Table(
     files=OF_KEY,
 )
 
+PARSER_OVERLAP = Table(
+    "parser_overlap",
+    "pair of classes, one of each of two parsers, in an image that both read",
+    (
+        Column("key", STRING, "Content key of both parsers' records of the source: 'k' and hexadecimal digits."),
+        IMAGE,
+        Column(
+            "class_id",
+            BYTE2,
+            "Number of the class that the first parser gave: of its first head each, of others those whose name the second one "
+            "has; beside a class of the second's other heads 0 is where the first one's class of that name is not.",
+        ),
+        Column(
+            "second_class_id",
+            BYTE2,
+            "Number of the class that the second one gave: of its first head each, of others where the first one has its name.",
+        ),
+        Column("pixels", BYTE4, "Pixels of the first one's label map that are both."),
+    ),
+    sort=("image", "class_id", "second_class_id"),
+    files=OF_KEY,
+)
+
+PARSED_TWICE = Table(
+    "parsed_twice",
+    "image that two parsers read",
+    (
+        Column("key", STRING, "Content key of both parsers' records of the source: 'k' and hexadecimal digits."),
+        IMAGE,
+        Column("pixels", BYTE4, "Pixels of the first one's label map; NULL if quarantined.", True),
+        Column(
+            "alike",
+            BYTE4,
+            "Pixels to which the first heads of both give classes of one name, or void; NULL if quarantined.",
+            True,
+        ),
+    ),
+    sort=("image",),
+    files=OF_KEY,
+)
+
 CLASSES = Table(
     "classes",
     "class of a parser",
@@ -96,6 +141,24 @@ CLASSES = Table(
     sort=("class_id",),
     files="key=p*/classes.parquet",
 )
+
+PARSER_PRECISION = Table(
+    "parser_precision",
+    "parser, once it was measured how many labels hang on how it computes",
+    (
+        PARSER_KEY,
+        Column("device", STRING, "The device that it was measured on."),
+        Column("precision", STRING, "The precision that runs of this key compute in."),
+        Column("images", BYTE8, "Real images that it was measured on."),
+        Column(
+            "by_precision", FLOAT,
+            "Share of the pixels to which float32 gives another label; NULL where the parser has a precision of its own.",
+            True,
+        ),
+        Column("by_batch", FLOAT, "Share of the pixels that have another label where an image is read alone, not in a batch."),
+    ),
+    files="key=p*/precision.parquet",
+)  # fmt: skip
 
 SOURCES = Table(
     "sources",
@@ -266,8 +329,8 @@ CALIBRATION = Table(
 )
 
 RECORDS = (
-    IMAGES, CLASS_PIXELS, PARSER_CONFUSION, CLASSES, SOURCES, RUNS, RUN_SOURCES, RUN_KEYS, RUN_NOTES, MOMENTS, POOL_PIXELS,
-    CALIBRATIONS, CALIBRATION,
+    IMAGES, CLASS_PIXELS, PARSER_CONFUSION, PARSER_OVERLAP, PARSED_TWICE, CLASSES, PARSER_PRECISION, SOURCES, RUNS,
+    RUN_SOURCES, RUN_KEYS, RUN_NOTES, MOMENTS, POOL_PIXELS, CALIBRATIONS, CALIBRATION,
 )  # fmt: skip
 
 GROWN = (POOL_PIXELS, CALIBRATION)

@@ -35,9 +35,7 @@ def sources_of(store: Store, run: str) -> list[UsedSource]:
         raise RequestError(f"there is no run {run!r} in {store.path}")
     sources = []
     for row in store.read(RUN_SOURCES, path).to_pylist():
-        end = row["first"] + row["count"]
-        blocks = sorted(store.finished_blocks(row["key"]))
-        used = tuple((first, last) for first, last in blocks if first < end and last >= row["first"])
+        used = used_blocks(store, row["key"], row["first"], row["count"])
         for before, after in pairwise(used):
             if after[0] <= before[1]:
                 paths = " and ".join(map(str, store.files_of("images", row["key"], [before, after])))
@@ -48,3 +46,9 @@ def sources_of(store: Store, run: str) -> list[UsedSource]:
         names = " and ".join(repr(source.name) for source in sources)
         raise RequestError(f"the sources {names} were not all parsed by the same parser and cannot be compared")
     return sources
+
+
+def used_blocks(store: Store, key: str, first: int, count: int) -> tuple[Block, ...]:
+    """The blocks of a key that are recorded and hold images `first` to `first` + `count` - 1."""
+    blocks = sorted(store.finished_blocks(key))
+    return tuple(block for block in blocks if block[0] < first + count and block[1] >= first)

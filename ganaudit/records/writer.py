@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ganaudit.errors import AuditError, RequestError
+from ganaudit.errors import AuditError, ReadOnlyError, RequestError, StoreError
 from ganaudit.records.columns import Table
 from ganaudit.records.schema import SCHEMA_VERSION
 
@@ -34,14 +34,14 @@ def write(
 
     temporary is a folder in the same file system, outside the tables' tree. footer goes into the file's metadata, each
     name with 'ganaudit.' before it, beside the schema version. With `replace` this call's file stands in any case;
-    a reader sees the old file or the new one, never a part. Raises RequestError where the store cannot be written to
-    and AuditError where the disk is full or fails.
+    a reader sees the old file or the new one, never a part. Raises ReadOnlyError where the store cannot be written to,
+    StoreError where its disk is full or it is gone (it is not made anew), and AuditError where the disk fails.
     """
     sink = pa.BufferOutputStream()
     pq.write_table(_with_footer(table.conform(rows), footer), sink, compression="zstd", write_page_checksum=True)
     with writing(path), temporary_file(temporary, path.stem) as unfinished:
-        for folder in (temporary, path.parent):
-            folder.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(unfinished, sink.getvalue())
         if replace:
             os.replace(unfinished, path)
@@ -70,18 +70,28 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise AuditError(
+            raise StoreError(
                 f"the disk is full: {path} could not be written; free some space and run the audit again, "
                 "which goes on where it stopped"
             ) from error
         if error.errno in _FORBIDDEN:
-            raise RequestError(
+            raise ReadOnlyError(
                 f"the store cannot be written to: {path} ({error.strerror}); "
                 "choose another folder with --store, or make this one writable"
             ) from error
+        if error.errno == errno.ENOENT:
+            raise StoreError(gone(path)) from None  # another try would not help
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise RequestError(f"a file is in the way of {path}; move it, or choose another store") from error
         raise AuditError(f"{path} could not be written: {error.strerror or error}") from error
+
+
+def gone(path: Path) -> str:
+    """What a person is told where the folder that `path` belongs into was there and is no more."""
+    return (
+        f"{path} could not be written: the store was removed or moved away meanwhile; put it back and run the audit again, "
+        "which goes on where it stopped, or run it again as it is, which begins anew"
+    )
 
 
 def _with_footer(rows: pa.Table, footer: Mapping[str, str]) -> pa.Table:

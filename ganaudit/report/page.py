@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def render(data: ReportData) -> str:
     budget = min(MOST, max(LEAST, PAGE - 300_000 - len(data.audit_yaml) - taken))
     encoded = encode(shown, budget, [picture for view in views.values() for picture in view.bare])
     parts = {study: view.parts(encoded, shown) for study, view in views.items()}
-    environment = _environment()
+    environment = _environment(tuple(studies.__path__))
 
     def filled(study: str, part: Part) -> Markup:
         template = environment.get_template(f"{study}/section/{part.template}")
@@ -71,9 +72,11 @@ def anchor(place: int) -> str:
     return f"generator-{place + 1}"
 
 
-def _environment() -> Environment:
+@lru_cache
+def _environment(folders: tuple[str, ...]) -> Environment:
+    """Kept by a process: to compile its templates takes longer than to fill them. folders: of studies."""
     environment = Environment(
-        loader=FileSystemLoader([HERE, *studies.__path__]),
+        loader=FileSystemLoader([HERE, *folders]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,5 +1,6 @@
 """Colours: of the figures (light and dark), and of any number of classes in a label map."""
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -51,6 +52,9 @@ _FIRST = (
 )
 """Colours of the classes 1 to 15, apart from each other to all three kinds of eyes below; the others follow."""
 
+_AT_ONCE = 64
+"""Colours are found by so many: to look up one more is free."""
+
 # Linear-light RGB as seen without red cones and without green cones (Viénot, Brettel and Mollon 1999).
 _SEEN = (
     np.eye(3),
@@ -63,35 +67,44 @@ def class_colour(class_id: int) -> tuple[int, int, int]:
     """The 8-bit RGB colour of a class, the same whatever other classes there are. 0 (void) is near black."""
     if class_id <= 0:
         return VOID
-    colours = class_colours(64 * (class_id // 64 + 1))
-    red, green, blue = (int(value) for value in colours[class_id])
+    red, green, blue = (int(value) for value in class_colours(class_id + 1)[class_id])
     return red, green, blue
 
 
-@lru_cache(maxsize=16)
 def class_colours(count: int) -> npt.NDArray[np.uint8]:
     """Colours of the classes 0 to count - 1, as (count, 3).
 
     Each colour after the first ones is the candidate farthest from all before it, at worst over three kinds of eyes
     (full colour vision, no red cones, no green cones), by Euclidean distance in Oklab. So colours never depend on how
-    many classes there are.
+    many classes there are. Where every candidate is in use they start again.
     """
+    return _colours(math.ceil(count / _AT_ONCE) * _AT_ONCE)[:count]
+
+
+@lru_cache(maxsize=16)
+def _colours(count: int) -> npt.NDArray[np.uint8]:
     steps = np.linspace(0, 255, 13).round().astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     grid = grid[_places(grid)[:, 0, 0] > 0.3]  # darker ones all look black
-    chosen = np.array([VOID, *_FIRST], dtype=np.uint8)
-    places, taken = _places(grid), _places(chosen)
-    nearest = np.full(len(grid), np.inf)
-    for place in taken:
-        nearest = np.minimum(nearest, _distance(places, place))
-    colours = list(chosen)
-    while len(colours) < count:
-        best = int(nearest.argmax())
-        if nearest[best] <= 0:  # every candidate is in use: start again
-            nearest = np.full(len(grid), np.inf)
-        colours.append(grid[best])
-        nearest = np.minimum(nearest, _distance(places, places[best]))
-    return np.array(colours[:count], dtype=np.uint8)
+    first = np.array([VOID, *_FIRST], dtype=np.uint8)
+    places = _places(grid)
+    order = _farthest(places, np.min([_distance(places, place) for place in _places(first)], axis=0), count - len(first))
+    rest = max(0, count - len(first) - len(order))
+    if rest:
+        order += np.resize(_farthest(places, np.full(len(grid), np.inf), rest), rest).tolist()
+    return np.concatenate([first, grid[order]])[:count]
+
+
+def _farthest(places: npt.NDArray[np.float64], nearest: npt.NDArray[np.float64], count: int) -> list[int]:
+    """Indices of places in turn, `count` of them or all that there are, each the farthest from all before it.
+
+    nearest: how far each is from what was chosen before.
+    """
+    chosen: list[int] = []
+    while len(chosen) < count and nearest.max() > 0:
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, _distance(places, places[chosen[-1]]))
+    return chosen
 
 
 def _places(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

@@ -86,7 +86,7 @@ def thumbnail(picture: Picture, side: int = 64) -> str:
 def coloured(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
     """A label map (H, W) in the colours of its classes, uint8 (H, W, 3)."""
     known = np.maximum(labels, 0)
-    image: npt.NDArray[np.uint8] = class_colours(64 * (int(known.max()) // 64 + 1))[known]
+    image: npt.NDArray[np.uint8] = class_colours(int(known.max()) + 1)[known]
     return image
 
 

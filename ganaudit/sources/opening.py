@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,6 @@ from torch import Tensor
 from ganaudit import devices, images, kinds, resizing
 from ganaudit.context import Context
 from ganaudit.datasets.contents import Contents
-from ganaudit.datasets.masks import fitted
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.generators.opening import OpenGenerator, open_generator
@@ -25,6 +25,8 @@ from ganaudit.kinds import Kind
 from ganaudit.options import Source, in_pixels
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.phash import phashes, thumbnail
+from ganaudit.sources.looking import Look, Looked
+from ganaudit.sources.readers import Readers
 from ganaudit.sources.roles import GENERATED, OWN, TRUTH, SourceRole
 
 Fit = images.Fit
@@ -161,22 +163,23 @@ class DatasetSource:
     ) -> None:
         self.kind = asked.kind
         self._dataset = dataset
-        self._truth, self._resized_through = truth, resized_through
+        self._truth = truth
         self.maps = maps
-        self._classes = parser.class_count
-        self._names = {info.id for info in parser.parser.classes} | {0}
         self._size = None if self.maps else in_pixels(getattr(asked, "resize", None)) or parser.resolution
-        self._how: Fit = getattr(asked, "how", "crop")
+        how: Fit = getattr(asked, "how", "crop")
         self.length = None if getattr(dataset, "endless", False) else len(dataset)
         self.resolution: int | None = resized_through or getattr(dataset, "resolution", None)
         recipe = dict(dataset.recipe())
         role = {"truth": TRUTH_VERSION} if truth else {"through": resized_through} if resized_through is not None else {}
-        self.recipe = {"source": recipe, "size": self._size, "how": self._how, **role}
+        self.recipe = {"source": recipe, "size": self._size, "how": how, **role}
         self.digests = {name: recipe[name] for name in ("files", "labels") if isinstance(recipe.get(name), str)}
         contents = getattr(dataset, "contents", None)
         said = contents.sentences() if isinstance(contents, Contents) else ()
         self.notes = (*said, *getattr(dataset, "notes", ()))
-        self._void_is_free = getattr(asked, "void", 0) is None
+        self._look = Look(
+            self._size, how, self.maps, truth, frozenset(info.id for info in parser.parser.classes) | {0}, resized_through,
+            void_is_free=getattr(asked, "void", 0) is None,
+        )  # fmt: skip
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -190,7 +193,26 @@ class DatasetSource:
 
     def read(self, indices: Sequence[int]) -> Batch:
         """Images `indices` of the collection's order."""
-        read = [self._one(index) for index in indices]
+        return self._batch(indices, [self._look.at(partial(self._dataset.image, index)) for index in indices])
+
+    @property
+    def ahead(self) -> bool:
+        """Whether other processes can read its images."""
+        return self._reading([]) is not None
+
+    def _reading(self, indices: Sequence[int]) -> Sequence[Callable[[], Image]] | None:
+        reading = getattr(self._dataset, "reading", None)
+        works: Sequence[Callable[[], Image]] | None = reading(indices) if callable(reading) else None
+        return works
+
+    def begin(self, indices: Sequence[int], readers: Readers) -> Callable[[], Batch]:
+        """The same as `read`, begun in other processes: what waits for it."""
+        works = self._reading(indices) or ()
+        pieces = [works[first : first + PIECE] for first in range(0, len(works), PIECE)]
+        begun = [readers.submit(partial(self._look.each, piece)) for piece in pieces]
+        return lambda: self._batch(indices, [each for piece in begun for each in piece.result()])
+
+    def _batch(self, indices: Sequence[int], read: Sequence[Looked]) -> Batch:
         good = [each[0] for each in read if not isinstance(each, str)]
         shape: tuple[int, ...] = (1, 1) if self.maps else self._size or (good[0].pixels.shape[:2] if good else (1, 1))
         pixels = np.zeros((len(read), *shape, 3), dtype=np.uint8)
@@ -209,7 +231,7 @@ class DatasetSource:
                     maps[place] = each[0].labels
         return Batch(
             names=[
-                self._name(index) if isinstance(each, str) else each[0].name
+                self.name(index) if isinstance(each, str) else each[0].name
                 for each, index in zip(read, indices, strict=True)
             ],
             pixels=torch.from_numpy(pixels), errors=[each if isinstance(each, str) else None for each in read],
@@ -224,54 +246,20 @@ class DatasetSource:
         """Image `index` as people look at it."""
         return self._dataset.image(index)
 
-    def _name(self, index: int) -> str:
+    def name(self, index: int) -> str:
+        """What the collection calls image `index`, readable or not."""
         name = getattr(self._dataset, "name", None)
         return str(name(index)) if callable(name) else f"image {index}"
 
-    def _one(self, index: int) -> tuple[Image, str, NDArray[np.uint8]] | str:
-        """An image at the parser's resolution with its digest and thumbnail, or why it is set aside: not the error, which would
-        keep what was decoded in memory. Where label maps alone are counted, one pixel of it is left."""
-        try:
-            image = self._dataset.image(index)
-            if (self.maps or self._truth) and image.labels is not None:
-                self._check_labels(image.name, image.labels)
-            if self.maps:
-                seen = images.digest(image.pixels), thumbnail(image.pixels)
-                return replace(image, pixels=np.zeros((1, 1, 3), np.uint8)), *seen
-            if self._size is not None:
-                pixels = images.resize(image.pixels, self._size, self._how)
-                labels = None
-                if self._truth and image.labels is not None:
-                    labels = fitted(image.labels, image.pixels.shape[:2], self._size, self._how)
-                image = Image(pixels, image.name, labels, image.cluster, image.label)
-            if self._resized_through is not None:
-                image = replace(image, pixels=resize_through(image.pixels, self._resized_through))
-        except ImageError as error:
-            return str(error)
-        return image, images.digest(image.pixels), thumbnail(image.pixels)
 
-    def _check_labels(self, name: str, labels: NDArray[np.integer[Any]]) -> None:
-        unknown = sorted(set(np.unique(labels).tolist()) - self._names)
-        if unknown:
-            void = self._void_is_free and unknown in ([255], [65_535])
-            advice = f"; if it means that there is no label, set void: {unknown[0]}" if void else ""
-            raise ImageError(f"{name}: its label map holds {unknown[:5]}, no class ids of the parser{advice}")
-
-
+PIECE = 16
+"""Images that a process decodes before it answers."""
 BATCH_BYTES = 2**32
 """Of the images or label maps of a batch: more is a mistake in the audit file, not a need."""
 TRUTH_SEED = 5
 """Of village scenes with their labels, where the audit file names none: not those of the real side."""
 TRUTH_VERSION = 1
 """Enters the keys of true label maps: raised when they would be fitted to the images otherwise."""
-
-
-def resize_through(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """An image (H, W, 3) sent through the resolution whose short side is `side` pixels, and back."""
-    height, width = pixels.shape[:2]
-    short = min(height, width)
-    small = images.resize(pixels, (max(1, height * side // short), max(1, width * side // short)), "stretch")
-    return images.resize(small, (height, width), "stretch")
 
 
 class GeneratorSource:
@@ -287,7 +275,10 @@ class GeneratorSource:
         self._how: Fit = getattr(asked, "how", "crop") if how is None else how
         self._made = size_of(opened.generator)
         self.resolution: int | None = min(self._made)
+        self._rounding: images.Rounding = getattr(asked, "rounding", "nearest") if how is None else "nearest"
         self.recipe = {"source": dict(opened.recipe), "size": self._size, "how": self._how}
+        if self._rounding != "nearest":
+            self.recipe["rounding"] = self._rounding
         self.digests = opened.digests
         self.training_step, self.truncation, self.noise = opened.training_step, opened.truncation, opened.noise
         self.notes, self._name, self._device = opened.notes, asked.name, device
@@ -295,6 +286,11 @@ class GeneratorSource:
     @property
     def generator(self) -> Generator:
         return self._opened.generator
+
+    @property
+    def seed(self) -> int:
+        """Of its latents."""
+        return self._opened.seed
 
     def check_layer(self, layer: str) -> None:
         """Raises RequestError where a generator that can be inverted has no such layer."""
@@ -319,7 +315,7 @@ class GeneratorSource:
             names=[f"sample {index}" for index in indices], pixels=pixels, errors=errors,
             digests=[None if error else images.digest(image) for image, error in zip(seen, errors, strict=True)],
             phashes=phashes([None if error else thumbnail(image) for image, error in zip(seen, errors, strict=True)]),
-            clusters=self._clusters(indices), tags=[label for _, _, part in sampled for label in part],
+            clusters=self.clusters(indices), tags=[label for _, _, part in sampled for label in part],
         )  # fmt: skip
 
     def _sampled(self, indices: Sequence[int]) -> tuple[Tensor, Sequence[str | None], Sequence[str | None]]:
@@ -338,12 +334,18 @@ class GeneratorSource:
         reason = wrong_images(state, n, self._made)
         if reason is not None:
             return torch.zeros((n, *size, 3), dtype=torch.uint8, device=self._device), [reason] * n, [None] * n
-        image, errors = state["image"], faults(state["image"])
-        image = torch.nan_to_num(image.clamp(-1.0, 1.0)) if any(errors) else image
-        return resizing.resized(images.to_bytes(image).to(self._device), size, self._how), errors, _classes(state, n)
+        return *self.shown(state["image"]), _classes(state, n)
 
-    def _clusters(self, indices: Sequence[int]) -> Sequence[str | None]:
-        """What the generator says of its images. Raises AuditError where that is not one text or None for each."""
+    def shown(self, image: Tensor) -> tuple[Tensor, list[str | None]]:
+        """Images (N, 3, h, w) as 8-bit pixels (N, H, W, 3) at the parser's resolution, and why each cannot be used, or None."""
+        errors = faults(image)
+        image = torch.nan_to_num(image.clamp(-1.0, 1.0)) if any(errors) else image
+        pixels = images.to_bytes(image, self._rounding).to(self._device)
+        return resizing.resized(pixels, self._size or self._made, self._how), errors
+
+    def clusters(self, indices: Sequence[int]) -> Sequence[str | None]:
+        """What the generator says of its images, None where nothing. Raises AuditError where that is not one text or None for
+        each."""
         ask = getattr(self._opened.generator, "clusters", None)
         if not callable(ask):
             return [None] * len(indices)

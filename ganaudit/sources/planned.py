@@ -14,6 +14,23 @@ from ganaudit.spec import AuditSpec
 
 
 @dataclass(frozen=True)
+class SecondParser:
+    """Another parser that reads the same images."""
+
+    key: str
+    classes: tuple[ClassInfo, ...]
+
+
+@dataclass(frozen=True)
+class SecondRecords:
+    """Records of a source read by the second parser. overlap: the key of what both parsers say, pixel by pixel."""
+
+    key: str
+    overlap: str
+    recipe: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class PlannedSource:
     """One source of a run, with the content key of its records."""
 
@@ -35,6 +52,8 @@ class PlannedSource:
     """Index of the first image that the run uses."""
     notes: tuple[str, ...] = ()
     """What a reader of the findings should know of the images and where they lie, in sentences."""
+    second: SecondRecords | None = None
+    """Of the second parser, where it reads this source."""
 
     @property
     def role(self) -> str:
@@ -56,15 +75,20 @@ class Plan:
     parser_key: str
     classes: tuple[ClassInfo, ...]
     sources: tuple[PlannedSource, ...]
+    second_parser: SecondParser | None = None
+    """Another parser that reads the same images."""
+    parser_notes: tuple[str, ...] = ()
+    """What a reader should know of the parser, in sentences."""
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know of folders and generators, each folder once."""
+        """What a reader should know of the parser, folders and generators, each folder once."""
         said: dict[tuple[str, str], str] = {}
         for source in self.sources:
             for note in source.notes:
                 said.setdefault((note, canonical(source.recipe["source"])), source.name)
-        return list(dict.fromkeys(f"{name!r}: {note}." for (note, _), name in said.items()))
+        of_parser = [f"Parser: {note}." for note in self.parser_notes]
+        return list(dict.fromkeys([*of_parser, *(f"{name!r}: {note}." for (note, _), name in said.items())]))
 
     @property
     def where(self) -> str:

@@ -12,8 +12,11 @@ from ganaudit.spec.file import with_store as with_store
 from ganaudit.spec.models import AuditSpec as AuditSpec
 from ganaudit.spec.models import Decide as Decide
 from ganaudit.spec.models import Expected as Expected
-from ganaudit.spec.models import Invert as Invert
-from ganaudit.spec.models import Method as Method
 from ganaudit.spec.models import Run as Run
 from ganaudit.spec.models import Sample as Sample
 from ganaudit.spec.models import Slice as Slice
+from ganaudit.spec.studies import RECONSTRUCTIONS as RECONSTRUCTIONS
+from ganaudit.spec.studies import Invert as Invert
+from ganaudit.spec.studies import Method as Method
+from ganaudit.spec.studies import Reconstructed as Reconstructed
+from ganaudit.spec.studies import Steer as Steer

@@ -153,7 +153,7 @@ class _Walk:
             if entry.name.startswith(".") and not part.startswith("."):
                 continue
             if part == "**":
-                if entry.is_dir(follow_symlinks=False):
+                if _is_folder(entry):
                     yield from self.below(entry.path, parts)
                 elif not rest:
                     yield entry.path
@@ -161,6 +161,7 @@ class _Walk:
                 yield from self.below(entry.path, rest)
 
     def _inside(self, base: str) -> Iterator[os.DirEntry[str]]:
+        """What a folder holds; nothing where it cannot be read, as `glob` has it: no folder, no permission, gone meanwhile."""
         try:
             with os.scandir(base) as listing:
                 for entry in listing:
@@ -171,8 +172,15 @@ class _Walk:
                             "through; name the folder that the checkpoints are in"
                         )
                     yield entry
-        except (PermissionError, NotADirectoryError, FileNotFoundError):
+        except OSError:
             return
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def _short(text: str) -> str:

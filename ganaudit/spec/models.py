@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BeforeValidator,
     Field,
@@ -18,15 +16,14 @@ from pydantic import (
     model_validator,
 )
 
-from ganaudit import kinds, paths
-from ganaudit.errors import RequestError
-from ganaudit.fields import Count, Decimal, Name, PathText, Photos, Place, Seed, Whole
+from ganaudit import paths
+from ganaudit.fields import Count, Decimal, Name, Place, Seed, Whole
 from ganaudit.kinds import options_at
 from ganaudit.kinds.mistakes import nearest
 from ganaudit.names import as_read
 from ganaudit.options import FetchedFile, ParserPart, Part, Source
+from ganaudit.spec.studies import Invert, RealSpec, Steer
 
-RealSpec = Annotated[SerializeAsAny[Source], options_at("real")]
 GeneratorSpec = Annotated[SerializeAsAny[Source], options_at("generators")]
 ParserSpec = Annotated[SerializeAsAny[ParserPart], options_at("parser")]
 TruthSpec = Annotated[SerializeAsAny[Source], options_at("truth")]
@@ -97,93 +94,6 @@ def _both_sides(value: Any) -> Any:
     return {"real": value, "generated": value} if isinstance(value, str) else value
 
 
-def _method(name: str) -> str:
-    if name not in (valid := kinds.names("inverters")):
-        raise ValueError(f"unknown inverter {name!r}{nearest(name, valid)}")
-    return name
-
-
-Method = Annotated[str, AfterValidator(_method)]
-
-
-Perceptual = Literal[
-    "none",
-    "pyramid",
-    "lpips-alex",
-    "lpips-vgg",
-    "lpips-squeeze",
-    "vgg16",
-    "vgg16-raw",
-    "vgg16-raw-mse",
-    "efficientnet-lite0",
-    "inverter",
-]
-"""`perceptual.KINDS`, and the trained inverter's own estimate of z, which presets alone name."""
-
-
-class Invert(Part):
-    """How held-out photos are inverted in each generator."""
-
-    images: Photos = 200
-    """About how many; more where a class would be in too few, fewer where there are not as many."""
-    own: Annotated[Whole, Field(ge=8, le=100_000)] = 64
-    """About how many own samples of each generator, of eight times as many, more where a class would be in too few: they show
-    what the search can find. The first so many set the residuals' penalty."""
-    masked: Annotated[Whole, Field(ge=0, le=100_000)] = 8
-    """Own samples that are also inverted with a patch greyed out: what is around it should come back."""
-    train: RealSpec | None = None
-    """Photos that the generators were trained on, as a source of its own: do they come back better than those held out?"""
-    train_images: Photos = 200
-    """About how many of them."""
-    preset: str | None = None
-    """A reference's exact settings, such as bau-2019: its method, search, losses, penalty and restarts."""
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)] = ("layerwise",)
-    layer: Name = "auto"
-    """r. auto: the first layers get residuals as long as together they are a quarter of the pixel values or less."""
-    steps: Annotated[Whole, Field(gt=0, le=1_000_000)] = 500
-    restarts: Annotated[Whole, Field(gt=0, le=1000)] = 1
-    """Random starts of `latent`."""
-    perceptual: Perceptual = "pyramid"
-    perceptual_weights: PathText | None = None
-    """A local file of the perceptual network's weights; default: the usual download."""
-    batch: Annotated[Whole, Field(gt=0, le=1024)] = 32
-    precision: Literal["auto", "float32"] = "auto"
-    """What searches compute in. auto: bfloat16 where the device computes in it itself, but for the last tenth of the steps."""
-    inverter: Literal["shipped", "auto"] = "shipped"
-    """auto: where none ships for a generator, a small one is trained first, in the store."""
-    inverter_minutes: Annotated[Decimal, Field(gt=0.0, le=7 * 24 * 60)] | None = None
-    """Minutes, by the wall clock, that such a small one is trained; default: 3 for a layered one, 2 for an encoder."""
-    keep: Literal["latents", "residuals"] = "latents"
-    """What is kept of every reconstruction: its latent, or its residuals too."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_the_preset(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping) or given.get("preset") is None:
-            return given
-        from ganaudit.inversion.presets import filled
-
-        try:
-            return filled(given)
-        except RequestError as error:
-            raise ValueError(str(error)) from None
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Invert:
-        twice = sorted({method for method in self.methods if self.methods.count(method) > 1})
-        if twice:
-            raise ValueError(f"methods: {', '.join(twice)} stands there twice; once is enough")
-        return self
-
-    @model_validator(mode="after")
-    def _weights_of_a_network(self) -> Invert:
-        if self.perceptual_weights is not None and self.perceptual in ("none", "pyramid", "inverter"):
-            raise ValueError(f"perceptual {self.perceptual!r} has no weights; leave perceptual_weights out")
-        if self.perceptual == "inverter" and self.preset is None:
-            raise ValueError("perceptual 'inverter' stands only in a preset; ask for the preset, such as bau-2019-latent")
-        return self
-
-
 class Run(Part):
     """Where the work is done."""
 
@@ -191,11 +101,14 @@ class Run(Part):
     """threads of the command's own process, or the workers of a Dask cluster (`pip install 'ganaudit[dask]'`)."""
     workers: Annotated[Whole, Field(gt=0, le=1024)] | Literal["auto"] = "auto"
     """Blocks worked on at once; auto: one for each core, or one for each GPU. With an address: workers that must be there."""
+    readers: Annotated[Whole, Field(ge=0, le=256)] | Literal["auto"] = "auto"
+    """Processes that decode stored images ahead of the network, beside each process that works on blocks; auto: none on a
+    CPU, where blocks decode side by side, and up to 8 of the cores beside a GPU."""
     address: Annotated[str, Field(min_length=1)] | None = None
     """Of a Dask scheduler, such as tcp://head:8786; default: a cluster on this machine, for the time of the run."""
     device: Name = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Of the parser. auto: bfloat16 on cpu and cuda, float32 elsewhere; generators run in float32."""
+    """Of the parser. auto: bfloat16 on cpu and cuda, float32 elsewhere. Generators have their own, float32 on a processor."""
     block_minutes: Annotated[Decimal, Field(gt=0.0, le=7 * 24 * 60)] | None = None
     """Minutes by the wall clock that one block, or one opening, may take, before the run fails and names it; default: any."""
     memory: Annotated[Decimal, Field(gt=0.0, le=1.0)] = 0.9
@@ -252,6 +165,8 @@ class AuditSpec(Part):
     generators: Annotated[tuple[GeneratorSpec, ...], Field(min_length=1)]
     sample: Sample = Sample()
     decide: Decide = Decide()
+    second_parser: ParserSpec | None = None
+    """Another parser that reads the same images: how far both agree, and what becomes of the verdicts."""
     truth: TruthSpec | None = None
     """Images with true label maps: what the parser itself is worth, and class findings corrected for its error."""
     groups: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(default_factory=dict)
@@ -266,6 +181,8 @@ class AuditSpec(Part):
     """Images that no generator was trained on, as a source of their own; or `heldout: N` on the real side."""
     invert: Invert | None = None
     """Held-out photos beside the nearest thing each generator can make; default: none are inverted."""
+    steer: Steer | None = None
+    """How far each generator can be moved, and why it stops; default: none is moved."""
     fetch: tuple[FetchedFile, ...] = ()
     """Further files that it needs, such as the others in a folder of weights, for `ganaudit fetch`."""
     run: Run = Run()
@@ -306,6 +223,12 @@ class AuditSpec(Part):
         for name in self.accept:
             if name not in names:
                 raise ValueError(f"accept.{name}: no generator has this name{nearest(name, names)}")
+        for place, theirs in enumerate(() if self.invert is None else self.invert.reconstructions):
+            if theirs.generator not in names:
+                raise ValueError(
+                    f"invert.reconstructions[{place}].generator: no generator has the name {theirs.generator!r}"
+                    f"{nearest(theirs.generator, names)}"
+                )
         for place, expected in enumerate(self.expect):
             if expected.generator not in names:
                 raise ValueError(

@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from string import Template
 
@@ -52,6 +53,7 @@ class Definition:
         return f"COMMENT ON {kind} {identifier(self.name)} IS {literal(self.comment)};"
 
 
+@cache
 def definitions() -> list[Definition]:
     """Every view and macro that the scripts make, in their order."""
     parsed = []
@@ -64,6 +66,7 @@ def definitions() -> list[Definition]:
     return parsed
 
 
+@cache
 def text(name: str) -> str:
     """The text of `<name>.sql`."""
     return (resources.files(__name__) / f"{name}.sql").read_text(encoding="utf-8")
@@ -84,6 +87,7 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@cache
 def digest(schema: str = "") -> str:
     """Changes whenever any of the SQL does, or the tables it is about: a catalog made by other SQL is made anew."""
     names = sorted(entry.name for entry in resources.files(__name__).iterdir() if entry.name.endswith(".sql"))

@@ -1,4 +1,4 @@
 -- A table that has no file yet (a pattern that finds no file would be an error).
-CREATE VIEW $view AS
+CREATE OR REPLACE VIEW $view AS
 SELECT $columns
 WHERE false;

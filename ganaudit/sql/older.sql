@@ -1,5 +1,5 @@
 -- A finding of which an older ganaudit wrote some files with fewer columns: those are NULL in its rows.
-CREATE VIEW $view AS
+CREATE OR REPLACE VIEW $view AS
 SELECT $columns
 FROM (
     SELECT $nothing

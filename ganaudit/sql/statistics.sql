@@ -47,7 +47,8 @@ own_sizes AS (
 seen AS (
     SELECT
         held.*,
-        is_present_from(held.pixels, held.largest, held.label_pixels, coalesce(own_sizes.own_size, 4), threshold_percent) AS here
+        is_present_from(held.pixels, held.largest, held.label_pixels, coalesce(own_sizes.own_size, 4), threshold_percent)
+            AS is_counted
     FROM held
     LEFT JOIN own_sizes ON own_sizes.parser_key = held.parser_key AND own_sizes.class_id = held.class_id
 ),
@@ -58,16 +59,16 @@ counted AS (
         count(*) AS touched,
         sum(seen.pixels::BIGINT) AS total,
         sum(seen.pixels::BIGINT * seen.pixels) AS squares,
-        count(*) FILTER (seen.here) AS present,
-        sum(seen.pixels::BIGINT) FILTER (seen.here) AS present_total,
-        sum(seen.pixels::BIGINT * seen.pixels) FILTER (seen.here) AS present_squares,
-        sum(seen.parts::BIGINT) FILTER (seen.here) AS parts,
-        sum(seen.parts::BIGINT * seen.parts) FILTER (seen.here) AS parts_squares,
+        count(*) FILTER (seen.is_counted) AS present,
+        sum(seen.pixels::BIGINT) FILTER (seen.is_counted) AS present_total,
+        sum(seen.pixels::BIGINT * seen.pixels) FILTER (seen.is_counted) AS present_squares,
+        sum(seen.parts::BIGINT) FILTER (seen.is_counted) AS parts,
+        sum(seen.parts::BIGINT * seen.parts) FILTER (seen.is_counted) AS parts_squares,
         count(*) FILTER (seen.parts IS NULL) AS uncounted,
         sum(seen.confidence_sum) AS confidence,
         sum(seen.pixels::BIGINT) FILTER (seen.confidence IS NOT NULL) AS confidence_pixels,
-        sum(seen.confidence_sum) FILTER (NOT seen.here) AS trace_confidence,
-        sum(seen.pixels::BIGINT) FILTER (NOT seen.here AND seen.confidence IS NOT NULL) AS trace_pixels
+        sum(seen.confidence_sum) FILTER (NOT seen.is_counted) AS trace_confidence,
+        sum(seen.pixels::BIGINT) FILTER (NOT seen.is_counted AND seen.confidence IS NOT NULL) AS trace_pixels
     FROM seen
     GROUP BY ALL
 )

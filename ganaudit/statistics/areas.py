@@ -7,6 +7,9 @@ their product follow from the distances of each limit from its estimate, added a
 recovery: Zou and Donner, 2008), which keeps the asymmetry that rare classes have. Where the generated images hold no pixel of
 a class at all, nothing is known of its size there; it is then taken to be the real one.
 
+Neither side is taken to vary less, or to be less skewed, than the other shows: what few images do not show, they may lack by
+chance, and of a generator that makes large regions seldom the few that were seen need not have one.
+
 The correction: a side's log mean size is off by δ - δ²/2, where δ has the variance v and the third cumulant κ, and its
 estimated variance is off by a share of (κ/v² - 2) δ on average: the larger a mean, the larger its spread. So T = log ratio /
 its standard error is z + A z² + B to the order of 1/√images (Edgeworth), with A = (Δv²/2 - Δκ/3) / V^1.5, B = -Δκ/6 / V^1.5,
@@ -32,6 +35,10 @@ _STRAIGHT = 1e-6
 """A bend below it is none."""
 PRIOR = 4.0
 """Images of the usual variation that the sizes of each side count as if they had been seen."""
+TAILS = 0.15
+"""By how much of the squared skewness a variance has fewer degrees of freedom: few large regions make it."""
+LEAST_DEGREES = 3.0
+"""Of freedom, that skewness leaves to a variance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +84,6 @@ class Sizes:
     variation: Floats
     skewness: Floats
     holding: Floats
-
-    @property
-    def degrees(self) -> Floats:
-        """(C,) of freedom."""
-        return np.maximum(self.holding - 1, 1.0)
 
 
 def ratio(real: Areas, generated: Areas) -> Floats:
@@ -165,10 +167,10 @@ class _LogRatios:
         with np.errstate(divide="ignore", invalid="ignore"):
             log_sizes = np.where(both, np.log(sizes[1].mean / sizes[0].mean), 0.0)
             presence = np.where(both, np.log((y / m) / (x / n)), 0.0)
-        variances, thirds = _cumulants(*sizes)
+        variances, thirds, of_both = _cumulants(*sizes)
         variance = variances[0] + variances[1]
         some = variance > 0
-        parts = sum(part**2 / side.degrees for part, side in zip(variances, sizes, strict=True))
+        parts = sum(part**2 / degrees for part, degrees in zip(variances, of_both, strict=True))
         degrees = np.where(some, variance**2 / np.where(some, parts, 1.0), 1e9)
         squared, third = variances[1] ** 2 - variances[0] ** 2, thirds[1] - thirds[0]
         scale = np.where(some, variance, 1.0) ** 1.5
@@ -189,24 +191,29 @@ class _LogRatios:
         return proportions.score(self.x, self.n, self.y, self.m, np.exp(np.clip(log_ratio, -_FARTHEST, _FARTHEST)))
 
 
-def _cumulants(*sides: Sizes) -> tuple[list[Floats], list[Floats]]:
-    """(C,) variance and third cumulant, by side, of mean sizes in units of themselves; 0 where no image holds the class.
+def _cumulants(*sides: Sizes) -> tuple[list[Floats], list[Floats], list[Floats]]:
+    """(C,) variance and third cumulant, by side, of mean sizes in units of themselves; degrees of freedom of the variance.
 
-    A few sizes may happen to be alike, and show less skewness than they have. The sides share one skewness, of all images that
-    hold the class, and each variation counts PRIOR images more that vary as those of both sides do. Nor is it less than if one
-    image more were twice as large: what never varies in n images may do so in the next.
+    Both sides vary, and are skewed, as the one does that does so more; each variation counts PRIOR images more that vary as
+    those of both sides do. Nor is it less than if one image more were twice as large: what never varies in n images may do so
+    in the next. Where no image holds the class its size is taken to be the other side's, and varies by nothing.
     """
-    holding = sum(side.holding for side in sides)
-    shared = [
-        sum(getattr(side, name) * side.holding for side in sides) / np.maximum(holding, 1.0)
-        for name in ("variation", "skewness")
-    ]
-    variances, thirds = [], []
+    held = [np.maximum(side.holding, 1.0) for side in sides]
+    usual = sum(side.variation * side.holding for side in sides) / np.maximum(sum(side.holding for side in sides), 1.0)
+    shown = []
     for side in sides:
         own = np.maximum(side.holding - 1, 0.0)
-        number = np.maximum(side.holding, 1.0)
-        some = side.holding > 0
-        variation = np.maximum((side.variation * own + shared[0] * PRIOR) / (own + PRIOR), 1.0 / number)
-        variances.append(np.where(some, variation / number, 0.0))
-        thirds.append(np.where(some, shared[1] * variances[-1] ** 1.5 / np.sqrt(number), 0.0))
-    return variances, thirds
+        shown.append(np.where(side.holding > 0, (side.variation * own + usual * PRIOR) / (own + PRIOR), 0.0))
+    variation, skewness = np.maximum(*shown), np.maximum(*(side.skewness for side in sides))
+    variances, thirds, degrees = [], [], []
+    for side, number in zip(sides, held, strict=True):
+        variances.append(np.where(side.holding > 0, np.maximum(variation, 1.0 / number) / number, 0.0))
+        thirds.append(skewness * variances[-1] ** 1.5 / np.sqrt(number))
+        degrees.append(_degrees(np.maximum(number - 1, 1.0), skewness))
+    return variances, thirds, degrees
+
+
+def _degrees(normal: Floats, skewness: Floats) -> Floats:
+    """(C,) degrees of freedom of a variance that would have `normal` if sizes had no tail."""
+    left: Floats = np.minimum(normal, np.maximum(normal / (1 + TAILS * skewness**2), LEAST_DEGREES))
+    return left

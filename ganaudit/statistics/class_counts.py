@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from ganaudit.statistics.proportions import Floats
 
 OWN = 0.05
 """Share of the real images that hold a class whose largest region is smaller than the class's own size."""
+_NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +35,22 @@ class Held:
     largest: NDArray[np.integer]
     parts: NDArray[np.integer] | None = None
 
+    @property
+    def pieces(self) -> Iterator[Held]:
+        """This one alone; see `Pieces`."""
+        yield self
+
     @classmethod
     def of_pixels(cls, counts: Rows) -> Held:
         """From (N, C) pixel counts, dense or sparse, of label maps whose regions were not counted."""
         sparse = csr_array(counts)
         image = np.repeat(np.arange(sparse.shape[0]), np.diff(sparse.indptr))
         return cls(sparse.shape, image, sparse.indices, sparse.data, sparse.data)
+
+    def rows(self, values: NDArray[Any]) -> csr_array:
+        """(N, C) one value for each entry, sparse."""
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(self.image, minlength=self.shape[0]))])
+        return csr_array((values, self.column.astype(np.int32), bounds), shape=self.shape)
 
     def of_images(self, chosen: NDArray[np.bool_]) -> Held:
         """What those images hold; chosen: (N,)."""
@@ -80,6 +91,54 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
+class Pieces:
+    """What N images hold, piece by piece: what is counted of each adds up, and one at a time is worked on.
+
+    each: the pieces, made anew; of consecutive images, whose numbers begin at 0 in every piece.
+    """
+
+    shape: tuple[int, int]
+    each: Callable[[], Iterator[Held]]
+
+    @property
+    def pieces(self) -> Iterator[Held]:
+        return self.each()
+
+    def of_columns(self, columns: Sequence[int]) -> Pieces:
+        """What the images hold of some of the classes, in that order."""
+        return Pieces((self.shape[0], len(columns)), lambda: (piece.of_columns(columns) for piece in self.each()))
+
+    def pooled(self, members: Sequence[Sequence[int]]) -> Pieces:
+        """What the images hold of some groups of classes."""
+        return Pieces((self.shape[0], len(members)), lambda: (piece.pooled(members) for piece in self.each()))
+
+    def of_images(self, chosen: NDArray[np.bool_]) -> Pieces:
+        """What those images hold; chosen: (N,)."""
+        return Pieces(
+            (int(chosen.sum()), self.shape[1]),
+            lambda: (piece.of_images(chosen[first : first + piece.shape[0]]) for first, piece in placed(self)),
+        )
+
+    def joined(self) -> Held:
+        """All pieces as one; without regions where any has none."""
+        some = list(placed(self))
+        image = np.concatenate([_NONE, *(piece.image.astype(np.int64) + first for first, piece in some)])
+        column, pixels, largest = (
+            np.concatenate([_NONE, *(getattr(piece, name) for _, piece in some)]) for name in ("column", "pixels", "largest")
+        )
+        parts = [piece.parts for _, piece in some if piece.parts is not None]
+        return Held(self.shape, image, column, pixels, largest, np.concatenate(parts) if len(parts) == len(some) > 0 else None)
+
+
+def placed(held: Held | Pieces) -> Iterator[tuple[int, Held]]:
+    """Every piece, with the number of its first image among all."""
+    first = 0
+    for piece in held.pieces:
+        yield first, piece
+        first += piece.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
 class Threshold:
     """From which size on a class is present. least: (C,) pixels, of its largest region or, where `by_area`, of the class."""
 
@@ -93,23 +152,52 @@ class Threshold:
         return seen
 
 
-def threshold(real: Held, pixels: int, presence: float | None = None) -> Threshold:
+@dataclass(frozen=True, eq=False)
+class OwnSizes:
+    """The sizes that real images set, (C,) each: that which all but the share OWN of the images with the class reach with
+    their largest region, and the least that does the same, see `threshold`; both LEAST_PIXELS where no image holds it."""
+
+    reached: NDArray[np.int64]
+    least: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, *real: Held | Pieces) -> OwnSizes:
+        """Of the images of all these sources together."""
+        classes = real[0].shape[1]
+        bits = max((int(piece.largest.max(initial=0)) for held in real for piece in held.pieces), default=0).bit_length()
+        kind = np.min_scalar_type(classes << bits)  # a class and a size make one small number, which is fast to sort
+        sizes = np.concatenate([np.zeros(0, kind), *(_sizes(piece, bits, kind) for held in real for piece in held.pieces)])
+        sizes.sort()
+        bounds = np.searchsorted(sizes, np.arange(classes + 1, dtype=kind) << kind.type(bits))
+        sizes = sizes & kind.type((1 << bits) - 1)
+        number = np.diff(bounds)
+        some, below = number > 0, np.floor(OWN * number).astype(np.int64)
+        place = (bounds[:-1] + below)[some]
+        at, before = sizes[place].astype(np.int64), sizes[place - 1].astype(np.int64)
+        lowest = np.where(below[some] > 0, before + 1, at // 2)
+        reached, least = np.full(classes, LEAST_PIXELS, np.int64), np.full(classes, LEAST_PIXELS, np.int64)
+        reached[some], least[some] = at, np.maximum(np.minimum(lowest, at), LEAST_PIXELS)
+        return cls(reached, least)
+
+
+def _sizes(piece: Held, bits: int, kind: np.dtype[Any]) -> NDArray[Any]:
+    """Class and size of the largest regions of LEAST_PIXELS and more."""
+    enough = piece.largest >= LEAST_PIXELS
+    sizes: NDArray[Any] = (piece.column[enough].astype(kind) << kind.type(bits)) | piece.largest[enough].astype(kind)
+    return sizes
+
+
+def threshold(real: Held | Pieces, pixels: int, presence: float | None = None) -> Threshold:
     """From which size on each class is present: its own, or `presence` percent of the pixels of a label map.
 
-    A class's own size is that of the largest region which all but the share OWN of the real images that hold the class
-    reach; images with less than LEAST_PIXELS of it in one place hold none. Of a class without real images any region counts.
+    A class's own size is the lowest that all but the share OWN of the real images that hold the class reach with their largest
+    region: one pixel above the largest of the others, or half of the smallest where there are no others. Were it the size of a
+    real image itself, that image would pass its own test and one in n + 1 others fail. Images with less than LEAST_PIXELS of a
+    class in one place hold none. Of a class without real images any region counts.
     """
     if presence is not None:
         return Threshold(np.full(real.shape[1], least_pixels(pixels, presence)), True)
-    enough = real.largest >= LEAST_PIXELS
-    column, size = real.column[enough].astype(np.int64), real.largest[enough].astype(np.int64)
-    order = np.lexsort((size, column))
-    number = np.bincount(column, minlength=real.shape[1])
-    start = np.cumsum(number) - number
-    least = np.full(real.shape[1], LEAST_PIXELS, np.int64)
-    some = number > 0
-    least[some] = size[order][(start + np.floor(OWN * number).astype(np.int64))[some]]
-    return Threshold(least, False)
+    return Threshold(OwnSizes.of(real).least, False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,50 +247,94 @@ def least_pixels(pixels: int, presence: float) -> int:
     return least
 
 
-def count_classes(held: Held, present_from: Threshold, clusters: NDArray[np.integer] | None = None) -> ClassCounts:
+def count_classes(
+    held: Held | Pieces, present_from: Threshold, clusters: NDArray[np.integer] | None = None
+) -> ClassCounts:  # fmt: skip
     """Counts of what N images hold. clusters: (N,) number of each image's cluster, where some are not independent."""
-    n, classes = held.shape
-    if clusters is not None and len(np.unique(clusters)) == n:
-        clusters = None
-    present = present_from.seen(held)
-    parts = None if held.parts is None else _amounts(held, np.where(present, held.parts, 0), clusters)
-    seen = np.bincount(held.column, present, minlength=classes).astype(np.float64)
-    design = np.ones(classes) if clusters is None else _design(held, present.astype(np.float64), clusters, seen, seen)
-    return ClassCounts(n, seen, design, _amounts(held, held.pixels, clusters), parts)
+    linked = None if clusters is None else _Clusters.of(clusters)
+    presence, pixels, parts = (_Sums(held.shape, linked) for _ in range(3))
+    has_parts = True
+    for first, piece in placed(held):
+        seen = present_from.seen(piece)
+        image, column = piece.image.astype(np.int64) + first, piece.column.astype(np.int64)
+        presence.add(image, column, seen)
+        pixels.add(image, column, piece.pixels)
+        has_parts = has_parts and piece.parts is not None
+        if has_parts and piece.parts is not None:
+            parts.add(image, column, np.where(seen, piece.parts, 0))
+    present = presence.areas()
+    return ClassCounts(held.shape[0], present.total, present.design, pixels.areas(), parts.areas() if has_parts else None)
 
 
-def _amounts(held: Held, amount: NDArray[np.integer], clusters: NDArray[np.integer] | None) -> Areas:
-    n, classes = held.shape
-    value = amount.astype(np.float64)
-    holding, total, squares, cubes = (
-        np.bincount(held.column, weights, minlength=classes).astype(np.float64)
-        for weights in (value > 0, value, value**2, value**3)
-    )
-    design = np.ones(classes) if clusters is None else _design(held, value, clusters, total, squares)
-    return Areas(n, holding, total, squares, cubes, design)
+@dataclass(frozen=True, eq=False)
+class _Clusters:
+    """number: (N,) of each image's cluster; sizes: (K,) images of each."""
+
+    number: NDArray[np.int64]
+    sizes: Floats
+
+    @classmethod
+    def of(cls, clusters: NDArray[np.integer]) -> _Clusters | None:
+        """None where every image is a cluster of its own."""
+        values, number = np.unique(clusters, return_inverse=True)
+        return None if len(values) == len(clusters) else cls(number, np.bincount(number).astype(np.float64))
 
 
-def _design(held: Held, values: NDArray[np.float64], clusters: NDArray[np.integer], total: Floats, squares: Floats) -> Floats:
-    """(C,) variance of the mean over clusters, divided by that over as many independent images; at least 1.
+class _Sums:
+    """What adds up, over the images of all pieces, of one amount that an image holds of each class."""
 
-    At least the mean of all classes, too, weighed by the images that hold them: which clusters hold a rare class is chance, and
-    where few do, the class itself shows little of it. Where nothing varies (a class in every image, or in none) there is no
-    ratio, and each cluster counts as one image; so does a single cluster, which says nothing of any other.
-    """
-    n, classes = held.shape
-    _, number = np.unique(clusters, return_inverse=True)
-    k = int(number.max()) + 1
-    if k < 2:
-        return np.full(classes, float(n))
-    sums = csr_array((values, (number[held.image], held.column)), shape=(k, classes))
-    sums.sum_duplicates()
-    sizes, mean = np.bincount(number).astype(np.float64), total / n
-    spread = (sums**2).sum(axis=0) - 2.0 * mean * (sizes @ sums) + mean**2 * (sizes**2).sum()
-    clustered = np.maximum(spread, 0.0) * k / (k - 1)
-    independent = np.maximum(squares - n * mean**2, 0.0) * n / max(n - 1, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(independent > 0, clustered / independent, n / k)
-    holding = np.bincount(held.column, values > 0, minlength=classes) * (independent > 0)
-    shared = float(holding @ ratio / holding.sum()) if holding.any() else 1.0
-    effect: Floats = np.maximum(ratio, max(1.0, shared))
-    return effect
+    def __init__(self, shape: tuple[int, int], clusters: _Clusters | None) -> None:
+        self.n, self.classes = shape
+        self.clusters = clusters
+        self.holding, self.total, self.squares, self.cubes = np.zeros((4, self.classes))
+        self.by_size = np.zeros(self.classes)
+        self.alone = np.zeros(self.classes)
+        self.together: list[tuple[NDArray[Any], ...]] = []
+
+    def add(self, image: NDArray[np.int64], column: NDArray[np.int64], amount: NDArray[Any]) -> None:
+        value = amount.astype(np.float64)
+        square = value * value
+        held = self._by_class(column, (value > 0).astype(np.float64))
+        self.holding += held
+        self.total += held if amount.dtype == bool else self._by_class(column, value)
+        self.squares += held if amount.dtype == bool else self._by_class(column, square)
+        self.cubes += held if amount.dtype == bool else self._by_class(column, square * value)
+        if self.clusters is not None:
+            number = self.clusters.number[image]
+            size = self.clusters.sizes[number]
+            self.by_size += self._by_class(column, size * value)
+            shared = size > 1
+            self.alone += self._by_class(column[~shared], square[~shared])
+            code, place = np.unique(number[shared] * self.classes + column[shared], return_inverse=True)
+            self.together.append((code, np.bincount(place, value[shared], len(code))))
+
+    def _by_class(self, column: NDArray[np.int64], values: Floats) -> Floats:
+        return np.bincount(column, values, minlength=self.classes).astype(np.float64, copy=False)
+
+    def areas(self) -> Areas:
+        design = np.ones(self.classes) if self.clusters is None else self._design(self.clusters)
+        return Areas(self.n, self.holding, self.total, self.squares, self.cubes, design)
+
+    def _design(self, clusters: _Clusters) -> Floats:
+        """(C,) variance of the mean over clusters, divided by that over as many independent images; at least 1.
+
+        At least the mean of all classes, too, weighed by the images that hold them: which clusters hold a rare class is chance,
+        and where few do, the class itself shows little of it. Where nothing varies (a class in every image, or in none) there
+        is no ratio, and each cluster counts as one image; so does a single cluster, which says nothing of any other.
+        """
+        n, k = self.n, len(clusters.sizes)
+        if k < 2:
+            return np.full(self.classes, float(n))
+        mean = self.total / n
+        code, values = (np.concatenate(part) for part in zip(*self.together, strict=True)) if self.together else (_NONE, _NONE)
+        code, place = np.unique(code, return_inverse=True)
+        squared = self.alone + np.bincount(code % self.classes, np.bincount(place, values, len(code)) ** 2, self.classes)
+        spread = squared - 2.0 * mean * self.by_size + mean**2 * (clusters.sizes**2).sum()
+        clustered = np.maximum(spread, 0.0) * k / (k - 1)
+        independent = np.maximum(self.squares - n * mean**2, 0.0) * n / max(n - 1, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(independent > 0, clustered / independent, n / k)
+        holding = self.holding * (independent > 0)
+        shared = float(holding @ ratio / holding.sum()) if holding.any() else 1.0
+        effect: Floats = np.maximum(ratio, max(1.0, shared))
+        return effect

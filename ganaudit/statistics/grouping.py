@@ -8,6 +8,7 @@ of the order of the files.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,15 +22,73 @@ GROUPS = 20
 Labels = NDArray[np.int64]
 
 
-def digest_rank(digests: Sequence[str] | pa.Array | pa.ChunkedArray) -> Labels:
+Texts: TypeAlias = Sequence[str | None] | pa.Array | pa.ChunkedArray
+
+
+Packed: TypeAlias = NDArray[np.uint64] | pa.ChunkedArray
+"""(n, 2) digests of 32 hexadecimal digits as two numbers each, which take half the room; others as they are."""
+
+
+def packed(digests: Texts) -> Packed:
+    """Digests as numbers of the same order, where they are of that form."""
+    column = digests if isinstance(digests, pa.ChunkedArray) else pa.chunked_array([pa.array(digests, pa.string())])
+    words = [_words(chunk) for chunk in column.chunks]
+    known = [part for part in words if part is not None]
+    return np.concatenate([np.zeros((0, 2), np.uint64), *known]) if len(known) == len(words) else column
+
+
+def digest_codes(parts: Sequence[Packed]) -> Labels:
+    """(n,) place of each digest among all that are different, in their order; -1 for None."""
+    words = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(words) < len(parts):
+        chunks = [chunk for part in parts for chunk in ([_text(part)] if isinstance(part, np.ndarray) else part.chunks)]
+        encoded = pa.chunked_array(chunks, pa.string()).combine_chunks().dictionary_encode()
+        place = np.append(np.argsort(pc.sort_indices(encoded.dictionary).to_numpy()), -1)
+        coded: Labels = place[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+        return coded
+    first, second = np.concatenate([np.zeros((0, 2), np.uint64), *words]).T
+    order = np.lexsort((second, first))
+    new = np.ones(len(order), np.int64)
+    new[1:] = (np.diff(first[order]) != 0) | (np.diff(second[order]) != 0)
+    codes = np.empty(len(order), np.int64)
+    codes[order] = np.cumsum(new) - 1
+    return codes
+
+
+def _text(words: NDArray[np.uint64]) -> pa.Array:
+    digits = words.astype(">u8").tobytes().hex()
+    return pa.array([digits[start : start + _DIGITS] for start in range(0, len(digits), _DIGITS)], pa.string())
+
+
+def _words(digests: pa.Array) -> NDArray[np.uint64] | None:
+    """None where some are of another form."""
+    n, (_, ends, text) = len(digests), digests.buffers()
+    bounds = np.frombuffer(ends, np.int32)[digests.offset : digests.offset + n + 1] if n else np.zeros(1, np.int32)
+    if digests.null_count or (np.diff(bounds) != _DIGITS).any():
+        return None
+    letters = np.frombuffer(b"" if text is None else text, np.uint8)[bounds[0] : bounds[-1]].reshape(n, _DIGITS)
+    digits = _VALUES[letters]
+    if (digits > 15).any():
+        return None
+    return (digits[:, ::2] << 4 | digits[:, 1::2]).view(">u8").astype(np.uint64)
+
+
+_DIGITS = 32
+_VALUES = np.full(256, 255, np.uint8)
+_VALUES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+
+
+def digest_rank(digests: Texts | Labels) -> Labels:
     """(n,) place of each image in the order of digests; of equal ones the earlier image comes first."""
-    n = len(digests)
-    column = digests if isinstance(digests, pa.Array | pa.ChunkedArray) else pa.array(digests, pa.string())
-    table = pa.table({"digest": column, "image": np.arange(n)})
-    order = pc.sort_indices(table, [("digest", "ascending"), ("image", "ascending")]).to_numpy()
-    rank = np.empty(n, np.int64)
-    rank[order] = np.arange(n)
+    order = np.argsort(_codes(digests), kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
     return rank
+
+
+def _codes(digests: Texts | Labels) -> Labels:
+    """Codes are their own."""
+    return digests if isinstance(digests, np.ndarray) else digest_codes([packed(digests)])
 
 
 def by_rank(rank: Labels, clusters: Labels | None = None, groups: int = GROUPS) -> Labels:
@@ -65,25 +124,18 @@ def _dealt(filled: Labels, number_of_images: int) -> Labels:
     return np.concatenate([even, in_turn])
 
 
-def clusters_of(
-    names: Sequence[str | None] | pa.Array | pa.ChunkedArray, digests: Sequence[str | None] | pa.Array | pa.ChunkedArray
-) -> Labels | None:
+def clusters_of(names: Texts, digests: Texts | Labels) -> Labels | None:
     """(n,) number of each image's cluster from 0, where images of one cluster name or of one digest belong together.
 
     names: (n,) each image's cluster, None where it has none. None where every image stands for itself.
     """
-    cluster, digest = _codes(names), _codes(digests)
-    if cluster.max(initial=-1) < 0 and digest.max(initial=-1) + 1 == (digest >= 0).sum():
+    alike = _codes(digests)
+    column = names if isinstance(names, pa.Array | pa.ChunkedArray) else pa.array(names, pa.string())
+    if column.null_count == len(column) and alike.max(initial=-1) + 1 == (alike >= 0).sum():
         return None
-    return linked(cluster, digest)
-
-
-def _codes(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> Labels:
-    """(n,) number of each text from 0, -1 for None."""
-    column = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.string())
     joined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     codes: Labels = joined.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes
+    return linked(codes, alike)
 
 
 def linked(*names: Labels) -> Labels:
@@ -100,7 +152,13 @@ def linked(*names: Labels) -> Labels:
     image, node = (np.concatenate(ends) for ends in zip(*edges, strict=True))
     graph = csr_array((np.ones(len(image), np.int8), (image, node)), shape=(nodes, nodes))
     found = csgraph.connected_components(graph, directed=False)[1][:n]
-    return np.unique(found, return_inverse=True)[1].astype(np.int64)
+    return numbered(found)
+
+
+def numbered(labels: NDArray[np.integer[Any]]) -> Labels:
+    """(n,) the same clusters, numbered from 0 without a gap."""
+    places: Labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return places
 
 
 def effective(clusters: Labels) -> float:

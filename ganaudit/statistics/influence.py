@@ -35,9 +35,9 @@ class Influence:
 
     def of(self, counts: Rows) -> Floats:
         """(N,) influence of the images with these (N, C) pixel counts, (percent of pixels)²."""
-        columns = np.flatnonzero(self.live)
         percent = 100.0 / self.pixels
-        sparse = csr_array(counts)[:, columns].astype(np.float64) * percent
+        every = csr_array(counts)
+        sparse = (every if self.live.all() else every[:, np.flatnonzero(self.live)]).astype(np.float64) * percent
         # xᵀFx + (linear - 2Fc)ᵀx + cᵀFc - linearᵀc, since most of x is 0
         toward = self.linear - 2 * self.form @ self.centre
         constant = float(self.centre @ self.form @ self.centre - self.linear @ self.centre) - self.offset

@@ -7,7 +7,7 @@ Busing, Meijer and van der Leeden, 1999). Only sums over groups are needed, no i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -19,7 +19,10 @@ from ganaudit.statistics.moments import GroupMoments
 
 @dataclass(frozen=True)
 class Estimate:
-    """A corrected value with its standard error and interval; plain is the value before. Two-sided p_value of 0."""
+    """A corrected value with its standard error and interval; plain is the value before. Two-sided p_value of 0.
+
+    skewness: of the corrected value, by the groups' own: that of a sum of as many.
+    """
 
     value: float
     se: float
@@ -28,6 +31,7 @@ class Estimate:
     degrees: float
     plain: float
     p_value: float
+    skewness: float = 0.0
 
     def moved(self, value: float, se: float, alpha: float) -> Estimate:
         """Another value and standard error, with the same degrees of freedom."""
@@ -93,19 +97,20 @@ def _between(a: Shape, b: Shape) -> float:
 
 
 def _estimate(plain: float, parts: list[tuple[Floats, Floats]], alpha: float) -> Estimate:
-    value, variances = plain, []
+    value, variances, thirds = plain, [], []
     for left, sizes in parts:
         groups = len(left)
         h = sizes.sum() / sizes
         jackknifed = groups * plain - float(((1 - 1 / h) * left).sum())
         pseudo = h * plain - (h - 1) * left
         variances.append((float(((pseudo - jackknifed) ** 2 / (h - 1)).sum()) / groups, groups - 1))
+        thirds.append(float(((pseudo - pseudo.mean()) ** 3).mean()) / groups**2)
         value += jackknifed - plain
     variance = sum(v for v, _ in variances)
     if variance <= 0:
         return _t_interval(value, 0.0, float("inf"), plain, alpha)
     degrees = variance**2 / sum(v**2 / df for v, df in variances)
-    return _t_interval(value, variance**0.5, degrees, plain, alpha)
+    return replace(_t_interval(value, variance**0.5, degrees, plain, alpha), skewness=sum(thirds) / variance**1.5)
 
 
 def _t_interval(value: float, se: float, degrees: float, plain: float, alpha: float) -> Estimate:

@@ -120,6 +120,61 @@ def group_moments(counts: Rows, groups: NDArray[np.integer[Any]], pixels: int, n
     return GroupMoments(n, np.stack([state.total for state in states]), np.stack([state.product for state in states]), pixels)
 
 
+def summed_groups(
+    parts: Iterable[tuple[csr_array, NDArray[np.integer[Any]]]], classes: int, pixels: int, number: int
+) -> GroupMoments:
+    """The same from parts of the images: sparse counts, and the group of each image, -1 for none."""
+    state, sums = _nothing(classes, pixels, number), _GroupSums(classes, number)
+    for counts, groups in parts:
+        used = np.flatnonzero(groups >= 0)
+        counts, groups = (counts, groups) if len(used) == len(groups) else (counts[used], groups[used])
+        most = len(groups) * max(_peak(counts.data), 1) ** 2
+        if sums.most + most > _INT64:
+            state, sums = merge_groups(state, sums.moments(pixels)), _GroupSums(classes, number)
+        if most > _INT64:
+            state = merge_groups(state, group_moments(counts, groups, pixels, number))
+        else:
+            sums.add(counts, groups, most)
+    return merge_groups(state, sums.moments(pixels))
+
+
+def merge_groups(a: GroupMoments, b: GroupMoments) -> GroupMoments:
+    """Of the same groups, of two disjoint sets of images. Exact."""
+    return GroupMoments(a.n + b.n, _add(a.total, b.total), _add(a.product, b.product), _same_pixels(a, b))
+
+
+def _nothing(classes: int, pixels: int, number: int) -> GroupMoments:
+    n, total, product = (np.zeros(shape, np.int64) for shape in (number, (number, classes), (number, classes, classes)))
+    return GroupMoments(n, total, product, pixels)
+
+
+class _GroupSums:
+    """Sums over groups of images that 64 bits are sure to hold; most: no sum of products is larger."""
+
+    def __init__(self, classes: int, number: int) -> None:
+        self.most = 0
+        self._n = np.zeros(number, np.int64)
+        self._total = np.zeros(number * classes, np.int64)
+        self._product = np.zeros((classes, number * classes), np.int64)
+
+    def add(self, counts: csr_array, groups: NDArray[np.integer[Any]], most: int) -> None:
+        """One product of the counts with themselves, dealt into columns of each group."""
+        rows, classes = counts.shape
+        first = classes * np.repeat(groups.astype(np.int64), np.diff(counts.indptr))
+        counts = counts.astype(np.int64)
+        dealt = csr_array((counts.data, counts.indices + first, counts.indptr), shape=(rows, len(self._total)))
+        crossed = (counts.T @ dealt).tocoo()
+        self._product[crossed.coords] += crossed.data
+        np.add.at(self._total, dealt.indices, dealt.data)
+        self._n += np.bincount(groups, minlength=len(self._n))
+        self.most += most
+
+    def moments(self, pixels: int) -> GroupMoments:
+        number, classes = len(self._n), len(self._product)
+        product = self._product.reshape(classes, number, classes).transpose(1, 0, 2)
+        return GroupMoments(self._n, self._total.reshape(number, classes), product, pixels)
+
+
 def empty(classes: int, pixels: int) -> Moments:
     """The moments of no image: merging them changes nothing."""
     return Moments(0, np.zeros(classes, np.int64), np.zeros((classes, classes), np.int64), pixels)
@@ -178,7 +233,7 @@ def _peak(values: Integers) -> int:
     return int(values.max()) if values.size else 0
 
 
-def _same_pixels(a: Moments, b: Moments) -> int:
+def _same_pixels(a: Moments | GroupMoments, b: Moments | GroupMoments) -> int:
     if a.pixels != b.pixels:
         raise ValueError(f"label maps of {a.pixels} and of {b.pixels} pixels cannot be merged")
     return a.pixels

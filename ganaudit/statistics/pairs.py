@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ganaudit.statistics.class_counts import Held, Pieces, Threshold
 from ganaudit.statistics.proportions import LARGEST, Floats, bisected, unskewed
 from ganaudit.statistics.verdicts import (
     DROPPED,
@@ -70,6 +71,16 @@ class _Cells:
         safe = np.where(variance > 0, variance, 1.0)
         plain = (together - expected) / np.sqrt(safe)
         return np.where(variance > 0, unskewed(plain, third / safe**1.5 / 6), np.sign(together - expected) * LARGEST)
+
+
+def together(held: Held | Pieces, present_from: Threshold) -> NDArray[np.int64]:
+    """(C, C) images in which both classes are present; on the diagonal those in which one is."""
+    both = np.zeros((held.shape[1], held.shape[1]), np.int64)
+    for piece in held.pieces:
+        seen = piece.of_entries(present_from.seen(piece))
+        rows = seen.rows(np.ones(len(seen.image), np.int64))
+        both += (rows.T @ rows).toarray()
+    return both
 
 
 def decide(real: NDArray[np.int64], n: int, generated: NDArray[np.int64], m: int, lines: Lines, design: Floats) -> Pairs:

@@ -168,8 +168,8 @@ class Study(Protocol):
         ...
 
     def keep(self, plan: Plan, store: Store, findings: Mapping[str, pa.Table]) -> None:
-        """Keeps what people look at and what is in no record: pictures, made while the models are at hand."""
-        ...
+        """Keeps what people look at and no record has: pictures, made while the models are at hand; by default nothing."""
+        return
 
 
 def study(name: str) -> Study:

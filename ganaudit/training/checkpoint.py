@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import zipfile
@@ -15,43 +16,29 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from ganaudit import paths
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.keys import canonical
 
 LOG = logging.getLogger("ganaudit.training")
 VERSION = 2
+SAID, LONG = 3, 60
+"""Of what another training has otherwise: differences that are said; characters from which on a value is not."""
 
 
 class Checkpoints:
     """`checkpoint.pt` and `checkpoint.previous.pt` in a folder, which is made. belongs: JSON-able, what the training is.
 
-    Raises RequestError where the folder cannot be made.
+    Raises RequestError where the folder cannot be made, or nothing can be written there.
     """
 
     def __init__(self, folder: Path, belongs: Mapping[str, Any]) -> None:
         self.folder, self.belongs = folder, {name: canonical(value) for name, value in belongs.items()}
         self._newest, self._previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
         self._steps: int | None = None
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RequestError(
-                f"the folder {folder} cannot be made ({error.strerror}); choose another one with --out"
-            ) from None
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One process at a time trains in a folder; another one waits, and finds what this one made."""
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                LOG.warning("another process trains in %s: this one waits until it is done", self.folder)
-                fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
+        paths.made(folder)
+        if not os.access(folder, os.W_OK | os.X_OK):  # before anything is trained
+            raise RequestError(f"the folder {folder} cannot be written to; choose another one with --out")
 
     def load(self) -> dict[str, Any] | None:
         """The last good checkpoint; None where there is none yet.
@@ -80,18 +67,19 @@ class Checkpoints:
         return None
 
     def _check(self, saved: Mapping[str, Any]) -> None:
-        theirs = saved.get("belongs")
-        if saved.get("version") != VERSION or not isinstance(theirs, dict):
+        try:
+            theirs, mine = (
+                {name: json.loads(value) for name, value in each.items()} for each in (saved["belongs"], self.belongs)
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
+            theirs, mine = None, {}
+        if saved.get("version") != VERSION or theirs is None:
             raise RequestError(f"{self.folder} holds a training of another version of ganaudit; choose another --out")
-        differ = [
-            f"{name} {theirs[name]}, not {mine}" if len(theirs.get(name, "")) in range(1, 60) else name
-            for name, mine in self.belongs.items()
-            if theirs.get(name) != mine
-        ]
+        differ = list(_differences(theirs, mine))
         if differ:
+            said = "; ".join(differ[:SAID]) + (f"; {len(differ) - SAID} more" if len(differ) > SAID else "")
             raise RequestError(
-                f"{self.folder} holds another training (another {'; another '.join(differ)}): repeat its own command, "
-                "or choose another --out"
+                f"{self.folder} holds another training ({said}): repeat its own command, or choose another --out"
             )
 
     def save(self, state: Mapping[str, Any], also: Callable[[Path], object]) -> None:
@@ -119,6 +107,24 @@ class Checkpoints:
         return f"the checkpoint of step {self._steps:,} stands, and the same command goes on from it"
 
 
+@contextmanager
+def locked(folder: Path, waiting: str | None = None) -> Iterator[None]:
+    """One process at a time is at work in a folder; another one waits, and finds what this one made. waiting: said then."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                LOG.warning(waiting)
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        except OSError as error:
+            LOG.debug("%s cannot be locked: %s", folder, error)
+        yield
+    finally:
+        os.close(opened)
+
+
 def write_whole(
     path: Path, write: Callable[[Path], object], stands: str = "the same command goes on from its checkpoint"
 ) -> None:
@@ -131,8 +137,20 @@ def write_whole(
         os.replace(partial, path)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch raises RuntimeError for a file that it cannot write
         partial.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = next((each.strerror for each in (error, error.__context__) if isinstance(each, OSError)), None)
+        reason = reason or str(error).splitlines()[0]
         raise AuditError(f"{path} cannot be written ({reason}); {stands}") from None
+
+
+def _differences(theirs: Any, mine: Any, name: str = "") -> Iterator[str]:
+    """In words what one value, such as a recipe, has otherwise than another: `recipe batch 32, not 16`."""
+    if isinstance(theirs, dict) and isinstance(mine, dict):
+        for key in theirs | mine:
+            if theirs.get(key) != mine.get(key):
+                yield from _differences(theirs.get(key), mine.get(key), f"{name} {key}".lstrip())
+        return
+    values = ["nothing" if value is None else canonical(value) for value in (theirs, mine)]
+    yield f"{name} {values[0]}, not {values[1]}" if max(map(len, values)) < LONG else f"another {name}"
 
 
 def _save(state: Mapping[str, Any], path: Path) -> None:

@@ -9,10 +9,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ganaudit import images
-from ganaudit.datasets.masks import fitted
+from ganaudit.datasets.label_maps import fitted
 from ganaudit.datasets.protocol import Dataset
 from ganaudit.errors import AuditError, ImageError, RequestError
 
@@ -53,6 +55,8 @@ class TrainingImages:
         self.seed, self.classes = seed, len(data.names) if labelled else 0
         self.set_aside: dict[int, str] = {}
         """Images that could not be used so far, by index, and why."""
+        if batch < 1:
+            raise RequestError(f"a batch of {batch} images; it needs one or more")
         if self.count < batch:
             raise RequestError(f"the training data have {self.count} images and a batch takes {batch}; give more images")
         kept = min(self.count, memory // (size * size * (5 if labelled else 3)))
@@ -74,6 +78,10 @@ class TrainingImages:
         """(batch, size, size, 3) pixels, and (batch, size, size) class ids, or none of them without classes."""
         members = [self._usable(int(index)) for index in batch_indices(self.count, self.batch, self.seed, step)]
         return np.stack([pixels for pixels, _ in members]), np.stack([labels for _, labels in members])
+
+    def on(self, device: torch.device, step: int) -> Tensor:
+        """The batch of `step` as images (batch, 3, size, size) in [-1, 1]."""
+        return images.to_unit(self.batch_of(step)[0]).to(device).contiguous(memory_format=torch.channels_last)
 
     def _usable(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
         """Image `index`, or the next one that can be used."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganaudit import images
+from ganaudit import devices, images
 from ganaudit.encoders.networks import (
     LOSSES,
     DirectEncoder,
@@ -29,7 +29,8 @@ from ganaudit.errors import RequestError
 from ganaudit.generators.protocol import Generator, State, with_z
 from ganaudit.generators.shapes import GeneratorShape, choose_layers, generator_digest, read_shape
 from ganaudit.random import VERSION as DRAWS_VERSION
-from ganaudit.training.loop import float_weights
+from ganaudit.training.descent import descend, set_rate
+from ganaudit.training.loop import OfParts, float_weights
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ FADE = 0.05
 """What is left of a learning rate at the end of its part of the budget."""
 
 
-class InverterTraining:
+class InverterTraining(OfParts):
     """One inverter of a frozen generator. Parts of the budget follow each other: features, e_i, all together."""
 
     def __init__(self, generator: Generator, recipe: InverterRecipe, seed: int, device: torch.device) -> None:
@@ -79,7 +80,7 @@ class InverterTraining:
         else:
             self.encoder = DirectEncoder(DirectShape.of(self.shape))
         initialise(self.encoder)
-        self.encoder.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        devices.placed(self.encoder, device).train()
         self.optimisers = {part: torch.optim.Adam(self._learning(part), recipe.rate) for part in self.parts}
         self.scales = self._scales()
 
@@ -133,15 +134,11 @@ class InverterTraining:
         """One optimiser step on fresh samples."""
         part, over = self._part(spent)
         rate = self.recipe.rate if part != "joint" or len(self.parts) == 1 else self.recipe.joint_rate
-        optimiser = self.optimisers[part]
-        for group in optimiser.param_groups:
-            group["lr"] = rate * (1.0 - (1.0 - FADE) * over)
+        set_rate(self.optimisers[part], rate * (1.0 - (1.0 - FADE) * over))
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             truth = self.samples(self.recipe.data_seed, step * self.batch, self.batch)
             losses = getattr(self, f"_{part}")(truth)
-        optimiser.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
-        optimiser.step()
+        descend(sum(losses.values()), self.optimisers[part])
         return {name: value.item() for name, value in losses.items()}
 
     def _features(self, truth: State) -> dict[str, Tensor]:
@@ -177,14 +174,9 @@ class InverterTraining:
         """What an image looks like as a file: clamped and rounded to 8 bits, as every photo is."""
         return images.to_unit(images.to_bytes(truth["image"])).contiguous(memory_format=torch.channels_last)
 
-    def state(self) -> dict[str, Any]:
-        states = {f"{part} step": optimiser.state_dict() for part, optimiser in self.optimisers.items()}
-        return {"encoder": self.encoder.state_dict(), **states}
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.encoder.load_state_dict(state["encoder"])
-        for part, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state[f"{part} step"])
+    @property
+    def _parts(self) -> Mapping[str, Any]:
+        return {"encoder": self.encoder, **{f"{part} step": optimiser for part, optimiser in self.optimisers.items()}}
 
     def weights(self) -> dict[str, Tensor]:
         return float_weights(self.encoder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from ganaudit import random
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.training.checkpoint import Checkpoints
+from ganaudit.training.checkpoint import Checkpoints, locked
 from ganaudit.training.curves import Curves
 
 SAVE_EVERY = 60.0
@@ -52,11 +53,29 @@ class Budget:
         used = {"steps": steps, "images": images, "minutes": seconds / 60.0}
         return max(used[name] / value for name, value in self.given().items())
 
+    def part(self, share: float) -> Budget:
+        """A share of it, of one step, one image or more."""
+        steps, images = (None if whole is None else max(1, round(whole * share)) for whole in (self.steps, self.images))
+        return Budget(steps, images, None if self.minutes is None else self.minutes * share)
+
     def options(self) -> str:
         """As it stands on the command line."""
         return "".join(
             f" --{name} {value:g}" if name == "minutes" else f" --{name} {value}" for name, value in self.given().items()
         )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Weights that stay from the way: after each `every` steps, `write` is told how many there were. Raises RequestError for
+    less than one step."""
+
+    every: int
+    write: Callable[[int], object]
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise RequestError(f"weights are kept after each {self.every} steps; it needs one or more")
 
 
 class Training(Protocol):
@@ -89,6 +108,22 @@ class Training(Protocol):
         ...
 
 
+class OfParts(ABC):
+    """A training whose state is that of its parts."""
+
+    @property
+    @abstractmethod
+    def _parts(self) -> Mapping[str, Any]:
+        """Networks and optimisers, by their names in the checkpoint."""
+
+    def state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts.items()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+
+
 @dataclass(frozen=True)
 class Trained:
     """What a training has had, over all its starts together. minutes: by the wall clock, while it ran."""
@@ -104,19 +139,23 @@ def float_weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.float().cpu() for name, value in network.state_dict().items() if value.is_floating_point()}
 
 
-def train(training: Training, folder: Path, budget: Budget, progress: Progress = lambda *_: None) -> Trained:
+def train(
+    training: Training, folder: Path, budget: Budget, progress: Progress = lambda *_: None, kept: Kept | None = None
+) -> Trained:  # fmt: skip
     """Trains until `budget` is spent, or goes on from the checkpoint in `folder`.
 
     `folder` holds the checkpoint and the one before it, `curves.parquet` and `picture.png`, renewed every SAVE_EVERY seconds
     and at the end. Raises RequestError where the folder holds another training, AuditError where a loss or a weight is no
-    longer finite, or nothing more can be written: the last good checkpoint stands.
+    longer finite, or nothing more can be written: the last good checkpoint stands. What is kept on the way changes no weight.
     """
     checkpoints = Checkpoints(folder, {**training.belongs, "budget": budget.given(), "draws": random.VERSION})
-    with checkpoints.locked():
-        return _train(training, checkpoints, budget, progress)
+    with locked(folder, f"another process trains in {folder}: this one waits until it is done"):
+        return _train(training, checkpoints, budget, progress, kept)
 
 
-def _train(training: Training, checkpoints: Checkpoints, budget: Budget, progress: Progress) -> Trained:
+def _train(
+    training: Training, checkpoints: Checkpoints, budget: Budget, progress: Progress, kept: Kept | None
+) -> Trained:  # fmt: skip
     saved = checkpoints.load()
     steps, seconds, cpu = 0, 0.0, 0.0
     if saved is not None:
@@ -145,6 +184,10 @@ def _train(training: Training, checkpoints: Checkpoints, budget: Budget, progres
             raise AuditError(f"the loss {wrong[0]} is {losses[wrong[0]]} at step {steps:,}; {checkpoints.stands()}")
         curves.add(steps, steps * training.batch, seconds, losses)
         progress(min(budget.spent(steps, steps * training.batch, seconds), 1.0), steps, losses)
+        if kept is not None and steps % kept.every == 0:
+            before = _random()
+            kept.write(steps)
+            _set_random(before)
         if seconds - last_saved >= SAVE_EVERY:
             save()
             last_saved = seconds

@@ -33,7 +33,7 @@ def make_inverter(
     torch.set_num_threads(1)
     place = devices.pick(device)
     if isinstance(generator, torch.nn.Module):
-        generator = generator.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        generator = devices.placed(generator, place)
     training = InverterTraining(generator, recipe, seed, torch.device(place))
     trained = train(training, folder, budget or Budget(minutes=MINUTES[recipe.method]), progress)
     path, weights, digest = folder / f"{name}-{recipe.method}.safetensors", training.weights(), generator_digest(generator)

@@ -17,17 +17,21 @@ SCENES = 30_000
 """Scenes of a village that does not say how many."""
 
 
-def training_data(audit: Path) -> Data:
-    """The first `count` real images of the audit file; those held out of them are never trained on. Raises RequestError."""
+def training_data(audit: Path, side: int = RESOLUTION, labelled: bool = True) -> Data:
+    """The first `count` real images of the audit file; those held out of them are never trained on.
+
+    side: of the images, in pixels, as they will be trained on. labelled: a parser is trained, which needs the classes of their
+    label maps. Raises RequestError.
+    """
     spec = load(audit)
     real, cache = spec.real, spec.path(spec.store) / "cache"
-    context = Context(spec.folder, size=(RESOLUTION, RESOLUTION), cache=cache)
+    context = Context(spec.folder, size=(side, side), cache=cache)
     dataset = kinds.at("real", real.kind).open(real, context)
     endless = getattr(dataset, "endless", False)
     length = SCENES if endless else len(dataset) - (real.heldout or 0)
     if real.count is not None and not endless and real.count > length:
         raise RequestError(f"source {real.name!r} has {length:,} images to train on and {real.count:,} are asked for")
-    return Data(dataset, real.count or length, _names(spec))
+    return Data(dataset, real.count or length, _names(spec) if labelled else ())
 
 
 def _names(spec: AuditSpec) -> tuple[str, ...]:

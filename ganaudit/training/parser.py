@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganaudit import images
+from ganaudit import devices, images
 from ganaudit.datasets.village import VillageDataset
 from ganaudit.parsers.networks.unet import UNet
 from ganaudit.training.data import Data, TrainingImages
-from ganaudit.training.loop import float_weights
+from ganaudit.training.descent import descend
+from ganaudit.training.loop import OfParts, float_weights
 from ganaudit.village.classes import NAMES
 from ganaudit.village.scene import RESOLUTION
 
@@ -33,7 +34,7 @@ class ParserRecipe:
     style: str = "plain"
 
 
-class ParserTraining:
+class ParserTraining(OfParts):
     """Cross-entropy on exact labels, AdamW, learning rate falling linearly to zero with the budget.
 
     data: images with label maps; the recipe's scenes of the village by default.
@@ -43,7 +44,7 @@ class ParserTraining:
         torch.manual_seed(seed)
         data = data or Data(VillageDataset(recipe.data_seed, style=recipe.style), recipe.images, NAMES)
         self.recipe, self.seed, self.device, self.batch, self.names = recipe, seed, device, recipe.batch, data.names
-        self.network = UNet(recipe.widths, len(data.names)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = devices.placed(UNet(recipe.widths, len(data.names)), device)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=1e-4)
         self.data = TrainingImages(data, RESOLUTION, recipe.batch, seed, labelled=True)
 
@@ -63,17 +64,12 @@ class ParserTraining:
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             logits = self.network.train()(pixels)
         loss = F.cross_entropy(logits.float(), labels, ignore_index=-1)  # void teaches nothing
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        descend(loss, self.optimiser)
         return {"loss": loss.item()}
 
-    def state(self) -> dict[str, Any]:
-        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+    @property
+    def _parts(self) -> Mapping[str, Any]:
+        return {"network": self.network, "optimiser": self.optimiser}
 
     def weights(self) -> dict[str, Tensor]:
         return float_weights(self.network)

@@ -20,6 +20,7 @@ DOMES: tuple[Colour, ...] = ((96, 160, 140), (206, 168, 62), (120, 128, 150))
 DOORS: tuple[Colour, ...] = ((96, 58, 32), (58, 78, 58), (70, 46, 56))
 CARS: tuple[Colour, ...] = ((196, 36, 40), (36, 72, 170), (232, 200, 48), (228, 228, 232), (40, 42, 48), (52, 140, 84))
 COATS: tuple[Colour, ...] = ((196, 48, 120), (40, 84, 190), (226, 120, 32), (96, 40, 130), (28, 30, 40), (30, 140, 150))
+FENCES: tuple[Colour, ...] = ((240, 238, 230), (150, 110, 72))
 SKINS: tuple[Colour, ...] = ((236, 196, 164), (198, 144, 108), (122, 80, 58))
 
 
@@ -79,14 +80,14 @@ def sky(canvas: Canvas, w: Weather) -> None:
 
 
 def sun(canvas: Canvas, draws: Draws, w: Weather) -> None:
-    x, y, r = draws.between(0.06, 0.94) * CANVAS, draws.between(0.06, 0.26) * CANVAS, draws.between(8, 12)
+    x, y, r = draws.across(0.06, 0.94) * CANVAS, draws.between(0.06, 0.26) * CANVAS, draws.sized(8, 12)
     canvas.ellipse(canvas.thing("sun", w.sun), (x - r, y - r, x + r, y + r))
 
 
 def clouds(canvas: Canvas, draws: Draws, w: Weather) -> None:
     for _ in range(1 + draws.pick(3)):
         number = canvas.thing("cloud", w.cloud, shade(w.cloud, 0.9), texture=4)
-        x, y, r = draws.between(0.0, 1.0) * CANVAS, draws.between(0.05, 0.30) * CANVAS, draws.between(7, 13)
+        x, y, r = draws.across(0.0, 1.0) * CANVAS, draws.between(0.05, 0.30) * CANVAS, draws.sized(7, 13)
         lean = draws.between(-1.0, 1.0)
         canvas.ellipse(number, (x - 2.3 * r, y - 0.5 * r, x + 2.3 * r, y + 0.7 * r))
         canvas.ellipse(number, (x - 1.2 * r + lean * r, y - 1.2 * r, x + 0.8 * r + lean * r, y + 0.6 * r))
@@ -118,9 +119,9 @@ def panes(canvas: Canvas, w: Weather, shine: float, boxes: list[tuple[float, flo
 
 
 def side_house(canvas: Canvas, draws: Draws, w: Weather, g: Ground, left: bool) -> None:
-    wall, top = WALLS[draws.pick(len(WALLS))], ROOFS[draws.pick(len(ROOFS))]
-    width, height = draws.between(30, 46), draws.between(22, 36)
-    x = draws.between(-6, 22) if left else CANVAS - width - draws.between(-6, 22)
+    wall, top = draws.paint(WALLS), draws.paint(ROOFS)
+    width, height = draws.sized(30, 46), draws.sized(22, 36)
+    x = draws.across(-6, 22) if left else CANVAS - width - draws.across(-6, 22)
     base = g.horizon + draws.between(4, 12)
     canvas.rectangle(canvas.thing("building", lit(wall, w.light), texture=5), (x, base - height, x + width, base))
     peak = base - height - draws.between(12, 20)
@@ -137,9 +138,9 @@ def side_house(canvas: Canvas, draws: Draws, w: Weather, g: Ground, left: bool) 
 
 
 def chapel(canvas: Canvas, draws: Draws, w: Weather, g: Ground, tower_below: float) -> None:
-    wall, top = WALLS[draws.pick(len(WALLS))], ROOFS[draws.pick(len(ROOFS))]
-    width, height = draws.between(54, 80), draws.between(34, 50)
-    x = CANVAS / 2 - width / 2 + draws.between(-22, 22)
+    wall, top = draws.paint(WALLS), draws.paint(ROOFS)
+    width, height = draws.sized(54, 80), draws.sized(34, 50)
+    x = CANVAS / 2 - width / 2 + draws.across(-22, 22)
     base = g.horizon + draws.between(8, 16)
     eaves = base - height
     wall_colour, roof_colour = lit(wall, w.light), lit(top, w.light)
@@ -181,8 +182,8 @@ def chapel(canvas: Canvas, draws: Draws, w: Weather, g: Ground, tower_below: flo
 
 def trees(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
     for _ in range(1 + draws.pick(3)):
-        x, base = draws.between(0.03, 0.97) * CANVAS, g.horizon + draws.between(4, 20)
-        height, width, tone = draws.between(34, 62), draws.between(18, 30), draws.unit()
+        x, base = draws.across(0.03, 0.97) * CANVAS, g.horizon + draws.between(4, 20)
+        height, width, tone = draws.sized(34, 62), draws.sized(18, 30), draws.tone()
         crown = lit(blend((46, 112, 52), (110, 132, 46), tone), w.light)
         number = canvas.thing("tree", lit((92, 66, 44), w.light), texture=4)
         canvas.rectangle(number, (x - 3, base - height * 0.4, x + 3, base))
@@ -198,10 +199,10 @@ def trees(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
 
 
 def fence(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
-    paint = ((240, 238, 230), (150, 110, 72))[draws.pick(2)]
+    paint = draws.paint(FENCES)
     number = canvas.thing("fence", lit(paint, w.light))
-    base, height = g.horizon + draws.between(20, 28), draws.between(11, 15)
-    start = draws.between(0.0, 0.5) * CANVAS
+    base, height = g.horizon + draws.between(20, 28), draws.sized(11, 15)
+    start = draws.across(0.0, 0.5) * CANVAS
     stop = start + draws.between(0.34, 0.62) * CANVAS
     for level in (0.28, 0.68):
         canvas.rectangle(number, (start, base - height * level - 2, stop, base - height * level + 1))
@@ -213,7 +214,7 @@ def fence(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
 
 def lamp(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
     for _ in range(1 + draws.pick(2)):
-        x, base, height = draws.between(0.05, 0.95) * CANVAS, g.road_top + draws.between(-4, 4), draws.between(48, 62)
+        x, base, height = draws.across(0.05, 0.95) * CANVAS, g.road_top + draws.between(-4, 4), draws.sized(48, 62)
         number = canvas.thing("lamp", lit((44, 46, 52), w.light))
         canvas.rectangle(number, (x - 1.5, base - height, x + 2.5, base))
         canvas.rectangle(number, (x - 4, base - 4, x + 5, base))
@@ -222,9 +223,9 @@ def lamp(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
 
 
 def car(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
-    length, height = draws.between(30, 42), draws.between(9, 12)
-    x, base = draws.between(0.02, 0.98) * CANVAS - length / 2, (g.road_top + g.road_bottom) / 2 + draws.between(-2, 8)
-    paint = lit(CARS[draws.pick(len(CARS))], w.light)
+    length, height = draws.sized(30, 42), draws.sized(9, 12)
+    x, base = draws.across(0.02, 0.98) * CANVAS - length / 2, (g.road_top + g.road_bottom) / 2 + draws.between(-2, 8)
+    paint = lit(draws.paint(CARS), w.light)
     body = canvas.thing("car", paint, texture=2)
     canvas.rectangle(body, (x, base - height - 3, x + length, base - 3))
     canvas.polygon(
@@ -241,9 +242,9 @@ def car(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
 
 def people(canvas: Canvas, draws: Draws, w: Weather, g: Ground) -> None:
     for _ in range(1 + draws.pick(3)):
-        x, depth = draws.between(0.04, 0.96) * CANVAS, draws.unit()
-        base, height = g.horizon + 18 + depth * (CANVAS - g.horizon - 30), draws.between(26, 31) + 11 * depth
-        coat, skin = COATS[draws.pick(len(COATS))], SKINS[draws.pick(len(SKINS))]
+        x, depth = draws.across(0.04, 0.96) * CANVAS, draws.unit()
+        base, height = g.horizon + 18 + depth * (CANVAS - g.horizon - 30), draws.sized(26, 31) + 11 * depth
+        coat, skin = draws.paint(COATS), SKINS[draws.pick(len(SKINS))]
         width = height * 0.31
         legs = canvas.thing("person", lit((40, 42, 62), w.light))
         canvas.rectangle(legs, (x - width * 0.38, base - height * 0.45, x + width * 0.38, base))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ganaudit.random import bits, uniforms
 from ganaudit.village.painter import paint
 from ganaudit.village.scene import CELLS, DRAWS, RESOLUTION, Canvas, Prevalence, parts
+from ganaudit.village.spread import Spread
 from ganaudit.village.style import PLAIN, Style
 
 VERSION = 1
@@ -19,16 +21,17 @@ _ROWS = np.repeat(np.arange(RESOLUTION, dtype=np.int32), CELLS)[:, None]
 
 
 def render(
-    prevalence: Prevalence, seed: int, indices: Sequence[int] | NDArray[np.int64], style: Style = PLAIN
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Scenes `indices` of `seed`: (N, 64, 64, 3) uint8 RGB and (N, 64, 64) uint8 class ids.
+    prevalence: Prevalence, seed: int, indices: Sequence[int] | NDArray[np.int64], style: Style = PLAIN,
+    spreads: Mapping[str, Spread] = MappingProxyType({}),
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:  # fmt: skip
+    """Scenes `indices` of `seed`: (N, 64, 64, 3) uint8 RGB and (N, 64, 64) uint8 class ids. spreads: of the plain village.
 
     Arithmetic is on integers once the shapes are drawn, so labels and colours do not depend on the machine.
     """
     images = np.empty((len(indices), RESOLUTION, RESOLUTION, 3), dtype=np.uint8)
     labels = np.empty((len(indices), RESOLUTION, RESOLUTION), dtype=np.uint8)
     for place, index in enumerate(indices):
-        canvas = paint(parts(uniforms(seed, "village scene", [int(index)], DRAWS)[0]), prevalence, style)
+        canvas = paint(parts(uniforms(seed, "village scene", [int(index)], DRAWS)[0], spreads), prevalence, style)
         grain = bits(seed, "village grain", [int(index)], RESOLUTION * RESOLUTION // 8)
         images[place], labels[place] = _develop(canvas, grain.view(np.uint8).reshape(RESOLUTION, RESOLUTION))
     return images, labels

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from ganaudit.errors import RequestError
 from ganaudit.village.classes import IDS
+from ganaudit.village.spread import USUAL, Spread
 from ganaudit.village.style import PLAIN, Style
 
 RESOLUTION = 64
@@ -58,11 +60,12 @@ DRAWS = sum(SLOTS.values())
 
 
 class Draws:
-    """Uniform draws in [0, 1), taken one after the other."""
+    """Uniform draws in [0, 1), taken one after the other; those of an attribute are spread as its kind's is."""
 
-    def __init__(self, values: NDArray[np.float64]) -> None:
+    def __init__(self, values: NDArray[np.float64], spread: Spread = USUAL) -> None:
         self._values = values.tolist()
         self._next = 0
+        self._spread = spread
 
     def unit(self) -> float:
         self._next += 1
@@ -74,12 +77,33 @@ class Draws:
     def pick(self, n: int) -> int:
         return int(self.unit() * n)
 
+    def across(self, low: float, high: float) -> float:
+        """A place from left to right."""
+        return low + (high - low) * _spread(self.unit(), self._spread.position)
 
-def parts(values: NDArray[np.float64]) -> dict[str, Draws]:
-    """The draws of one image (DRAWS numbers), by kind."""
+    def sized(self, low: float, high: float) -> float:
+        return low + (high - low) * _spread(self.unit(), self._spread.scale)
+
+    def tone(self) -> float:
+        """A share of one colour in a blend of two."""
+        return _spread(self.unit(), self._spread.colour)
+
+    def paint(self, palette: Sequence[Colour]) -> Colour:
+        """One of the colours, as far from their mean as the kind's colours are spread."""
+        picked, mean = palette[self.pick(len(palette))], np.mean(palette, axis=0).tolist()
+        return picked if self._spread.colour == 1.0 else blend((mean[0], mean[1], mean[2]), picked, self._spread.colour)
+
+
+def _spread(draw: float, factor: float) -> float:
+    """`draw` as many times as far from the middle of [0, 1); exactly `draw` where the factor is 1."""
+    return (1.0 - factor) / 2.0 + factor * draw
+
+
+def parts(values: NDArray[np.float64], spreads: Mapping[str, Spread] = MappingProxyType({})) -> dict[str, Draws]:
+    """The draws of one image (DRAWS numbers), by kind. spreads: of the kinds that are not as in the plain village."""
     draws, start = {}, 0
     for kind, size in SLOTS.items():
-        draws[kind] = Draws(values[start : start + size])
+        draws[kind] = Draws(values[start : start + size], spreads.get(kind, USUAL))
         start += size
     return draws
 

@@ -38,6 +38,8 @@ class Team:
             **os.environ, **settings.DEFAULTS, "PREFECT_HOME": str(home), "PREFECT_UI_ENABLED": "0",
             "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
         }  # fmt: skip
+        self.before = set(psutil.Process().children(recursive=True))
+        """Of other tests."""
         command = [sys.executable, "-P", room.__file__, str(self.port)]  # ends with this process, whatever ends that
         self.server = subprocess.Popen(command, stdin=subprocess.PIPE, env=self.environment, start_new_session=True)
 
@@ -152,5 +154,5 @@ def test_the_shipped_file_is_accepted_and_a_worker_runs_what_is_due(team: Team, 
 
     due = [result for result in team.ask("/flow_runs/filter") if result["deployment_id"] == nightly["id"]]
     assert due and all(result["state_type"] == "SCHEDULED" and "T02:00:00" in result["expected_start_time"] for result in due)
-    mine = psutil.Process().children(recursive=True)
-    assert {reconstructed.pid for reconstructed in mine if reconstructed.status() != psutil.STATUS_ZOMBIE} <= {team.server.pid}
+    mine = set(psutil.Process().children(recursive=True)) - team.before
+    assert {process.pid for process in mine if process.status() != psutil.STATUS_ZOMBIE} <= {team.server.pid}

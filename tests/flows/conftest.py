@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("prefect")
     before = dict(os.environ)
     os.environ |= {**settings.DEFAULTS, "PREFECT_HOME": str(home), STARTED_BY: OURS}
+    os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "600"  # how long it takes says what else the machine does
     os.environ.pop("PREFECT_API_URL", None)
     running = room.TemporaryServer()
     mine = {child.pid for child in psutil.Process().children(recursive=True)} & server_processes()
@@ -149,7 +150,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 @pytest.fixture
 def toy(tmp_path: Path) -> Callable[..., Path]:
     """`toy(count=3000, …)` writes an audit file of the toy world and returns its path."""
-    shutil.copy(HERE / "toy.py", tmp_path / "toy.py")
+    return toy_world(tmp_path)
+
+
+def toy_world(folder: Path) -> Callable[..., Path]:
+    """The same in a folder."""
+    shutil.copy(HERE / "toy.py", folder / "toy.py")
 
     def write(name: str = "toy", **changes: Any) -> Path:
         data: dict[str, Any] = {
@@ -161,11 +167,55 @@ def toy(tmp_path: Path) -> Callable[..., Path]:
             "sample": {"count": 2048, "batch": 512},
             "run": {"workers": 2},
         }
-        path = tmp_path / "audit.yaml"
+        path = folder / "audit.yaml"
         path.write_text(yaml.safe_dump(data | changes, allow_unicode=True), encoding="utf-8")
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`toys(…)` writes the same into a folder of its own, for what several tests share."""
+    return lambda **changes: toy_world(tmp_path_factory.mktemp("toys"))(**changes)
+
+
+@pytest.fixture
+def inverting(toy: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """`inverting(steps=2, …)` writes an audit that inverts in two tiny generators, or the first of them; a third is images
+    alone."""
+    import torch
+    from safetensors.torch import save_file
+
+    from ganaudit.generators.networks.progan import progan
+
+    def write(run: Any = None, names: Sequence[str] = ("first", "second"), **changes: Any) -> Path:
+        generators = [{"name": "even", "kind": "toy:generator"}]
+        for seed, name in enumerate(names):
+            torch.manual_seed(seed)
+            save_file(progan(4, 4, ((3,),)).state_dict(), tmp_path / f"{name}.safetensors", {"kind": "progan"})
+            generators.append({"name": name, "kind": "progan", "weights": f"{name}.safetensors"})
+        asked = {"images": 6, "own": 8, "masked": 2, "methods": ["latent"], "steps": 2, "perceptual": "none", "batch": 4}
+        return toy(
+            generators=generators, sample={"count": 24, "batch": 8}, decide={"permutations": 0}, invert=asked | changes,
+            real={"name": "photos", "kind": "toy:photos", "options": {"images": 30}, "heldout": 6}, run=run or {"workers": 2},
+        )  # fmt: skip
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def made_alone() -> Callable[..., Any]:
+    """`made_alone(audit, store)` makes an audit's records by the library, without findings: (store, images worked on)."""
+    from ganaudit.auditing.driver import Progress, drive, on_threads
+    from ganaudit.auditing.run import prepared
+    from ganaudit.spec import load
+
+    def make(audit: Path, store: Path | None = None) -> Any:
+        planned, opened = prepared(load(audit, store))
+        return opened.path, drive(planned, opened, on_threads(planned.workers), Progress(planned))
+
+    return make
 
 
 def record_rows(store: Path) -> dict[str, list[dict[str, Any]]]:
@@ -178,9 +228,29 @@ def record_rows(store: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rows() -> Callable[[Path], dict[str, list[dict[str, Any]]]]:
     return record_rows
+
+
+INVERSIONS = (
+    "inversion_targets", "inversions", "inversion_curves", "inversion_confusion", "inversion_classes", "inversion_latents",
+)  # fmt: skip
+
+
+@pytest.fixture
+def inverted() -> Callable[[Path], dict[str, list[dict[str, Any]]]]:
+    """Every record of a store's inversions, but for the time that it took, by table."""
+
+    def read(store: Path) -> dict[str, list[dict[str, Any]]]:
+        result = {}
+        for name in INVERSIONS:
+            paths = sorted((store / "records/v1" / name).rglob("shard-*.parquet"))
+            rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
+            result[name] = [{key: value for key, value in row.items() if key not in ("seconds", "change")} for row in rows]
+        return result
+
+    return read
 
 
 @pytest.fixture

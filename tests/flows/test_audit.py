@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
+import shutil
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -12,10 +14,11 @@ from flows.audit import run as run_flow
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import audit as without_prefect
 from ganaudit.errors import AuditError
-from ganaudit.records import catalog
+from ganaudit.records import catalog, writer
 from ganaudit.records.store import Store
 from ganaudit.spec import load
 from ganaudit.studies.census.blocks import missing
+from ganaudit.studies.census.study import STUDY as CENSUS
 
 BOTH = [{"name": "even", "kind": "toy:generator"}, {"name": "dim", "kind": "toy:generator", "options": {"shift": -0.5}}]
 
@@ -39,19 +42,31 @@ def statuses(store):
     return [row["status"] for row in catalog.query(store, "SELECT status FROM runs ORDER BY started").to_pylist()]
 
 
+@pytest.fixture(scope="module")
+def expected(toys):
+    """What the library makes of two generators."""
+    return without_prefect(load(toys(generators=BOTH)))
+
+
+@pytest.fixture(scope="module")
+def even_rows(toys, made_alone, rows):
+    """The rows of the toy audit as it is."""
+    return rows(made_alone(toys())[0])
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_flow_gives_the_librarys_records_and_findings(toy, rows, tmp_path, workers):
-    audit = toy(generators=BOTH, run={"workers": workers})
-    expected = without_prefect(load(audit, tmp_path / "expected"))
-    result = run_flow(audit)
+def test_the_flow_gives_the_librarys_records_and_findings(toy, rows, expected, workers):
+    result = run_flow(toy(generators=BOTH, run={"workers": workers}))
     assert rows(result.store) == rows(expected.store)
     assert (result.parsed, result.quarantined, result.status) == (1100 + 2 * 2048, 0, "done")
     for name, table in expected.findings.items():
         assert result.findings[name].drop_columns("run") == table.drop_columns("run")
+    if workers == 2:
+        prefect_shows(result)
 
 
-def test_prefect_shows_findings_report_and_progress(toy):
-    result = run_flow(toy(generators=BOTH))
+def prefect_shows(result):
+    """Findings, report and progress."""
     artifacts = asked("/artifacts/filter", sort="CREATED_DESC")
     table, report, progress = (
         next(artifact for artifact in artifacts if artifact["key"] == key) for key in ("findings", "report", "progress")
@@ -74,12 +89,10 @@ def test_only_paths_reach_the_server_and_only_small_specs_reach_a_task(toy):
     assert parameters == {"audit": str(audit), "store": str(audit.parent / "elsewhere")}
 
 
-def test_a_fault_that_passes_is_tried_again(toy, rows, faults, tmp_path):
-    audit = toy()
-    expected = without_prefect(load(audit, tmp_path / "expected"))
+def test_a_fault_that_passes_is_tried_again(toy, rows, faults, even_rows):
     faults.write_text("512 OSError\n1024 OSError\n1024 OSError")
-    result = run_flow(audit)
-    assert (result.status, rows(result.store), faults.read_text()) == ("done", rows(expected.store), "")
+    result = run_flow(toy())
+    assert (result.status, rows(result.store), faults.read_text()) == ("done", even_rows, "")
 
 
 def test_a_fault_that_does_not_pass_is_not_tried_again(toy, faults):
@@ -89,9 +102,8 @@ def test_a_fault_that_does_not_pass_is_not_tried_again(toy, faults):
     assert faults.read_text() == "512 OSError"
 
 
-def test_a_failing_block_fails_the_run_and_nothing_else_is_lost(toy, rows, cli, faults, tmp_path):
+def test_a_failing_block_fails_the_run_and_nothing_else_is_lost(toy, rows, cli, faults, even_rows, tmp_path):
     audit = toy()
-    expected = without_prefect(load(audit, tmp_path / "expected"))
     store = Store(tmp_path / "store")
     faults.write_text("0 ValueError")
     failed = cli("run", audit)
@@ -102,12 +114,48 @@ def test_a_failing_block_fails_the_run_and_nothing_else_is_lost(toy, rows, cli, 
     assert "failed" in cli("runs", "--store", store.path).out
     again = run_flow(audit)
     assert (again.parsed, statuses(store)) == (1024, ["failed", "done"])
-    assert rows(store.path) == rows(expected.store)
+    assert rows(store.path) == even_rows
 
 
-def test_a_changed_audit_parses_what_is_new_and_nothing_else(toy):
+@pytest.mark.parametrize(
+    ("what", "code", "said"),
+    [
+        ("removed", 1, "the store was removed or moved away meanwhile; put it back and run the audit again"),
+        ("emptied", 1, "the store was removed or moved away meanwhile"),
+        ("filled", 1, "the disk is full: "),
+        ("locked", 2, "the store cannot be written to: "),
+    ],
+)
+def test_a_store_that_takes_no_more_files_ends_a_run_at_once_in_one_sentence(toy, cli, tmp_path, monkeypatch, what, code, said):
+    store, real, worked = tmp_path / "store", CENSUS.work, []
+
+    def refuse(path, content):
+        raise OSError({"filled": errno.ENOSPC, "locked": errno.EROFS}[what], "no")
+
+    def faulty(shard):
+        worked.append(shard.label)
+        if len(worked) == 2:
+            if what in ("filled", "locked"):
+                monkeypatch.setattr(writer, "write_bytes", refuse)
+            for path in [store] if what == "removed" else store.iterdir() if what == "emptied" else ():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return real(shard)
+
+    monkeypatch.setattr(CENSUS, "work", faulty, raising=False)
+    monkeypatch.setattr(tasks.work.work, "retry_delay_seconds", 0)
+    told = cli("run", toy(generators=BOTH, sample={"count": 8192, "batch": 512}, run={"workers": 1}))
+    last = told.err.splitlines()[-1]
+    assert (told.code, told.out) == (code, "") and said in last and last.startswith("error: ") and str(store) in last
+    assert len(set(worked)) <= 4  # of 18: what is made cannot be kept
+    assert store.exists() == (what != "removed") and not [*store.rglob("*.tmp")]
+
+
+def test_a_changed_audit_parses_what_is_new_and_nothing_else(toy, made_alone):
+    def parsed(**changes):
+        return made_alone(toy(**changes))[1]["parsing"]
+
     assert run_flow(toy()).parsed == 1100 + 2048
     assert run_flow(toy()).parsed == 0
-    assert run_flow(toy(generators=[{**BOTH[0], "name": "renamed"}])).parsed == 0
-    assert run_flow(toy(generators=BOTH)).parsed == 2048
-    assert run_flow(toy(sample={"count": 2049, "batch": 512})).parsed == 1024
+    assert parsed(generators=[{**BOTH[0], "name": "renamed"}]) == 0  # what is missing is the library's to say, whoever asks
+    assert parsed(generators=BOTH) == 2048
+    assert parsed(sample={"count": 2049, "batch": 512}) == 1024

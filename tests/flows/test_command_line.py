@@ -142,6 +142,53 @@ def test_training_writes_weights_and_says_where(cli, tmp_path, monkeypatch):
     assert card["command"] == "ganaudit train village --steps 3"
 
 
+def test_an_ogan_is_trained_with_any_value_of_its_recipe(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = ("--resolution", "16", "--set", "width=8", "--set", "latent=5", "--set", "batch=4", "--set", "images=8")
+    made = cli("train", "ogan", *small, "--body", "residual", "--steps", "2", "--keep-every", "1")
+    assert (made.code, made.out) == (0, "training-ogan/ogan.safetensors\n")
+    card = json.loads(Path("training-ogan/ogan.card.json").read_text())
+    assert card["recipe"]["body"] == "residual" and (card["kind"], card["images"]) == ("ogan", 8)
+    assert card["command"].startswith("ganaudit train ogan --set body=residual --set resolution=16 --set width=8")
+    assert [file.name for file in sorted(Path("training-ogan/steps").iterdir())] == [
+        "ogan-00000001.safetensors", "ogan-00000002.safetensors",
+    ]  # fmt: skip
+    assert "holds another training (recipe body" in cli("train", "ogan", *small, "--steps", "2").err
+    for arguments, sentence in (
+        ((), "a training needs a budget"), (("--body", "vae", "--steps", "2"), "no O-GAN of body 'vae'"),
+        (("--set", "lambda=1", "--steps", "2"), "the recipe has no 'lambda'"),
+        (("--set", "images=3", "--set", "batch=4", "--steps", "2"), "have 3 images and a batch takes 4"),
+    ):  # fmt: skip
+        wrong = cli("train", "ogan", "--out", "other", *arguments)
+        assert wrong.code != 0 and sentence in wrong.err and not Path("other").exists()
+    assert "No such option: --set" in cli("train", "village-progan", "--set", "width=8").err
+
+
+def test_lia_is_trained_in_two_stages_and_its_encoder_again(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sizes = {
+        "batch": 4, "images": 8, "latent": 4, "first": 4, "channels": [[4], [4]], "discriminator_widths": [4, 4],
+        "encoder_widths": [4, 4, 4],
+    }  # fmt: skip
+    small = [part for name, value in sizes.items() for part in ("--set", f"{name}={value}")]
+    made = cli("train", "lia", *small, "--mapping", "mlp", "--steps", "2")
+    assert (made.code, made.out) == (0, "training-lia/lia.safetensors\n")
+    card = json.loads(Path("training-lia/lia.card.json").read_text())
+    assert card["stage_1"]["recipe"]["mapping"] == "mlp"
+    assert all(part in card["command"] for part in (" --set mapping=mlp ", " --set 'channels=[[4], [4]]' ", " --steps 2"))
+    first = "training-lia/stage-1/lia.safetensors"
+    other = cli("train", "lia", first, "--out", "other", *small, "--set", "norm=none", "--steps", "1")
+    assert (other.code, other.out) == (0, "other/lia.safetensors\n")
+    assert "holds another training" in cli("train", "lia", *small, "--steps", "2").err
+    for arguments, sentence in (
+        (("--stage", "2", "--steps", "2"), "there is no first stage at"), (("--mapping", "affine"), "coupling, mlp"),
+        (("--set", "nrom=none"), "did you mean 'norm'"), (("--resolution", "100"), "a power of two"),
+        ((first, "--stage", "1"), "leave out training-lia"), (("--body", "dcgan"), "No such option: --body"),
+    ):  # fmt: skip
+        wrong = cli("train", "lia", "--out", "none", *arguments)
+        assert wrong.code == 2 and sentence in wrong.err and not Path("none").exists()
+
+
 def test_answers_of_sql_in_every_format(toy, cli, tmp_path):
     cli("run", toy())
     at = ("--store", tmp_path / "store")

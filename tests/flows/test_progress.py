@@ -114,7 +114,7 @@ def test_where_nobody_looks_there_are_plain_lines_and_none_twice(stage, clock):
         "Parsing: 4,096 images in 4 shards, on cpu, 2 at once: photos, [gan].",
         "Parsing: 2,048 of 4,096 images in 2 of 4 shards, 51 a second, about 40 s left.",
         "Parsing done: 4,096 images in 80 s, 51 a second.",
-        "Inverting: 1,024 images in 1 shards, on cpu, 2 at once: [gan].",
+        "Inverting: 1,024 images in 1 shard, on cpu, 2 at once: [gan].",
         "Inverting done: 1,024 images in 10 s, 102 a second.",
         "Rolling up the findings and drawing the report …",
     ]

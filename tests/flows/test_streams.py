@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import subprocess
 import sys
 
@@ -48,7 +49,7 @@ def test_streams_that_are_closed_are_opened_before_a_file_gets_their_number():
         "n = os.open('/dev/null', os.O_RDONLY); sys.exit(40 + n if sys.stdin.read() == '' else 1)"
     )
     done = subprocess.run(
-        ["bash", "-c", f'{sys.executable} -c "$0" <&- >&- 2>&-', code],
+        ["bash", "-c", f'{shlex.quote(sys.executable)} -c "$0" <&- >&- 2>&-', code],
         check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 43

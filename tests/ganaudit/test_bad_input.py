@@ -59,7 +59,7 @@ def mixed_folder(folder: Path) -> set[str]:
     return {"empty.png", "text.jpg", "torn.png", "torn.jpg"}
 
 
-def test_a_folder_of_odd_images_is_audited_and_those_that_cannot_be_read_are_rows_with_their_reason(tmp_path):
+def test_a_folder_of_odd_images_is_audited_and_those_that_cannot_be_read_are_rows_with_their_reason(tmp_path, empty_pages):
     bad = mixed_folder(tmp_path / "photos")
     result = ganaudit.audit(spec(tmp_path / "s", real={"name": "real", "kind": "folder", "path": str(tmp_path / "photos")}))
     assert (result.status, result.exit_code, result.quarantined) == ("set aside", 3, len(bad))
@@ -151,7 +151,7 @@ def test_a_store_that_is_read_only_or_full_says_so_and_the_block_is_not_done(tmp
     assert len(list(store.files("images"))) == 1
 
 
-def test_a_damaged_shard_is_named_with_what_to_do(tmp_path):
+def test_a_damaged_shard_is_named_with_what_to_do(tmp_path, empty_pages):
     asked = spec(tmp_path)
     ganaudit.audit(asked)
     shard = next(iter(Store(tmp_path).files("class_pixels")))

@@ -435,3 +435,16 @@ def test_a_copy_of_a_guarded_object_calls_itself(folder):
     other = copy.deepcopy(made)
     other.x = 2
     assert (made.parse(), other.parse()) == (1, 2)
+
+
+def test_a_parse_that_another_thread_disturbs_is_tried_again(folder, monkeypatch):
+    where, parse, failures = folder("a", **SOURCES), factory.ast.parse, iter(range(3))
+
+    def disturbed(source):
+        if next(failures, None) is not None:
+            raise SystemError("AST constructor recursion depth mismatch (before=36, after=75)")
+        return parse(source)
+
+    digest = factory.source_digest("mine:make", where)
+    monkeypatch.setattr(factory.ast, "parse", disturbed)
+    assert factory.source_digest("mine:make", where) == digest and next(failures, None) is None

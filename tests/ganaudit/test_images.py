@@ -453,6 +453,11 @@ def test_to_bytes_clamps_and_rounds_to_nearest():
     assert half.flatten().tolist() == [159] * 3
 
 
+def test_to_bytes_rounds_down_where_asked_as_the_reference_writes_its_files():
+    values = torch.tensor([-0.5, 0.0, 0.5, 0.999, -1.0, 1.0, 7.0]).reshape(1, 1, 1, -1).expand(1, 3, 1, -1)
+    assert images.to_bytes(values, "down")[0, 0, :, 0].tolist() == [63, 127, 191, 254, 0, 255, 255]
+
+
 def test_to_bytes_leaves_its_input_alone():
     unit = torch.full((1, 3, 2, 2), 0.3, requires_grad=True)
     assert not images.to_bytes(unit).requires_grad and torch.all(unit == 0.3)

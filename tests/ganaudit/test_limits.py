@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import math
 import threading
 import time
 
@@ -30,10 +31,9 @@ def test_what_a_shard_gives_or_raises_is_given_or_raised():
 
 def test_a_shard_that_hangs_is_named_and_given_up():
     release = threading.Event()
-    started = time.monotonic()
     with pytest.raises(AuditError, match=r"source g 0-63 \(census\) is not done after run.block_minutes, 0.005"):
         limits.within(release.wait, "source g 0-63 (census)", 0.005, 1.0)
-    assert time.monotonic() - started < 20 and limits.given_up()
+    assert limits.given_up() and not release.is_set()
     release.set()
     for thread in limits._GIVEN_UP:
         thread.join()
@@ -45,8 +45,9 @@ def test_where_nothing_ends_what_is_at_work_is_named_ever_less_often(monkeypatch
     monkeypatch.setattr(limits, "SILENT_MINUTES", 0.1 / 60)
     release = threading.Event()
     threading.Timer(0.55, release.set).start()
+    begun = time.monotonic()
     limits.within(lambda: limits.within(release.wait, "g 0-63", None, 1.0), "the opening of g", None, 1.0)
-    assert 1 <= len(caplog.messages) <= 3  # after 0.1, 0.2 and 0.4 s
+    assert 1 <= len(caplog.messages) <= 1 + math.log2((time.monotonic() - begun) / 0.1)  # after 0.1, 0.2, 0.4 ... s
     assert all("nothing finished for 0.0" in said and "at work: the opening of g, g 0-63" in said for said in caplog.messages)
     caplog.clear()
     limits.within(lambda: None, "x", None, 1.0)

@@ -334,31 +334,38 @@ def test_label_maps_of_any_integer_type_and_confidences_a_little_beyond_1_are_ta
 
 # threads
 
+
+@pytest.fixture
+def however_busy(monkeypatch):
+    """Two threads meet as often as they should, also where the machine takes its time over everything."""
+    monkeypatch.setattr(trial, "SLOW", 600.0)
+
+
 UNSAFE = {
     "remembers its images": """
         def parse(self, images):
             self.x = images
-            time.sleep(0.01)
+            time.sleep(0.05)
             return labels(self.x)""",
     "fills a buffer of its own": """
         def parse(self, images):
             if not hasattr(self, "buffer") or self.buffer.shape != images.shape: self.buffer = torch.zeros_like(images)
             self.buffer.copy_(images)
-            time.sleep(0.01)
+            time.sleep(0.05)
             return labels(self.buffer)""",
     "dies when it is busy": """
         busy = False
         def parse(self, images):
             if self.busy: raise RuntimeError("there is a reference to internal data")
             self.busy = True
-            time.sleep(0.01)
+            time.sleep(0.05)
             self.busy = False
             return labels(images)""",
 }
 
 
 @pytest.mark.parametrize("fault", list(UNSAFE))
-def test_a_parser_that_two_threads_disturb_is_told_about_threads_and_works_with_one(tmp_path, fault):
+def test_a_parser_that_two_threads_disturb_is_told_about_threads_and_works_with_one(tmp_path, however_busy, fault):
     code = "class Mine(Parser):" + UNSAFE[fault]
     with pytest.raises(RequestError, match=r"two threads at once.*`threads: 1`"):
         parser(tmp_path, code)
@@ -385,12 +392,12 @@ def test_an_object_that_lives_in_one_thread_is_refused_with_threads_1_too(tmp_pa
         parser(tmp_path, code, threads=1)
 
 
-def test_a_generator_that_two_threads_disturb_is_told_about_threads(tmp_path):
+def test_a_generator_that_two_threads_disturb_is_told_about_threads(tmp_path, however_busy):
     code = """
     class Mine(Generator):
         def image(self, z):
             self.z = z
-            time.sleep(0.01)
+            time.sleep(0.05)
             return super().image(self.z)
     """
     with pytest.raises(RequestError, match=r"two threads at once.*`threads: 1`"):

@@ -106,7 +106,7 @@ def test_the_digest_is_of_the_file_s_bytes_and_is_insisted_on(tmp_path):
     path = saved(tmp_path / "n.safetensors")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert weights.load(str(path)).sha256 == weights.load(str(path), sha256=digest).sha256 == digest
-    with pytest.raises(RequestError, match=f"{digest}.*audit file says {'0' * 64}"):
+    with pytest.raises(RequestError, match=f"{digest}.*not {'0' * 64}"):
         weights.load(str(path), sha256="0" * 64)
 
 
@@ -249,6 +249,19 @@ def test_weights_that_are_not_finite_are_refused(value):
     state["0.weight"][1, 1] = value
     with pytest.raises(RequestError, match=r"not finite: 0\.weight"):
         weights.network(loaded(state), lambda _: network())
+
+
+def test_variances_below_0_are_refused():
+    state = {name: entry.clone() for name, entry in network().state_dict().items()}
+    state["1.running_var"][0] = -0.5
+    with pytest.raises(RequestError, match=r"mean squares below 0: 1\.running_var"):
+        weights.network(loaded(state), lambda _: network())
+
+
+def test_a_name_in_a_file_reaches_no_terminal_as_it_is():
+    with pytest.raises(RequestError, match=r"architecture: 0\.\\x1b\[2Jweight\\nall is well is unknown") as told:
+        weights.network(loaded({**network().state_dict(), "0.\x1b[2Jweight\nall is well": torch.ones(1)}), lambda _: network())
+    assert str(told.value).isprintable()
 
 
 BODIES = [
@@ -431,3 +444,12 @@ def test_a_digest_in_a_file_name_is_checked(tmp_path, name, told):
     path = tmp_path / name.format(own, other)
     said = weights.misnamed(path, own)
     assert (said is not None) == told and (said is None or (path.name in said and "0f0f0f0f" in said and "abababab" in said))
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_by_the_files_in_it(tmp_path):
+    folder = tmp_path / "checkpoint-1000"
+    folder.mkdir()
+    for name in ("model.safetensors", "optimizer.bin", "trainer_state.json"):
+        (folder / name).touch()
+    with pytest.raises(RequestError, match=r"checkpoint-1000 are a folder; a file .*model\.safetensors, optimizer\.bin$"):
+        weights.locate("checkpoint-1000", tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +68,39 @@ class Gaps(Brightness):
     """Says 1 to 3, declares 1 and 3 alone."""
 
     classes = (ClassInfo(1, "dark"), ClassInfo(3, "bright"))
+
+
+class Eager(Brightness):
+    """Sees bright pixels where Brightness still sees middle ones, and calls classes by other numbers."""
+
+    classes = (ClassInfo(2, "Bright"), ClassInfo(4, "dark"), ClassInfo(7, "glow"))
+
+    def __init__(self, resolution: int = SIDE) -> None:
+        super().__init__()
+        self.resolution = resolution
+
+    def parse(self, images: Tensor) -> Labels:
+        grey = (images.mean(dim=1) + 1.0) / 2.0
+        maps = torch.where(grey > 0.9, 7, torch.where(grey > 0.5, 2, 4))
+        return Labels(maps, torch.full(maps.shape, 0.75))
+
+
+class Concepts:
+    """Each concept a head of its own, by how bright it is from where to where; they overlap."""
+
+    resolution = SIDE
+
+    def __init__(self, concepts: Sequence[tuple[str, float, float]]) -> None:
+        self.concepts = concepts
+        self.classes = tuple(ClassInfo(place, name, name) for place, (name, _, _) in enumerate(concepts, 1))
+
+    def parse(self, images: Tensor) -> Labels:
+        grey = (images.mean(dim=1) + 1.0) / 2.0
+        seen = [
+            place * ((grey > low) & (grey <= high)) for place, (_, low, high) in enumerate(self.concepts, 1)
+        ]  # fmt: skip
+        maps = torch.stack(seen, dim=1).long()
+        return Labels(maps, torch.full(maps.shape, 0.75))
 
 
 class Noise:

@@ -67,7 +67,9 @@ class AnyModule(nn.Module):
         with torch.no_grad():
             try:
                 two = self._images(self.inputs.latents(0, torch.arange(2), self.place.device))
-            except Exception:
+            except torch.OutOfMemoryError:
+                raise
+            except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, RequestError):
                 two = one
         self.batch = None if len(two) == 2 else 1
         return int(one.shape[2]), int(one.shape[3])

@@ -161,7 +161,7 @@ class BigGan(ClassedGenerator):
         output: Output, resolution: int,
     ) -> None:  # fmt: skip
         super().__init__(max(part.stop for part in parts), layers, output, resolution, classes)
-        self.shared = nn.Embedding(classes, embedding)
+        self.shared = nn.Embedding(classes, embedding, _weight=torch.zeros(classes, embedding))  # draws without memory are slow
         self.parts, self.joined = tuple(parts), joined
 
     def sampled(

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganaudit.errors import RequestError
+from ganaudit.generators.networks.reparametrised import rows, vector, whole
 
 BROCK = {"linear.weight", "blocks.0.0.conv1.weight", "output_layer.0.gain", "output_layer.2.bias"}
 """Names that a file of ajbrock/BigGAN-PyTorch has; TF-Hub's modules are published in it, too."""
@@ -41,33 +42,16 @@ def folded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights divided by their largest singular value, as it is estimated in eval mode: by one more step of power iteration
     from the stored u (`u0`), or of the stored pair (`weight_u`, `weight_v`), without any. Others as they are."""
     plain = {}
-    for name, value in tensors.items():
+    for name, value in whole(tensors).items():
         module, _, last = name.rpartition(".")
-        if re.fullmatch(r"u\d+|sv\d+|weight_[uv]", last):
+        if re.fullmatch(r"u\d+|sv\d+", last):
             continue
         if last == "weight" and f"{module}.u0" in tensors:
-            rows, u = _rows(name, value), _vector(f"{module}.u0", tensors, value.shape[0])
-            v = F.normalize(u @ rows, dim=0)
-            value = value.float() / torch.linalg.vector_norm(rows @ v)
-        elif last == "weight_orig":
-            rows, name = _rows(name, value), f"{module}.weight"
-            u, v = (_vector(f"{module}.weight_{side}", tensors, size) for side, size in zip("uv", rows.shape, strict=True))
-            value = value.float() / (u @ rows @ v)
+            matrix, u = rows(name, value), vector(f"{module}.u0", tensors, value.shape[0])
+            v = F.normalize(u @ matrix, dim=0)
+            value = value.float() / torch.linalg.vector_norm(matrix @ v)
         plain[name] = value
     return plain
-
-
-def _rows(name: str, weight: Tensor) -> Tensor:
-    if weight.ndim < 2 or weight.numel() == 0:
-        raise RequestError(f"{name} is {tuple(weight.shape)}, no matrix")
-    return weight.float().flatten(1)
-
-
-def _vector(name: str, tensors: Mapping[str, Tensor], size: int) -> Tensor:
-    if name not in tensors or tensors[name].numel() != size:
-        found = f"is {tuple(tensors[name].shape)}, not ({size},)" if name in tensors else "is missing"
-        raise RequestError(f"{name} {found}")
-    return tensors[name].float().flatten()
 
 
 def brock(tensors: Mapping[str, Tensor], epsilon: float = EPSILON) -> dict[str, Tensor]:

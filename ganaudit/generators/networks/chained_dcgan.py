@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.classed import ClassedGenerator
+from ganaudit.generators.networks.reparametrised import whole
 from ganaudit.generators.protocol import LayeredGenerator, State
 
 
@@ -37,18 +38,21 @@ class Convolution(nn.Module):
 
 
 class Linear(nn.Module):
-    """(N, L) -> (N, width, side, side)."""
+    """(N, L) -> (N, width, side, side). norm: how many numbers or channels batch norm is over, 0 for none."""
 
-    def __init__(self, latent: int, width: int, side: int, bias: bool, norm: bool, slope: float) -> None:
+    def __init__(self, latent: int, width: int, side: int, bias: bool, norm: int, slope: float) -> None:
         super().__init__()
         self.linear = nn.Linear(latent, width * side * side, bias=bias)
-        self.norm = nn.BatchNorm2d(width) if norm else None
+        kind = nn.BatchNorm2d if norm == width else nn.BatchNorm1d
+        self.norm = kind(norm) if norm else None
         self.width, self.slope = width, slope
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.linear(z)
+        if isinstance(self.norm, nn.BatchNorm1d):
+            x = self.norm(x)
         x = x.unflatten(1, (self.width, math.isqrt(x.shape[1] // self.width), -1))
-        return F.leaky_relu(x if self.norm is None else self.norm(x), self.slope)
+        return F.leaky_relu(self.norm(x) if isinstance(self.norm, nn.BatchNorm2d) else x, self.slope)
 
 
 class Last(nn.Module):
@@ -107,7 +111,8 @@ def body(tensors: Mapping[str, Tensor], options: Any, slope: float = 0.0) -> Cha
     if len(weight) == 2:
         following = (*shapes, last)[1][0]
         side = math.isqrt(weight[0] // following)
-        inputs, first = weight[1], Linear(weight[1], following, side, has(1, "bias"), has(1, "norm"), slope)
+        normed = len(tensors["layer1.norm.weight"]) if has(1, "norm") else 0
+        inputs, first = weight[1], Linear(weight[1], following, side, has(1, "bias"), normed, slope)
     else:
         inputs, side = weight[0], weight[2]
         first = Convolution(weight, has(1, "bias"), has(1, "norm"), slope, first=True)
@@ -142,10 +147,19 @@ Parts = list[tuple[str, dict[str, Tensor]]]
 def parts(tensors: Mapping[str, Tensor]) -> Parts:
     """The modules of a state dict, numbers in names in their order: safetensors sorts 10 before 2."""
     modules: dict[str, dict[str, Tensor]] = {}
-    for name in sorted(tensors, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]):
+    for name, value in whole(tensors, transposed=True).items():
         module, _, last = name.rpartition(".")
-        modules.setdefault(module, {})[last] = tensors[name]
-    return list(modules.items())
+        modules.setdefault(module, {})[last] = value
+    return sorted(modules.items(), key=lambda part: _numbers_apart(part[0]))
+
+
+def _numbers_apart(name: str) -> list[Any]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _by_number(part: tuple[str, dict[str, Tensor]]) -> list[Any]:
+    """Of conv1, conv2, bn1, bn2: by the numbers in their names, a batch norm after its convolution."""
+    return [*map(int, re.findall(r"\d+", part[0])), "running_mean" in part[1]]
 
 
 NUMBERED = re.compile(r"^([A-Za-z_][\w-]*\.)?\d+(\.\d+)*$")
@@ -155,41 +169,62 @@ INVERTING = ("gen1", "gen2", "gen2b", "gen3", "gen3b", "gen4", "gen4b", "gen5")
 
 
 def numbered(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether it is the tutorials' layout: a numbered chain whose shapes follow each other, perhaps an embedding beside it."""
-    chain = [part for part in parts(tensors) if NUMBERED.match(part[0])]
-    rest = [part for part in parts(tensors) if not NUMBERED.match(part[0])]
-    prefixes = {name.split(".")[0] for name, _ in chain if not name[:1].isdigit()}
-    tables = all(set(inside) == {"weight"} and inside["weight"].ndim == 2 for _, inside in rest)
-    return len(prefixes) <= 1 and len(rest) <= 1 and tables and _chained(chain)
+    """Whether it is the tutorials' layout: a chain whose shapes follow each other, perhaps an embedding beside it."""
+    return not inverting(tensors) and _fits(lambda: chain_of(tensors) is not None)
+
+
+def _fits(does: Callable[[], bool]) -> bool:
+    try:
+        return does()
+    except RequestError:  # a weight in parts that are missing, or do not fit
+        return False
+
+
+def chain_of(tensors: Mapping[str, Tensor]) -> tuple[Parts, Parts] | None:
+    """The modules of a chain in their order, and an embedding that stands beside it, or nothing; None where there is none.
+
+    The order is that of numbers in names, or else that in which they stand in the file, as they were made.
+    """
+    every = parts(tensors)
+    unnumbered = [part for part in every if not NUMBERED.match(part[0])]
+    tables = [part for part in unnumbered if set(part[1]) == {"weight"} and part[1]["weight"].ndim == 2]
+    if len(unnumbered) > 1:  # where all others are numbered, whatever it is called
+        tables = [part for part in tables if re.search(r"emb|label|class|cond", part[0], re.IGNORECASE)]
+    chain = [part for part in every if all(part is not table for table in tables)]
+    stored = list(dict.fromkeys(name.rpartition(".")[0] for name in whole(tensors, transposed=True)))
+    orders = (chain, sorted(chain, key=_by_number), sorted(chain, key=lambda part: stored.index(part[0])))
+    return next(((order, tables) for order in orders if len(tables) <= 1 and _chained(order)), None)
 
 
 def inverting(tensors: Mapping[str, Tensor]) -> bool:
     """Whether it is InvertingGAN's layout."""
-    names = [name for name, _ in parts(tensors)]
-    return sorted(names) == sorted(INVERTING) and _chained(parts(tensors))
+    modules = {name.rpartition(".")[0] for name in tensors}
+    return modules == set(INVERTING) and _fits(lambda: _chained(parts(tensors)))
 
 
 def _chained(chain: Parts) -> bool:
     """Whether modules are convolutions, each with or without a batch norm, whose channels follow each other."""
     channels: int | None = None
-    convolutions, norms = 0, True
+    convolutions, norms, numbers = 0, True, 0
     for place, (_, inside) in enumerate(chain):
         weight = inside.get("weight")
         if weight is None:
             return False
         if "running_mean" in inside:
-            if norms or weight.ndim != 1 or channels != weight.shape[0]:
+            if norms or weight.ndim != 1 or weight.shape[0] not in (channels, numbers):
                 return False
             norms = True
             continue
         if weight.ndim == 2 and place == 0:
             channels = next((int(part["weight"].shape[0]) for _, part in chain[1:] if _convolves(part)), 0)
-            if channels == 0 or weight.shape[0] != channels * math.isqrt(int(weight.shape[0]) // channels) ** 2:
+            numbers = int(weight.shape[0])
+            side = math.isqrt(numbers // channels) if channels else 0
+            if side < 2 or numbers != channels * side**2:  # of one pixel: a layer before the first, of which nothing is known
                 return False
         elif weight.ndim == 4 and weight.shape[2] == weight.shape[3]:
             if channels is not None and (weight.shape[0] != channels or weight.shape[2] != 4):
                 return False
-            channels = int(weight.shape[1])
+            channels, numbers = int(weight.shape[1]), 0
         else:
             return False
         convolutions, norms = convolutions + 1, False
@@ -202,7 +237,7 @@ def _convolves(inside: Mapping[str, Tensor]) -> bool:
 
 def translated(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of either layout by the names of `ChainedDcgan`."""
-    chain = [part for part in parts(tensors) if NUMBERED.match(part[0]) or part[0] in INVERTING]
+    chain, tables = (parts(tensors), []) if inverting(tensors) else chain_of(tensors) or ([], [])
     last = max(place for place, (_, inside) in enumerate(chain) if inside["weight"].ndim == 4)
     named: dict[str, Tensor] = {}
     number = 0
@@ -212,11 +247,7 @@ def translated(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         module = "output" if place == last else f"layer{number}"
         kind = "norm" if norm else "linear" if linear else "convolution"
         named |= {f"{module}.{kind}.{name}": value for name, value in inside.items()}
-    names = {name for name, _ in chain}
-    for name, inside in parts(tensors):
-        if name not in names:
-            named["embedding.weight"] = inside["weight"]
-    return named
+    return {**named, "embedding.weight": tables[0][1]["weight"]} if tables else named
 
 
 def sloped(slope: float) -> Callable[[Mapping[str, Tensor], Any], LayeredGenerator]:

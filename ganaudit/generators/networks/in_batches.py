@@ -62,6 +62,7 @@ class InBatches(LayeredGenerator):
         key = (seed, number)
         if key not in self._known:
             x, found = super().latents(seed, torch.arange(number * BATCH, (number + 1) * BATCH))["z"], list[Tensor]()
+            x = x.to(next(self.parameters()).dtype)
             for name in self.layers:
                 module: Any = self.get_submodule(name)
                 x = module.convolved(x)

@@ -19,8 +19,8 @@ import transformers
 from torch import Tensor
 
 from ganaudit.errors import RequestError
-from ganaudit.generators.diffusers import DiffusersSource, foreign
 from ganaudit.generators.networks.classed import labels
+from ganaudit.generators.pipelines import DiffusersSource, foreign
 from ganaudit.generators.protocol import State
 from ganaudit.kinds.mistakes import nearest
 from ganaudit.options import in_pixels

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ class Names:
     """One layout. mark: a name that it alone has. names: pairs of their name and ours, for a network of the size that theirs
     show. turned: a tensor as the body has it, of it, our name and theirs. average: the name of the average style, if it has
     one. filters: what the names of the filters end in. taps: those of a filter, in both directions. ignored: names of what is
-    not needed."""
+    not needed. arguments: with which TensorFlow made such networks, as far as no tensor shows them."""
 
     title: str
     mark: str
@@ -30,6 +31,7 @@ class Names:
     filters: tuple[str, ...] = ()
     taps: tuple[float, ...] = ()
     ignored: Callable[[Tensors], Iterable[str]] = lambda _: ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def fits(self, tensors: Tensors) -> bool:
         """Whether tensors by name have it, below a name of their own or not."""

@@ -4,6 +4,7 @@ convolutions and no normalisation, each but the first after bilinear upsampling.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.classed import ClassedGenerator
+from ganaudit.generators.networks.half import HIGHEST
 from ganaudit.generators.networks.output import Clamped
 from ganaudit.generators.networks.published_names import Names, Tensors, numbers
 from ganaudit.generators.networks.stylegan2 import doubled
@@ -37,7 +39,7 @@ class ResidualBlock(nn.Module):
         self.groups = shapes[0][0] // shapes[1][1]
 
     def forward(self, x: Tensor) -> Tensor:
-        wide, grouped, back = self.weights
+        wide, grouped, back = (weight.to(x.dtype) for weight in self.weights)
         y = F.conv2d(x, wide)
         y = F.leaky_relu(y + self.biases[0][:, None, None].to(y.dtype), 0.2)
         y = F.conv2d(y, grouped, padding=grouped.shape[-1] // 2, groups=self.groups)
@@ -64,7 +66,7 @@ class Upsampling(nn.Module):
         self.weight = None if shape is None else nn.Parameter(torch.randn(*shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        return doubled(x if self.weight is None else F.conv2d(x, self.weight))
+        return doubled(x if self.weight is None else F.conv2d(x, self.weight.to(x.dtype)))
 
 
 class Colours(nn.Module):
@@ -81,7 +83,7 @@ class Colours(nn.Module):
 
     def unclamped(self, x: Tensor) -> Tensor:
         """The image, whose values may be out of [-1, 1]."""
-        return F.conv2d(x, self.weight).float()
+        return F.conv2d(x, self.weight.to(x.dtype)).float()
 
 
 class R3gan(ClassedGenerator):
@@ -97,6 +99,16 @@ class R3gan(ClassedGenerator):
         grown = 2 ** (len(stages) - 1)
         super().__init__(inputs - embedded, layers, Colours(last), (height * grown, width * grown), classes)
         self.embedding = nn.Linear(classes, embedded, bias=False) if classes else None
+
+    def halved(self, said: Mapping[str, Any]) -> Mapping[str, torch.dtype]:
+        """The stages that are said to be in bfloat16, counted from the end; where none are said the last, never the first."""
+        stages, asked = self.layers[1:], said.get("FP16Stages", [*range(-HIGHEST, 0)])
+        asked = asked if isinstance(asked, list) else []
+        return {name: torch.bfloat16 for place, name in enumerate(stages) if place and place - len(stages) in asked}
+
+    def finish(self, x: Tensor, beside: Tensor | None, state: State) -> Tensor:
+        """The image, in the precision of the last stage."""
+        return super().finish(self.as_in(self.layers[-1], x), beside, state)
 
     def start(self, state: State) -> Tensor:
         """z, with the class after it."""

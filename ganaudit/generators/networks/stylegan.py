@@ -41,13 +41,21 @@ class SlowLinear(nn.Module):
         self.slow = slow
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * (self.slow * x.shape[1] ** -0.5), self.bias * self.slow)
+        weight, bias = self.weight * (self.slow * x.shape[1] ** -0.5), self.bias * self.slow
+        return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
 
 
-class MappingNetwork(nn.Module):
-    """z (N, widths[0]) on its sphere -> w (N, widths[-1]). classes: how many it has; its input has one of them."""
+class LatentMapping(nn.Module):
+    """z (N, L) -> w (N, L). classes: how many it has; its input has one of them."""
 
     classes = 0
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        raise NotImplementedError
+
+
+class MappingNetwork(LatentMapping):
+    """z (N, widths[0]) on its sphere -> w (N, widths[-1]), by leaky linear layers."""
 
     def __init__(self, widths: Sequence[int], slow: float = SLOW) -> None:
         super().__init__()
@@ -117,7 +125,7 @@ class StyleGenerator(ClassedGenerator):
     """
 
     def __init__(
-        self, latent: int, mapping: MappingNetwork, layers: Sequence[tuple[str, nn.Module]], output: nn.Module,
+        self, latent: int, mapping: LatentMapping, layers: Sequence[tuple[str, nn.Module]], output: nn.Module,
         resolution: tuple[int, int],
     ) -> None:  # fmt: skip
         super().__init__(latent, layers, output, resolution, mapping.classes)
@@ -126,25 +134,30 @@ class StyleGenerator(ClassedGenerator):
         """How many styles an image is made of, where each may be its own."""
         self.cutoff: int | None = None
         self.noise = "index"
+        self.of_class = False
         self._statistics: tuple[Tensor, Tensor] | None = None
+        self._centers: dict[int, Tensor] = {}
 
     def sampled(
         self, truncation: float | None = None, label: int | None = None, label_shares: Mapping[int, float] | None = None,
-        cutoff: int | None = None, noise: str = "index",
+        cutoff: int | None = None, noise: str = "index", center: str = "all",
     ) -> None:  # fmt: skip
-        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. label,
-        label_shares: the classes of images. noise: by the image's index, `const` or `none`. Raises RequestError for a cutoff
-        beyond its layers, and for a class that it does not have."""
+        """Sets how it is sampled. truncation: psi, of the first `cutoff` layers' styles, of all by default. center: where it
+        goes, `all` or `class`. label, label_shares: the classes of images. noise: by the image's index, `const` or `none`.
+        Raises RequestError for a cutoff beyond its layers, and for classes that it does not have."""
+        if center == "class" and not self.classes:
+            raise RequestError("center is class, and this generator has no classes")
         if cutoff is not None and cutoff > self.styles:
             raise RequestError(f"cutoff is {cutoff}, and this generator has {self.styles} layers that take a style")
         super().sampled(truncation, label, label_shares)
-        self.cutoff, self.noise = cutoff, noise
+        self.cutoff, self.noise, self.of_class = cutoff, noise, center == "class"
         self._statistics = None
 
     @property
     def sampling(self) -> Mapping[str, Any]:
         """How it is sampled, where that is not the default."""
         said = {"cutoff": self.cutoff, "noise": None if self.noise == "index" else self.noise}
+        said["center"] = "class" if self.of_class else None
         return {**super().sampling, **{name: value for name, value in said.items() if value is not None}}
 
     @property
@@ -191,14 +204,27 @@ class StyleGenerator(ClassedGenerator):
         """See `Generator.run`. Raises RequestError for a layer that does not exist, naming those that do."""
         if "w" in state:
             return super().run(state, after, upto)
-        after_layers = super().run({**state, "w": self._truncated(self.mapping(state["z"], state.get("label")))}, after, upto)
+        after_layers = super().run({**state, "w": self.mapped(state)}, after, upto)
         return MappingProxyType({name: value for name, value in after_layers.items() if name != "w"})
 
-    def _truncated(self, w: Tensor) -> Tensor:
+    def mapped(self, state: State) -> Tensor:
+        """The styles that a state's z comes to, truncated: (N, L), or (N, layers, L) where not every layer's are."""
+        return self._truncated(self.mapping(state["z"], state.get("label")), state)
+
+    def to_w(self, z: Tensor) -> Tensor:
+        """w (N, L) of z (N, L), in its precision, before truncation. Raises RequestError where w also follows from a class."""
+        if self.classes:
+            raise RequestError("this generator has classes: its w follows from z and a class")
+        w: Tensor = self.mapping(z)
+        return w
+
+    def _truncated(self, w: Tensor, state: State) -> Tensor:
         """Styles (N, L) on their way to the mean: (N, L), or (N, layers, L) where not every layer's are."""
         if self.truncation is None:
             return w
         mean = self.center().to(w)
+        if self.of_class:
+            mean = torch.stack([self.center_of(label) for label in self.label_of(state).tolist()]).to(w)
         nearer = mean + self.truncation * (w - mean)
         if self.cutoff is None:
             return nearer
@@ -207,6 +233,17 @@ class StyleGenerator(ClassedGenerator):
     def center(self) -> Tensor:
         """The style (L,) that truncation goes to."""
         return self.statistics()[0]
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def center_of(self, label: int) -> Tensor:
+        """The mean style (L,) of a class, over 1,000 latents of a fixed seed."""
+        if label not in self._centers:
+            device = next(self.parameters()).device
+            z = normals_on(device, 0, "statistics of w", torch.arange(1000), self.latent)
+            styles: Tensor = self.mapping(z, torch.full((1000,), label, device=device))
+            self._centers[label] = styles.double().mean(dim=0).float()
+        return self._centers[label]
 
     def start(self, state: State) -> Tensor:
         """The learned constant, as often as there are styles: (N, C, 4, 4)."""

@@ -163,7 +163,12 @@ def _equal_rate(value: Tensor, own: str, their: str) -> Tensor:
 FILTER = (1.0, 2.0, 1.0)
 NVIDIA = (
     Names("StyleGAN in TensorFlow", "synthesis/4x4/Const/StyleMod/weight", _tensorflow, _turned, "dlatent_avg",
-          ignored=lambda theirs: [name for name in theirs if re.fullmatch(r"(synthesis/)?(lod|ToRGB_lod\d+/\w+)", name)]),
+          ignored=lambda theirs: [name for name in theirs if re.fullmatch(r"(synthesis/)?(lod|ToRGB_lod\d+/\w+)", name)],
+          arguments={
+              "mapping_nonlinearity": "lrelu", "mapping_lrmul": 0.01, "normalize_latents": True, "use_wscale": True,
+              "use_styles": True, "const_input_layer": True, "use_noise": True, "nonlinearity": "lrelu",
+              "use_pixel_norm": False, "use_instance_norm": True, "fused_scale": "auto", "blur_filter": [1, 2, 1],
+          }),
     Names("StyleGAN by genforce's names", "synthesis.layer0.const", _genforce, _nvidia, "truncation.w_avg", (".blur.kernel",),
           FILTER, lambda theirs: [name for name in theirs if re.fullmatch(r"synthesis\.(lod|output\d+\.\w+)", name)]),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.conditional_mapping import SLOW, mapping_of
+from ganaudit.generators.networks.half import clamp, clamped, resolutions
 from ganaudit.generators.networks.output import Clamped
 from ganaudit.generators.networks.style_blocks import Block, BlockGenerator, Size, Styled
 from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear
@@ -45,6 +47,7 @@ class Modulated(nn.Module):
     """
 
     noise_const: Tensor | None
+    clamp: float | None = None
 
     def __init__(self, width: int, before: int, after: int, size: Size, up: bool) -> None:
         super().__init__()
@@ -57,22 +60,27 @@ class Modulated(nn.Module):
         self.size, self.up = size, up
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        style = self.affine(w).float()
-        squares = self.weight.float().square().sum(dim=(2, 3))
+        style, weight, half = self.affine(w).float(), self.weight, x.dtype == torch.float16
+        if half:  # demodulation keeps no scale: of these no sum is beyond the largest number
+            style = style / style.abs().amax(dim=1, keepdim=True)
+            weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * weight[0].numel() ** 0.5)
+        squares = weight.float().square().sum(dim=(2, 3))
         shrunk = torch.rsqrt(style.square() @ squares.T + 1e-8)
         x = x * style[:, :, None, None].to(x.dtype)
         if self.up:
-            x = smoothed(F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2))
+            x = smoothed(F.conv_transpose2d(x, weight.to(x.dtype).transpose(0, 1), stride=2))
         else:
-            x = F.conv2d(x, self.weight, padding=1)
+            x = F.conv2d(x, weight.to(x.dtype), padding=1)
         x = x * shrunk[:, :, None, None].to(x.dtype)
         if noise is not None:
             x = x + (noise * self.noise_strength).to(x.dtype)
-        return F.leaky_relu(x + self.bias[:, None, None].to(x.dtype), 0.2) * GAIN
+        return clamped(F.leaky_relu(x + self.bias[:, None, None].to(x.dtype), 0.2) * GAIN, self.clamp, half)
 
 
 class ToRGB(nn.Module):
     """x (N, before, h, w) under style w (N, L) -> an image (N, 3, h, w), by a 1x1 convolution without demodulation."""
+
+    clamp: float | None = None
 
     def __init__(self, width: int, before: int) -> None:
         super().__init__()
@@ -82,8 +90,9 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        style = self.affine(w) * x.shape[1] ** -0.5
-        return F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight).float() + self.bias[:, None, None]
+        style, half = self.affine(w) * x.shape[1] ** -0.5, x.dtype == torch.float16
+        colours = F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight.to(x.dtype)).float()
+        return clamped(colours + self.bias[:, None, None], self.clamp, half)
 
 
 class ImageBlock(Block):
@@ -118,6 +127,25 @@ class Stylegan2(BlockGenerator):
         befores = [None, *channels]
         blocks = [ImageBlock(width, *part) for part in zip(befores, channels, sizes, strict=False)]
         super().__init__(latent, mapping, blocks, Clamped(), sizes[-1], 2 * len(channels), averaged)
+        self._made: Mapping[str, float] = {}
+
+    @property
+    def sampling(self) -> Mapping[str, Any]:
+        """With the clamp: what was trained for a generator without one is of another."""
+        return {**super().sampling, **self._made}
+
+    def made_with(self, said: Mapping[str, Any]) -> Mapping[str, float]:
+        """To what all activations are clamped."""
+        limit = clamp(said)
+        for module in self.modules():
+            if isinstance(module, Modulated | ToRGB):
+                module.clamp = limit
+        self._made = {} if limit is None else {"clamp": limit}
+        return self._made
+
+    def halved(self, said: Mapping[str, Any]) -> Mapping[str, torch.dtype]:
+        """The highest resolutions, the first never."""
+        return dict.fromkeys(self.layers[1:][-resolutions(said) :] if resolutions(said) else (), torch.float16)
 
     def beside(self, name: str, x: Tensor, beside: Tensor | None, state: State) -> Tensor | None:
         """The image so far, with the colours of the layer before `name`, at the size of `name`."""
@@ -143,7 +171,8 @@ class Stylegan2(BlockGenerator):
         return self.run({"z": z})["image"]
 
     def _colours(self, place: int, x: Tensor, beside: Tensor | None, state: State) -> Tensor:
-        own: Tensor = self.get_submodule(f"{self.layers[place]}.torgb")(x, self._style(state, 2 * place + 1))
+        name = self.layers[place]
+        own: Tensor = self.get_submodule(f"{name}.torgb")(self.as_in(name, x), self._style(state, 2 * place + 1))
         return own if beside is None else beside + own
 
 

@@ -108,7 +108,11 @@ LAYOUTS = (
     Names("StyleGAN2-ADA in PyTorch", "synthesis.b4.const", _nvidia, _reshaped, "mapping.w_avg", (".resample_filter",), FILTER),
     Names("rosinality's", "input.input", _rosinality, _reshaped, "latent_avg", (".blur.kernel", ".upsample.kernel"), FILTER),
     Names("StyleGAN2 in TensorFlow", "synthesis/4x4/Conv/mod_weight", _tensorflow, _turned, "dlatent_avg",
-          ignored=lambda _: ("lod", "synthesis/lod")),
+          ignored=lambda _: ("lod", "synthesis/lod"),
+          arguments={
+              "mapping_nonlinearity": "lrelu", "mapping_lrmul": 0.01, "normalize_latents": True, "nonlinearity": "lrelu",
+              "architecture": "skip", "resample_kernel": [1, 3, 3, 1],
+          }),
 )  # fmt: skip
 
 

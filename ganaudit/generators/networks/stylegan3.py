@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,14 +20,13 @@ from torch import Tensor, nn
 
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.conditional_mapping import mapping_of
+from ganaudit.generators.networks.half import CLAMP, resolutions
 from ganaudit.generators.networks.output import Clamped
 from ganaudit.generators.networks.stylegan import GAIN, MappingNetwork, SlowLinear, StyleGenerator
 from ganaudit.generators.protocol import State
 
 FINER = 2
 """Sampling rate of a leaky ReLU, relative to that of what it gives."""
-CLAMP = 256.0
-"""To which activations are clamped, as they were in training."""
 CONTRAST = 0.25
 """Of the last convolution's output, that of the image."""
 Taps = Sequence[int]
@@ -37,7 +37,7 @@ def upsampled(x: Tensor, taps: Tensor, factor: int, before: int, after: int) -> 
     """(N, C, h, w) -> (N, C, factor·h + before + after - taps + 1, …): zeros between pixels and around them (less of them where
     negative), filtered, and kept at its size."""
     length = taps.shape[-1]
-    taps = taps * float(factor) ** taps.ndim
+    taps = (taps * float(factor) ** taps.ndim).to(x.dtype)
     for kernel, along in _kernels(x, taps):
         stride = (factor if along[0] else 1, factor if along[1] else 1)
         x = F.conv_transpose2d(x, kernel, stride=stride, groups=x.shape[1])
@@ -47,7 +47,7 @@ def upsampled(x: Tensor, taps: Tensor, factor: int, before: int, after: int) -> 
 
 def downsampled(x: Tensor, taps: Tensor, factor: int) -> Tensor:
     """(N, C, h, w) -> (N, C, (h - taps) // factor + 1, …): filtered, and one of `factor` pixels kept."""
-    for kernel, along in _kernels(x, taps.flip(tuple(range(taps.ndim)))):
+    for kernel, along in _kernels(x, taps.flip(tuple(range(taps.ndim))).to(x.dtype)):
         x = F.conv2d(x, kernel, stride=(factor if along[0] else 1, factor if along[1] else 1), groups=x.shape[1])
     return x
 
@@ -153,7 +153,7 @@ class Filtered(nn.Module):
         return downsampled(F.leaky_relu(x, 0.2).clamp(-CLAMP, CLAMP), self.down_filter, FINER)
 
     def _convolved(self, x: Tensor, style: Tensor, weight: Tensor) -> Tensor:
-        return F.conv2d(x * style[:, :, None, None].to(x.dtype), weight, padding=weight.shape[-1] - 1)
+        return F.conv2d(x * style[:, :, None, None].to(x.dtype), weight.to(x.dtype), padding=weight.shape[-1] - 1)
 
 
 class Stylegan3(StyleGenerator):
@@ -176,6 +176,16 @@ class Stylegan3(StyleGenerator):
         self.styles = len(layers) + 1
         self.register_buffer("w_avg", torch.zeros(width))
         self.clamped = Clamped()
+
+    def halved(self, said: Mapping[str, Any]) -> Mapping[str, torch.dtype]:
+        """The convolutions whose sampling rates are among the highest, and with the last one that to colours."""
+        layers: dict[str, Any] = {name: self.get_submodule(name) for name in self.layers}
+        rate, names = layers["input"].rate, []
+        for name in self.layers[1:]:
+            rate = rate * layers[name].factor // FINER
+            if rate * 2 ** resolutions(said) > self.resolution[0]:
+                names.append(name)
+        return dict.fromkeys(names, torch.float16)
 
     def center(self) -> Tensor:
         """The average style that was kept in training."""
@@ -200,7 +210,7 @@ class Stylegan3(StyleGenerator):
 
     def unclamped(self, x: Tensor, state: State) -> Tensor:
         """The image (N, 3, H, W) of the last layer's activations, whose values may be out of [-1, 1]. state: with `w`."""
-        colours: Tensor = self.output(x, self._style(state, self.styles - 1)).float()
+        colours: Tensor = self.output(self.as_in(self.layers[-1], x), self._style(state, self.styles - 1)).float()
         return (CONTRAST * colours).expand(-1, 3, -1, -1)
 
     def forward(self, z: Tensor) -> Tensor:

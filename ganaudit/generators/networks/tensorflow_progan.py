@@ -41,6 +41,10 @@ def _turned(value: Tensor, own: str, their: str) -> Tensor:
 LAYOUT = Names(
     "ProGAN in TensorFlow", "4x4/Dense/weight", _names, _turned,
     ignored=lambda theirs: ["lod", *(name for name in theirs if name.startswith("ToRGB_lod"))],
+    arguments={
+        "normalize_latents": True, "use_wscale": True, "use_pixelnorm": True, "pixelnorm_epsilon": 1e-8, "use_leakyrelu": True,
+        "tanh_at_end": False, "label_size": 0,
+    },
 )  # fmt: skip
 
 

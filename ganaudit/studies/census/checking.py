@@ -12,7 +12,7 @@ import torch
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import Batch
 from ganaudit.sources.planned import Plan
-from ganaudit.studies.census import work
+from ganaudit.studies.census import precision, work
 from ganaudit.studies.census.blocks import BlockTask, block_of, missing
 from ganaudit.studies.census.power import check_ratio, planned_power
 from ganaudit.studies.census.section.sentences import permutation_words
@@ -37,6 +37,8 @@ def checked(plan: Plan, store: Store, detect: float | None) -> Checked:
         sources.append(
             SourceCheck(source.name, source.role, source.kind, source.key, source.count, todo, rate, set_aside, class_rows)
         )
+    if (effect := precision.known(plan, store)) is not None and (effect.by_precision or effect.by_batch):
+        remarks.append(effect.sentence())
     by_key = {source.key: source for source in sources}
     size = sum(s.missing_images * (BYTES_PER_IMAGE + BYTES_PER_CLASS_ROW * s.class_rows) for s in by_key.values())
     return Checked(remarks, sources, len(blocks), size / 1e6, planned_power(plan, store, detect))

@@ -10,9 +10,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from ganaudit import sql
 from ganaudit.errors import RequestError
@@ -20,31 +18,13 @@ from ganaudit.records import catalog
 from ganaudit.records.building import UNBOUNDED, Columns
 from ganaudit.records.schema import FINDINGS, RECORDS
 from ganaudit.records.store import Store
-from ganaudit.records.tables import CLASS_PIXELS, IMAGES
-from ganaudit.records.used import UsedSource
 from ganaudit.regions import LEAST_PIXELS
 from ganaudit.spec import Decide, Slice
 from ganaudit.statistics import pairs, power, verdicts
-from ganaudit.statistics.class_counts import ClassCounts, Held, Threshold, count_classes, threshold
+from ganaudit.statistics.class_counts import ClassCounts, Held, Pieces, Threshold, count_classes, threshold
 from ganaudit.statistics.proportions import Floats
 from ganaudit.statistics.verdicts import Lines
 from ganaudit.studies.census.counts import Counts
-from ganaudit.studies.census.tables import CLASS_STATS
-
-
-def class_stats(store: Store, run: str, presence: float | None, sources: Sequence[UsedSource]) -> pa.Table:
-    """The macro's answer, over the run's own files: it takes no longer in a store of many runs."""
-    files = {
-        name: sorted({file for source in sources for file in store.files_of(name, source.key, source.blocks)})
-        for name in (IMAGES.name, CLASS_PIXELS.name)
-    }
-    with catalog.of_run(store, run, files) as connection:
-        statement = sql.filled(
-            "class_stats", run=sql.literal(run), presence="NULL" if presence is None else repr(float(presence))
-        )
-        rows = connection.sql(statement).to_arrow_table()
-    names = pa.array([source.name for source in sources], pa.string())
-    return CLASS_STATS.conform(rows.filter(pc.is_in(rows["generator"], names)))
 
 
 def lines_of(decide: Decide) -> Lines:
@@ -55,9 +35,12 @@ def lines_of(decide: Decide) -> Lines:
 Clusters = NDArray[np.int64] | None
 
 
+Sides = tuple[ClassCounts, ClassCounts, Threshold]
+
+
 def sides_of(
-    real: Held, generated: Held, pixels: int, decide: Decide, clusters: tuple[Clusters, Clusters]
-) -> tuple[ClassCounts, ClassCounts, Threshold]:
+    real: Held | Pieces, generated: Held | Pieces, pixels: int, decide: Decide, clusters: tuple[Clusters, Clusters]
+) -> Sides:
     """What both sides hold of the same classes, counted from the sizes that make a class present in the real images."""
     present_from = threshold(real, pixels, decide.presence_percent)
     a, b = (count_classes(held, present_from, cluster) for held, cluster in zip((real, generated), clusters, strict=True))
@@ -70,7 +53,7 @@ def threshold_percent(present_from: Threshold, pixels: int, presence: float | No
     return own if presence is None else np.full(len(own), max(float(presence), 100.0 * LEAST_PIXELS / max(pixels, 1)))
 
 
-def verdict_columns(sides: tuple[ClassCounts, ClassCounts, Threshold], names: Columns, decide: Decide, pixels: int) -> Columns:
+def verdict_columns(sides: Sides, names: Columns, decide: Decide, pixels: int) -> Columns:
     """Columns of `dropped_classes` and its kin, without run, real and generator; names: what identifies each class."""
     real, generated, present_from = sides
     lines, measures = lines_of(decide), verdicts.measures_of(real, generated)
@@ -94,10 +77,19 @@ def verdict_columns(sides: tuple[ClassCounts, ClassCounts, Threshold], names: Co
     }  # fmt: skip
 
 
-def of_classes(real: Counts, generated: Counts, names: Mapping[int, str], decide: Decide) -> Columns:
-    """Columns of `dropped_classes` for every class but void."""
-    ids = [class_id for class_id in real.classes if class_id != 0]
-    sides = sides_of(real.held_of(ids), generated.held_of(ids), real.pixels, decide, (real.cluster, generated.cluster))
+def sides_over(ids: Sequence[int], real: Counts, generated: Counts, decide: Decide) -> Sides:
+    """What both sides hold of these classes."""
+    return sides_of(real.held_of(ids), generated.held_of(ids), real.pixels, decide, (real.cluster, generated.cluster))
+
+
+def judged(counts: Counts) -> list[int]:
+    """Every class but void."""
+    return [class_id for class_id in counts.classes if class_id != 0]
+
+
+def of_classes(real: Counts, sides: Sides, names: Mapping[int, str], decide: Decide) -> Columns:
+    """Columns of `dropped_classes` for every class but void; sides: over those."""
+    ids = judged(real)
     return verdict_columns(sides, {"class_id": ids, "class": [names[class_id] for class_id in ids]}, decide, real.pixels)
 
 
@@ -211,7 +203,7 @@ def of_slices(
     """Columns of `dropped_in_slices`, slice by slice; fewer than two images on a side have none. Raises RequestError."""
     if not slices:
         return
-    ids = [class_id for class_id in real.classes if class_id != 0]
+    ids = judged(real)
     with catalog.of_run(store, run) as connection:
         for name, part in slices.items():
             members = []
@@ -233,16 +225,15 @@ def of_slices(
             yield verdict_columns(sides, named, decide, real.pixels)
 
 
-def of_pairs(real: Counts, generated: Counts, names: Mapping[int, str], heads: Mapping[int, str], decide: Decide) -> Columns:
-    """Columns of `dropped_pairs`, within the first head: classes of two heads share pixels, not places."""
-    head = next((heads[class_id] for class_id in real.classes if class_id != 0), None)
-    ids = [class_id for class_id in real.classes if class_id != 0 and heads[class_id] == head]
-    held = [side.held_of(ids) for side in (real, generated)]
-    *counted, present_from = sides_of(held[0], held[1], real.pixels, decide, (real.cluster, generated.cluster))
-    together = []
-    for side in held:
-        seen = csr_array((present_from.seen(side).astype(np.int64), (side.image, side.column)), shape=side.shape)
-        together.append((seen.T @ seen).toarray())
+def of_pairs(
+    real: Counts, generated: Counts, sides: Sides, names: Mapping[int, str], heads: Mapping[int, str], decide: Decide
+) -> Columns:
+    """Columns of `dropped_pairs`, within the first head: classes of two heads share pixels, not places. sides: over all
+    classes."""
+    head = next((heads[class_id] for class_id in judged(real)), None)
+    ids = [class_id for class_id in judged(real) if heads[class_id] == head]
+    *counted, present_from = sides if ids == judged(real) else sides_over(ids, real, generated, decide)
+    together = [pairs.together(side.held_of(ids), present_from) for side in (real, generated)]
     design = np.maximum(*(side.design for side in counted))
     decided = pairs.decide(together[0], len(real), together[1], len(generated), lines_of(decide), design)
     label = np.array([names[class_id] for class_id in ids] or [""])

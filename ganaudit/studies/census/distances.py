@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ganaudit.records.building import Row
 from ganaudit.statistics import grouping, jackknife, permutation
@@ -174,20 +175,32 @@ def _plain(a: Centred, b: Centred) -> float:
     return quick(mean_a - mean_b, covariance_a, covariance_b)
 
 
-def influence_rows(run: str, sides: Sides) -> tuple[pa.Table, float]:
-    """Rows of `influences`, every image that was read, real ones first; and the variance of the distance that follows."""
+@dataclass(frozen=True, eq=False)
+class Pulls:
+    """How much each image of one side pulls at a distance: (N,) indices and influences."""
+
+    names: Mapping[str, str]
+    images: NDArray[np.int64]
+    influence: NDArray[np.float32]
+
+    def rows(self) -> pa.Table:
+        """Rows of `influences`."""
+        texts = {name: _repeated(value, len(self.images)) for name, value in self.names.items()}
+        return INFLUENCES.conform(pa.table({**texts, "image": self.images, "influence": self.influence}))
+
+
+def pulls_of(run: str, sides: Sides) -> tuple[list[Pulls], float]:
+    """How much every image that was read pulls, real ones first; and the variance of the distance that follows."""
     readers = influences(*sides.moments)
     real, generated = sides.counts
-    tables, variance = [], 0.0
+    pulls, variance = [], 0.0
     for role, side, reader in (("real", real, readers[0]), ("generated", generated, readers[1])):
-        n, influence = len(side), reader.of(side.of(sides.classes))
-        variance += float(influence.var()) / n
-        tables.append(pa.table({
-            "run": _repeated(run, n), "real": _repeated(real.source.name, n), "generator": _repeated(generated.source.name, n),
-            "role": _repeated(role, n), "key": _repeated(side.source.key, n), "image": side.images,
-            "influence": influence.astype(np.float32),
-        }))  # fmt: skip
-    return INFLUENCES.conform(pa.concat_tables(tables)), variance
+        parts = [reader.of(rows) for _, rows in side.rows(sides.classes)]
+        mean = sum(float(part.sum()) for part in parts) / len(side)
+        variance += sum(float(((part - mean) ** 2).sum()) for part in parts) / len(side) ** 2
+        names = {"run": run, "real": real.source.name, "generator": generated.source.name, "role": role, "key": side.source.key}
+        pulls.append(Pulls(names, side.images, np.concatenate([part.astype(np.float32) for part in parts])))
+    return pulls, variance
 
 
 def _repeated(text: str, n: int) -> pa.Array:

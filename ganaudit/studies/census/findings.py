@@ -10,30 +10,25 @@ from itertools import combinations
 import numpy as np
 import pyarrow as pa
 
+from ganaudit import freed
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records.building import Row, Tables
 from ganaudit.records.store import Store
-from ganaudit.records.tables import CLASS_PIXELS, CLASSES
+from ganaudit.records.tables import CLASS_PIXELS
 from ganaudit.records.used import UsedSource, sources_of
 from ganaudit.spec import Decide, Expected, Slice
 from ganaudit.statistics import corrected
+from ganaudit.statistics.class_counts import Threshold
 from ganaudit.statistics.comparison import compare
 from ganaudit.statistics.halves import Halves
 from ganaudit.statistics.moments import GroupMoments
+from ganaudit.studies.census import agreement, distances, expectations, near, parser, resolution
 from ganaudit.studies.census import classes as class_findings
-from ganaudit.studies.census import distances, expectations, near, parser, resolution
-from ganaudit.studies.census.counts import Counts, read_counts
+from ganaudit.studies.census.counts import Counts, Hashed, read_source
+from ganaudit.studies.census.distances import Pulls
+from ganaudit.studies.census.known import Classes, classes_of
 from ganaudit.studies.census.moments import moments_of
-
-
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a run's parser. first_head: those whose areas add up to the image, with void first."""
-
-    names: Mapping[int, str]
-    heads: Mapping[int, str]
-    first_head: tuple[int, ...]
-
+from ganaudit.studies.census.totals import ClassTotals, class_stats, class_totals, present_from
 
 WRITERS = 2
 """Files made and written at once: compression and the disk release Python's lock."""
@@ -57,9 +52,29 @@ def materialise(
     sources = [source for source in listed if source.role in ("real", "generated")]
     if not sources:
         raise RequestError(f"the run {run!r} has no sources")
+    tables = Tables()
+    pulls = _of_images(tables, store, run, listed, decide, groups or {}, slices or {})
+    for each in pulls:  # what images hold is no longer in memory
+        tables.part("influences", each.rows())
+    expectations.add(tables, run, [source.name for source in sources if source.role == "real"], expect, decide.alpha)
+    findings = tables.finished()
+    with ThreadPoolExecutor(WRITERS, "ganaudit-findings") as pool:
+        list(pool.map(lambda name: store.write_finding(run, name, findings[name]), findings))
+    return findings
+
+
+def _of_images(
+    tables: Tables, store: Store, run: str, listed: Sequence[UsedSource], decide: Decide,
+    groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice],
+) -> list[Pulls]:  # fmt: skip
+    """Adds all that follows from what images hold; returns how much each of them pulls at a distance."""
+    sources = [source for source in listed if source.role in ("real", "generated")]
     known = classes_of(store, sources[0].parser_key)
-    counts = {source.name: read_counts(store, source, list(known.names)) for source in sources}
+    counts, hashed, totals, own = _read(store, sources, known, decide.presence_percent)
     _check_comparable(store, sources, counts, known)
+    further = ThreadPoolExecutor(1, "ganaudit-near")  # sorting releases Python's lock
+    alike = further.submit(near.add, tables, store, run, listed, hashed)
+    further.shutdown(wait=False)
     some = [counted for counted in counts.values() if len(counted) >= 2]
     with ThreadPoolExecutor(WRITERS, "ganaudit-moments") as pool:
         made = pool.map(lambda counted: moments_of(store, counted.source, known.first_head, counted), some)
@@ -67,33 +82,26 @@ def materialise(
         split = dict(zip(states, pool.map(corrected.halves_of, states.values()), strict=True))
     used = [source for source in sources if source.name in states]
     floors = resolution.resolution_floors(store, listed, counts, known.first_head)
-    tables = Tables()
-    beside = ThreadPoolExecutor(1, "ganaudit-sql")  # DuckDB works on its own threads while this one has the distances
-    stats = beside.submit(class_findings.class_stats, store, run, decide.presence_percent, used)
-    beside.shutdown(wait=False)
-    further = ThreadPoolExecutor(1, "ganaudit-near")  # sorting releases Python's lock, too
-    alike = further.submit(near.add, tables, store, run, listed)
-    further.shutdown(wait=False)
+    stats = class_stats(store, run, decide.presence_percent, [counts[source.name] for source in used], totals, own, known)
+    tables.part("class_stats", stats)
+    pulls = list[Pulls]()
     for real in (source for source in used if source.role == "real"):
         generators = [source.name for source in used if source.role == "generated"]
         rows = []
         for generator in generators:
             floor = floors.get((real.name, generator))
             pair = _RealAndGenerated(store, run, counts[real.name], counts[generator], known, decide, floor)
-            halves = split[real.name], split[generator]
-            rows.append(pair.distances(tables, (states[real.name], states[generator]), halves))
-            pair.classes(tables, groups or {}, slices or {})
+            row, of_both = pair.distances(tables, (states[real.name], states[generator]), (split[real.name], split[generator]))
+            rows.append(row)
+            pulls += of_both
+            pair.classes(tables, groups, slices)
         tables.rows("fsd", distances.adjusted(rows))
         values = {row["generator"]: row.get("corrected") for row in rows}
         _compare(tables, run, real.name, values, states, split, decide.alpha)
-    tables.part("class_stats", stats.result())
-    parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats.result(), decide)
+    parser.add(tables, store, run, listed, counts, known.first_head, known.names, stats, decide)
+    agreement.add(tables, store, run, used, counts, known, decide)
     alike.result()
-    expectations.add(tables, run, [source.name for source in sources if source.role == "real"], expect, decide.alpha)
-    findings = tables.finished()
-    with ThreadPoolExecutor(WRITERS, "ganaudit-findings") as pool:
-        list(pool.map(lambda name: store.write_finding(run, name, findings[name]), findings))
-    return findings
+    return pulls
 
 
 @dataclass(frozen=True)
@@ -114,38 +122,49 @@ class _RealAndGenerated:
 
     def distances(
         self, tables: Tables, states: tuple[GroupMoments, GroupMoments], split: tuple[Halves | None, Halves | None]
-    ) -> Row:
-        """Adds to the distance tables; returns the row of `fsd`, to be adjusted with those of the other generators. split: the
-        halves of both sides."""
+    ) -> tuple[Row, list[Pulls]]:
+        """Adds to the distance tables; returns the row of `fsd`, to be adjusted with those of the other generators, and the
+        images' pulls. split: the halves of both sides."""
         sides = distances.Sides.of((self.real, self.generated), states, self.known.first_head)
         estimate = corrected.estimate(*sides.sums, split, self.decide.alpha)
-        pulls, variance = distances.influence_rows(self.run, sides)
-        tables.part("influences", pulls)
+        pulls, variance = distances.pulls_of(self.run, sides)
         row = distances.fsd_row(sides, split[0], estimate, variance, self.decide.permutations, self.resolution_floor)
         rows_of = {
             "fsd_by_class": distances.share_rows(sides, self.known.names), "fsd_curve": distances.curve_rows(sides, estimate),
         }  # fmt: skip
         for table, rows in rows_of.items():
             tables.rows(table, ({**self.names, **row} for row in rows))
-        return {**self.names, **row}
+        return {**self.names, **row}, pulls
 
     def classes(self, tables: Tables, groups: Mapping[str, Sequence[str]], slices: Mapping[str, Slice]) -> None:
         """Adds to the verdict tables."""
         sides, names, decide = (self.real, self.generated), self.known.names, self.decide
-        tables.columns("dropped_classes", class_findings.of_classes(*sides, names, decide), self.names)
+        held = class_findings.sides_over(class_findings.judged(self.real), *sides, decide)
+        tables.columns("dropped_classes", class_findings.of_classes(self.real, held, names, decide), self.names)
         tables.columns("dropped_groups", class_findings.of_groups(*sides, names, groups, decide), self.names)
-        tables.columns("dropped_pairs", class_findings.of_pairs(*sides, names, self.known.heads, decide), self.names)
+        tables.columns("dropped_pairs", class_findings.of_pairs(*sides, held, names, self.known.heads, decide), self.names)
         for columns in class_findings.of_slices(self.store, self.run, *sides, names, slices, decide):
             tables.columns("dropped_in_slices", columns, self.names)
 
 
-def classes_of(store: Store, parser_key: str) -> Classes:
-    """The classes of a parser, as they were recorded."""
-    rows = store.read(CLASSES, store.classes(parser_key)).to_pylist()
-    heads = {row["class_id"]: row["head"] for row in rows}
-    head = next((row["head"] for row in rows if row["class_id"] > 0), None)
-    first = [row["class_id"] for row in rows if row["class_id"] == 0 or row["head"] == head]
-    return Classes({row["class_id"]: row["name"] for row in rows}, heads, tuple(first))
+def _read(
+    store: Store, sources: Sequence[UsedSource], known: Classes, presence: float | None
+) -> tuple[dict[str, Counts], dict[str, Hashed], dict[str, ClassTotals], Threshold]:
+    """What every source holds, its hashes, its sums, and from which size on classes are present in those. The real ones come
+    first, which set the sizes: the confidence of the others is not kept."""
+    real = [source for source in sources if source.role == "real"]
+    if not real:
+        raise RequestError("there are no real images to compare with")
+    read = {source.name: read_source(store, source, list(known.names)) for source in real}
+    own = present_from([each.counts for each in read.values()], presence)
+    totals = {name: class_totals(each.counts, each.taken_confidence(), own) for name, each in read.items()}
+    for source in sources:
+        if source.name not in read:
+            read[source.name] = read_source(store, source, list(known.names))
+            totals[source.name] = class_totals(read[source.name].counts, read[source.name].taken_confidence(), own)
+    freed.give_back()
+    counts = {source.name: read[source.name].counts for source in sources}
+    return counts, {name: each.hashed for name, each in read.items()}, totals, own
 
 
 def _check_comparable(store: Store, sources: Sequence[UsedSource], counts: Mapping[str, Counts], known: Classes) -> None:
@@ -161,7 +180,8 @@ def _check_comparable(store: Store, sources: Sequence[UsedSource], counts: Mappi
             )
         if not any(
             known.names[counted.classes[column]] and counted.classes[column]
-            for column in np.unique(counted.held.column).tolist()
+            for part in counted.parts
+            for column in np.unique(part.column).tolist()
         ):
             raise AuditError(
                 f"no image of {source.name!r} holds any class of the parser: there is nothing to compare; "

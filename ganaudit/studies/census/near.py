@@ -6,9 +6,10 @@ looks alike, and where images are much alike, near ones of near ones are nearly 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -21,36 +22,34 @@ from ganaudit.records.schema import OK
 from ganaudit.records.store import Store
 from ganaudit.records.tables import IMAGES
 from ganaudit.records.used import UsedSource
+from ganaudit.statistics import grouping
 from ganaudit.statistics.hashes import Near, near
+from ganaudit.studies.census.counts import Hashed
 
 BITS = 4
 """In which two hashes may differ: `python -m benchmarks.near_duplicates` says what is found, and what is by chance."""
 MOST = 1000
 """Pairs of two sources, or within one, that are kept."""
 WITHIN, LEAK, MEMORISED = "within", "leak", "memorised"
+SEARCHES = 2
+"""At once: sorting releases Python's lock."""
 SEEN, MADE = ("real", "train", "heldout"), "generated"
 
 
-@dataclass(frozen=True, eq=False)
-class Hashed:
-    """The images of a source that were read, each digest once. unhashed: how many have no hash; those that have: (N,)."""
-
-    source: UsedSource
-    images: NDArray[np.int64]
-    hashes: NDArray[np.uint64]
-    unhashed: int
-
-
-def add(tables: Tables, store: Store, run: str, sources: Sequence[UsedSource]) -> None:
-    """Adds to `near_duplicates` and `near_duplicate_counts`: all pairs are counted, the nearest kept."""
-    read = [_read(store, source) for source in sources if source.role in (*SEEN, MADE)]
+def add(
+    tables: Tables, store: Store, run: str, sources: Sequence[UsedSource], hashed: Mapping[str, Hashed] = MappingProxyType({})
+) -> None:
+    """Adds to `near_duplicates` and `near_duplicate_counts`: all pairs are counted, the nearest kept. hashed: the sources whose
+    images were read already, by name."""
+    read = [hashed.get(source.name) or _read(store, source) for source in sources if source.role in (*SEEN, MADE)]
     read = [each for each in read if len(each.images) or each.unhashed]
-    within: dict[str, Near] = {}
-    for what, a, b in [(WITHIN, each, None) for each in read] + list(_between(read)):
-        result = near(a.hashes, None if b is None else b.hashes, BITS, MOST)
+    asked = [*((WITHIN, each, None) for each in read), *_between(read)]
+    with ThreadPoolExecutor(SEARCHES, "ganaudit-near") as pool:  # the last take longest
+        begun = [pool.submit(_search, a, b) for _, a, b in reversed(asked)]
+        found = [each.result() for each in reversed(begun)]
+    within = {a.source.name: result for (what, a, _), result in zip(asked, found, strict=True) if what == WITHIN}
+    for (what, a, b), result in zip(asked, found, strict=True):
         other = a if b is None else b
-        if b is None:
-            within[a.source.name] = result
         chance = None if b is None else _by_chance(within, a, b)
         named = {"run": run, "what": what, "source_a": a.source.name, "source_b": other.source.name}
         tables.rows("near_duplicate_counts", [{
@@ -61,6 +60,10 @@ def add(tables: Tables, store: Store, run: str, sources: Sequence[UsedSource]) -
             "p_value": None if chance is None else float(poisson.sf(result.near_b - 1, chance)),
         }])  # fmt: skip
         tables.rows("near_duplicates", _pairs(store, named, a, other, result))
+
+
+def _search(a: Hashed, b: Hashed | None) -> Near:
+    return near(a.hashes, None if b is None else b.hashes, BITS, MOST)
 
 
 def _between(read: Sequence[Hashed]) -> Iterator[tuple[str, Hashed, Hashed]]:
@@ -83,14 +86,20 @@ def _by_chance(within: dict[str, Near], a: Hashed, b: Hashed) -> float | None:
 
 
 def _read(store: Store, source: UsedSource) -> Hashed:
-    parts = [store.read_block(IMAGES, source.key, block, ["image", "digest", "phash", "status"]) for block in source.blocks]
-    rows = pa.concat_tables(parts) if parts else IMAGES.from_rows([]).select(["image", "digest", "phash", "status"])
-    image = pc.field("image")
-    rows = rows.filter((image >= source.first) & (image < source.first + source.count) & (pc.field("status") == OK))
-    codes = rows["digest"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    rows = rows.take(np.sort(np.unique(codes, return_index=True)[1])) if len(codes) else rows
-    hashed = rows.filter(pc.is_valid(pc.field("phash")))
-    return Hashed(source, hashed["image"].to_numpy(), hashed["phash"].to_numpy(), rows.num_rows - hashed.num_rows)
+    images, digests, hashes, has_hash = [_NONE], list[grouping.Packed](), [np.zeros(0, np.uint64)], [np.zeros(0, bool)]
+    for block in source.blocks:
+        rows = store.read_block(IMAGES, source.key, block, ["image", "digest", "phash", "status"])
+        image = rows["image"].to_numpy()
+        used = (image >= source.first) & (image < source.first + source.count) & (pc.equal(rows["status"], OK).to_numpy())
+        images.append(image[used])
+        digests.append(grouping.packed(rows["digest"].filter(pa.array(used))))
+        hashes.append(rows["phash"].fill_null(0).to_numpy()[used])
+        has_hash.append(rows["phash"].is_valid().to_numpy()[used])
+    codes = grouping.digest_codes(digests)
+    return Hashed.of(source, np.concatenate(images), codes, np.concatenate(hashes), np.concatenate(has_hash))
+
+
+_NONE = np.zeros(0, np.int64)
 
 
 def _pairs(store: Store, named: Row, a: Hashed, b: Hashed, found: Near) -> Iterator[Row]:

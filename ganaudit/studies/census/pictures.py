@@ -49,6 +49,7 @@ SCHEMA = pa.schema([
 largest or unsure; beside: the real image that it is nearest to; value: how far they are apart, or how sure the parser is."""
 
 
+@catalog.kept()
 def collect(plan: Plan, store: Store, findings: Findings) -> Kept:
     """A few pictures of each source; of what the verdicts mean, and of what pushes each distance up, the plainest ones."""
     real = next(source for source in plan.sources if source.role == "real")

@@ -24,7 +24,7 @@ from ganaudit.sources.opening import Batch
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.spec import Decide
 from ganaudit.statistics import power, verdicts
-from ganaudit.statistics.class_counts import ClassCounts, Held, count_classes, threshold
+from ganaudit.statistics.class_counts import ClassCounts, Held, Pieces, count_classes, threshold
 from ganaudit.statistics.grouping import clusters_of
 from ganaudit.studies.census import work
 from ganaudit.studies.census.blocks import block_of
@@ -192,7 +192,7 @@ def _pilot(planned: Plan, real: PlannedSource, ids: list[int]) -> ClassCounts | 
     return _seen(held, size, planned.spec.decide, clusters_of(clusters, digests))
 
 
-def _seen(held: Held, pixels: int, decide: Decide, clusters: NDArray[np.int64] | None) -> ClassCounts:
+def _seen(held: Held | Pieces, pixels: int, decide: Decide, clusters: NDArray[np.int64] | None) -> ClassCounts:
     return count_classes(held, threshold(held, pixels, decide.presence_percent), clusters)
 
 

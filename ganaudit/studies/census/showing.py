@@ -21,7 +21,7 @@ from ganaudit.records.used import Block, UsedSource, sources_of
 from ganaudit.regions import LEAST_PIXELS
 from ganaudit.report.data import Findings
 from ganaudit.spec import Decide
-from ganaudit.studies.census.findings import classes_of
+from ganaudit.studies.census.known import classes_of
 from ganaudit.studies.census.section.classes import GREW, LOST, ClassFinding, class_findings, with_verdict
 from ganaudit.studies.census.section.kept import IMAGES
 

@@ -13,7 +13,7 @@ from ganaudit.sources.opening import OpenSource
 from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import SourceRole
 from ganaudit.spec import AuditSpec
-from ganaudit.studies.census import pictures
+from ganaudit.studies.census import pictures, precision
 from ganaudit.studies.census.blocks import PARSING, parsing
 from ganaudit.studies.census.checking import checked
 from ganaudit.studies.census.classes import check_accept, check_groups, check_slices
@@ -49,6 +49,7 @@ class Census:
 
     def stages(self, plan: Plan, store: Store) -> Iterator[Stage]:
         yield parsing(plan, store)
+        precision.record(plan, store)
 
     def work(self, shard: Any) -> BlockDone:
         return make_block(shard)

@@ -23,7 +23,7 @@ from ganaudit.records.columns import (
     interval,
     pair,
 )
-from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSER_CONFUSION
+from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSED_TWICE, PARSER_CONFUSION, PARSER_OVERLAP
 
 _THRESHOLD = Column(
     "presence_threshold", FLOAT,
@@ -267,6 +267,60 @@ PARSER_CORRECTED = Table(
     ),
 )  # fmt: skip
 
+PARSER_AGREEMENT = Table(
+    "parser_agreement",
+    "source that two parsers read, and class of one name, in any of their heads",
+    (
+        RUN,
+        Column("source", STRING, "Name of the source."),
+        Column("role", STRING, "Either real or generated."),
+        CLASS_ID,
+        Column("second_class_id", BYTE2, "Number of the class that the second parser calls so."),
+        CLASS,
+        Column("images", BYTE8, "Images that were read."),
+        *interval("pixel_kappa", "Cohen's kappa over the pixels, its interval over images; NULL where neither gives the class"),
+        *interval("presence_kappa", "Cohen's kappa over the images, of whether the class is present in them"),
+        Column("area", FLOAT, "Mean share of the image by the first parser, percent of pixels."),
+        Column("second_area", FLOAT, "The same by the second, its label maps in the first one's size."),
+        Column("presence", FLOAT, "Share of images that hold the class by the first parser, 0 to 1."),
+        Column(
+            "second_presence", FLOAT, "The same by the second, from the size that it sees in nineteen of twenty real images."
+        ),
+        Column("both_presence", FLOAT, "Share of images that hold it by both."),
+    ),
+)
+
+_SECOND = "The same by the second parser"
+FSD_BY_PARSER = Table(
+    "fsd_by_parser",
+    "pair of real source and generator, under two parsers",
+    (
+        *_PAIR,
+        Column("fsd", FLOAT, "The plain distance over the classes of the first parser's first head, as in fsd."),
+        *interval("corrected", "That distance without the bias of few images, as in fsd"),
+        Column("second_fsd", FLOAT, "The plain distance over the classes of the second parser's first head: in its own units."),
+        *interval("second_corrected", "That distance without the bias of few images"),
+    ),
+)
+VERDICTS_BY_PARSER = Table(
+    "verdicts_by_parser",
+    "pair of real source and generator, name of a class of either parser, and measure",
+    (
+        *_PAIR,
+        CLASS,
+        _MEASURE,
+        Column("same", YES_NO, "Whether both verdicts are one; NULL where one parser alone has such a class.", True),
+        Column("class_id", BYTE2, "Number of the class by the first parser; NULL where it has none of this name.", True),
+        Column("verdict", STRING, "The verdict by the first parser, as in dropped_classes.", True),
+        *interval("ratio", "Generated over real by the first parser"),
+        Column("second_class_id", BYTE2, "Number of the class by the second; NULL where it has none of this name.", True),
+        Column("second_verdict", STRING, f"{_SECOND}.", True),
+        Column("second_ratio", FLOAT, "Generated over real by the second parser.", True),
+        Column("second_ratio_low", FLOAT, "Lower end of the interval of second_ratio.", True),
+        Column("second_ratio_high", FLOAT, "Upper end of the interval of second_ratio.", True),
+    ),
+)
+
 EXPECTATIONS = Table(
     "expectations",
     "published value that the audit file expects of a generator",
@@ -337,12 +391,15 @@ RECORDS = ()
 """Beyond those that every store has."""
 FINDINGS = (
     CLASS_STATS, FSD, FSD_BY_CLASS, FSD_CURVE, INFLUENCES, DROPPED_CLASSES, DROPPED_GROUPS, DROPPED_IN_SLICES, DROPPED_PAIRS,
-    COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED, NEAR_DUPLICATES, NEAR_DUPLICATE_COUNTS,
-    EXPECTATIONS,
+    COMPARISON, RANKS, PARSER_CLASSES, PARSER_CORRECTED, PARSER_AGREEMENT, VERDICTS_BY_PARSER, FSD_BY_PARSER, NEAR_DUPLICATES,
+    NEAR_DUPLICATE_COUNTS, EXPECTATIONS,
 )  # fmt: skip
 GROWN = (CLASS_PIXELS, IMAGES)
 ADDED = {CLASS_PIXELS.name: ("parts", "largest"), IMAGES.name: ("phash",)}
 """What records of an older ganaudit lack."""
 ALWAYS = (FSD, CLASS_STATS, DROPPED_CLASSES)
 """Those that every finished run has: all other studies stand on them."""
-SHARDS = (Shards((PARSER_CONFUSION, CLASS_PIXELS), IMAGES, may_lack=(PARSER_CONFUSION.name,)),)
+SHARDS = (
+    Shards((PARSER_CONFUSION, CLASS_PIXELS), IMAGES, may_lack=(PARSER_CONFUSION.name,)),
+    Shards((PARSER_OVERLAP,), PARSED_TWICE),
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from ganaudit import devices, images
+from ganaudit import devices, images, resizing
 from ganaudit.context import PROCESS, Context
 from ganaudit.errors import AuditError
 from ganaudit.features.protocol import Reading
@@ -22,13 +23,19 @@ from ganaudit.foreign_code import blamed, enough_memory
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.parsers.outputs import wrong_labels
 from ganaudit.records.store import Store
-from ganaudit.records.tables import CLASS_PIXELS, IMAGES, PARSER_CONFUSION
-from ganaudit.sources.opening import Batch, OpenSource
+from ganaudit.records.tables import IMAGES
+from ganaudit.sources import readers
+from ganaudit.sources.opening import PIECE, Batch, DatasetSource, OpenSource
 from ganaudit.sources.reopening import reopened_parser, reopened_source
 from ganaudit.studies.census.blocks import BlockTask
-from ganaudit.tally import Confusion, Tally, confused, tally
+from ganaudit.studies.census.rows import Counted, rows_of, rows_of_both
+from ganaudit.tally import Tally, confused, tally
 from ganaudit.version import __version__
 
+AHEAD_BYTES = 2**29
+"""Of decoded images that wait for the network, in each block that is worked on."""
+UNKNOWN_BYTES = 2**22
+"""Of an image where the parser says no size."""
 log = logging.getLogger("ganaudit.blocks")
 
 
@@ -50,26 +57,29 @@ def make_block(task: BlockTask) -> BlockDone:
     task = replace(task, device=devices.of_this_thread(task.device))
     started = time.perf_counter()
     parser, source = opened(task)
-    image_rows: list[pa.Table] = []
-    class_rows: list[pa.Table] = []
-    confusion_rows: list[pa.Table] = []
+    second = second_opened(task)
+    kept: dict[tuple[str, str], list[pa.Table]] = {}
     quarantined = 0
     for first, batch in _batches(task, source):
-        counted, size, confusion = _counted(batch, parser, task)
-        image_rows.append(_image_rows(task.key, first, batch, counted, size))
-        class_rows.append(_class_rows(task.key, first, batch, counted))
-        if confusion is not None:
-            confusion_rows.append(_confusion_rows(task.key, first, batch, confusion))
+        counted = _counted(batch, parser, task)
+        rows = rows_of(task.key, first, batch, counted)
+        if second is not None and task.second is not None:
+            other = _counted(given_to(second, batch), second, task)
+            rows |= rows_of(task.second.key, first, batch, other)
+            rows |= rows_of_both(task.second.overlap, first, batch, (parser, second), (counted, other))
+        for where, table in rows.items():
+            kept.setdefault(where, []).append(table)
         quarantined += sum(error is not None for error in batch.errors)
     footer = {
-        "recipe": task.key, "code": __version__, "device": devices.describe(task.device),
-        "torch": torch.__version__, "batch": str(task.spec.sample.batch),
+        "code": __version__, "device": devices.describe(task.device), "torch": torch.__version__,
+        "batch": str(task.spec.sample.batch),
     }  # fmt: skip
-    store = Store(task.spec.path(task.spec.store))
-    tables = {IMAGES.name: pa.concat_tables(image_rows), CLASS_PIXELS.name: pa.concat_tables(class_rows)}
-    if confusion_rows:
-        tables[PARSER_CONFUSION.name] = pa.concat_tables(confusion_rows)
-    store.write_shard(IMAGES.name, task.key, task.first, task.last, tables, footer)
+    store, block = Store(task.spec.path(task.spec.store)), (task.first, task.last)
+    for mark, key in [(IMAGES, task.key), *(() if task.second is None else task.second.records())]:
+        if task.second is not None and block in store.finished_blocks(key, mark.name):
+            continue  # of an audit with one of the parsers alone
+        tables = {name: pa.concat_tables(parts) for (of, name), parts in kept.items() if of == key}
+        store.write_shard(mark.name, key, *block, tables, {"recipe": key, **footer})
     seconds = time.perf_counter() - started
     images_done = task.last - task.first + 1
     log.info(
@@ -80,9 +90,13 @@ def make_block(task: BlockTask) -> BlockDone:
 
 
 def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch]]:
-    """(first index, images) of every batch; beside a GPU, the next one is read while one is parsed."""
+    """(first index, images) of every batch; beside a GPU, and where processes decode, the next are read while one is parsed."""
     size = task.spec.sample.batch
     starts = range(task.first, task.last + 1, size)
+    count = devices.readers(task.spec.run.readers, task.spec.run.workers, task.device)
+    if count and isinstance(source, DatasetSource) and source.ahead:
+        yield from _ahead(task, source, count)
+        return
 
     def read(first: int) -> tuple[int, Batch]:
         with enough_memory(task.device, size):
@@ -100,10 +114,37 @@ def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch]]
             yield ready
 
 
+def _ahead(task: BlockTask, source: DatasetSource, count: int) -> Iterator[tuple[int, Batch]]:
+    """The same, decoded by `count` processes: so much ahead that all have work, and no more than AHEAD_BYTES."""
+    size, begun = task.spec.sample.batch, deque[tuple[int, Callable[[], Batch]]]()
+    bytes_of_one = int(np.prod(source.shape)) if source.shape else UNKNOWN_BYTES
+    ahead = max(1, min(-(-2 * count * PIECE // size), AHEAD_BYTES // (size * bytes_of_one)))
+    with readers.lent(readers.LINGER):
+        them = readers.of_process(count)
+        for first in range(task.first, task.last + 1, size):
+            with enough_memory(task.device, size):
+                begun.append((first, source.begin(range(first, min(first + size, task.last + 1)), them)))
+                while len(begun) > ahead:
+                    start, wait = begun.popleft()
+                    yield start, wait()
+        for start, wait in begun:
+            yield start, wait()
+
+
 def counted_batches(task: BlockTask, parser: OpenParser, source: OpenSource) -> Iterator[tuple[Batch, Tally]]:
-    """Every batch of a block with its counts; writes nothing."""
+    """Every batch of a block with its counts, a second parser having read it, too; writes nothing."""
+    second = second_opened(task)
     for _, batch in _batches(task, source):
-        yield batch, _counted(batch, parser, task)[0]
+        counted = _counted(batch, parser, task)
+        if second is not None:
+            _counted(given_to(second, batch), second, task)
+        yield batch, counted.tally
+
+
+def given_to(second: OpenParser, batch: Batch) -> Batch:
+    """The same images for a second parser: resized to what it wants."""
+    size = second.resolution
+    return batch if size is None else replace(batch, pixels=resizing.resized(batch.pixels, size, "stretch"), truth=None)
 
 
 def _first_head(maps: torch.Tensor) -> NDArray[np.int64]:
@@ -111,17 +152,19 @@ def _first_head(maps: torch.Tensor) -> NDArray[np.int64]:
     return first
 
 
-def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[Tally, int, Confusion | None]:
-    """The batch's classes, the pixels of one label map, and what became of the true classes where those are known."""
+def _counted(batch: Batch, parser: OpenParser, task: BlockTask) -> Counted:
+    """The batch's classes, and what became of the true ones where those are known."""
     if batch.labels is not None:
-        return tally(torch.from_numpy(batch.labels), None, parser.class_count), int(np.prod(batch.labels.shape[1:])), None
+        return Counted(tally(torch.from_numpy(batch.labels), None, parser.class_count), int(np.prod(batch.labels.shape[1:])))
     n, size = len(batch.pixels), task.spec.sample.batch
     with torch.inference_mode(), blamed("the parser", task.device, size):
         (labels,) = look(batch, (parser,), task)
-        maps, confidence = _checked(labels, size, batch, parser, task)
-        counted = tally(maps[:n], confidence[:n], parser.class_count)
-        confusion = None if batch.truth is None else confused(batch.truth, _first_head(maps[:n]), parser.class_count)
-        return counted, int(maps.shape[-1] * maps.shape[-2]), confusion
+        maps, confidence, instances = _checked(labels, size, batch, parser, task)
+        counted = tally(maps[:n], confidence[:n], parser.class_count, None if instances is None else instances[:n])
+        first = _first_head(maps[:n])
+        confusion = None if batch.truth is None else confused(batch.truth, first, parser.class_count)
+        heads = maps[:n] if maps.ndim == 4 else maps[:n, None]
+        return Counted(counted, int(maps.shape[-1] * maps.shape[-2]), first, heads, confusion)
 
 
 def read_block(task: BlockTask, source: OpenSource, readings: Sequence[Reading]) -> Iterator[tuple[Batch, list[Any]]]:
@@ -146,63 +189,18 @@ def look(batch: Batch, readings: Sequence[Reading], task: BlockTask) -> list[Any
     return looked
 
 
-def _checked(labels: Any, size: int, batch: Batch, parser: OpenParser, task: BlockTask) -> tuple[torch.Tensor, torch.Tensor]:
-    """Label maps and confidences of a batch of `size`. Raises AuditError, naming the parser and the image, for others."""
+def _checked(
+    labels: Any, size: int, batch: Batch, parser: OpenParser, task: BlockTask
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Label maps, confidences and perhaps instances of a batch of `size`. Raises AuditError, naming the parser and the image,
+    for others."""
     wrong = wrong_labels(labels, size, tuple(parser.parser.classes))
     if wrong is None:
-        return labels.maps, labels.confidence.clamp(0.0, 1.0)
+        return labels.maps, labels.confidence.clamp(0.0, 1.0), getattr(labels, "instances", None)
     last = len(batch.names) - 1
     which = repr(batch.names[0]) if wrong.place is None else repr(batch.names[min(wrong.place, last)])
     image = f"images from {which} on" if wrong.place is None else f"image {which}"
-    raise AuditError(f"parser {task.spec.parser.kind}, {image} of source {task.source.name!r}: {wrong.sentence}")
-
-
-def _confusion_rows(key: str, first: int, batch: Batch, confusion: Confusion) -> pa.Table:
-    kept = np.array([error is None for error in batch.errors])[confusion.image]
-    return pa.table({
-        "key": pa.array([key] * int(kept.sum()), pa.string()),
-        "image": pa.array(confusion.image[kept] + first, pa.int64()),
-        "true_class": pa.array(confusion.true_class[kept], pa.int16()),
-        "class_id": pa.array(confusion.class_id[kept], pa.int16()),
-        "pixels": pa.array(confusion.pixels[kept], pa.int32()),
-    })  # fmt: skip
-
-
-def _image_rows(key: str, first: int, batch: Batch, counted: Tally, size: int) -> pa.Table:
-    n = len(batch.names)
-    good = np.array([error is None for error in batch.errors])
-    weight = np.bincount(counted.image, counted.pixels, minlength=n)
-    sure = np.bincount(counted.image, counted.pixels * counted.confidence.astype(np.float64), minlength=n)
-    return pa.table({
-        "key": pa.array([key] * n, pa.string()),
-        "image": pa.array(np.arange(first, first + n), pa.int64()),
-        "name": pa.array(list(batch.names), pa.string()),
-        "digest": pa.array(list(batch.digests), pa.string()),
-        "phash": pa.array(list(batch.phashes), pa.uint64()),
-        "cluster": pa.array(list(batch.clusters), pa.string()),
-        "label": pa.array(list(batch.tags), pa.string()),
-        "pixels": pa.array(np.full(n, size), pa.int32(), mask=~good),
-        "confidence": pa.array((sure / np.maximum(weight, 1)).astype(np.float32), pa.float32(), mask=~good),
-        "status": pa.array(np.where(good, "ok", "quarantined").tolist(), pa.string()),
-        "error": pa.array(list(batch.errors), pa.string()),
-    })  # fmt: skip
-
-
-def _class_rows(key: str, first: int, batch: Batch, counted: Tally) -> pa.Table:
-    good = np.array([error is None for error in batch.errors])
-    kept = good[counted.image]
-    columns: dict[str, pa.Array] = {
-        "key": pa.array([key] * int(kept.sum()), pa.string()),
-        "image": pa.array(counted.image[kept] + first, pa.int64()),
-        "class_id": pa.array(counted.class_id[kept], pa.int16()),
-        "pixels": pa.array(counted.pixels[kept], pa.int32()),
-        "confidence": pa.array(counted.confidence[kept], pa.float32()),
-        "x_sum": pa.array(counted.x_sum[kept], pa.int64()),
-        "y_sum": pa.array(counted.y_sum[kept], pa.int64()),
-    }
-    for name in ("x_min", "y_min", "x_max", "y_max", "parts", "largest"):
-        columns[name] = pa.array(getattr(counted, name)[kept], pa.int32())
-    return pa.table(columns)
+    raise AuditError(f"parser {parser.kind}, {image} of source {task.source.name!r}: {wrong.sentence}")
 
 
 def forget() -> None:
@@ -213,8 +211,16 @@ def forget() -> None:
 def opened(task: BlockTask) -> tuple[OpenParser, OpenSource]:
     """The parser and the source of a task, as this process keeps them."""
     context = Context.of(task.spec, task.device, task.precision)
-    parser = reopened_parser(task.spec, task.parser_key, context)
+    parser = reopened_parser(task.spec.parser, task.parser_key, context)
     return parser, reopened_source(task.spec, task.asked, task.key, parser, context)
+
+
+def second_opened(task: BlockTask) -> OpenParser | None:
+    """The second parser of a task, where it has one."""
+    asked = task.spec.second_parser
+    if task.second is None or asked is None:
+        return None
+    return reopened_parser(asked, task.second.parser_key, Context.of(task.spec, task.device, task.precision))
 
 
 def label_maps(

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from ganaudit import images
-from ganaudit.inversion.inverters import NEEDS, InversionTask, latent
+from ganaudit.encoders import OWN_ENCODER
+from ganaudit.inversion.inverters import InversionTask, latent
+from ganaudit.inversion.methods import frees_residuals, needs
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.records.store import Store
 from ganaudit.report.words import about
@@ -24,7 +26,7 @@ from ganaudit.studies.inversion.verdicts import Rules
 
 PROBED, STEPS = 4, 2
 """Images and steps that are timed."""
-WITHOUT_SEARCH = ("encoder", "layered")
+WITHOUT_SEARCH = ("encoder", "layered", "own_encoder")
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,12 @@ def searches(asked: Invert, offered: dict[str, int], methods: list[str]) -> Sear
     total = steps = 0
     for method in methods:
         for sample, number in count.items():
-            others = len(FACTORS) - 1 if method == "layerwise" and sample in (HELDOUT, OWN) else 0
+            others = len(FACTORS) - 1 if frees_residuals(method) and sample in (HELDOUT, OWN) else 0
             total += number * (1 + others)
             if method not in WITHOUT_SEARCH:
                 starts = asked.restarts if method == "latent" else 1
                 steps += number * (asked.steps * starts + others * max(1, asked.steps // AGAIN))
-        if method == "layerwise":
+        if frees_residuals(method):
             steps += asked.own * asked.steps  # the penalty
     cases = Rules().cases
     photos = min(heldout, PHOTOS * cases) if heldout >= cases else 0
@@ -58,7 +60,7 @@ def searches(asked: Invert, offered: dict[str, int], methods: list[str]) -> Sear
 
 def _weighted_steps(asked: Invert, method: str) -> int:
     """Of one photo for one class."""
-    if method == "layerwise":
+    if frees_residuals(method):
         return asked.steps + (len(FACTORS) - 1) * max(1, asked.steps // AGAIN)
     return asked.steps * ((asked.restarts if method == "latent" else 1) + WEIGHTED_STARTS)
 
@@ -74,17 +76,17 @@ def cost_notes(plan: Plan, store: Store) -> list[str]:
         base, missing = base_of(setup, which), set()
         there = inverters_of(setup, which, needed(asked))
         for kind in [kind for kind in needed(asked) if kind not in there]:
-            if asked.inverter == "auto":
+            if asked.inverter == "auto" and kind != OWN_ENCODER:
                 minutes = minutes_of(asked, kind)
                 notes.append(f"an inverter of kind {kind} would first be trained for {which.name!r}: {minutes:g} minutes.")
             else:
                 missing.add(kind)
                 notes.append(f"{which.name!r} would not be inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")
-        methods: list[str] = [method for method in asked.methods if NEEDS[method] not in missing]
-        if "layerwise" in methods and not base.choice.residuals:
-            methods.remove("layerwise")
+        methods: list[str] = [method for method in asked.searched if needs(method) not in missing]
+        for method in [method for method in methods if frees_residuals(method) and not base.choice.residuals]:
+            methods.remove(method)
             notes.append(
-                f"{which.name!r} would not be inverted by layerwise: no layer before {base.choice.feature!r} is small enough "
+                f"{which.name!r} would not be inverted by {method}: no layer before {base.choice.feature!r} is small enough "
                 "to be freed."
             )
         if methods:

@@ -19,8 +19,9 @@ from ganaudit.records.columns import (
     Table,
     interval,
 )
-from ganaudit.studies.inversion.record_tables import FACTOR, LAYER, METHOD, SAMPLE
+from ganaudit.studies.inversion.record_tables import FACTOR, LAYER, RATIO, SAMPLE
 
+METHOD = Column("method", STRING, "The registered inverter, or the name of somebody else's reconstructions.")
 _SETTING = (RUN, GENERATOR, METHOD, LAYER, FACTOR)
 _RECALL = "Share of the class's pixels that the reconstruction shows as the class"
 
@@ -88,7 +89,7 @@ INVERSION_BY_LAYER = Table(
         METHOD,
         FACTOR,
         SAMPLE,
-        Column("ratio", FLOAT, "Free numbers per pixel value; above a quarter, what is found is an upper bound."),
+        RATIO,
         Column("evidential", YES_NO, "Whether what is lost says something about the generator."),
         Column("images", BYTE8, "Images whose search came to an end."),
         *interval("mse", "Weighted mean squared difference on [-1, 1]"),
@@ -217,7 +218,30 @@ MEMORISATION = Table(
     ),
 )
 
+ENCODER_LIMITS = Table(
+    "encoder_limits",
+    "generator, encoder and class",
+    (
+        RUN,
+        GENERATOR,
+        Column("encoder", STRING, "The method that is the encoder alone, such as own_encoder."),
+        CLASS_ID,
+        CLASS,
+        Column("images", BYTE8, "Photos that hold enough of the class to be tested, and that the encoder answered."),
+        Column("encoded", BYTE8, "Of them, those in which half of the class comes back by the encoder alone."),
+        Column("searched", BYTE8, "Those in which it does only by a search that starts from the encoder."),
+        Column("elsewhere", BYTE8, "Those in which it does only by a search from another start."),
+        Column("nowhere", BYTE8, "Those in which it does by none of the methods."),
+        *interval("missed", "Weighted share of the photos in which it comes back from another start alone"),
+        Column(
+            "verdict", STRING,
+            "Missed: beyond doubt in more than a twentieth of the photos; reached: in fewer than a fifth; inconclusive; "
+            "not testable.",
+        ),
+    ),
+)  # fmt: skip
+
 FINDINGS = (
     INVERSION_SUMMARY, PHOTO_VERDICTS, OMISSIONS, INVERSION_BY_LAYER, RECALL_BY_SIZE, WORST_PHOTOS, INVERSION_CONFUSIONS,
-    INVERSION_ATTRIBUTES, GENERALISATION, MEMORISATION,
+    INVERSION_ATTRIBUTES, GENERALISATION, MEMORISATION, ENCODER_LIMITS,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASSES, RUN_KEYS, RUN_SOURCES
 from ganaudit.studies.inversion.attribute_rows import attribute_rows
 from ganaudit.studies.inversion.confusion_rows import confusion_rows
+from ganaudit.studies.inversion.encoder_rows import encoder_rows
 from ganaudit.studies.inversion.generalisation_rows import memorisation_row, pair_rows
 from ganaudit.studies.inversion.layer_rows import layer_rows, summary_rows
 from ganaudit.studies.inversion.reading import Row, read_generator
@@ -23,7 +24,7 @@ from ganaudit.studies.inversion.verdict_rows import verdict_rows
 
 TABLES = (
     "inversion_summary", "photo_verdicts", "omissions", "inversion_by_layer", "recall_by_size", "worst_photos",
-    "inversion_confusions", "inversion_attributes", "generalisation", "memorisation",
+    "inversion_confusions", "inversion_attributes", "generalisation", "memorisation", "encoder_limits",
 )  # fmt: skip
 
 
@@ -75,6 +76,7 @@ def written(
         rows["worst_photos"] += worst_rows(run, one, classes, names, verdicts)
         rows["inversion_confusions"] += confusion_rows(run, one, classes)
         rows["inversion_attributes"] += attribute_rows(run, one, classes)
+        rows["encoder_limits"] += encoder_rows(run, one, classes)
         rows["memorisation"].append(memorisation_row(run, one))
     rows["generalisation"] += pair_rows(run, generators)
     tables = {name: FINDINGS[name].from_rows(row) for name, row in rows.items()}

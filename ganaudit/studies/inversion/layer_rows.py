@@ -3,6 +3,7 @@ tells which layers cannot ask for it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,7 +18,8 @@ def layer_rows(run: str, generator: InvertedGenerator) -> list[Row]:
     """Rows of inversion_by_layer, z first, then by how many numbers are free."""
     ratios: dict[str, float] = {}
     for inverted in generator.plain:
-        ratios[inverted.layer] = max(inverted.images[0]["ratio"], ratios.get(inverted.layer, 0.0))
+        ratio = inverted.images[0]["ratio"]
+        ratios[inverted.layer] = max(math.inf if ratio is None else ratio, ratios.get(inverted.layer, 0.0))
     order = sorted(ratios, key=lambda layer: (layer != Z, ratios[layer], layer))
     rows = []
     for one in generator.plain:

@@ -12,24 +12,25 @@ from typing import ClassVar
 
 import torch
 
-from ganaudit import devices
-from ganaudit.context import Context
+from ganaudit.encoders import OWN_ENCODER
 from ganaudit.encoders.files import OpenInverter, check_fit, find_inverter, open_inverter
 from ganaudit.encoders.networks import Encoder
+from ganaudit.encoders.own import OwnEncoder, own_encoder
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
-from ganaudit.inversion.inverters import NEEDS, InversionTask
+from ganaudit.inversion.inverters import InversionTask
+from ganaudit.inversion.methods import needs
 from ganaudit.inversion.presets import settings_of
 from ganaudit.inversion.search_space import nonnegative_layers
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser
-from ganaudit.records.store import Store
 from ganaudit.sources.opening import GeneratorSource, OpenSource
 from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.sources.reopening import reopened_parser, reopened_source
 from ganaudit.sources.roles import GENERATED, OWN, SourceRole
 from ganaudit.spec import AuditSpec, Invert
+from ganaudit.studies.setup import StudySetup
 from ganaudit.training.making import SMALL
 
 Inverters = Sequence[tuple[str, str]]
@@ -37,30 +38,13 @@ Inverters = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What all shards of an audit share: enough to open any of its models. precision: the parser's."""
-
-    spec: AuditSpec
-    device: str
-    precision: str
-    parser_key: str
+class Setup(StudySetup):
+    """What all shards of this study share."""
 
     @property
     def asked(self) -> Invert:
         assert self.spec.invert is not None
         return self.spec.invert
-
-    @property
-    def store(self) -> Store:
-        return Store(self.spec.path(self.spec.store))
-
-    @property
-    def context(self) -> Context:
-        return Context.of(self.spec, self.device, self.precision)
-
-    def here(self) -> Setup:
-        """With the device of this thread: each has its own GPU where there are several."""
-        return replace(self, device=devices.of_this_thread(self.device))
 
 
 @dataclass(frozen=True)
@@ -106,7 +90,8 @@ def invertible(plan: Plan) -> tuple[list[Invertible], list[str]]:
     own = {source.asked.place: source for source in plan.sources if source.role == OWN}
     generators: list[Invertible] = []
     notes: list[str] = []
-    for source in plan.sources:
+    assert plan.spec.invert is not None
+    for source in plan.sources if plan.spec.invert.searched else ():
         if source.role != GENERATED:
             continue
         place = source.asked.place
@@ -136,7 +121,7 @@ def _why_not(setup: Setup, source: PlannedSource) -> str:
 
 
 def parser_of(setup: Setup) -> OpenParser:
-    return reopened_parser(setup.spec, setup.parser_key, setup.context)
+    return reopened_parser(setup.spec.parser, setup.parser_key, setup.context)
 
 
 def source_of(setup: Setup, asked: SourceRole, key: str) -> OpenSource:
@@ -172,7 +157,7 @@ def base_of(setup: Setup, which: Invertible, inverters: Inverters = ()) -> Inver
         raise RequestError(f"{which.name!r} cannot be inverted: {error}") from None
 
 
-def base_task(setup: Setup, generator: Generator, encoders: dict[str, Encoder]) -> InversionTask:
+def base_task(setup: Setup, generator: Generator, encoders: Mapping[str, Encoder | OwnEncoder]) -> InversionTask:
     asked, shape = setup.asked, read_shape(generator)
     settings = settings_of(asked, encoders, setup.spec.folder, setup.device)
     nothing = torch.zeros((0, 3, *frame(shape.resolution)), device=setup.device)
@@ -182,7 +167,7 @@ def base_task(setup: Setup, generator: Generator, encoders: dict[str, Encoder]) 
     )  # fmt: skip
 
 
-def _encoders(setup: Setup, which: Invertible, digests: Mapping[str, str]) -> dict[str, Encoder]:
+def _encoders(setup: Setup, which: Invertible, digests: Mapping[str, str]) -> dict[str, Encoder | OwnEncoder]:
     encoders = inverters_of(setup, which, list(digests))
     for kind, digest in digests.items():
         if kind not in encoders or encoders[kind].sha256 != digest:
@@ -193,11 +178,15 @@ def _encoders(setup: Setup, which: Invertible, digests: Mapping[str, str]) -> di
     return {kind: encoders[kind].encoder for kind in digests}
 
 
-def inverters_of(setup: Setup, which: Invertible, kinds: Sequence[str]) -> dict[str, OpenInverter]:
-    """The trained inverters that there are for a generator, in the store or shipped, by kind, on the device."""
+def inverters_of(setup: Setup, which: Invertible, kinds: Sequence[str]) -> dict[str, OpenInverter | OwnEncoder]:
+    """The inverters that there are for a generator, by kind, on the device: in the store or shipped, or its own encoder."""
     generator = generator_of(setup, which)
-    mark, encoders = mark_of(setup, which), {}
+    mark, encoders = mark_of(setup, which), dict[str, OpenInverter | OwnEncoder]()
     for kind in kinds:
+        if kind == OWN_ENCODER:
+            if (mine := own_encoder(generator)) is not None:
+                encoders[kind] = mine
+            continue
         path = find_inverter(mark, kind, [inverters_folder(setup)])
         if path is not None:
             name = f"inverter {mark} {path} {path.stat().st_mtime_ns} {setup.device}"
@@ -223,16 +212,18 @@ def inverters_folder(setup: Setup) -> Path:
 
 def needed(asked: Invert) -> list[str]:
     """Kinds of trained inverters that the methods start from."""
-    return sorted({need for method in asked.methods if (need := NEEDS[method]) is not None})
+    return sorted({need for method in asked.searched if (need := needs(method)) is not None})
 
 
 def methods_of(asked: Invert, kind: str) -> list[str]:
     """The methods asked for that start from an inverter of this kind."""
-    return [method for method in asked.methods if NEEDS[method] == kind]
+    return [method for method in asked.searched if needs(method) == kind]
 
 
 def without(kind: str) -> str:
     """What to do where there is no inverter of a kind."""
+    if kind == OWN_ENCODER:
+        return "it has no encoder of its own"
     return (
         f"no inverter of kind {kind} is known for it; set invert.inverter: auto, which trains a small one in "
         f"{SMALL[kind]:g} minutes"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganaudit import images
+from ganaudit import devices, images
+from ganaudit.encoders import OWN_ENCODER
 from ganaudit.encoders.files import check_fit, find_inverter, open_inverter
 from ganaudit.encoders.networks import Encoder
+from ganaudit.encoders.own import OwnEncoder, own_encoder
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import GeneratorShape, choose_layers, generator_digest, read_shape
 from ganaudit.inversion import fidelity
-from ganaudit.inversion.inverters import NEEDS, InversionResult, InversionTask
-from ganaudit.inversion.methods import inverter
+from ganaudit.inversion.inverters import InversionResult, InversionTask
+from ganaudit.inversion.methods import frees_residuals, inverter, needs
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import Penalty, choose_penalty
 from ganaudit.inversion.search import Search
@@ -77,16 +79,21 @@ def read_photos(paths: Sequence[Path], resolution: int) -> list[Photo]:
     return photos
 
 
-def encoders_for(generator: Generator, shape: GeneratorShape, method: str, file: Path | None = None) -> dict[str, Encoder]:
-    """The trained inverters that `method` starts from: `file`, or the one that ships for this generator.
+def encoders_for(
+    generator: Generator, shape: GeneratorShape, method: str, file: Path | None = None
+) -> dict[str, Encoder | OwnEncoder]:  # fmt: skip
+    """The inverters that `method` starts from: `file`, the one that ships for this generator, or its own encoder.
 
     Raises RequestError for an unknown method, an inverter of another generator, and where there is none, saying what to run.
     """
-    if method not in NEEDS:
-        inverter(method)  # raises, with the nearest name
-    kind = NEEDS.get(method)
+    kind = needs(method)
     if kind is None:
         return {}
+    if kind == OWN_ENCODER:
+        mine = own_encoder(generator)
+        if mine is None:
+            raise RequestError(f"method {method!r} needs an encoder that the generator brings, and this one brings none")
+        return {kind: mine}
     digest = generator_digest(generator)
     path = file or find_inverter(digest, kind)
     if path is None:
@@ -100,16 +107,17 @@ def encoders_for(generator: Generator, shape: GeneratorShape, method: str, file:
         raise RequestError(f"{path} is an inverter of kind {opened.method!r}; method {method!r} needs {kind!r}")
     check_fit(opened, shape)
     device = next(iter(generator.latents(0, torch.arange(1)).values())).device
-    return {kind: opened.encoder.to(device, memory_format=torch.channels_last)}  # type: ignore[call-overload]
+    return {kind: devices.placed(opened.encoder, device)}
 
 
 def invert_photos(
     generator: Generator, photos: Sequence[Photo], method: str, objective: Objective, search: Search,
-    layer: str = "auto", penalty: float | None = None, encoders: dict[str, Encoder] | None = None, restarts: int = 1,
+    layer: str = "auto", penalty: float | None = None, encoders: Mapping[str, Encoder | OwnEncoder] | None = None,
+    restarts: int = 1,
 ) -> InvertedPhotos:  # fmt: skip
     """Inverts every photo that could be read, and OWN own samples as control.
 
-    penalty: of the residuals; None: set from own samples (`layerwise` alone has residuals). Pixels of a photo are
+    penalty: of the residuals, where the method frees any; None: set from own samples. Pixels of a photo are
     compared as 8-bit values in [-1, 1].
     """
     shape = read_shape(generator)
@@ -125,9 +133,9 @@ def invert_photos(
         nonnegative_layers(generator),
     )  # fmt: skip
     found_penalty = None
-    if method == "layerwise":
+    if frees_residuals(method):
         if penalty is None:
-            found_penalty = choose_penalty(task)
+            found_penalty = choose_penalty(task, method)
             penalty = found_penalty.weight
         task = replace(task, objective=replace(objective, penalty=penalty))
     control = run(task)

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 
 import pyarrow.parquet as pq
 
+from ganaudit.encoded import labels_of, pixels_of
 from ganaudit.errors import AuditError
 from ganaudit.records.columns import Table
 from ganaudit.records.schema import shards_of
 from ganaudit.records.store import Store
 from ganaudit.report.data import Findings, Picture, generators
-from ganaudit.studies.inversion.encoded import labels_of, pixels_of
 from ganaudit.studies.inversion.reading import Row
 from ganaudit.studies.inversion.record_tables import INVERSION_TARGETS, INVERSIONS
 from ganaudit.studies.inversion.section.choice import Choice, choices

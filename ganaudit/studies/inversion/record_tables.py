@@ -31,7 +31,10 @@ SAMPLE = Column(
     "patch greyed out).",
 )  # fmt: skip
 METHOD = Column("method", STRING, "The registered inverter.")
-LAYER = Column("layer", STRING, "Where the search was free: z, or r, the first layer that is frozen whole.")
+LAYER = Column(
+    "layer", STRING,
+    "Where the search was free: z, or r, the first layer that is frozen whole; unknown in reconstructions of others.",
+)  # fmt: skip
 SETTING = (
     KEY,
     SAMPLE,
@@ -41,6 +44,11 @@ SETTING = (
     IMAGE,
 )
 
+RATIO = Column(
+    "ratio", FLOAT,
+    "Free numbers per pixel value; above a quarter, what is found is an upper bound. NULL where nobody said it of somebody "
+    "else's reconstructions.", True,
+)  # fmt: skip
 _KEPT = "NULL in mask-weighted searches, at other penalties, and where the search was set aside."
 
 INVERSION_TARGETS = Table(
@@ -73,9 +81,12 @@ INVERSIONS = Table(
         Column("inverter", STRING, "Digest of the trained inverter's file; NULL where none was used.", True),
         Column("weight", FLOAT, "One over the chance that the image was chosen."),
         LAYER,
-        Column("ratio", FLOAT, "Free numbers per pixel value; above a quarter, what is found is an upper bound."),
+        RATIO,
         Column("evidential", YES_NO, "Whether what is lost says something about the generator."),
-        Column("start", STRING, "Where the search started: random, encoder, layered, or what was found at the penalty itself."),
+        Column(
+            "start", STRING,
+            "Where the search started: random, encoder, layered, unknown, or what was found at the penalty itself.",
+        ),
         Column("restart", BYTE4, "Which of the random starts was best, from 0."),
         Column("spread", FLOAT, "Worst less best over best final loss of the random starts.", True),
         Column("seed", BYTE8, "Seed of the random starts."),
@@ -101,7 +112,7 @@ INVERSIONS = Table(
     ),
     sort=("image",),
     files=OF_KEY,
-)
+)  # fmt: skip
 
 INVERSION_CONFUSION = Table(
     "inversion_confusion",
@@ -148,7 +159,10 @@ INVERSION_LATENTS = Table(
     "inverted image",
     (
         *SETTING,
-        Column("z", pa.list_(REAL), "The latent of the reconstruction; NULL where the search was set aside.", True),
+        Column(
+            "z", pa.list_(REAL), "The latent of the reconstruction; NULL where the search was set aside, or not ours.", True
+        ),
+        Column("w", pa.list_(REAL), "The style that the reconstruction was run from, by methods that answer in w.", True),
         Column("layers", pa.list_(STRING), "Layers with residuals, in order; NULL where residuals are not kept.", True),
         Column(
             "residuals", pa.list_(REAL),

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganaudit.encoded import label_png, webp
 from ganaudit.inversion import fidelity
 from ganaudit.inversion.inverters import InversionResult
 from ganaudit.records.schema import OK, QUARANTINED, RECORDS
 from ganaudit.studies.inversion.class_rows import View, class_rows
-from ganaudit.studies.inversion.encoded import label_png, webp
 from ganaudit.studies.inversion.settings import SearchSetting
 from ganaudit.studies.inversion.targets import ParsedTargets, untouched
 from ganaudit.studies.inversion.verdicts import confusion
@@ -79,7 +79,7 @@ def _row(batch: SearchedBatch, place: int) -> Row:
         **measured,
         "weight": batch.targets.weights[place],
         "layer": made.layer,
-        "ratio": made.ratio,
+        "ratio": made.ratio if math.isfinite(made.ratio) else None,
         "evidential": made.evidential,
         "start": made.start,
         "restart": int(made.restart[place]),
@@ -115,12 +115,13 @@ def _measured(batch: SearchedBatch, place: int) -> Row:
 
 
 def _latent(batch: SearchedBatch, place: int) -> Row:
+    made = batch.made
     if set_aside(batch, place):
         return {}
-    made = batch.made
-    kept: Row = {"z": made.z[place].float().cpu().tolist()}
+    codes = {"z": made.z, "w": made.w}
+    kept: Row = {name: code[place].float().cpu().tolist() for name, code in codes.items() if code is not None}
     if batch.keep and batch.setting.factor is not None:
-        parts = {name: value for name, value in made.found.free.items() if name != "z"}
+        parts = {name: value for name, value in made.found.free.items() if name not in codes}
         kept["layers"] = list(parts)
         kept["residuals"] = torch.cat([value[place].flatten() for value in parts.values()]).float().cpu().tolist()
     return kept

@@ -11,17 +11,18 @@ import torch
 from torch import Tensor
 
 from ganaudit import images
-from ganaudit.inversion.inverters import NEEDS, InversionResult, InversionTask
-from ganaudit.inversion.methods import inverter, over_z, source_digest
+from ganaudit.inversion.inverters import InversionResult, InversionTask
+from ganaudit.inversion.methods import inverter, needs, over_z, source_digest
 from ganaudit.inversion.search import Search
 from ganaudit.keys import source_key
+from ganaudit.parsers.seeing import see
 from ganaudit.records.schema import QUARANTINED
 from ganaudit.studies.inversion import rows
 from ganaudit.studies.inversion.done import InversionDone, footer
 from ganaudit.studies.inversion.models import InversionShard, Invertible, Setup, base_of, frame, parser_of
 from ganaudit.studies.inversion.record_tables import INVERSIONS
 from ganaudit.studies.inversion.settings import SearchSetting
-from ganaudit.studies.inversion.targets import ParsedTargets, read_targets, resized, see
+from ganaudit.studies.inversion.targets import ParsedTargets, read_targets, resized
 
 LOG = logging.getLogger("ganaudit.inversion")
 VERSION = 6
@@ -52,7 +53,7 @@ class TunedMethod:
     @property
     def inverter(self) -> str | None:
         """Digest of the trained inverter that the method starts from."""
-        return dict(self.inverters).get(NEEDS[self.method] or "")
+        return dict(self.inverters).get(needs(self.method) or "")
 
     def weight(self, factor: float | None) -> float:
         """What residuals cost at a multiple of the penalty."""

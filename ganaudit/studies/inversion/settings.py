@@ -10,6 +10,8 @@ from ganaudit.sources.roles import HELDOUT as HELDOUT
 from ganaudit.sources.roles import OWN as OWN
 from ganaudit.sources.roles import TRAIN as TRAIN
 
+UNKNOWN = "unknown"
+"""The layer that was free in reconstructions that somebody else's inverter made, and where it started."""
 MASKED = "masked"
 """Own samples with a patch greyed out: a kind of image that is no role of a source."""
 

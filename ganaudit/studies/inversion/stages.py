@@ -3,12 +3,11 @@ mask-weighted searches for the classes that few photos recover."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ganaudit import devices
-from ganaudit.inversion.inverters import NEEDS
-from ganaudit.inversion.methods import over_z
+from ganaudit.inversion.methods import frees_residuals, needs, over_z
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.keys import digest
 from ganaudit.records.store import Store
@@ -27,6 +26,7 @@ from ganaudit.studies.inversion.models import (
     without,
 )
 from ganaudit.studies.inversion.reading import recalls_by_class
+from ganaudit.studies.inversion.reconstructions import Theirs, photo_names, planned, theirs
 from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS, INVERSION_TARGETS, INVERSIONS
 from ganaudit.studies.inversion.searching import SearchShard, TunedMethod, setting_key
 from ganaudit.studies.inversion.settings import HELDOUT, OWN, SearchSetting
@@ -39,7 +39,9 @@ from ganaudit.studies.protocol import Stage, UsedKey
 TRAINING, PARSING, PENALTY, INVERTING, WEIGHTED = STAGES = (
     "training inverters", "parsing targets", "choosing penalties", "inverting", "mask-weighted searches",
 )  # fmt: skip
-SEARCHED = ("latent", "encoder+latent", "layered+latent", "layerwise", "feature")
+SEARCHED = (
+    "latent", "encoder+latent", "layered+latent", "layerwise", "own_encoder+latent", "own_encoder+layerwise", "feature",
+)  # fmt: skip
 """The methods that search, and so have something to gain from a lower precision."""
 PHOTOS = 5
 """At most so many times the photos that a verdict needs are searched again for a class."""
@@ -78,18 +80,21 @@ def stages(plan: Plan, store: Store) -> Iterator[Stage]:
         methods += usable
         notes += why_not
     inverted = [which for which in generators if any(method.which == which for method in methods)]
-    photos = photo_lists(plan, store) if inverted else []
+    others = theirs(plan, setup)
+    photos = photo_lists(plan, store) if inverted or others else []
     lists = {which.name: [*own_lists(plan, store, which), *photos] for which in inverted}
-    yield _parsing(setup, store, lists, notes)
-    if not inverted:
+    heldout = [targets for targets in photos if targets.sample == HELDOUT and len(targets)]
+    yield _parsing(setup, store, [*lists.values(), heldout], notes)
+    if not inverted and not others:
         return
-    penalised = [method for method in methods if method.name == "layerwise" and not _given(setup, method)]
+    penalised = [method for method in methods if frees_residuals(method.name) and not _given(setup, method)]
     yield _penalties(setup, store, penalised)
     searched = []
     for method in methods:
         way = _way(setup, store, method)
         searched += [_plain(setup, way, targets) for targets in lists[method.which.name] if len(targets)]
-    yield _searches(INVERTING, setup, store, searched, ())
+    searches = _searches(INVERTING, setup, store, searched, ())
+    yield _with_theirs(plan, store, setup, searches, others, heldout)
     again = [weighted for each in searched for weighted in _weighted(setup, store, each)]
     yield _searches(WEIGHTED, setup, store, again, ())
 
@@ -101,14 +106,14 @@ def usable_methods(setup: Setup, which: Invertible) -> tuple[list[Method], list[
     for kind in needed(asked):
         if kind not in there:
             notes.append(f"{which.name!r} is not inverted by {', '.join(methods_of(asked, kind))}: {without(kind)}.")
-    for name in asked.methods:
-        start = NEEDS[name]
+    for name in asked.searched:
+        start = needs(name)
         if start is not None and start not in there:
             continue
         choice = base_of(setup, which).choice
-        if name == "layerwise" and not choice.residuals:
+        if frees_residuals(name) and not choice.residuals:
             notes.append(
-                f"{which.name!r} is not inverted by layerwise: no layer before {choice.feature!r} is small enough to be freed."
+                f"{which.name!r} is not inverted by {name}: no layer before {choice.feature!r} is small enough to be freed."
             )
             continue
         usable.append(Method(which, name, () if start is None else ((start, there[start].sha256),)))
@@ -117,19 +122,34 @@ def usable_methods(setup: Setup, which: Invertible) -> tuple[list[Method], list[
 
 def weighed(method: str) -> bool:
     """Whether a method has mask-weighted searches: what it frees is searched for, and is evidence."""
-    return method == "layerwise" or over_z(method)
+    return frees_residuals(method) or over_z(method)
 
 
 def factors(method: str, sample: str) -> tuple[float | None, ...]:
     """Other penalties than the chosen one are searched where a verdict or its control needs them."""
-    if method != "layerwise":
+    if not frees_residuals(method):
         return (None,)
     return FACTORS if sample in (HELDOUT, OWN) else (1.0,)
 
 
-def _parsing(setup: Setup, store: Store, lists: Mapping[str, Sequence[TargetList]], notes: Sequence[str]) -> Stage:
+def _with_theirs(
+    plan: Plan, store: Store, setup: Setup, searches: Stage, others: Sequence[Theirs], heldout: Sequence[TargetList]
+) -> Stage:
+    """The searches, and what somebody else reconstructed."""
+    shards, keys, notes = list(searches.shards), list(searches.keys), list(searches.notes)
+    for targets in heldout if others else ():
+        names = photo_names(store, plan.run, targets)
+        for some in others:
+            missing, used, note = planned(setup, store, some, targets, names)
+            shards += missing
+            keys.append(used)
+            notes.append(note)
+    return Stage(searches.name, shards, keys, notes)
+
+
+def _parsing(setup: Setup, store: Store, lists: Sequence[Sequence[TargetList]], notes: Sequence[str]) -> Stage:
     """Every list once, whoever shares it."""
-    by_key = {targets.key: targets for each in lists.values() for targets in each if len(targets)}
+    by_key = {targets.key: targets for each in lists for targets in each if len(targets)}
     keys, shards = [], []
     for key, targets in by_key.items():
         variant = {"sample": targets.sample}
@@ -174,7 +194,7 @@ def _given(setup: Setup, method: Method) -> float:
 
 def _way(setup: Setup, store: Store, method: Method) -> TunedMethod:
     precision = _precision(setup, method)
-    if method.name != "layerwise":
+    if not frees_residuals(method.name):
         return TunedMethod(method.which, method.name, method.inverters, precision)
     if given := _given(setup, method):
         return TunedMethod(method.which, method.name, method.inverters, precision, given)

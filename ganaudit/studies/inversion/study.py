@@ -9,34 +9,38 @@ import pyarrow as pa
 import torch
 
 from ganaudit import devices
+from ganaudit.context import Context
 from ganaudit.inversion.presets import settings_of
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
-from ganaudit.sources.opening import GeneratorSource, OpenSource
+from ganaudit.sources.opening import DatasetSource, GeneratorSource, OpenSource
 from ganaudit.sources.planned import Plan
-from ganaudit.sources.roles import GENERATED, OWN, SourceRole
+from ganaudit.sources.roles import GENERATED, HELDOUT, OWN, SourceRole
 from ganaudit.spec import AuditSpec
 from ganaudit.studies.inversion.choosing import POOL
 from ganaudit.studies.inversion.cost import cost_notes
 from ganaudit.studies.inversion.done import InversionDone
 from ganaudit.studies.inversion.findings import materialise
 from ganaudit.studies.inversion.models import reason
+from ganaudit.studies.inversion.pairing import check_names, open_collection
 from ganaudit.studies.inversion.photos import OWN_SEED
+from ganaudit.studies.inversion.reconstructions import ReconstructionShard, read_reconstructions
 from ganaudit.studies.inversion.searching import SearchShard, search_batch
 from ganaudit.studies.inversion.section.section import InversionSection
 from ganaudit.studies.inversion.stages import STAGES, stages
 from ganaudit.studies.inversion.targets import TargetShard, parse_targets
 from ganaudit.studies.inversion.training import InverterShard, train_inverter
 from ganaudit.studies.inversion.tuning import PenaltyShard, free_own_samples
-from ganaudit.studies.protocol import Checked, Stage
+from ganaudit.studies.protocol import Checked, Stage, Study
 
 WORK: Mapping[type, Callable[[Any], InversionDone]] = {
     InverterShard: train_inverter, TargetShard: parse_targets, PenaltyShard: free_own_samples, SearchShard: search_batch,
+    ReconstructionShard: read_reconstructions,
 }  # fmt: skip
 """What is done with each kind of shard."""
 
 
-class Inversion:
+class Inversion(Study):
     """See `protocol.Study`."""
 
     name = "inversion"
@@ -51,7 +55,7 @@ class Inversion:
         assert spec.invert is not None
         return [
             SourceRole(OWN, asked.place, seed=OWN_SEED, count=POOL * spec.invert.own)
-            for asked, source in opened
+            for asked, source in (opened if spec.invert.searched else ())
             if asked.role == GENERATED and isinstance(source, GeneratorSource) and reason(source.generator) is None
         ]
 
@@ -61,6 +65,12 @@ class Inversion:
         for _, source in opened:
             if spec.invert.layer != "auto" and isinstance(source, GeneratorSource):
                 source.check_layer(spec.invert.layer)
+        photos = next((source for role, source in opened if role.role == HELDOUT), None)
+        context = Context.of(spec, devices.pick(spec.run.device), "float32")
+        for asked in spec.invert.reconstructions:
+            collection = open_collection(asked, context)
+            if isinstance(photos, DatasetSource) and photos.length is not None:
+                check_names(collection, asked.generator, map(photos.name, range(photos.length)))
 
     def check(self, plan: Plan, store: Store, detect: float | None) -> Checked:
         return Checked(cost_notes(plan, store))
@@ -74,9 +84,6 @@ class Inversion:
 
     def findings(self, store: Store, run: str) -> Mapping[str, pa.Table]:
         return materialise(store, run)
-
-    def keep(self, plan: Plan, store: Store, findings: Mapping[str, pa.Table]) -> None:
-        return
 
 
 STUDY = Inversion()

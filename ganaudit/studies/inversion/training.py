@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ganaudit.encoders import OWN_ENCODER
 from ganaudit.errors import RequestError
 from ganaudit.keys import digest
 from ganaudit.spec import Invert
@@ -59,7 +60,7 @@ def missing_inverters(setup: Setup, generators: list[Invertible]) -> list[Invert
     for which in generators:
         there = inverters_of(setup, which, needed(setup.asked))
         for kind in needed(setup.asked):
-            if kind not in there:
+            if kind not in there and kind != OWN_ENCODER:
                 missing.setdefault((mark_of(setup, which), kind), InverterShard(setup, which, kind))
     return list(missing.values())
 

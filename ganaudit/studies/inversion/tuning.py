@@ -68,7 +68,7 @@ def free_own_samples(shard: PenaltyShard) -> InversionDone:
     base = base_of(setup, shard.which, shard.inverters)
     target = images.to_unit(own_pixels(base.generator, indices)).to(setup.device)
     task = replace(base, targets=base.objective.targets(target), indices=indices)
-    freed = free_residuals(replace(task, search=replace(task.search, precision=shard.precision)))
+    freed = free_residuals(replace(task, search=replace(task.search, precision=shard.precision)), shard.method)
     size, gain = ([value if abs(value) < float("inf") else None for value in part.float().tolist()] for part in freed)
     rows = [
         {

@@ -18,7 +18,7 @@ from benchmarks.calibration.pool import (
     village_held,
     with_void,
 )
-from benchmarks.calibration.worlds import PIXELS, WORLDS, heavy_tails, one_dominant
+from benchmarks.calibration.worlds import PIXELS, WORLDS, heavy_tails, one_dominant, two_modes
 from ganaudit.errors import RequestError
 from ganaudit.records.tables import SOURCES
 from ganaudit.village.render import render
@@ -63,6 +63,16 @@ def test_images_of_a_made_up_world_are_label_maps(make):
     assert share[0] > 0.5 and 0 < share[-1] < 0.05
 
 
+def test_in_the_world_of_two_modes_pairs_never_meet_and_one_region_in_twenty_is_large():
+    held = two_modes(4_000)
+    assert with_void(held, PIXELS).toarray().min() >= 0
+    seen = np.zeros(held.shape, bool)
+    seen[held.image, held.column] = True
+    assert not (seen[:, 0:18:2] & seen[:, 1:18:2]).any() and seen[:, 19].all() and 0.99 < seen[:, 18].mean() < 1
+    sizes = held.pixels[held.column < 18]
+    assert 0.04 < (sizes > 6000).mean() < 0.06 and ((sizes < 300) | (sizes > 6000)).all()
+
+
 def test_finished_blocks_are_not_made_again(store):
     source = PoolSource(scenes=20, prevalence=(("person", 0.0),))
     open_pool(store, source)
@@ -94,7 +104,7 @@ def test_the_key_is_of_what_the_pool_holds(store):
         PoolSource(prevalence=(("car", 0.0),)),
         *(PoolSource(world=w) for w in WORLDS),
     )
-    assert len({source.key(store) for source in sources}) == 5
+    assert len({source.key(store) for source in sources}) == len(sources)
 
 
 def test_a_runs_real_images_are_a_pool(store, pictures, run):

@@ -45,7 +45,15 @@ def test_a_nightly_audit_exits_4_on_a_regression_and_on_nothing_else(nightly, cl
     assert cli("compare", accepted, "--baseline", worse, "--fail-on", ",".join(WORDS), *at).code in (0, 4)
     assert cli("compare", worse, "--baseline", accepted, *at).code == 0
 
-    known = nightly(shift=-6.0, accept={"even": ["grey", "bright"]})["run"]
+    published = {"generator": "even", "figure": "generated_presence", "class": "grey", "value": 0.9, "source": "a paper"}
+    expect = [published, published | {"value": 0.0, "within": 0.01}]
+    known = nightly(shift=-6.0, accept={"even": ["grey", "bright"]}, expect=expect)["run"]
+    unmet = cli("compare", known, "--fail-on", "unexpected", *at)
+    assert unmet.code == 4 and "Not as published:" in unmet.out and unmet.out.count("a paper") == 1
+    assert "Nothing is" not in unmet.out and unmet.out.rstrip().endswith("--fail-on unexpected is met: 1 finding.")
+    assert cli("compare", known, "--baseline", known, "--fail-on", "unexpected", *at).code == 0
+    (row,) = json.loads(cli("compare", known, "--fail-on", "unexpected", "--json", *at).out)["unexpected"]
+    assert (row["expected"], row["verdict"]) == (0.9, "not met")
     result = cli("compare", known, "--baseline", accepted, "--fail-on", "dropped", *at)
     assert result.code == 0 and "The same, but accepted in the audit file:" in result.out
 

@@ -15,10 +15,14 @@ from ganaudit.records.store import Store
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def filled(tmp_path):
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    return fill(tmp_path_factory.mktemp("runs"))
+
+
+def fill(folder):
     """a at 0 h and 24 h, b at 48 h (failed), c at 72 h (running); a's second has two checkpoints of one training."""
-    store = Store(tmp_path / "store").open_for_writing()
+    store = Store(folder / "store").open_for_writing()
     many = [{"name": f"ours@{n}", "training": "ours", "step": n} for n in (1, 2)]
     for name, audit, hours, status, generators in (
         ("r1", "a", 0, "done", [{"name": "gan"}]), ("r2", "a", 24, "done", many), ("r3", "b", 48, "failed", [{"name": "gan"}]),
@@ -61,7 +65,8 @@ def test_filters(filled, asked, runs):
     assert names(filled, **asked) == runs
 
 
-def test_a_run_at_work_is_running(filled):
+def test_a_run_at_work_is_running(tmp_path):
+    filled = fill(tmp_path)
     with leases.taken(filled, leases.of_run("r4")):
         assert names(filled, status="running") == ["r4"]
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -32,9 +33,9 @@ print((peak(60_000) - before) / 1000, file=sys.stderr)
 """Megabytes that a process needs more for 120 MB of text than for 4."""
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store").open_for_writing()
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("sql") / "store").open_for_writing()
 
 
 def text(store, query, style):
@@ -60,7 +61,7 @@ def test_the_first_rows_come_before_the_last_are_found_and_a_reader_may_go(store
 
 
 def test_a_closed_stdout_is_no_failure(store):
-    command = f"{sys.executable} -m flows sql 'SELECT 1' --store {store.path} >&-"
+    command = f"{shlex.join([sys.executable, '-m', 'flows', 'sql', 'SELECT 1', '--store', str(store.path)])} >&-"
     done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

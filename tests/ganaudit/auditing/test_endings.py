@@ -5,19 +5,19 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from forked import ended, forked
 
 from ganaudit import spec as specs
 from ganaudit.auditing import plan as plans
 from ganaudit.auditing import run as audit
-from ganaudit.errors import AuditError
+from ganaudit.errors import AuditError, StoreError
 from ganaudit.maintenance.verify import verify
 from ganaudit.records import catalog, leases, writer
 from ganaudit.records.store import Store
@@ -41,31 +41,22 @@ def begun(store: Path):
     return audit.prepared(specs.parse(mapping(store)))
 
 
-SCRIPT = """
-import json, sys, time
-from ganaudit import parse
-from ganaudit.auditing import plan as plans
-from ganaudit.auditing import run as audit
-from ganaudit.studies.census.blocks import missing
-asked = parse(json.loads(sys.argv[1]))
-planned, store = audit.prepared(asked)
-tasks = missing(planned, store)
-with audit.failing(planned, store):
-    print("at work", flush=True)
-    time.sleep(100)
-"""
-
-
 @pytest.mark.parametrize("word", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_killed_or_stopped_is_running_until_then_and_interrupted_after(tmp_path, word):
     place = tmp_path / "store"
-    command = [sys.executable, "-c", SCRIPT, json.dumps(mapping(place))]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout.readline() == "at work\n"
+    told, tells = os.pipe()
+
+    def work():
+        with audit.failing(*begun(place)):
+            os.write(tells, b"at work")
+            time.sleep(100)
+
+    process = forked(work)
+    assert os.read(told, 7) == b"at work"
     assert states(place) == ["running"]
     (run,) = leases.open_runs(Store(place))
-    process.send_signal(word)
-    process.wait(60)
+    os.kill(process, word)
+    assert ended(process) == (1 if word == signal.SIGINT else -word)
     assert leases.open_runs(Store(place)) == []
     assert states(place) == ["interrupted"]
     result = catalog.query(Store(place), "SELECT run, finished IS NULL AS cut FROM runs").to_pylist()
@@ -104,6 +95,19 @@ def test_a_failure_after_the_row_was_finished_is_not_hidden_by_it(tmp_path, monk
     with pytest.raises(OSError, match="No space left"):
         audit.audit(specs.parse(mapping(tmp_path)))
     assert states(tmp_path) == ["failed"]
+
+
+def test_a_store_that_is_removed_before_the_catalog_is_made_is_told_once(tmp_path, monkeypatch, caplog):
+    build = catalog.build
+
+    def removed(store):
+        shutil.rmtree(store.path, ignore_errors=True)
+        return build(store)
+
+    monkeypatch.setattr(catalog, "build", removed)
+    with pytest.raises(StoreError, match="the store was removed or moved away meanwhile"):
+        audit.audit(specs.parse(mapping(tmp_path / "store")))
+    assert not caplog.records
 
 
 def test_a_run_of_another_machine_is_judged_by_the_stores_clock_alone(tmp_path, monkeypatch):

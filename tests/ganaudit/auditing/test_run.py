@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from forked import ended, forked
 
 import ganaudit
 from ganaudit import report
@@ -30,6 +29,7 @@ from ganaudit.spec import Decide
 from ganaudit.studies.census import work as blocks
 from ganaudit.studies.census.blocks import missing
 from ganaudit.studies.census.findings import materialise
+from ganaudit.studies.steering import finding_tables as steering_tables
 from ganaudit.village.classes import IDS
 from ganaudit.village.render import render
 from ganaudit.village.scene import Prevalence
@@ -93,7 +93,7 @@ def done(tmp_path_factory):
     ), watched
 
 
-def test_an_audit_file_may_be_named_by_its_path(tmp_path):
+def test_an_audit_file_may_be_named_by_its_path(tmp_path, empty_pages):
     path = tmp_path / "audit.yaml"
     path.write_text(json.dumps(mapping(tmp_path / "store", noise("fine"), sample={"count": 64}) | {"folder": str(HERE)}))
     assert ganaudit.audit(path).status == "done"
@@ -107,7 +107,8 @@ def test_an_audit_leaves_findings_a_report_and_a_catalog(done):
     unasked |= {"parser_classes", "parser_corrected"}  # or too rare
     unasked |= {
         "inversion_summary", "photo_verdicts", "omissions", "inversion_by_layer", "recall_by_size", "worst_photos",
-        "inversion_confusions", "inversion_attributes", "generalisation", "memorisation",
+        "inversion_confusions", "inversion_attributes", "generalisation", "memorisation", "encoder_limits",
+        "parser_agreement", "verdicts_by_parser", "fsd_by_parser", *(table.name for table in steering_tables.FINDINGS),
     }  # fmt: skip
     assert set(result.findings) == set(FINDINGS)
     for name, table in FINDINGS.items():
@@ -214,7 +215,7 @@ def test_findings_that_lack_only_what_may_be_null_are_shown(done, tmp_path):
     assert data.findings["fsd"]["q_value"].null_count == whole.num_rows
 
 
-def test_the_same_audit_again_finds_the_same_numbers(done):
+def test_the_same_audit_again_finds_the_same_numbers(done, empty_pages):
     result, _ = done
     again = ganaudit.audit(spec(result.store, noise("fine"), noise("partly", fault="nan", since=400)))
     assert again.parsed == 0 and again.run != result.run
@@ -309,44 +310,34 @@ def test_a_village_without_people_or_with_half_of_them_is_found_to_be_that(tmp_p
 
 # processes
 
-SCRIPT = """
-import json, os, signal, sys
-from ganaudit import parse
-from ganaudit.auditing import run as audit
-from ganaudit.studies.census.blocks import missing
-asked, kill = parse(json.loads(sys.argv[1])), int(sys.argv[2])
-if kill:
+
+def killed_after(shards, asked):
+    """Does the work of an audit and kills its own process when so many shards stand."""
     link, made = os.link, []
+
     def killed(source, target):
         made.append(target)
-        if "/images/" in str(target) and len(made) > kill:
+        if "/images/" in str(target) and len(made) > shards:
             os.kill(os.getpid(), signal.SIGKILL)
         link(source, target)
-    planned, store = audit.prepared(asked)
+
+    planned, store = audit.prepared(specs.parse(asked))
     tasks = missing(planned, store)
     os.link = killed
     list(audit.on_threads(2)(tasks))
-else:
-    print(audit.audit(asked).status)
-"""
 
 
-def start(asked, kill=0):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCRIPT, json.dumps(asked), str(kill)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def done_whole(asked):
+    assert audit.audit(specs.parse(asked)).status == "done"
 
 
-def test_killed_in_the_middle_and_then_finished_by_two_processes_at_once_the_rows_are_the_same(tmp_path):
+def test_killed_in_the_middle_and_then_finished_by_two_processes_at_once_the_rows_are_the_same(tmp_path, empty_pages):
     parts = {"sample": {"count": 3000, "batch": 64}}
     asked = mapping(tmp_path / "store", noise("a"), noise("b", light=0.3), **parts)
-    victim = start(asked, kill=5)
-    assert victim.wait(120) == -signal.SIGKILL
+    assert ended(forked(lambda: killed_after(5, asked))) == -signal.SIGKILL
     assert list(Store(tmp_path / "store").files("images"))
-    both = [start(asked), start(asked)]
-    for process in both:
-        out, err = process.communicate(timeout=200)
-        assert out.strip() == "done", err
+    both = [forked(lambda: done_whole(asked)) for _ in range(2)]
+    assert [ended(process) for process in both] == [0, 0]
     reference = mapping(tmp_path / "reference", noise("a"), noise("b", light=0.3), **parts)
     blocks.forget()
     parsed(specs.parse(reference))

@@ -7,7 +7,8 @@ import pytest
 from ganaudit.comparison.compared import compared
 from ganaudit.comparison.finished import finished
 from ganaudit.errors import RequestError
-from ganaudit.studies.census.findings import classes_of, materialise
+from ganaudit.studies.census.findings import materialise
+from ganaudit.studies.census.known import classes_of
 from ganaudit.studies.census.moments import moments_of
 
 GONE = {"person": 0.0}

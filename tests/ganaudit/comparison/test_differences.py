@@ -29,7 +29,7 @@ def used(key, count=400, role="generated", name="gan"):
 
 def entrant(seed, real=1, run="r1", name="gan", person=0.4, real_n=400):
     moments, real_moments = state(seed, person=person), state(real, real_n)
-    estimate = corrected.corrected(real_moments, moments)
+    estimate = corrected.distance(real_moments, moments)
     real_used = used(f"real{real}", real_n, "real", "photos")
     return Entrant(run, used(f"k{seed}", name=name), real_used, moments, real_moments, estimate.value)
 
@@ -43,7 +43,7 @@ def test_from_shared_real_images_it_is_the_jackknife_of_the_difference():
 
 def test_from_independent_real_images_both_errors_count():
     a, b = entrant(2, real=1), entrant(3, real=4, person=0.2)
-    result, other = (corrected.corrected(side.real_moments, side.moments) for side in (a, b))
+    result, other = (corrected.distance(side.real_moments, side.moments) for side in (a, b))
     found = difference(a, b)
     assert found.value == pytest.approx(result.value - other.value)
     assert found.se == pytest.approx(math.hypot(result.se, other.se))

@@ -159,3 +159,10 @@ def test_a_mistake_in_the_audit_file_is_one_line(cluster, line):
         parse(audit(cluster=cluster))
     heading, said = str(caught.value).split("\n")
     assert heading == "the audit has 1 mistake:" and said.strip().startswith(line), said
+
+
+@pytest.mark.parametrize("wrong, line", [({"value": 2.5}, "real.list.value: "), ({"vale": 2}, "real.list.vale: unknown key")])
+def test_so_is_one_in_a_list_of_lines(wrong, line):
+    with pytest.raises(RequestError) as caught:
+        parse(audit(list={"csv": "a.csv", "column": "b", "value": 2, **wrong}))
+    assert str(caught.value).startswith(f"the audit has 1 mistake:\n  {line}") and str(caught.value).count("\n") == 1

@@ -14,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
-from ganaudit.datasets.masks import MasksDataset, decode_labels, resample
+from ganaudit.datasets.label_maps import decode_labels, resample
+from ganaudit.datasets.masks import MasksDataset
 from ganaudit.datasets.protocol import Dataset, Image
 from ganaudit.errors import ImageError, RequestError
 
@@ -79,6 +80,17 @@ def test_labels_lie_in_a_tree_of_their_own(root, tmp_path, inside):
     dataset = MasksDataset(root, labels=tree)
     assert len(dataset) == 4
     assert all(np.all(dataset.image(i).labels == dataset.image(i).pixels[0, 0, 0]) for i in range(4))
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_classes_of_images_are_theirs_where_label_maps_lie_among_them(tmp_path, apart):
+    """StyleGAN's dataset.json says a class of each photo and of no label map."""
+    for number, name in enumerate("aqz"):
+        photo(tmp_path / f"{name}.png", number)
+        label_map(tmp_path / (f"maps/{name}.png" if apart else f"{name}.labels.png"), np.full((6, 8), number))
+    (tmp_path / "dataset.json").write_text('{"labels": [["a.png", 5], ["q.png", 6], ["z.png", 7]]}')
+    found = by_name(MasksDataset(tmp_path, labels=tmp_path / "maps" if apart else None))
+    assert {name: image.label for name, image in found.items()} == {"a.png": "5", "q.png": "6", "z.png": "7"}
 
 
 def test_labels_in_the_same_tree_as_the_images(root):

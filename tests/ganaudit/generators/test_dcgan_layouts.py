@@ -256,3 +256,94 @@ def test_how_many_of_its_inputs_are_a_class_is_in_the_key(tmp_path):
     torch.save(random(Tutorial(5, [6, 4])).state_dict(), tmp_path / "n.pth")
     recipes = [opened(tmp_path / "n.pth", **said).recipe for said in ({}, {"classes": 2}, {"classes": 3})]
     assert recipes[0] != recipes[1] != recipes[2]
+
+
+class Named(nn.Module):
+    """A chain whose modules have names of their own, in the order in which they were made."""
+
+    def __init__(self, convolutions: list[str], norms: list[str], widths=(8, 6, 4), latent: int = 12) -> None:
+        super().__init__()
+        self.names = convolutions, norms
+        for place, (before, after) in enumerate(zip((latent, *widths), (*widths, 3), strict=True)):
+            made = nn.ConvTranspose2d(before, after, 4, 2 if place else 1, 1 if place else 0, bias=place == 1)
+            self._put(convolutions[place], made)
+            if place < len(norms):
+                self._put(norms[place], nn.BatchNorm2d(after))
+
+    def _put(self, name: str, module: nn.Module) -> None:
+        holder, _, last = name.rpartition(".")
+        if holder and holder not in dict(self.named_children()):
+            self.add_module(holder, nn.Module())
+        self.get_submodule(holder).add_module(last, module)
+
+    def forward(self, z):
+        x = z[:, :, None, None]
+        for place, name in enumerate(self.names[0]):
+            x = self.get_submodule(name)(x)
+            x = torch.relu(self.get_submodule(self.names[1][place])(x)) if place < 3 else torch.tanh(x)
+        return x
+
+
+NAMES = {
+    "znxlwm": ([f"deconv{k}" for k in range(1, 5)], [f"deconv{k}_bn" for k in range(1, 4)]),
+    "Natsu6767": ([f"tconv{k}" for k in range(1, 5)], [f"bn{k}" for k in range(1, 4)]),
+    "a Sequential each": (["layer1.0", "layer2.0", "layer3.0", "output.0"], ["layer1.1", "layer2.1", "layer3.1"]),
+    "words": (["project", "grow", "again", "colours"], ["first_norm", "norm_of_grow", "b"]),
+}
+
+
+def same(path, network) -> None:
+    generator = opened(path).generator
+    state = generator.latents(1, torch.arange(2))
+    with torch.no_grad():
+        assert torch.allclose(generator.run(state)["image"], network(state["z"]), atol=1e-5)
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_chain_is_known_by_its_shapes_whatever_its_modules_are_called(tmp_path, names, suffix):
+    network = random(Named(*NAMES[names]))
+    path = tmp_path / f"g{suffix}"
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    torch.save(state, path) if suffix == ".pth" else save_file(state, path)
+    if (names, suffix) == ("words", ".safetensors"):  # which keep no order
+        with pytest.raises(RequestError, match=r"in any layout that is known.*they hold"):
+            opened(path)
+    else:
+        same(path, network)
+
+
+SPLITS = (nn.utils, nn.utils.parametrizations)
+
+
+@pytest.mark.parametrize("split", [each for ways in SPLITS for each in (ways.spectral_norm, ways.weight_norm)])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
+def test_weights_that_are_kept_in_parts_are_put_together_as_in_eval_mode(tmp_path, split):
+    network = random(Tutorial(12, [8, 8, 4]))  # 8 to 8 channels: which side is which no shape shows
+    for name in ("0", "3", "6", "9"):
+        split(network.main.get_submodule(name))
+    network.train()(torch.randn(3, 12))
+    network.eval()
+    assert not any(name.endswith("0.weight") for name in network.state_dict())
+    torch.save(network.state_dict(), tmp_path / "g.pth")
+    same(tmp_path / "g.pth", network)
+    broken = {name: value for name, value in network.state_dict().items() if not name.endswith(("_v", "original1"))}
+    torch.save(broken, tmp_path / "broken.pth")
+    with pytest.raises(RequestError, match=r"broken\.pth .*they hold"):
+        opened(tmp_path / "broken.pth")
+
+
+@pytest.mark.parametrize("normed", [False, True])
+def test_a_linear_first_layer_may_be_normalised_before_it_is_an_image(tmp_path, normed):
+    first = [nn.Linear(12, 8 * 16), *([nn.BatchNorm1d(8 * 16)] if normed else []), nn.ReLU(), nn.Unflatten(1, (8, 4, 4))]
+    rest = [nn.ConvTranspose2d(8, 4, 4, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.ConvTranspose2d(4, 3, 4, 2, 1), nn.Tanh()]
+    network = random(nn.Sequential(*first, *rest))
+    torch.save(network.state_dict(), tmp_path / "g.pth")
+    same(tmp_path / "g.pth", network)
+
+
+def test_a_linear_layer_before_the_first_is_refused_since_nothing_says_what_follows_it(tmp_path):
+    network = nn.Sequential(nn.Linear(12, 12), nn.Unflatten(1, (12, 1, 1)), *tutorial(12, [8, 6]))
+    torch.save(random(network).state_dict(), tmp_path / "g.pth")
+    with pytest.raises(RequestError, match=r"g\.pth .*0\.weight \(12, 12\)"):
+        opened(tmp_path / "g.pth")

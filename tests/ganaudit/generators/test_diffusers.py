@@ -236,7 +236,7 @@ def test_what_is_no_pipeline_is_told(folders, tmp_path):
     [
         ("prompts", {}, "makes images of prompts; say them"), ("unconditional", {"prompts": ["x"]}, "takes no prompts"),
         ("unconditional", {"label": 1}, "has no classes"), ("classes", {"label": 1000}, "label is 1000, and it has 1000 cl"),
-        ("unconditional", {"guidance": 2.0}, "takes no 'guidance_scale'; There are: "),
+        ("unconditional", {"guidance": 2.0}, "takes no 'guidance_scale'; there are: "),
         ("unconditional", {"arguments": {"etta": 1.0}}, "takes no 'etta'; did you mean 'eta'"),
         ("unconditional", {"arguments": {"output_type": "pil"}}, "takes no 'output_type'"),
         ("unconditional", {"scheduler": "DDIMSchedular"}, "no scheduler 'DDIMSchedular'; did you mean 'DDIMScheduler'"),

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensorflow_pickles import arrays, convolved, network, pickled, repeated, scattered
 from torch import nn
+from whole_audit import whole_audit
 
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
@@ -21,6 +22,7 @@ from ganaudit.generators.networks import reference_progan
 from ganaudit.generators.opening import open_generator
 from ganaudit.generators.progan import ProganSource
 from ganaudit.generators.protocol import LayeredGenerator, with_z
+from ganaudit.records import catalog
 
 
 def opened(path, **options):
@@ -115,6 +117,22 @@ def test_any_size_in_either_spelling_gives_what_the_formulas_give_at_every_layer
         before = (name, output)
     exact = copy.deepcopy(generator).double().run({"z": state["z"].double()})["image"]
     assert close(exact, expected[-1].clamp(-1, 1)) and "a ProGAN of Bau et al." in found.notes[0]
+
+
+@torch.no_grad()
+def test_both_spellings_of_one_file_give_the_same_to_the_bit(tmp_path):
+    tensors = rs7(keys([16, 8, 8, 4]))
+    older = old(tensors)
+    older |= {name.replace("wscale.b", "wscale.scale"): torch.ones(1) for name in older if "wscale" in name}
+    torch.save(tensors, tmp_path / "new.pth")
+    torch.save(older, tmp_path / "older.pth")
+    assert not tensors.keys() & older.keys()
+    new, legacy = (opened(tmp_path / f"{name}.pth").generator for name in ("new", "older"))
+    state = new.latents(1, torch.arange(3))
+    assert new.layers == legacy.layers
+    for name in new.layers:
+        assert torch.equal(new.run(state, upto=name)[name], legacy.run(state, upto=name)[name])
+    assert torch.equal(new.run(state)["image"], legacy.run(state)["image"])
 
 
 @torch.no_grad()
@@ -255,6 +273,15 @@ def test_in_batches_a_search_moves_one_image_and_keeps_the_statistics(in_batches
     assert torch.equal(stored, found.generator(state["z"])) and not torch.allclose(stored, image)
 
 
+def test_in_batches_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
+    torch.manual_seed(3)
+    torch.save(Ablation("simple", 9, [6, 6, 5, 5, 4, 4]).state_dict(), tmp_path / "n.pth")
+    whole = whole_audit(tmp_path, {"kind": "progan", "weights": str(tmp_path / "n.pth"), "batch_norm": "batch"})
+    assert (whole.choice.residuals, whole.choice.feature) == (("layer1", "layer2"), "layer3")
+    clusters = catalog.query(whole.store, "SELECT DISTINCT cluster FROM audited_images WHERE source = 'g'").to_pylist()
+    assert [row["cluster"] for row in clusters] == ["batch 0"]
+
+
 def test_only_a_generator_with_batch_norms_is_sampled_in_batches(tmp_path):
     torch.save(rs7(keys([4, 4, 4])), tmp_path / "n.pth")
     with pytest.raises(RequestError, match=r"n\.pth: batch_norm is said of generators with batch norms"):
@@ -349,6 +376,17 @@ def test_tensorflow_s_pickle_gives_what_its_formulas_give(tmp_path, fused):
         before = name
         assert norm(state[name].double()) == pytest.approx(expected, abs=1e-5)
     assert found.generator.run({"z": z})["image"].double() == pytest.approx(image.clamp(-1, 1), abs=1e-5)
+
+
+def test_a_network_that_was_made_in_another_way_is_refused_though_its_tensors_fit(tmp_path):
+    for said in ({"use_pixelnorm": True, "fmap_base": 8192}, {"use_pixelnorm": False}, {"label_size": 2}):
+        (tmp_path / "n.pkl").write_bytes(pickled(network("Gs", variables(True), **said)))
+        if "fmap_base" in said:
+            assert opened(tmp_path / "n.pkl").generator.resolution == (16, 16)
+            continue
+        ((name, value),) = said.items()
+        with pytest.raises(RequestError, match=f"n.pkl: this network was made with {name}={value}, and a ProGAN in TensorFlow"):
+            opened(tmp_path / "n.pkl")
 
 
 @pytest.mark.parametrize("name, value, words", [

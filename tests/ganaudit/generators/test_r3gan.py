@@ -9,6 +9,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from half_precision import check_half, check_said
 from safetensors.torch import save_file
 from torch import nn
 from whole_audit import whole_audit
@@ -282,7 +283,18 @@ def test_a_class_that_it_does_not_have_is_refused(tmp_path):
 # the audit
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
     save_file(drawn(**CLASSED), tmp_path / "g.safetensors")
     whole = whole_audit(tmp_path, {"kind": "r3gan", "weights": str(tmp_path / "g.safetensors"), "label": 1})
     assert (whole.choice.residuals, whole.choice.feature) == (("linear", "stage1"), "stage2") and not whole.direction_only
+
+
+def test_half_precision_gives_the_images_of_float32_up_to_its_rounding(tmp_path):
+    check_half(tmp_path, "r3gan", drawn(), {"stage2", "stage3"}, 2**-8)
+
+
+@pytest.mark.parametrize(("stages", "layers"), [
+    ([-1], {"stage3"}), ([-1, -2], {"stage2", "stage3"}), ([-1, -2, -3], {"stage2", "stage3"}), ([], set()), (1, set()),
+])  # fmt: skip
+def test_on_a_gpu_those_stages_are_halved_that_a_file_says(tmp_path, stages, layers):
+    check_said(tmp_path, "r3gan", drawn(), "init_kwargs", {"FP16Stages": stages}, layers)

@@ -346,6 +346,20 @@ def test_another_filter_and_a_missing_name_are_refused_in_pytorch_s_layouts(tmp_
         opened(tmp_path, {**rosinality(), "generator.progression.1.conv3.weight": torch.ones(2)})
 
 
+def test_a_network_that_fuses_other_layers_is_refused_though_its_tensors_fit(tmp_path):
+    for fused, blur in (("auto", [1, 2, 1]), (True, [1, 2, 1]), ("auto", None)):
+        (tmp_path / "g.pkl").write_bytes(
+            pickled(generator("Gs", variables(), fused_scale=fused, blur_filter=blur, resolution=16))
+        )
+        if (fused, blur) != ("auto", [1, 2, 1]):
+            with pytest.raises(
+                RequestError, match=r"was made with (fused_scale=True|blur_filter=None), and a StyleGAN in TensorFlow"
+            ):
+                open_generator(options_named("generators", "g.pkl", "stylegan", tmp_path), Context(tmp_path))
+        else:
+            open_generator(options_named("generators", "g.pkl", "stylegan", tmp_path), Context(tmp_path))
+
+
 def test_a_cutoff_beyond_its_styles_is_refused(tmp_path):
     with pytest.raises(RequestError, match="cutoff is 7, and this generator has 6 layers that take a style"):
         opened(tmp_path, file_of(variables()), truncation=0.5, cutoff=7)
@@ -354,7 +368,7 @@ def test_a_cutoff_beyond_its_styles_is_refused(tmp_path):
 # the audit
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
     (tmp_path / "g.pkl").write_bytes(file_of(variables(latent=6)))
     whole = whole_audit(tmp_path, {"kind": "stylegan", "weights": str(tmp_path / "g.pkl"), "truncation": 0.7})
     assert (whole.choice.residuals, whole.choice.feature) == (("b4",), "b8") and whole.direction_only

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from half_precision import check_half, check_said, opened_as
 from safetensors.torch import save_file
 from tensorflow_pickles import generator as generator_of
 from tensorflow_pickles import network, pickled
@@ -17,6 +18,7 @@ from ganaudit.generators.networks.stylegan2 import Stylegan2, stylegan2
 from ganaudit.generators.networks.stylegan2_names import named
 from ganaudit.generators.opening import open_generator
 from ganaudit.generators.protocol import with_z
+from ganaudit.generators.shapes import generator_digest
 from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.named import options_named
 from ganaudit.random import normals
@@ -209,7 +211,7 @@ def ours(generator, state):
     for name in generator.layers:
         state = generator.run(state, after=before, upto=name)
         layers[name], before = state[name], name
-    within = {**state, "w": generator._truncated(generator.mapping(state["z"], state.get("label")))}
+    within = {**state, "w": generator._truncated(generator.mapping(state["z"], state.get("label")), state)}
     return {**layers, "image": generator.unclamped(layers[before], state.get(f"{before}.beside"), within)}
 
 
@@ -322,6 +324,25 @@ def test_a_class_enters_with_z_and_follows_from_the_index(tmp_path):
     zero = {name: value for name, value in state.items() if name != "label"}
     expected = by_formula(tensors, state["z"], each, 0.6, label=torch.zeros(6, dtype=torch.int64))["image"]
     assert made.run(zero)["image"].double() == pytest.approx(expected.clamp(-1, 1), abs=1e-5)
+
+
+@torch.inference_mode()
+def test_truncation_goes_to_the_average_of_the_image_s_own_class_where_asked(tmp_path):
+    tensors = drawn(classes=3)
+    made = opened(tmp_path, tensors, truncation=0.25, cutoff=2, center="class")
+    state = made.latents(4, torch.arange(6))
+    z = torch.from_numpy(normals(0, "statistics of w", range(1000), 5))
+    means = torch.stack([made.mapping(z, torch.full((1000,), k)).double().mean(dim=0) for k in range(3)])[state["label"]]
+    w = made.mapping(state["z"], state["label"]).double()
+    nearer = means + 0.25 * (w - means)
+    wanted = torch.stack([nearer, nearer, w, w, w, w], dim=1).float()
+    assert made.run(state)["image"] == pytest.approx(made.run({**state, "w": wanted})["image"], abs=1e-5)
+    assert (
+        made.run(state)["image"] - opened(tmp_path, tensors, truncation=0.25, cutoff=2).run(state)["image"]
+    ).abs().max() > 0.01
+    assert made.sampling == {"truncation": 0.25, "cutoff": 2, "center": "class"}
+    with pytest.raises(RequestError, match="center is class, and this generator has no classes"):
+        opened(tmp_path, drawn(), truncation=0.5, center="class")
 
 
 @torch.inference_mode()
@@ -461,8 +482,78 @@ def test_a_cutoff_beyond_its_styles_is_refused(tmp_path):
 # the audit
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
     weights = tmp_path / "g.safetensors"
     save_file({name: value.clone() for name, value in drawn(latent=6).items()}, weights)
     whole = whole_audit(tmp_path, {"kind": "stylegan2", "weights": str(weights), "truncation": 0.7})
     assert (whole.choice.residuals, whole.choice.feature) == (("b4",), "b8") and whole.direction_only
+
+
+# half precision
+
+MANY = {"channels": (6, 6, 4, 4, 3)}
+HIGHEST = {"b8", "b16", "b32", "b64"}
+
+
+def test_half_precision_gives_the_images_of_float32_up_to_its_rounding(tmp_path):
+    check_half(tmp_path, "stylegan2", drawn(**MANY), HIGHEST, 2**-11)
+
+
+def test_nothing_is_beyond_the_largest_number_of_float16(tmp_path):
+    tensors = drawn(**MANY)
+    for name in ("b16.conv0.weight", "b32.conv1.weight", "b32.conv1.affine.weight", "b32.conv1.affine.bias"):
+        tensors[f"synthesis.{name}"] *= 1e5  # which demodulation takes out again
+    plain, half = (opened_as(tmp_path, "stylegan2", tensors, precision=said).generator for said in ("float32", "half"))
+    latents = plain.latents(1, torch.arange(2))
+    with torch.inference_mode():
+        assert torch.allclose(plain.run(latents)["image"], half.run(latents)["image"], atol=0.02)
+        half.b32.conv1.bias.fill_(1e4)
+        assert float(half.run(latents, upto="b32")["b32"].max()) == 256.0  # as in training
+
+
+@pytest.mark.parametrize(("key", "said", "layers"), [
+    ("init_kwargs", {"synthesis_kwargs": {"num_fp16_res": 2, "conv_clamp": 256}}, {"b32", "b64"}),
+    ("init_kwargs", {"synthesis_kwargs": {"channel_max": 8}}, set()),
+    ("init_kwargs", {"channel_base": 16384}, HIGHEST),  # StyleGAN3's repository has a default
+    ("init_kwargs", {"num_fp16_res": 0}, set()),
+    ("init_kwargs", {"num_fp16_res": 64}, HIGHEST),
+    ("init_kwargs", {"num_fp16_res": "4"}, set()),
+    ("static_kwargs", {"num_fp16_res": 3}, {"b16", "b32", "b64"}),
+    ("static_kwargs", {"resolution": 128}, set()),
+    ("said", {"num_fp16_res": 4}, set()),
+])  # fmt: skip
+def test_on_a_gpu_those_layers_are_halved_that_a_file_says(tmp_path, key, said, layers):
+    check_said(tmp_path, "stylegan2", drawn(**MANY), key, said, layers)
+
+
+@pytest.mark.parametrize(("key", "said", "limit"), [
+    ("init_kwargs", {"synthesis_kwargs": {"conv_clamp": 3.5}}, 3.5), ("init_kwargs", {"synthesis_kwargs": {}}, None),
+    ("init_kwargs", {"channel_base": 16384}, 256.0), ("init_kwargs", {"conv_clamp": None}, None),  # StyleGAN3's repository
+    ("static_kwargs", {"conv_clamp": 2}, 2.0), ("static_kwargs", {"resolution": 128}, None), ("said", {"conv_clamp": 2}, None),
+])  # fmt: skip
+def test_in_float32_too_activations_are_clamped_where_a_file_says_so(tmp_path, key, said, limit):
+    tensors = drawn(**MANY)
+    for name in ("b8.conv1.bias", "b16.conv1.bias"):
+        tensors[f"synthesis.{name}"] += 1e3
+    opened = opened_as(tmp_path, "stylegan2", {"G_ema": {key: said, "state_dict": tensors}})
+    assert opened.recipe.get("clamp") == limit
+    unclamped = opened_as(tmp_path, "stylegan2", tensors).generator
+    assert (generator_digest(opened.generator) == generator_digest(unclamped)) == (limit is None)
+    latents = opened.generator.latents(1, torch.arange(2))
+    most = [float(opened.generator.run(latents, upto=name)[name].abs().max()) for name in ("b8", "b16")]
+    assert most == [limit, limit] if limit else min(most) > 300
+
+
+@pytest.mark.parametrize("limit", ["2", -1, 0, True, [256], float("nan"), float("inf"), 1e300])
+def test_a_clamp_that_is_none_is_told(tmp_path, limit):
+    said = {"synthesis_kwargs": {"conv_clamp": limit}}
+    with pytest.raises(RequestError, match=r"stylegan2\.pt: this network was made with conv_clamp="):
+        opened_as(tmp_path, "stylegan2", {"G_ema": {"init_kwargs": said, "state_dict": drawn(**MANY)}})
+
+
+def test_float32_is_no_part_of_a_key_and_half_precision_is(tmp_path):
+    tensors = drawn(**MANY)
+    asked = ({}, {"precision": "float32"}, {"precision": "half"})
+    recipes = [opened_as(tmp_path, "stylegan2", tensors, **said).recipe for said in asked]
+    assert recipes[0] == recipes[1] and not {"precision", "options"} & set(recipes[0])
+    assert recipes[2] == {**recipes[0], "precision": {"float16": ["b8", "b16", "b32", "b64"]}}

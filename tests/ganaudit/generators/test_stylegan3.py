@@ -8,6 +8,7 @@ import scipy.signal
 import scipy.special
 import torch
 import torch.nn.functional as F
+from half_precision import check_half, check_said
 from safetensors.torch import save_file
 from whole_audit import whole_audit
 
@@ -181,7 +182,7 @@ def ours(generator, state):
     for name in generator.layers:
         state = generator.run(state, after=before, upto=name)
         layers[name], before = state[name], name
-    w = generator._truncated(generator.mapping(state["z"], state.get("label")))
+    w = generator._truncated(generator.mapping(state["z"], state.get("label")), state)
     return {**layers, "image": generator.unclamped(layers[before], {**state, "w": w})}
 
 
@@ -389,7 +390,22 @@ def test_what_it_does_not_have_is_refused(tmp_path, sampling, words):
 # the audit
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
     save_file(drawn(**RADIAL), tmp_path / "g.safetensors")
     whole = whole_audit(tmp_path, {"kind": "stylegan3", "weights": str(tmp_path / "g.safetensors"), "truncation": 0.7})
     assert (whole.choice.residuals, whole.choice.feature) == (("input",), "L0_8_2") and whole.direction_only
+
+
+CONVOLUTIONS = {"L0_8_2", "L1_12_4", "L2_20_3", "L3_16_5"}
+
+
+def test_half_precision_gives_the_images_of_float32_up_to_its_rounding(tmp_path):
+    check_half(tmp_path, "stylegan3", drawn(), CONVOLUTIONS, 2**-11)
+
+
+@pytest.mark.parametrize(("said", "layers"), [
+    ({"z_dim": 5}, CONVOLUTIONS), ({"num_fp16_res": 2}, CONVOLUTIONS - {"L0_8_2"}), ({"num_fp16_res": 0}, set()),
+    ({"num_fp16_res": 1}, {"L2_20_3", "L3_16_5"}),  # of 16 pixels as the image, the others of 4 and 8
+])  # fmt: skip
+def test_on_a_gpu_those_layers_are_halved_that_a_file_says(tmp_path, said, layers):
+    check_said(tmp_path, "stylegan3", drawn(), "init_kwargs", said, layers)

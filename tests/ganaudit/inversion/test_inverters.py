@@ -9,16 +9,27 @@ import torch
 
 from ganaudit import kinds
 from ganaudit.encoders.networks import DirectEncoder, DirectShape, LayeredEncoder, LayeredShape
+from ganaudit.encoders.own import own_encoder
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.inversion.inverters import NEEDS, InversionTask
-from ganaudit.inversion.methods import inverter, over_z
+from ganaudit.inversion.inverters import InversionTask
+from ganaudit.inversion.methods import KINDS, frees_residuals, inverter, needs, over_z
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import choose_penalty
 from ganaudit.inversion.search import Search
 
 COUNT = 5
+
+
+class WithEncoder:
+    """An own encoder, of z: a random linear map of the image."""
+
+    encodes, encoder_digest = "z", "e0"
+
+    def encode(self, images):
+        drawn = torch.Generator().manual_seed(5)
+        return images.flatten(1) @ torch.randn(3 * 32 * 32, 8, generator=drawn) * 0.01
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +46,7 @@ def task(generator):
     encoders = {
         "layered": LayeredEncoder(LayeredShape.of(shape, choice.feature, 4, 8)).eval(),
         "encoder": DirectEncoder(DirectShape.of(shape, 4, 4)).eval(),
+        "own_encoder": own_encoder(WithEncoder()),
     }
     objective = Objective("mse")
     target = generator.run(generator.latents(1, torch.arange(COUNT)))["image"]
@@ -50,18 +62,18 @@ def error(task, found):
     return (found.image - task.targets.images).square().mean(dim=(1, 2, 3))
 
 
-@pytest.mark.parametrize("method", list(NEEDS))
+@pytest.mark.parametrize("method", [kind.name for kind in KINDS if kind.name != "reconstructions"])
 def test_every_method_reports_what_it_reached(task, method):
     made = run(task, method)
     assert made.method == method and made.found.errors == (None,) * COUNT
     assert torch.allclose(made.found.loss_best, error(task, made.found), rtol=1e-4)
     assert bool((made.found.loss_best <= made.found.loss_first + 1e-7).all())
-    searched = method not in ("encoder", "layered")
+    searched = method not in ("encoder", "layered", "own_encoder")
     assert made.found.steps.tolist() == [15 if searched else 0] * COUNT
     assert bool((made.found.loss_best < made.found.loss_first).all()) == searched
 
 
-@pytest.mark.parametrize("method", ["latent", "encoder+latent", "layered+latent"])
+@pytest.mark.parametrize("method", ["latent", "encoder+latent", "layered+latent", "own_encoder+latent"])
 def test_further_starts_are_wide_around_the_own_one_and_each_images_own(task, method):
     many = replace(task, targets=task.targets.take(torch.arange(400) % COUNT), indices=range(400), search=Search(0))
     plain, several = run(many, method), run(replace(many, further_starts=2), method)
@@ -78,16 +90,21 @@ def test_further_starts_are_wide_around_the_own_one_and_each_images_own(task, me
     assert torch.equal(searched.found.loss_best, torch.stack([result.loss_best for result in searched.every]).amin(dim=0))
 
 
-@pytest.mark.parametrize("method", ["encoder", "layered", "layerwise", "feature"])
+@pytest.mark.parametrize("method", ["encoder", "layered", "own_encoder", "layerwise", "own_encoder+layerwise", "feature"])
 def test_what_searches_no_z_has_no_further_starts(task, method):
     assert len(run(replace(task, further_starts=2), method).every) == 1
 
 
 def test_every_method_is_a_kind_that_says_what_it_needs():
-    needs = {kind: NEEDS[kind] for kind in kinds.names("inverters")}
-    assert needs == {"latent": None, "encoder": "encoder", "layered": "layered", "encoder+latent": "encoder",
-                     "layered+latent": "layered", "layerwise": "layered", "feature": "layered"}  # fmt: skip
-    assert [name for name in kinds.names("inverters") if over_z(name)] == ["encoder+latent", "latent", "layered+latent"]
+    needed = {kind: needs(kind) for kind in kinds.names("inverters")}
+    assert needed == {"latent": None, "encoder": "encoder", "layered": "layered", "encoder+latent": "encoder",
+                      "layered+latent": "layered", "layerwise": "layered", "feature": "layered", "own_encoder": "own_encoder",
+                      "own_encoder+latent": "own_encoder", "own_encoder+layerwise": "own_encoder",
+                      "reconstructions": None}  # fmt: skip
+    over = ["encoder+latent", "latent", "layered+latent", "own_encoder+latent"]
+    assert [name for name in kinds.names("inverters") if over_z(name)] == over
+    freed = [name for name in kinds.names("inverters") if frees_residuals(name)]
+    assert freed == ["layerwise", "own_encoder+layerwise"]
 
 
 def test_layers_and_ratios_are_what_is_freed(task):
@@ -112,7 +129,7 @@ def test_layerwise_starts_at_the_encoders_image_and_keeps_its_z(task, generator)
 
 
 def test_searches_on_z_start_at_the_inverters_estimates(task):
-    for kind in ("encoder", "layered"):
+    for kind in ("encoder", "layered", "own_encoder"):
         assert torch.allclose(run(task, f"{kind}+latent").found.loss_first, run(task, kind).found.loss_best, rtol=1e-5)
 
 

@@ -14,8 +14,8 @@ from ganaudit.encoders.networks import LayeredEncoder, LayeredShape
 from ganaudit.errors import RequestError
 from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
-from ganaudit.inversion.inverters import NEEDS, InversionTask
-from ganaudit.inversion.methods import inverter
+from ganaudit.inversion.inverters import InversionTask
+from ganaudit.inversion.methods import KINDS, inverter
 from ganaudit.inversion.presets import PRESETS, default_search, settings_of
 from ganaudit.inversion.search import Search
 from ganaudit.spec import Invert
@@ -37,7 +37,7 @@ def test_presets_are_the_references_settings():
     assert (bau.pixel, bau.perceptual, bau.perceptual_weight, bau.penalty) == ("l1", "vgg16-raw", 1.0, 1.0)
     creswell = PRESETS["creswell-2018"]
     assert (creswell.method, creswell.search.optimiser, creswell.prior) == ("latent", "rmsprop", 0.01)
-    assert {preset.method for preset in PRESETS.values()} <= set(NEEDS)
+    assert {preset.method for preset in PRESETS.values()} <= {kind.name for kind in KINDS}
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -235,19 +235,16 @@ def test_an_inverter_is_one_file(tmp_path, adds):
     assert kinds.summaries("inverters")["as_latent"] == "as latent does"
     heldout = {"name": "held", "kind": "tiny_models:Ramp", "options": {"images": 8}}
     spec = asked(tmp_path, heldout=heldout, invert={"methods": ["as_latent"]})
-    from ganaudit.inversion.inverters import NEEDS, InversionResult
-    from ganaudit.inversion.methods import inverter
+    from ganaudit.inversion.inverters import InversionResult
+    from ganaudit.inversion.methods import inverter, needs
 
-    assert spec.invert.methods == ("as_latent",) and NEEDS["as_latent"] is None
+    assert spec.invert.methods == ("as_latent",) and needs("as_latent") is None
     assert callable(inverter("as_latent")) and InversionResult.__name__ == "InversionResult"
     with pytest.raises(RequestError, match=r"invert\.methods\[0\]: unknown inverter 'as_laten'; did you mean 'as_latent'\?"):
         asked(tmp_path, heldout=heldout, invert={"methods": ["as_laten"]})
 
 
-def test_an_audit_inverts_by_another_kind_as_by_one_that_ships_and_its_source_is_in_the_key(tmp_path, adds, monkeypatch):
-    from ganaudit import report
-
-    monkeypatch.setattr(report, "render", lambda _: "")
+def test_an_audit_inverts_by_another_kind_as_by_one_that_ships_and_its_source_is_in_the_key(tmp_path, adds, empty_pages):
     add = adds("inverters", INVERTER, "as_latent_too")
     torch.manual_seed(0)
     save_file(progan(4, 4, ((3,),)).state_dict(), tmp_path / "tiny.safetensors", {"kind": "progan"})

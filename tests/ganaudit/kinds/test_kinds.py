@@ -27,10 +27,13 @@ def test_every_kind_says_what_it_is_and_has_a_sentence_under_each_key(room, name
 
 def test_the_rooms_hold_what_ships():
     assert kinds.names("generators") == [
-        "auto", "biggan", "dcgan", "diffusers", "onnx", "progan", "r3gan", "stylegan", "stylegan2", "stylegan3", "torchscript",
-        "module:factory",
+        "auto", "biggan", "dcgan", "diffusers", "lia", "ogan", "onnx", "progan", "r3gan", "stylegan", "stylegan2", "stylegan3",
+        "torchscript", "module:factory",
     ]  # fmt: skip
-    assert kinds.names("parsers") == ["masks", "mit_semseg", "torchvision", "transformers", "unet", "upp", "module:factory"]
+    assert kinds.names("parsers") == [
+        "grounding_dino", "masks", "mit_semseg", "onnx", "owl", "sam3", "torchscript", "torchvision", "torchvision_instances",
+        "transformers", "unet", "upp", "module:factory",
+    ]  # fmt: skip
     assert kinds.names("datasets") == [
         "cifar", "csv", "folder", "idx", "lmdb", "masks", "npy", "parquet", "tar", "village", "zip", "module:factory",
     ]  # fmt: skip
@@ -41,7 +44,7 @@ def test_the_rooms_hold_what_ships():
 
 @pytest.mark.parametrize("room, name, words", [
     ("generators", "progam", r"no 'progam' among the generators; did you mean 'progan'\? There are: auto, biggan, dcgan, "),
-    ("parsers", "zzz", "no 'zzz' among the parsers; There are: masks, mit_semseg, torchvision, "),
+    ("parsers", "zzz", "no 'zzz' among the parsers; there are: grounding_dino, masks, mit_semseg, onnx, owl, sam3, "),
     ("datasets", "foldr", "did you mean 'folder'"), ("inverters", "layerwis", "did you mean 'layerwise'"),
     ("features", "", "no '' among the features"), ("generators", "opening", "no 'opening' among"),
     ("inverters", "module", "no 'module' among"),

@@ -46,7 +46,9 @@ def everything(store: Store, keys: Sequence[str] = ("ka", "kb", "kc")) -> dict[s
 
 def findings(store: Store) -> dict[str, pa.Table]:
     """Those that follow from blocks."""
-    return {name: catalog.query(store, f"FROM {name} ORDER BY ALL") for name in FINDINGS if name != "photo_verdicts"}
+    with catalog.connect(store) as connection:
+        asked = {name: connection.sql(f"FROM {name} ORDER BY ALL") for name in FINDINGS if name != "photo_verdicts"}
+        return {name: rows.to_arrow_table() for name, rows in asked.items()}
 
 
 def test_rows_blocks_and_findings_are_the_same_to_the_bit(filled, roll_up):

@@ -70,3 +70,10 @@ def test_groups_of_images_change_nothing(monkeypatch):
     whole = chosen(logits, (8, 8))
     monkeypatch.setattr(module, "AT_ONCE", {"cpu": 2 * 4 * 8 * 8, "other": 1})
     assert all(torch.equal(a, b) for a, b in zip(whole, chosen(logits, (8, 8)), strict=True))
+
+
+def test_a_label_value_beyond_all_class_ids_is_told_at_once():
+    """A table of 10 ** 12 values would take all memory there is."""
+    assert pairs(labelling({32_767: "sky"})) == [(32_767, "sky")]
+    with pytest.raises(RequestError, match="label value 1,000,000,000,000, and class ids end at 32,767"):
+        labelling({10**12: "sky"})

@@ -183,6 +183,19 @@ def _with_code(folder):
     (folder / "mine.py").write_text(f"open({str(folder / 'it_ran')!r}, 'w')")
 
 
+def _with_a_processor_s_code(folder):
+    said = json.loads((folder / "preprocessor_config.json").read_text())
+    said |= {"image_processor_type": "Mine", "auto_map": {"AutoImageProcessor": "mine.Mine"}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    (folder / "mine.py").write_text(f"open({str(folder / 'it_ran')!r}, 'w')")
+
+
+def _with_a_backbone_of_another_package(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "upernet", "backbone_config": {"model_type": "timm_backbone", "backbone": "resnet18"}}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
 def _without_a_tensor(folder):
     from safetensors.torch import load_file, save_file
 
@@ -196,13 +209,26 @@ def _another_kind(folder):
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
 
 
+def _saying(**changes):
+    def change(folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | changes))
+
+    return change
+
+
 @pytest.mark.parametrize("change, says", [
     (_pickled, ["pytorch_model.bin", "safetensors alone"]), (_with_code, ["mine.Config", "not run"]),
     (_without_a_tensor, ["decode_head.classifier.weight", "missing"]), (_another_kind, ["bert", "segformer"]),
+    (lambda folder: (folder / "model.safetensors").unlink(), ["the folder has no weights", "safetensors alone"]),
+    (_with_a_processor_s_code, ["cannot open it"]),
+    (_with_a_backbone_of_another_package, ["needs a package that is not installed here", "timm"]),
     (lambda folder: (folder / "config.json").unlink(), ["config.json"]),
     (lambda folder: (folder / "config.json").write_text("[]"), ["model_type"]),
     (lambda folder: (folder / "preprocessor_config.json").unlink(), ["transformers cannot open it"]),
     (lambda folder: (folder / "model.safetensors").write_bytes(b"torn"), ["transformers cannot open it"]),
+    (_saying(num_labels=10**9), ["'num_labels' is 1,000,000,000", "more than 32,767"]),
+    (_saying(hidden_sizes=[9_000_000] * 4), ["of another model than config.json says", "numbers are wanted"]),
 ])  # fmt: skip
 def test_what_is_incomplete_or_brings_code_is_refused_in_a_sentence(tmp_path, change, says):
     folder, *_ = saved(tmp_path / "m", segformer)
@@ -211,6 +237,26 @@ def test_what_is_incomplete_or_brings_code_is_refused_in_a_sentence(tmp_path, ch
         opened("transformers", weights=str(folder))
     assert all(word in str(error.value) for word in [*says, str(folder)]) and "\n" not in str(error.value)
     assert not (folder / "it_ran").exists()
+
+
+def test_code_beside_a_model_of_the_library_is_not_run_either(tmp_path):
+    folder, *_ = saved(tmp_path / "m", segformer)
+    _with_code(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "segformer"}))
+    assert opened("transformers", weights=str(folder)).model.parse(IMAGES).maps.shape == (2, 48, 80)
+    assert not (folder / "it_ran").exists()
+
+
+def test_a_processor_that_wants_another_package_is_told(tmp_path, monkeypatch):
+    folder, *_ = saved(tmp_path / "m", segformer)
+
+    def wants(*_, **__):
+        raise ImportError("SegformerImageProcessor requires the Elsewhere library but it was not found in your environment.")
+
+    monkeypatch.setattr(library.AutoImageProcessor, "from_pretrained", wants)
+    with pytest.raises(RequestError, match=r"needs a package that is not installed here: .*the Elsewhere library"):
+        opened("transformers", weights=str(folder))
 
 
 def test_a_task_that_the_model_does_not_do_is_refused(tmp_path):
@@ -224,3 +270,21 @@ def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ganaudit.parsers.transformers_segmentation", None)
     with pytest.raises(RequestError, match=r"pip install 'ganaudit\[hf\]'"):
         opened("transformers", weights=str(folder))
+
+
+@pytest.mark.parametrize("make", [maskformer, mask2former, eomt, oneformer])
+def test_instances_are_painted_by_score_and_told_apart(tmp_path, make):
+    folder, model, processor = saved(tmp_path / "m", make)
+    parser = opened("transformers", weights=str(folder), task="instance").model
+    labels = parser.parse(IMAGES)
+    assert wrong_labels(labels, 2, parser.classes) is None
+    found = of_library(model, processor, "instance")
+    for place, each in enumerate(found):
+        scores = {segment["score"] for segment in each["segments_info"]}
+        classes = {segment["label_id"] + 1 for segment in each["segments_info"]}
+        assert set(labels.maps[place].unique().tolist()) <= classes | {0}
+        seen = labels.confidence[place][labels.maps[place] > 0].unique().tolist()
+        assert all(min(abs(score - known) for known in scores) < 1e-5 for score in seen)
+        if each["segments_info"]:  # the surest is whole: nothing lies on it
+            assert labels.confidence[place].max() == pytest.approx(max(scores), abs=1e-5)
+    assert ((labels.instances > 0) == (labels.maps > 0)).all()

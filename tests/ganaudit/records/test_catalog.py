@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ganaudit.errors import AuditError, RequestError
-from ganaudit.records import catalog, schema
+from ganaudit.records import catalog, schema, views
 from ganaudit.records.store import Store
 from ganaudit.records.used import sources_of
 
@@ -139,16 +140,33 @@ def test_readers_go_on_while_it_is_built_again_and_again(filled):
 
 def test_it_opens_read_only_while_another_build_has_its_file_open(filled, monkeypatch):
     catalog.build(filled)
-    create = catalog.create_views
+    create = views.create
 
-    def in_the_middle(connection, store, files=None):
-        create(connection, store, files)
+    def in_the_middle(connection, store, *rest):
+        create(connection, store, *rest)
         code = "import duckdb, sys; print(duckdb.connect(sys.argv[1], read_only=True).sql('FROM fsd').fetchall())"
         other = subprocess.run([sys.executable, "-c", code, store.catalog], capture_output=True, text=True)
         assert (other.stdout, other.stderr) == ("[]\n", "")
 
-    monkeypatch.setattr(catalog, "create_views", in_the_middle)
+    monkeypatch.setattr(views, "create", in_the_middle)
     catalog.build(filled)
+
+
+def test_without_room_for_temporary_files_the_store_can_be_asked_all_the_same(filled, tmp_path, monkeypatch):
+    filled.shard("class_pixels", "kb", 0, 1).write_bytes(b"")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    catalog._blank.cache_clear()
+    assert column(filled, "SELECT count(*) FROM audited_images") == [5]
+    assert column(filled, "SELECT store FROM about") == [str(filled.path)]
+    with pytest.raises(AuditError, match="damaged"):
+        column(filled, "SELECT count(*) FROM class_pixels")
+
+
+def test_a_long_query_prints_nothing_among_the_answer(filled):
+    """DuckDB shows progress after two seconds, on whatever stdout is."""
+    with catalog.connect(filled) as of_file, catalog.in_memory(filled) as alone:
+        for connection in (of_file, alone):
+            assert connection.sql("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
 
 
 def test_no_store_is_a_sentence(tmp_path):
@@ -197,6 +215,27 @@ def test_a_damaged_finding_of_a_run_spoils_no_question_about_others(filled, run)
                   "1 FROM fsd WHERE fsd > 0.5 AND run = 'r1'", "run FROM fsd GROUP BY run", "max(fsd) FROM fsd"):  # fmt: skip
         with pytest.raises(AuditError, match=f"{damaged} is damaged"):
             catalog.query(filled, f"SELECT {asked}")
+
+
+def test_inside_kept_a_runs_catalog_is_made_anew_only_where_other_files_are_there(filled, run, monkeypatch):
+    run(filled, "r8", [("real", "photos", "ka", 0, 3)], finished=False)
+    run(filled, "r9", [("real", "photos", "kb", 0, 2)])
+    made, create = [], views.create
+    monkeypatch.setattr(views, "create", lambda *rest, **named: made.append(1) or create(*rest, **named))
+
+    def images(name):
+        with catalog.of_run(filled, name) as connection, catalog.of_run(filled, name) as other:
+            rows = connection.execute("SELECT image FROM run_images(?) WHERE status = 'ok'", [name])
+            assert other.sql("SELECT count(*) FROM runs").fetchall() == [(1,)]
+            return len(rows.fetchall())
+
+    with catalog.kept():
+        assert [images("r8"), images("r8"), len(made)] == [2, 2, 1]
+        with catalog.kept():
+            assert [images("r8"), len(made)] == [2, 1]
+        run(filled, "r8", [("real", "photos", "ka", 0, 3)])
+        assert [images("r8"), images("r9"), images("r9"), len(made)] == [2, 2, 2, 3]
+    assert [images("r9"), len(made)] == [2, 5]
 
 
 def test_an_empty_file_is_no_table_without_rows(filled):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganaudit import sql
-from ganaudit.records import catalog
+from ganaudit.records import catalog, views
 from ganaudit.records.dictionary import QUESTIONS, dictionary
 from ganaudit.records.schema import FINDINGS, RECORDS
 from ganaudit.studies.census.tables import DROPPED_CLASSES, INFLUENCES
@@ -53,7 +53,7 @@ def comments(store, columns, what):
     return {tuple(row.values())[:-1]: row["comment"] for row in result}
 
 
-def test_the_catalog_holds_the_same_words(filled):
+def test_the_catalog_holds_the_same_words(filled, commented):
     views = comments(filled, "view_name", "duckdb_views()")
     assert all(views[table.name,] == f"One row per {table.row}." for table in TABLES.values())
     columns = comments(filled, "table_name, column_name", "duckdb_columns()")
@@ -73,6 +73,6 @@ def test_the_questions_of_the_page_are_answered(filled, statement):
 def test_a_catalog_of_another_schema_is_made_anew(filled, monkeypatch):
     catalog.query(filled, "FROM runs")
     fewer = {name: table for name, table in TABLES.items() if name != "ranks"}
-    monkeypatch.setattr(catalog, "_TABLES", fewer)
+    monkeypatch.setattr(views, "TABLES", fewer)
     names = catalog.query(filled, "SELECT view_name FROM duckdb_views() WHERE NOT internal")["view_name"].to_pylist()
     assert "ranks" not in names and "fsd" in names

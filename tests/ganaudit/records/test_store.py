@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -152,10 +153,15 @@ def test_a_read_only_store(tmp_path, monkeypatch):
         Store(tmp_path / "store").open_for_writing()
 
 
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to")
-def test_a_folder_that_nobody_can_write_to():
-    with pytest.raises((RequestError, AuditError), match="written"):
-        Store("/proc/self/store").open_for_writing()
+@pytest.mark.parametrize("name", ["EACCES", "EPERM", "EROFS", "EINVAL", "ENOENT", "ESTALE"])
+def test_a_folder_that_nobody_can_write_to(tmp_path, monkeypatch, name):
+    def refused(**_: object) -> None:
+        raise OSError(getattr(errno, name), f"says {name}")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(RequestError, match=rf"cannot be written to: {tmp_path}.* \(says {name}\); choose another folder"):
+        Store(tmp_path / "store").open_for_writing()
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_path_that_is_a_file(tmp_path):

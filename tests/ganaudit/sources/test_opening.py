@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,15 @@ def test_a_generated_batch_is_its_images_rounded_to_8_bits(tmp_path):
     assert (batch.pixels.numpy() == expected).mean() > 0.999
     assert list(batch.names) == ["sample 3", "sample 1", "sample 4"] and set(batch.errors) == {None}
     assert list(batch.digests) == [images.digest(pixel) for pixel in batch.pixels.numpy()]
+
+
+def test_a_generator_is_rounded_down_where_asked_and_has_a_key_of_its_own():
+    built_in = {"name": "g", "kind": "dcgan", "weights": "builtin:village-wgan-gp"}
+    plain, down = (opened(Path(), built_in | said) for said in ({}, {"rounding": "down"}))
+    near, lower = plain.read([3, 4]).pixels.int(), down.read([3, 4]).pixels.int()
+    assert set((near - lower).unique().tolist()) == {0, 1} and 0.2 < (near - lower).float().mean() < 0.8
+    assert down.recipe == {**plain.recipe, "rounding": "down"}
+    assert opened(Path(), built_in | {"rounding": "nearest"}).recipe == plain.recipe
 
 
 def test_an_image_is_the_same_alone_and_in_any_batch():
@@ -190,7 +200,7 @@ def test_what_is_set_aside_leaves_no_image_in_memory(tmp_path, monkeypatch):
     source = opened(tmp_path, {"kind": "masks", "path": "."}, parser={"kind": "masks", "classes": ["a"]})
     made, plain = [], MasksDataset.image
     monkeypatch.setattr(MasksDataset, "image", lambda *which: (image := plain(*which), made.append(weakref.ref(image)))[0])
-    read = [source._one(0)]  # and its reason is kept
+    read = [source._look.at(partial(source._dataset.image, 0))]  # and its reason is kept
     assert "holds [9]" in read[0]
     assert [reference() for reference in made] == [None]
 

@@ -12,12 +12,12 @@ import ganaudit
 from ganaudit import images
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
-from ganaudit.datasets.masks import fitted
+from ganaudit.datasets.label_maps import fitted
 from ganaudit.datasets.village import VillageDataset
 from ganaudit.errors import RequestError
 from ganaudit.records.store import Store
 from ganaudit.records.tables import PARSER_CONFUSION
-from ganaudit.sources.opening import resize_through
+from ganaudit.sources.looking import resize_through
 from ganaudit.sources.roles import (
     GENERATED,
     REAL,

@@ -104,7 +104,7 @@ def test_a_parser_s_unknown_key_is_answered_with_the_keys_of_that_parser():
     (line,) = mistakes(changed(parser={"kind": "masks", "clases": ["x"], "classes": ["x"]}))
     assert line == "parser.clases: unknown key; did you mean 'classes'? There are: kind, classes"
     (line,) = mistakes(changed(parser={"kind": "a:b", "resize": 3}))
-    assert line.endswith("There are: kind, sha256, bytes, url, weights, options, files, threads")
+    assert line.endswith("there are: kind, sha256, bytes, url, weights, options, files, threads")
 
 
 def test_every_mistake_is_listed_not_the_first_alone():
@@ -137,7 +137,7 @@ def test_an_unknown_kind_is_told_the_nearest_one(place, kind, nearest):
 def test_a_kind_for_generators_is_none_for_real_images():
     (line,) = mistakes(changed(real={"name": "r", "kind": "dcgan", "weights": "x"}))
     known = ", ".join(kinds.names("datasets"))
-    assert line == f"real.kind: unknown kind 'dcgan'; There are: {known}" and "dcgan" not in known
+    assert line == f"real.kind: unknown kind 'dcgan'; there are: {known}" and "dcgan" not in known
 
 
 @pytest.mark.parametrize("kind", [None, 3, ["folder"], ...])

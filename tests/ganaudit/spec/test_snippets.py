@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from ganaudit.spec import parse
-from ganaudit.spec.models import AuditSpec, Perceptual
+from ganaudit.spec.models import AuditSpec
+from ganaudit.spec.studies import Perceptual
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "deployments/README.md"])

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from ganaudit.statistics import proportions
 from ganaudit.statistics.areas import Areas, deviate, interval, limit, p_above, p_below, ratio
 
 light = settings(max_examples=30, deadline=None, database=None)
@@ -83,3 +84,29 @@ def test_heavy_tailed_sizes_are_not_called_different_more_often_than_the_level_s
     assert 0.93 <= ((low <= truth) & (truth <= high)).mean() <= 0.995
     for tail in (p_below(real, generated, truth), p_above(real, generated, truth)):
         assert (tail <= 0.001).mean() <= 0.001 + 3 * (0.001 / classes) ** 0.5
+
+
+@pytest.mark.parametrize("n_real, n_generated, kept", [(1000, 30, 1.0), (30, 1000, 1.0), (400, 40, 0.1)])
+def test_a_side_that_happens_to_lack_the_few_large_regions_is_not_called_smaller(n_real, n_generated, kept):
+    """One region in twenty is forty times as large: of forty images 13 % lack any, and then look alike."""
+    rng, classes = np.random.default_rng(6), 3000
+
+    def side(n: int, holding: int) -> Areas:
+        large = rng.binomial(holding, 0.05, classes)
+        sums = (holding - large + large * 40.0**power for power in (1, 2, 3))
+        return Areas(n, np.full(classes, float(holding)), *sums, np.ones(classes))
+
+    real, generated = side(20 * n_real, n_real), side(round(20 * n_generated / kept), n_generated)
+    low, high = interval(real, generated)
+    assert ((low <= kept) & (kept <= high)).mean() >= 0.93
+    assert (p_below(real, generated, kept) < 1e-3).mean() <= 2e-3
+    lacks = (generated.total == generated.holding) | (real.total == real.holding)
+    assert lacks.mean() == pytest.approx(0.95 ** min(n_real, n_generated), abs=0.03)
+
+
+def test_where_sizes_are_alike_the_interval_is_hardly_wider_than_that_of_the_shares():
+    holding, n = np.full(1, 300.0), 3000.0
+    alike = Areas(n, holding, holding * 50, holding * 50**2, holding * 50**3, np.ones(1))
+    shares = proportions.interval(holding, n, holding, n)
+    for end, plain in zip(interval(alike, alike), shares, strict=True):
+        assert abs(np.log(end[0])) <= 1.15 * abs(np.log(plain[0]))

@@ -6,7 +6,7 @@ from scipy import stats
 
 from ganaudit.statistics import jackknife
 from ganaudit.statistics.centred import centred
-from ganaudit.statistics.corrected import ABOVE, BELOW, corrected, difference
+from ganaudit.statistics.corrected import ABOVE, BELOW, difference, distance
 from ganaudit.statistics.halves import halves
 from ganaudit.statistics.moments import GroupMoments, group_moments
 
@@ -24,7 +24,7 @@ def test_an_interval_is_put_together_from_the_jackknife_and_the_halves(weight):
     a, b = side(1, 300), side(2, 400, weight)
     sums = centred(a, b)
     first, split = jackknife.estimate(*sums), [halves(state, 0) for state in sums]
-    result = corrected(a, b)
+    result = distance(a, b)
     left = max(0.0, (split[0].bias + split[1].bias) / 2)
     assert result.second_order == pytest.approx(left)
     assert result.value == pytest.approx(first.value - left)
@@ -33,12 +33,12 @@ def test_an_interval_is_put_together_from_the_jackknife_and_the_halves(weight):
     t = stats.t.ppf(0.975, first.degrees)
     assert result.low == 0 or result.value - result.low >= BELOW * t * noise
     assert result.high - result.value >= max(t * result.se, ABOVE * t * noise)
-    wider = corrected(a, b, alpha=0.01)
+    wider = distance(a, b, alpha=0.01)
     assert wider.low <= result.low < result.high < wider.high
 
 
 def test_where_nothing_differs_the_interval_holds_0_and_is_no_wider_than_it_must_be():
-    tries = [corrected(side(2 * seed, 200), side(2 * seed + 1, 300)) for seed in range(200)]
+    tries = [distance(side(2 * seed, 200), side(2 * seed + 1, 300)) for seed in range(200)]
     given = [each for each in tries if each.doubt is None]
     assert len(given) >= 196
     held = np.mean([each.low == 0 for each in given])
@@ -52,33 +52,33 @@ def test_one_image_in_a_hundred_that_makes_the_variance_is_not_enough_of_them():
     rows = np.full((400, 2), [900, 0])
     rows[[50, 210]] = [0, 900]
     few = group_moments(rows, np.arange(400) % 20, 900, 20)
-    result = corrected(few, few)
+    result = distance(few, few)
     assert result.low is result.high is None
     assert result.doubt.startswith("a few rare images make most of the variance of the real ones; about ")
     many = np.tile(np.full((10, 2), [900, 0]), (100, 1))
     many[::10] = [0, 900]
     rng = np.random.default_rng(0)
     sides = [group_moments(rng.permutation(many), np.arange(1000) % 20, 900, 20) for _ in range(2)]
-    assert corrected(*sides).doubt is None or "alike" in corrected(*sides).doubt
+    assert distance(*sides).doubt is None or "alike" in distance(*sides).doubt
 
 
 def test_the_same_images_on_both_sides_are_too_alike_for_an_interval():
     a = side(1, 400)
-    result = corrected(a, a)
+    result = distance(a, a)
     assert result.low is None and "do they share images" in result.doubt
 
 
 def test_too_few_images_are_said():
     enough = side(0, 200)
     for groups, n in ((3, 9), (4, 4)):
-        assert corrected(enough, side(1, n, groups=groups)).doubt == "too few images"
-    assert corrected(enough, side(1, 9, groups=1)) is None
+        assert distance(enough, side(1, n, groups=groups)).doubt == "too few images"
+    assert distance(enough, side(1, 9, groups=1)) is None
 
 
 def test_a_difference_is_that_of_the_corrected_values_but_for_the_common_part():
     real, a, b = side(0, 300), side(1, 200, 1.5), side(2, 400, 0.5)
     result, other = difference(real, a, b), difference(real, b, a)
-    first, each = jackknife.difference(real, a, b), [corrected(real, side_of) for side_of in (a, b)]
+    first, each = jackknife.difference(real, a, b), [distance(real, side_of) for side_of in (a, b)]
     assert result.value == pytest.approx(each[0].value - each[1].value)
     assert result.se == pytest.approx(np.hypot(first.se, (each[0].second_order + each[1].second_order) / 2))
     assert (result.low, result.high) == pytest.approx((-other.high, -other.low), rel=1e-6)

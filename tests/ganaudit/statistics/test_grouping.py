@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganaudit.statistics.grouping import blocks_of, by_rank, clusters_of, digest_rank, number
+from ganaudit.statistics.grouping import blocks_of, by_rank, clusters_of, digest_codes, digest_rank, number, packed
 
 light = settings(max_examples=60, deadline=None, database=None)
 names = st.lists(st.one_of(st.none(), st.sampled_from("abcdef")), min_size=1, max_size=60)
@@ -43,6 +43,23 @@ def test_the_rank_of_digests_is_that_of_a_stable_sort(digests):
     expected = {image: place for place, image in enumerate(sorted(range(len(digests)), key=digests.__getitem__))}
     for column in (digests, pa.array(digests, pa.string()), pa.chunked_array([digests[:4], digests[4:]], pa.string())):
         assert digest_rank(column).tolist() == [expected[image] for image in range(len(digests))]
+
+
+@light
+@given(
+    st.lists(st.integers(0, 2**128 - 1) | st.sampled_from([3, 2**64, 2**100]), max_size=30), st.integers(0, 30), st.booleans()
+)
+def test_codes_are_the_places_of_digests_among_the_different_ones(numbers, cut, other):
+    """Digests of 32 digits as numbers, also beside others that stay texts."""
+    digests = [f"{value:032x}" for value in numbers] + (["B", "", "g" * 32] if other else [])
+    order = {digest: place for place, digest in enumerate(sorted(set(digests)))}
+    parts = [packed(digests[:cut]), packed(pa.chunked_array([pa.array(["x", *digests[cut:]], pa.string())[1:]]))]
+    assert [isinstance(part, np.ndarray) for part in parts] == [True, not other or cut >= len(digests)] or other
+    assert digest_codes(parts).tolist() == [order[digest] for digest in digests]
+
+
+def test_an_image_without_a_digest_has_no_code():
+    assert digest_codes([packed(["b", None, "a", None])]).tolist() == [1, -1, 0, -1]
 
 
 @light

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from ganaudit.statistics import moments as module
-from ganaudit.statistics.moments import empty, group_moments, merge, moments, without
+from ganaudit.statistics.moments import empty, group_moments, merge, moments, summed_groups, without
 
 light = settings(max_examples=40, deadline=None, database=None)
 
@@ -133,3 +133,26 @@ def test_groups_beyond_64_bits_stay_exact():
         assert result.all().product.dtype == object
         kept = exact[np.arange(8) % 4 != 1]
         assert result.leave_out(1).product.tolist() == (kept.T @ kept).tolist()
+
+
+@light
+@given(blocks(), st.integers(0, 2**32), st.sampled_from([1, 3, 7]))
+def test_groups_summed_piece_by_piece_are_those_of_all_images(found, seed, number):
+    """However wide the images are; an image of no group counts in none."""
+    rows = np.concatenate(found)
+    groups = np.random.default_rng(seed).integers(-1, number, len(rows))
+    bounds = np.cumsum([0, *map(len, found)])
+    parts = ((csr_array(block), groups[first : first + len(block)]) for block, first in zip(found, bounds, strict=False))
+    state = summed_groups(parts, 3, 64, number)
+    assert state == group_moments(rows[groups >= 0], groups[groups >= 0], 64, number)
+
+
+def test_sums_that_64_bits_cannot_be_sure_to_hold_are_exact(monkeypatch):
+    rows = np.array([[8192**2, 5], [8192**2 - 1, 0]], np.int32)
+    monkeypatch.setattr(module, "_INT64", 8192**4 + 10)  # of one image at a time
+    parts = [(csr_array(rows[place : place + 1]), np.array([0])) for place in (0, 1, 0, 1)]
+    whole = summed_groups([*parts, (csr_array(rows), np.array([0, 0]))], 2, 8192**2, 1).all()
+    total, product = [[int(value) for value in row] for row in rows], [[0, 0], [0, 0]]
+    for row in total * 3:
+        product = [[product[a][b] + row[a] * row[b] for b in (0, 1)] for a in (0, 1)]
+    assert (whole.n, whole.product.tolist()) == (6, product)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ganaudit.statistics.memorisation import difference
-from ganaudit.statistics.resampling import interval, means, ratios
+from ganaudit.statistics.resampling import RESAMPLES, interval, means, ratios, resampled_means
 
 
 def test_the_value_is_a_ratio_of_weighted_sums_and_the_interval_that_of_resampled_images():
@@ -67,3 +67,21 @@ def test_pairs_of_the_same_photos_need_fewer_of_them():
     (paired,) = means((a - b)[:, None], np.ones(100))
     assert paired[1] > 0.0 and paired[0] == pytest.approx((a - b).mean())
     assert difference(a, b).low < 0.0 < difference(a, b).high
+
+
+def test_clusters_are_drawn_whole():
+    draws = np.random.default_rng(3)
+    values, weights, clusters = draws.random((9, 2)), draws.uniform(1, 4, 9), np.array([2, 0, 2, 5, 0, 2, 7, 7, 5])
+    values[4, 1] = np.nan
+    members = [np.flatnonzero(clusters == number) for number in (0, 2, 5, 7)]
+    drawn = np.random.default_rng(0).integers(0, 4, (RESAMPLES, 4))
+    for column, (value, low, high) in enumerate(means(values, weights, clusters=clusters)):
+        again, plain = [], []
+        for places in drawn:
+            images = [image for place in places for image in members[place] if np.isfinite(values[image, column])]
+            again.append(np.average(values[images, column], weights=weights[images]))
+            plain.append(values[images, column].mean())
+        assert value == pytest.approx(means(values, weights)[column][0])
+        assert (low, high) == pytest.approx(tuple(np.quantile(again, [0.025, 0.975])))
+        assert resampled_means(values, clusters=clusters)[:, column] == pytest.approx(np.array(plain))
+    assert means(values[:3], weights[:3], clusters=np.zeros(3, np.int64))[0][1:] == (None, None)  # one cluster

@@ -9,6 +9,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from ganaudit.training import loop
+from ganaudit.training.loop import Budget, train
+
 
 class Tiny:
     """A linear map with dropout, Adam with momentum, fresh noise from torch: stopped and gone on is the same only with all of
@@ -49,3 +52,24 @@ class Tiny:
 @pytest.fixture
 def tiny():
     return Tiny
+
+
+@pytest.fixture
+def stopped_and_gone_on(tmp_path, monkeypatch):
+    """Of what `start` makes, two trainings: one left alone, and one that was stopped, and went on in tmp_path / "parts"."""
+
+    def both(start, steps=4, stops=(2,)):
+        whole, parts, budget = start(), tmp_path / "parts", Budget(steps=steps)
+        train(whole, tmp_path / "whole", budget)
+        monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+        for stop in stops:
+            stopped = start()
+            step = stopped.step
+            stopped.step = lambda number, spent, step=step, stop=stop: step(number, spent) if number < stop else 1 / 0
+            with pytest.raises(ZeroDivisionError):
+                train(stopped, parts, budget)
+        last = start()
+        train(last, parts, budget)
+        return whole, last
+
+    return both

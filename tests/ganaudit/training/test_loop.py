@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import resource
 import signal
@@ -15,7 +14,7 @@ import torch
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.training import loop
-from ganaudit.training.loop import Budget, train
+from ganaudit.training.loop import Budget, Kept, train
 
 
 class Stop(Exception):
@@ -52,6 +51,22 @@ def test_stopped_and_gone_on_is_the_same_training_to_the_bit(tiny, tmp_path, bud
         pq.read_table(folder / "curves.parquet").drop_columns("seconds") for folder in (tmp_path / "whole", pieces)
     )
     assert result.equals(other) and result["step"].to_pylist() == [10, 10, 20, 20]
+
+
+def test_weights_that_are_kept_on_the_way_change_nothing(tiny, tmp_path):
+    plain, kept = tiny(), {}
+    train(plain, tmp_path / "plain", Budget(steps=9))
+    mine = tiny()
+
+    def write(steps):
+        torch.randn(3)
+        kept[steps] = mine.weights()
+
+    train(mine, tmp_path / "kept", Budget(steps=9), kept=Kept(4, write))
+    assert list(kept) == [4, 8] and all(torch.equal(value, mine.weights()[name]) for name, value in plain.weights().items())
+    assert not all(torch.equal(value, kept[8][name]) for name, value in kept[4].items())
+    with pytest.raises(RequestError, match="one or more"):
+        Kept(0, write)
 
 
 def test_what_is_spent_is_the_largest_share_of_what_was_given(tiny, tmp_path):
@@ -95,7 +110,7 @@ def test_a_budget_is_above_nothing(wrong):
 
 @pytest.mark.parametrize(
     ("other", "differs"),
-    [({"seed": 2}, "seed 1, not 2"), ({"rate": 0.5}, "recipe"), ({}, 'budget .*"steps":5.*not .*"steps":6')],
+    [({"seed": 2}, "seed 1, not 2"), ({"rate": 0.5}, "recipe rate nothing, not 0.5"), ({}, "budget steps 5, not 6")],
 )
 def test_a_folder_of_another_training_is_refused_and_stays_as_it_is(tiny, tmp_path, other, differs):
     train(tiny(), tmp_path, Budget(steps=5))
@@ -103,6 +118,12 @@ def test_a_folder_of_another_training_is_refused_and_stays_as_it_is(tiny, tmp_pa
     with pytest.raises(RequestError, match=f"holds another training .*{differs}.*--out"):
         train(tiny(**other), tmp_path, Budget(steps=5 if other else 6))
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_of_many_differences_the_first_are_said(tiny, tmp_path):
+    train(tiny(names=["x" * 80], a=1, b=2), tmp_path, Budget(steps=1))
+    with pytest.raises(RequestError, match=r"\(recipe a 1, not 2; recipe b 2, not 3; another recipe names; 2 more\)"):
+        train(tiny(names=[], a=2, b=3, c=4, seed=2), tmp_path, Budget(steps=1))
 
 
 def test_a_loss_that_is_not_a_number_ends_it_and_the_last_good_checkpoint_stands(tiny, tmp_path):
@@ -138,7 +159,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_good_checkpoint_stands(tiny, t
 
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        with pytest.raises(AuditError, match=r"cannot be written \(.*\); the checkpoint of step 5 stands"):
+        with pytest.raises(AuditError, match=r"cannot be written \(File too large\); the checkpoint of step 5 stands"):
             train(tiny(fault=fill), tmp_path, Budget(steps=9))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -200,18 +221,7 @@ def test_a_file_in_the_way_is_refused(tiny, tmp_path):
             train(tiny(), folder, Budget(steps=1))
 
 
-def _killed(tiny, folder):
-    train(tiny(fault=lambda _, step: os.kill(os.getpid(), signal.SIGKILL) if step == 9 else None), folder, Budget(steps=20))
-
-
-def test_a_killed_process_is_gone_on_from(tiny, tmp_path):
-    process = multiprocessing.get_context("fork").Process(target=_killed, args=(tiny, tmp_path / "killed"))
-    process.start()
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL
-    last = tiny()
-    train(last, tmp_path / "killed", Budget(steps=20))
-    whole = tiny()
-    train(whole, tmp_path / "whole", Budget(steps=20))
-    assert len(last.spent) == 11
-    assert all(torch.equal(value, last.weights()[name]) for name, value in whole.weights().items())
+def test_a_folder_that_cannot_be_written_to_is_refused_before_a_step(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # permissions do not stop root
+    with pytest.raises(RequestError, match="cannot be written to; choose another one with --out"):
+        train(tiny(fault=stop_at(0)), tmp_path, Budget(steps=1))

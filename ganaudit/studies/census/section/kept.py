@@ -47,12 +47,13 @@ class Grown:
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """The pictures that are kept with a run.
+    """The pictures that are kept with a run, and what was kept of its parser.
 
     lost: for each class that is lost, the real pictures that hold most of it beside generated ones, the plainest class first.
     grown: of each class that grew, the plainest first.
     influences: for each generator, for real and for generated, the pictures that push its distance up most.
     near: pairs of near duplicates, each with the name of its source.
+    precision: how many labels hang on how the parser computes, in a sentence.
     """
 
     samples: Sequence[Samples] = ()
@@ -60,6 +61,7 @@ class Kept:
     grown: Sequence[Grown] = ()
     influences: Mapping[str, Mapping[str, Sequence[Picture]]] = field(default_factory=dict)
     near: Sequence[tuple[tuple[str, Picture], tuple[str, Picture]]] = ()
+    precision: str = ""
 
     @property
     def bare(self) -> list[Picture]:

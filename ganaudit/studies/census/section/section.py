@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ganaudit.names import first_few
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
+from ganaudit.records.used import sources_of
 from ganaudit.report import words
 from ganaudit.report.data import Findings, ReportData, generators
 from ganaudit.report.drawing import DrawnFigure, file_name
 from ganaudit.spec import AuditSpec, Decide
-from ganaudit.studies.census import pictures
+from ganaudit.studies.census import pictures, precision
 from ganaudit.studies.census.classes import empty_slices
+from ganaudit.studies.census.section.agreement import agreement_blocks
 from ganaudit.studies.census.section.area_figure import area_figure
 from ganaudit.studies.census.section.classes import GREW, LOST, class_findings, largest, with_verdict, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
@@ -51,7 +54,7 @@ class CensusSection(Section):
         if known := distances(findings):
             decide = Decide() if spec is None else spec.decide
             notes += filter(None, [permutation_words(known[0].tests, known[0].permutations, decide.alpha)])
-        if spec is not None and "dropped_in_slices" in findings:
+        if spec is not None and spec.slices and "dropped_in_slices" in findings:
             rows = findings["dropped_in_slices"].select(["generator", "slice"]).to_pylist()
             judged = {(row["generator"], row["slice"]) for row in rows}
             with catalog.of_run(store, run) as connection:
@@ -59,7 +62,8 @@ class CensusSection(Section):
         return notes
 
     def kept(self, store: Store, run: str, findings: Findings) -> Kept:
-        return pictures.load(store, run)
+        effects = (precision.recorded(store, source.parser_key) for source in sources_of(store, run)[:1])
+        return replace(pictures.load(store, run), precision=next((each.sentence() for each in effects if each), ""))
 
     def view(self, data: ReportData) -> View:
         return view(data)
@@ -138,6 +142,7 @@ class CensusSection(Section):
             *(Text(f"{generator}: {said[:1].lower()}{said[1:]}") for generator, said in biased),
             *(Text(f"{pair_words(pair)}.") for pair in pairs(findings)),
         ]
+        yield from agreement_blocks(findings)
         if expected := expectations(findings):
             yield [Table([
                 {"": one.verdict, "generator": one.generator, "figure": one.what, "published": one.said, "measured": one.found}

@@ -12,6 +12,7 @@ from ganaudit.report.drawing import inline
 from ganaudit.report.page import anchor
 from ganaudit.report.pictures import Encoded
 from ganaudit.studies.census.section import photos, sentences, trust
+from ganaudit.studies.census.section.agreement import agreement_part
 from ganaudit.studies.census.section.area_figure import area_figure
 from ganaudit.studies.census.section.classes import Shown, class_findings, largest, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
@@ -91,7 +92,10 @@ def view(data: ReportData) -> View:
                   for place, (training, said, figure) in enumerate(curves, 1)),
                 *expected_part(data),
                 *near_part(data, encoded),
-                Part("parser.html.j2", {"parser_classes": trust.parser_classes(data.findings)}),
+                *agreement_part(data),
+                Part("parser.html.j2", {
+                    "parser_classes": trust.parser_classes(data.findings), "precision": kept.precision,
+                }),
                 Part("photos.html.j2", {
                     "samples": samples, "legend": photos.legend(shown, names),
                 }),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ganaudit.report import words
 from ganaudit.report.data import Findings, Interval, Row, rows
+from ganaudit.studies.inversion.settings import UNKNOWN
 
 NOT_MADE = "not made"
 ORDER = (NOT_MADE, "inconclusive", "made", "not testable")
@@ -38,6 +39,20 @@ class Variant:
     method: str
     layer: str
     factor: float | None
+
+    @property
+    def somebody_elses(self) -> bool:
+        """Whether another inverter's images were read, and nothing was searched."""
+        return self.layer == UNKNOWN
+
+    @property
+    def in_words(self) -> str:
+        """How it inverts, after the name of the method: what was free."""
+        if self.somebody_elses:
+            return "somebody else's reconstructions, without a control"
+        if self.layer in ("z", "w"):
+            return "free in the latent alone"
+        return f"free in the layers before {self.layer}, frozen from there on"
 
     def holds(self, row: Row) -> bool:
         return (row["method"], row["layer"], row["penalty_factor"]) == (self.method, self.layer, self.factor)
@@ -186,6 +201,19 @@ def lines(findings: Findings, generator: str) -> list[tuple[str, str]]:
 
 def _left(recall: Interval) -> str:
     return f" ({words.percents(recall)} of its pixels come back)"
+
+
+def encoder_words(findings: Findings, generator: str) -> list[str]:
+    """The classes that each encoder misses, in a sentence an encoder; none where it misses none, or nobody asked."""
+    missed: dict[str, list[str]] = {}
+    for row in rows(findings, "encoder_limits", generator):
+        if row["verdict"] == "missed":
+            said = f"{row['class']} ({row['elsewhere']} of {words.counted(row['images'], 'photo')})"
+            missed.setdefault(row["encoder"], []).append(said)
+    return [
+        f"Comes back neither by {encoder} nor by a search from it, but from another start: {', '.join(classes)}."
+        for encoder, classes in missed.items()
+    ]
 
 
 def memorisation_words(findings: Findings, generator: str) -> str | None:

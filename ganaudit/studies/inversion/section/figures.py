@@ -26,7 +26,7 @@ def layers_figure(layer_rows: Sequence[Row], generator: str) -> DrawnFigure:
     from matplotlib.figure import Figure
 
     ways = list(dict.fromkeys((row["place"], row["layer"], row["method"]) for row in layer_rows))
-    names = [f"{method}\n{'z' if layer == 'z' else f'before {layer}'}" for _, layer, method in ways]
+    names = [f"{method}\n{layer if layer in ('z', 'unknown') else f'before {layer}'}" for _, layer, method in ways]
     figure = Figure(figsize=(9.6, 2.5))
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(0.065, 0.19, 0.99, 0.83, wspace=0.16)

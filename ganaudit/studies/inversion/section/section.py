@@ -9,7 +9,15 @@ from ganaudit.report.data import Findings, Picture, ReportData, generators, rows
 from ganaudit.report.drawing import DrawnFigure, file_name
 from ganaudit.report.pictures import Encoded
 from ganaudit.studies.inversion import pictures
-from ganaudit.studies.inversion.section.choice import MEANS, lines, memorisation_words, omissions, way
+from ganaudit.studies.inversion.section.choice import (
+    MEANS,
+    Variant,
+    encoder_words,
+    lines,
+    memorisation_words,
+    omissions,
+    way,
+)  # fmt: skip
 from ganaudit.studies.inversion.section.lost_figure import lost_figure
 from ganaudit.studies.inversion.section.reconstructed import Reconstructed, reconstructed_of
 from ganaudit.studies.inversion.section.view import apart, difference, drawings, inverted_figures, views
@@ -50,10 +58,16 @@ class InversionSection(Section):
         for generator in generators(findings):
             if (chosen := way(findings, generator)) is None:
                 continue
-            free = "the latent" if chosen.layer == "z" else f"the layers before {chosen.layer}"
             memorised = memorisation_words(findings, generator)
             yield [
-                Text(f"{generator} in held-out photos, by {chosen.method} with {free} free:"),
+                Text(f"{generator} in held-out photos, by {chosen.method}{_free(chosen)}:"),
                 *(Text(f"  {verdict:<12}  {classes}", 16) for verdict, classes in lines(findings, generator)),
+                *(Text(f"  {said}") for said in encoder_words(findings, generator)),
                 *([] if memorised is None else [Text(f"  {memorised}")]),
             ]
+
+
+def _free(chosen: Variant) -> str:
+    if chosen.somebody_elses:
+        return f", {chosen.in_words}"
+    return f" with {'the latent' if chosen.layer in ('z', 'w') else f'the layers before {chosen.layer}'} free"

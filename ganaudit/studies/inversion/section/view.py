@@ -11,7 +11,7 @@ from ganaudit.report import words
 from ganaudit.report.data import Findings, Interval, Row, rows
 from ganaudit.report.drawing import DrawnFigure, inline
 from ganaudit.report.pictures import Encoded, outline
-from ganaudit.studies.inversion.section.choice import Omission, Variant, memorisation_words, omissions, way
+from ganaudit.studies.inversion.section.choice import Omission, Variant, encoder_words, memorisation_words, omissions, way
 from ganaudit.studies.inversion.section.figures import layers_figure, recall_figure
 from ganaudit.studies.inversion.section.reconstructed import Reconstructed
 
@@ -69,6 +69,8 @@ class InversionView:
     layers: Markup
     recalls: Markup
     memorisation: str | None
+    encoders: Sequence[str]
+    """What each encoder misses, in sentences."""
 
 
 def inverted_figures(findings: Findings, generator: str) -> dict[str, DrawnFigure]:
@@ -124,7 +126,7 @@ def views(
         all_views.append(
             InversionView(
                 name, f"inverted-{place + 1}", chosen, summary, classes, examples, _attributes(findings, name, chosen), layers,
-                recalls, memorisation_words(findings, name),
+                recalls, memorisation_words(findings, name), encoder_words(findings, name),
             )
         )  # fmt: skip
     return all_views

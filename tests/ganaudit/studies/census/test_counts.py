@@ -9,6 +9,8 @@ from written import write_block
 from ganaudit.errors import RequestError
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES
 from ganaudit.records.used import UsedSource
+from ganaudit.statistics.moments import group_moments
+from ganaudit.studies.census import counts as module
 from ganaudit.studies.census.counts import read_counts
 
 CLASSES = [0, 1, 2, 3, 5]
@@ -37,6 +39,18 @@ def test_counts_are_those_of_a_loop_over_the_pictures(store, pictures, first, co
     assert counts.images.tolist() == used and len(counts) == len(used)
     assert counts.of(CLASSES).toarray().tolist() == [[made[i].get(result, 0) for result in CLASSES] for i in used]
     assert counts.pixels == (100 if used else 0) and counts.cluster is None
+
+
+@pytest.mark.parametrize("block", [1, 4, 8])
+def test_moments_are_those_of_all_images_whatever_the_pieces(store, pictures, monkeypatch, block):
+    made = some_pictures(2, 30)
+    pictures(store, "ka", made, block=block)
+    monkeypatch.setattr(module, "PIECE", 8)
+    counts = read_counts(store, source(store, "ka", 2, 27), CLASSES)
+    assert len(counts.parts) >= 4 and sum(part.shape[0] for part in counts.parts) == len(counts)
+    rows = np.array([[made[i].get(result, 0) for result in CLASSES] for i in counts.images])
+    assert counts.of(CLASSES).toarray().tolist() == rows.tolist()
+    assert counts.moments(CLASSES) == group_moments(rows, counts.groups, 100, int(counts.groups.max()) + 1)
 
 
 def test_columns_are_chosen_by_class_in_the_order_asked(store, pictures):

@@ -15,7 +15,8 @@ from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.records.used import sources_of
 from ganaudit.spec import Decide
-from ganaudit.studies.census.findings import classes_of, materialise
+from ganaudit.studies.census.findings import materialise
+from ganaudit.studies.census.known import classes_of
 from ganaudit.studies.census.moments import moments_of
 
 FEW = Decide(permutations=0)

@@ -11,7 +11,8 @@ from scipy.spatial.distance import cdist
 from ganaudit.records.used import sources_of
 from ganaudit.report.data import Interval
 from ganaudit.studies.census import showing
-from ganaudit.studies.census.findings import classes_of, materialise
+from ganaudit.studies.census.findings import materialise
+from ganaudit.studies.census.known import classes_of
 from ganaudit.studies.census.section.classes import ClassFinding, Verdict
 
 HEAD = (0, 1, 2, 3, 4)

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from ganaudit import images
 from ganaudit import spec as specs
 from ganaudit.auditing.run import audit
+from ganaudit.encoded import labels_of, pixels_of
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
-from ganaudit.studies.inversion.encoded import labels_of, pixels_of
 from ganaudit.studies.inversion.models import frame
 from ganaudit.studies.inversion.pictures import reconstructed
 

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from ganaudit.encoded import confidence_of, confidence_png, label_png, labels_of, webp
 from ganaudit.errors import AuditError
 from ganaudit.records.schema import FINDINGS, shards_of
 from ganaudit.records.store import Store
-from ganaudit.studies.inversion.encoded import confidence_of, confidence_png, label_png, labels_of, webp
 from ganaudit.studies.inversion.pictures import reconstructed
 from ganaudit.studies.inversion.record_tables import INVERSION_TARGETS, INVERSIONS
 

@@ -76,7 +76,7 @@ def test_an_inverter_that_is_trained_stays_in_the_store_with_its_card_and_is_fou
     for row in inverted.records["heldout", "layerwise", 1.0, None].values():
         with torch.no_grad():
             z = file.encoder(inverted.target("heldout", row["image"]))["z"]
-        assert np.allclose(z[0], row["z"], atol=1e-5)
+        assert np.allclose(z[0], row["z"], atol=1e-4)  # in other batches, of a network that other steps made
     monkeypatch.setattr(training, "make_inverter", None)
     again = copied.again()
     assert not again.done and not any("trained" in note for note in again.notes)
@@ -171,7 +171,7 @@ def test_a_second_run_inverts_nothing_and_finds_the_same(copied, monkeypatch):
     for name in TABLES:
         first = copied.audit.findings[name].drop_columns(["run"])
         assert second.findings[name].drop_columns(["run"]).equals(first)
-        assert first.num_rows or name == "generalisation"
+        assert first.num_rows or name in ("generalisation", "encoder_limits")
 
 
 def test_findings_follow_from_the_store_and_the_run_alone(copied):

@@ -1,0 +1,1 @@
+"""What the published code of each family gives, against this package's, on the same random weights."""
