@@ -27,6 +27,7 @@ from torch import Tensor
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
 from ganaudit.parsers.protocol import ClassInfo, Labels
+from ganaudit.records.store import Store
 from ganaudit.sources import readers
 from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.work import make_block
@@ -83,6 +84,7 @@ def measured(folder: Path, source: dict[str, Any], side: int, count: int) -> Cos
         "run": {"workers": 1, "device": "cpu", "readers": count},
     })  # fmt: skip
     planned = plan(spec)
+    Store(spec.path(spec.store)).open_for_writing(planned.block)
     blocks = [block_of(planned, planned.sources[0], *block) for block in planned.sources[0].blocks]
     images = sum(block.images for block in blocks)
     with readers.lent():
