@@ -2,6 +2,7 @@
 
 speed: the reference's loop against the batched search, same generator, targets and loss, split by what each change gives.
 schedule: where the default search ends, photo by photo, against the reference's 3,000 steps; `--photos N` instead of 64.
+again: the reference's 3,000 steps against themselves, started a thousandth away: what a photo's ratio is by chance.
 sprites: whole verdicts on classes of the sprite village that are switched off, on, or rare; how many are wrong.
 people: whether photos' people come back from village-many-people more often than from village-progan.
 trees: whether the omission of trees tells village-no-trees from village-progan.
@@ -18,14 +19,14 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.inversion_cap import cap
-from benchmarks.inversion_schedule import schedule
+from benchmarks.inversion_schedule import again, schedule
 from benchmarks.inversion_speed import speed
 from benchmarks.inversion_sprites import sprites
 from benchmarks.inversion_villages import order, own, people, trees
 
 PARTS: dict[str, Callable[..., None]] = {
-    "speed": speed, "schedule": schedule, "sprites": sprites, "people": people, "trees": trees, "own": own, "cap": cap,
-    "order": order,
+    "speed": speed, "schedule": schedule, "again": again, "sprites": sprites, "people": people, "trees": trees, "own": own,
+    "cap": cap, "order": order,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ charged what its loop, one image at a time with the generator as it is, costs a 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +39,8 @@ OWN = 16
 """Own samples that set the penalty, which is the same for both searches."""
 KEPT, BATCH = Path("reference-searches"), 16
 """Where references' final losses are kept between runs, batch by batch, and how many photos are in one."""
+MOVED = 1e-3
+"""Of residuals with which the reference starts when it is held against itself."""
 TIMED = 22
 """Steps of the loop from which its cost a step is taken, less that of two."""
 
@@ -66,19 +69,34 @@ def found(task: InversionTask, how: Search) -> SearchResult:
     return inverter("layerwise")(replace(task, search=how)).found
 
 
-def references(task: InversionTask, name: str, objective: str) -> torch.Tensor:
-    """Final losses of the reference's search, (N,). `KEPT` has those that were searched for before, at this penalty."""
+def references(task: InversionTask, name: str, objective: str, moved: float = 0.0) -> torch.Tensor:
+    """Final losses of the reference's search, (N,). `KEPT` has those that were searched for before, at this penalty.
+
+    moved: standard deviation of the residuals that it starts from, instead of none.
+    """
     KEPT.mkdir(exist_ok=True)
-    path = KEPT / f"{name}-{objective}-{task.objective.penalty:.6g}.pt"
+    path = KEPT / f"{name}-{objective}-{task.objective.penalty:.6g}{f'-moved-{moved:g}' if moved else ''}.pt"
     losses: dict[int, float] = torch.load(path) if path.exists() else {}
     missing = [index for index in task.indices if index not in losses]
     for first in range(0, len(missing), BATCH):
         some = missing[first : first + BATCH]
         places = torch.tensor([task.indices.index(index) for index in some])
-        part = replace(task, targets=task.targets.take(places), indices=some)
+        part = replace(task, targets=task.targets.take(places), indices=some, begin=residuals(task, some, moved))
         losses.update(zip(some, found(part, replace(REFERENCE, batch=BATCH)).loss_best.tolist(), strict=True))
         torch.save(losses, path)
     return torch.tensor([losses[index] for index in task.indices])
+
+
+def residuals(task: InversionTask, images: Sequence[int], deviation: float) -> dict[str, torch.Tensor] | None:
+    """Random residuals of each image on every layer that is free; None where they are 0."""
+    if not deviation:
+        return None
+    with torch.no_grad():
+        state = task.generator.run(task.generator.latents(0, torch.tensor(images)))
+    return {
+        layer: deviation * torch.randn(state[layer].shape, generator=torch.Generator().manual_seed(images[0]))
+        for layer in task.choice.residuals
+    }  # fmt: skip
 
 
 def step_of_the_loop(task: InversionTask) -> float:
@@ -110,6 +128,21 @@ def compared(name: str, objective: str, photos: int) -> Compared:
         flush=True,
     )
     return Compared(ratio, limit, REFERENCE.steps * loop, seconds)
+
+
+def again(photos: int = BATCH) -> None:
+    """The reference against itself, its start moved by a thousandth: what a photo's ratio is by chance alone."""
+    every = []
+    for name in GENERATORS:
+        task = default_task(name, "default", photos)
+        ratio = (references(task, name, "default", MOVED) / references(task, name, "default")).double().numpy()
+        every.append(ratio)
+        print(
+            f"{name:18} mean {written(mean(ratio), 4)}, worst {ratio.max():.3f}, best {ratio.min():.3f}, "
+            f"above {WORST:g}: {int((ratio > WORST).sum())} of {photos}", flush=True,
+        )  # fmt: skip
+    ratio = np.concatenate(every)
+    print(f"{len(ratio)} searches: mean {written(mean(ratio), 4)}, worst {ratio.max():.3f}")
 
 
 def schedule(photos: int = 64) -> None:
