@@ -40,13 +40,12 @@ def free_residuals(own: InversionTask, method: str = "layerwise") -> tuple[Tenso
     """(size, gain) of each own sample, (N,): the residuals' sum over layers of mean d² where they cost nothing, and the loss
     that they saved. Not finite where a search was set aside.
 
-    A search with trials is made in one fall from its rate and in half of its steps: higher rates carry residuals far along
-    directions that change nothing in the image, and the size would be the search's, not what the generator's samples need.
+    Only the first of a search's cycles is made: the rates at which others begin carry residuals far along directions that
+    change nothing in the image, and the size would be the search's, not what the generator's samples need.
     """
-    how = own.search
-    if len(how.falls) > 1:
-        how = replace(how, steps=how.steps // 2, falls=(1.0,))
-    result = inverter(method)(replace(own, objective=replace(own.objective, penalty=0.0), search=how)).found
+    how, cycles = own.search, max(1, len(own.search.cycles))
+    first = replace(how, steps=how.steps // cycles, cycles=how.cycles[:1])
+    result = inverter(method)(replace(own, objective=replace(own.objective, penalty=0.0), search=first)).found
     return result.terms["residual"], result.loss_first - result.loss_best
 
 

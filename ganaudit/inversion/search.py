@@ -20,8 +20,8 @@ from ganaudit.inversion.search_space import SearchSpace
 EXACT = 0.1
 """The last share of the steps, which is computed in float32 whatever the others are: where a search ends is no matter of
 rounding."""
-FALL_END = 0.01
-"""The rate at the end of a fall, of that at its beginning."""
+CYCLE_END = 0.01
+"""The rate at the end of a cycle, of that at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,9 @@ class Search:
     """Of all steps but the last tenth, which is in float32."""
     batch: int = 32
     log_every: int = 10
-    falls: tuple[float, ...] = ()
-    """Equal parts of the steps. In each the rate falls along half a cosine, from so many times `rate` to a hundredth of that.
-    All but the last are trials, each from the search's start, because which minimum a search ends in turns with its rate; the
-    last goes on from each image's best."""
+    cycles: tuple[float, ...] = ()
+    """Equal parts of the steps. In each the rate falls along half a cosine, from so many times `rate` to a hundredth of that;
+    the next part's beginning leads out of a poor minimum (SGDR; Loshchilov and Hutter, ICLR 2017)."""
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
@@ -52,15 +51,15 @@ class Search:
             raise RequestError(f"a search runs in float32 or bfloat16, not in {self.precision!r}")
         if self.steps < 0 or self.batch < 1 or self.patience < 0 or self.log_every < 1 or not self.rate > 0:
             raise RequestError("a search has steps and patience from 0 on, batch and log_every from 1 on, a rate above 0")
-        if not all(factor > 0 for factor in self.falls):
-            raise RequestError("each fall of a search begins at a multiple of the rate above 0")
+        if not all(factor > 0 for factor in self.cycles):
+            raise RequestError("each cycle of a search begins at a multiple of the rate above 0")
 
     def recipe(self) -> dict[str, Any]:
         """What enters a content key."""
         return {
             "steps": self.steps, "optimiser": self.optimiser, "rate": self.rate, "halve_at": list(self.halve_at),
             "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
-            **({"falls": list(self.falls)} if self.falls else {}),
+            **({"cycles": list(self.cycles)} if self.cycles else {}),
             **({"exact": EXACT, "cast": "each use"} if self.precision != "float32" else {}),
         }  # fmt: skip
 
@@ -72,18 +71,11 @@ class Search:
     def rate_at(self, step: int) -> float:
         """The rate of the step that follows `step` steps."""
         rate = self.rate * 0.5 ** sum(step >= milestone for milestone in self.halve_at)
-        if not self.falls:
+        if not self.cycles:
             return rate
-        part, within = divmod(step * len(self.falls), self.steps)
+        cycle, within = divmod(step * len(self.cycles), self.steps)
         fallen = (1.0 - math.cos(math.pi * within / self.steps)) / 2.0
-        return rate * self.falls[part] * (1.0 - (1.0 - FALL_END) * fallen)
-
-    def begins_at(self, step: int) -> str | None:
-        """Where the step that follows `step` steps begins, if a part begins there: at `start`, or at each image's `best`."""
-        parts = len(self.falls)
-        if not 0 < step < self.steps or step * parts // self.steps == (step - 1) * parts // self.steps:
-            return None
-        return "best" if step * parts // self.steps == parts - 1 else "start"
+        return rate * self.cycles[cycle] * (1.0 - (1.0 - CYCLE_END) * fallen)
 
 
 @dataclass(frozen=True)
@@ -168,7 +160,7 @@ def search(space: SearchSpace, objective: Objective, targets: Targets, how: Sear
     flat = _Flat(free)
     n = len(targets)
     x = flat.pack(free)
-    start, best, loss_best = x, x.clone(), x.new_full((n,), torch.inf)
+    best, loss_best = x.clone(), x.new_full((n,), torch.inf)
     loss_first, best_step = x.new_full((n,), torch.nan), torch.zeros(n, dtype=torch.int64, device=x.device)
     taken = torch.zeros(n, dtype=torch.int64, device=x.device)
     errors: list[str | None] = [None] * n
@@ -213,9 +205,6 @@ def search(space: SearchSpace, objective: Objective, targets: Targets, how: Sear
             x, rows, here = x[kept], rows[kept], here.take(kept)
             part, wanted = part.take(kept), wanted.take(kept)
             optimiser.take(kept)
-        if (begins := how.begins_at(step)) is not None:
-            x = (start if begins == "start" else best)[rows]
-            optimiser, here = OPTIMISERS[how.optimiser](x), evaluate(x)
         x, here = optimiser.step(x, here, how.rate_at(step), evaluate)
     final, image = _final(space, objective, targets, flat, best)
     set_aside = ~loss_best.isfinite() if how.steps else ~final.loss.isfinite()

@@ -167,7 +167,7 @@ def test_the_penalty_makes_the_95th_percentile_cost_what_it_saves(task):
     assert bool((run(priced, "layerwise").found.residual < free.residual).all())
 
 
-def test_the_penalty_is_of_one_fall_of_half_the_steps(task):
-    short = replace(task, search=Search(7, "adam", 0.05, falls=(1.0,)))
-    long = replace(task, search=Search(14, "adam", 0.05, falls=(0.4, 2.0, 0.6)))
+def test_the_penalty_is_of_the_first_cycle_of_a_search_alone(task):
+    short = replace(task, search=Search(7, "adam", 0.05, cycles=(1.0,)))
+    long = replace(task, search=Search(14, "adam", 0.05, cycles=(1.0, 2.0)))
     assert choose_penalty(long) == choose_penalty(short)
