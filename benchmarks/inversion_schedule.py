@@ -27,6 +27,7 @@ from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.perceptual import open_perceptual
 from ganaudit.inversion.presets import default_search
 from ganaudit.inversion.search import Search, SearchResult
+from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.spec import Invert
 
 PHOTO_SEED, TUNED = 20_190_827, 16
@@ -91,12 +92,11 @@ def residuals(task: InversionTask, images: Sequence[int], deviation: float) -> d
     """Random residuals of each image on every layer that is free; None where they are 0."""
     if not deviation:
         return None
-    with torch.no_grad():
-        state = task.generator.run(task.generator.latents(0, torch.tensor(images)))
-    return {
-        layer: deviation * torch.randn(state[layer].shape, generator=torch.Generator().manual_seed(images[0]))
-        for layer in task.choice.residuals
-    }  # fmt: skip
+    zero = SearchSpace(
+        task.generator, task.generator.latents(0, torch.tensor(images)), residuals=task.choice.residuals
+    ).start()  # fmt: skip
+    draw = torch.Generator().manual_seed(images[0])
+    return {layer: deviation * torch.randn(value.shape, generator=draw) for layer, value in zero.items()}
 
 
 def step_of_the_loop(task: InversionTask) -> float:
