@@ -184,6 +184,9 @@ def test_lia_is_trained_in_two_stages_and_its_encoder_again(cli, tmp_path, monke
         (("--stage", "2", "--steps", "2"), "there is no first stage at"), (("--mapping", "affine"), "coupling, mlp"),
         (("--set", "nrom=none"), "did you mean 'norm'"), (("--resolution", "100"), "a power of two"),
         ((first, "--stage", "1"), "leave out training-lia"), (("--body", "dcgan"), "No such option: --body"),
+        (("builtin:village-progan", "--stage", "2"), "no generator of kind lia"),
+        (("builtin:village-la",), "there are no built-in weights 'village-la'"),
+        (("--steps", "1" + 20 * "0"), "--steps is 1e+20; a training has at most 1,000,000,000"),
     ):  # fmt: skip
         wrong = cli("train", "lia", "--out", "none", *arguments)
         assert wrong.code == 2 and sentence in wrong.err and not Path("none").exists()
