@@ -35,7 +35,7 @@ def test_what_unpacks_to_much_more_than_it_takes_is_never_held_twice(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < size / 2
         with pytest.raises(ImageError, match=r"^zeros\.png is not an image"):
             dataset.image(1)
-        assert tracemalloc.get_traced_memory()[1] < 1.4 * size
+        assert tracemalloc.get_traced_memory()[1] < 1.6 * size
     finally:
         tracemalloc.stop()
 
