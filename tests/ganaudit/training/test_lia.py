@@ -195,7 +195,7 @@ def test_what_is_set_is_set_in_each_recipe_that_has_it():
 
 def test_the_second_stage_goes_on_from_a_built_in_model_too(tmp_path):
     body = lia_stages._body(weights.located("builtin:village-lia"), tmp_path)
-    assert body.resolution == 64 and not [name for name in body.state_dict() if name.startswith("encoder.")]
+    assert body.resolution == (64, 64) and not [name for name in body.state_dict() if name.startswith("encoder.")]
 
 
 def test_stages_that_do_not_fit_are_refused(tmp_path):
