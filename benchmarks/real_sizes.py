@@ -31,6 +31,7 @@ from ganaudit import devices, trial
 from ganaudit.auditing.plan import plan
 from ganaudit.parsers.labelling import labelling
 from ganaudit.parsers.segmentation import SegmentationParser
+from ganaudit.records.store import Store
 from ganaudit.spec import parse
 from ganaudit.studies.census.blocks import block_of
 from ganaudit.studies.census.work import make_block, opened
@@ -146,6 +147,7 @@ def ours(folder: Path, case: Case, side: int) -> Callable[[], object]:
     })  # fmt: skip
     with mock.patch.object(trial, "once"):  # the parser is no stranger
         planned = plan(spec)
+    Store(spec.path(spec.store)).open_for_writing(planned.block)
     task = block_of(planned, planned.sources[1], 0, case.images - 1)
     _, source = opened(task)
     return (lambda: make_block(task)) if side else (lambda: source.read(range(case.images)))
@@ -184,13 +186,13 @@ def measured(folder: Path, case: Case, side: int, rounds: int) -> Row:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("parts", nargs="*", default=["path", "families"], help="path, families")
+    options.add_argument("parts", nargs="*", default=["path", "families"], help="path, families, or one of these, as dcgan")
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
     torch.set_num_threads(1)
     print(machine(), flush=True)
     cases = [each for each in PATH if "path" in given.parts]
-    cases += [(case, 0) for case in FAMILIES if "families" in given.parts]
+    cases += [(case, 0) for case in FAMILIES if {"families", case.family} & {*given.parts}]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for case, side in cases:

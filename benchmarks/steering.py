@@ -132,6 +132,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="of the parts digits, village and photos: a folder for pictures")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
     for world in (world for world in WORLDS if world in given.edits):
         with tempfile.TemporaryDirectory() as folder:
             three_ways(world, given.seeds, given.steps or WAYS_STEPS, Path(folder), given.out)

@@ -126,7 +126,7 @@ def block(draw: np.random.Generator, key: str, first: int, frequency: np.ndarray
     classes = pa.table({
         "key": [key] * rows, "image": seen[:, 0], "class_id": seen[:, 1], "pixels": pixels,
         "confidence": draw.random(rows, np.float32), "x_sum": pixels * 100, "y_sum": pixels * 120, "x_min": low, "y_min": low,
-        "x_max": high, "y_max": high,
+        "x_max": high, "y_max": high, "parts": np.ones(rows, np.int64), "largest": pixels,
     })  # fmt: skip
     return images, classes
 

@@ -14,7 +14,7 @@ from ganaudit.comparison.regressions import FARTHER, UNEXPECTED, VerdictChange, 
 from ganaudit.errors import RequestError
 from ganaudit.records import leases
 from ganaudit.records.store import Store
-from ganaudit.report.words import number
+from ganaudit.report.words import number, worth_a_line
 from ganaudit.statistics.comparison import A_NEARER, B_NEARER
 
 PLAIN = ("equivalent", "inconclusive", "not testable")
@@ -79,7 +79,8 @@ def _side_by_side(comparison: Compared) -> Iterable[str]:
     ]  # fmt: skip
     yield table_text(rows, "no generator has findings")
     if comparison.differences:
-        yield "\n".join(_sentence(difference, name) for difference in comparison.differences)
+        named, alike = worth_a_line(comparison.differences, lambda gap: gap.verdict in (A_NEARER, B_NEARER))
+        yield "\n".join([*(_sentence(difference, name) for difference in named), *([alike] if alike else [])])
     yield _verdict_table(comparison, name)
     if comparison.fail_on:
         yield from _judged(comparison, "")

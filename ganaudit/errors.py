@@ -1,8 +1,20 @@
 """The errors a person may see. Each message is one sentence: what was found, where, and what would be right."""
 
+import re
+
+LONGEST_WORD, LONGEST_LINE = 1000, 10_000
+"""Characters of a name, and of a line, that a message shows whole: nobody reads more, and what is named may be a whole file."""
+_LONG = tuple(re.compile(f"{kind}{{{longest + 1},}}") for kind, longest in ((r"\S", LONGEST_WORD), (".", LONGEST_LINE)))
+
 
 class GanauditError(Exception):
-    """Any error that ganaudit raises on purpose."""
+    """Any error that ganaudit raises on purpose. Of what is too long its message shows the beginning and the end."""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        for long in _LONG:
+            message = long.sub(lambda found: f"{found[0][:150]} … {found[0][-150:]} ({len(found[0]):,} characters)", message)
+        return message
 
 
 class RequestError(GanauditError):

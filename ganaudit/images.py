@@ -301,13 +301,13 @@ def _rgb(image: pillow.Image, name: str) -> NDArray[np.uint8]:
     pixels = np.empty((height, width, 3), dtype=np.uint8)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        strip = image.crop((0, top, width, bottom))
+        strip = image if rows >= height else image.crop((0, top, width, bottom))
         if deep:
             pixels[top:bottom] = _deep_grey(np.asarray(strip), image)[..., None]
         elif strip.has_transparency_data:
             pixels[top:bottom] = _over_white(strip)
         else:
-            pixels[top:bottom] = np.asarray(strip.convert("RGB"))
+            pixels[top:bottom] = np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
     return pixels
 
 

@@ -66,7 +66,7 @@ def _trained(training: WalkTraining, generator: str, asked: Asked, out: Path) ->
     if there is not None:
         return there
     say(asked.cost(training))
-    with training_bar(name, "drawing own samples") as tell:
+    with training_bar(name, "drawing own samples", cost_known=True) as tell:
         return asked.walk(training, name, folder, tell, asked.command(generator, "+".join(training.walk.shape.edits)))
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ganaudit.context import Context
 from ganaudit.datasets.folder import FolderShelf, digest_cache
-from ganaudit.datasets.grouped import Said, cells
+from ganaudit.datasets.grouped import Said, said_in
 from ganaudit.datasets.listing import inside, plain
 from ganaudit.datasets.opening import open_stored
 from ganaudit.datasets.stored import StoredDataset, StoredSource
@@ -50,14 +50,11 @@ class CsvShelf(FolderShelf):
             raise RequestError(f"source {options.name!r}: labels and attributes both say what a label is; keep one of them")
         said = {"label": [options.labels] if options.labels else list(options.attributes), "cluster": [options.clusters or ""]}
         columns = [column for column in dict.fromkeys([*said["label"], *said["cluster"]]) if column]
-        rows: dict[str, tuple[str, ...]] = {}
         below = f"{folder}/"
-        for name, *values in cells("path", table, [options.names, *columns]):
-            image = inside(name.removeprefix(below), table)
-            if rows.setdefault(image, tuple(values)) != tuple(values):
-                raise RequestError(f"{table} says two things of the image {plain(image)!r}; keep one line of it")
+        columns_read = [options.names, *columns]
+        rows = said_in("path", table, columns_read, lambda name: inside(name.removeprefix(below), table))
         super().__init__(folder, cache, rows, table)
-        self.own = {}
+        self.own, self.notes = {}, ()  # dataset.json is not asked
         if options.attributes:
             chosen = [_held(table, columns, rows[file.name], options.attributes) for file in self.files]
             self.own["label"] = Said.of(chosen)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
+
+from ganaudit.paths import shown
 
 NAME = "dataset.json"
 MOST_BYTES = 2**30
@@ -17,6 +20,11 @@ def labels_in(data: bytes) -> dict[str, str] | None:
         return {str(name).replace("\\", "/"): _text(label) for name, label in said or ()}
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def of_no_image(labels: Mapping[str, str], image: str) -> str:
+    """A note that the file labels none of the images, of which one is given."""
+    return f"{NAME} labels none of its images: it names such as {shown(next(iter(labels)))}, they are such as {shown(image)}"
 
 
 def _text(label: Any) -> str:

@@ -25,7 +25,7 @@ from ganaudit.context import Context
 from ganaudit.datasets import dataset_json
 from ganaudit.datasets.contents import OTHER
 from ganaudit.datasets.grouped import Listed, Said, Way, located, names_in
-from ganaudit.datasets.listing import ListedFile, Named, files_of, list_images, names_version
+from ganaudit.datasets.listing import ListedFile, files_of, list_images, names_version
 from ganaudit.datasets.stored import Shelf, StoredDataset, StoredSource, fingerprint, size_asked
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.fields import Place
@@ -62,8 +62,12 @@ class FolderShelf(Shelf):
         self.path, self._cache = path, cache
         self.files: Sequence[ListedFile]
         self.files, self.contents = list_images(path) if names is None else files_of(names, path, source or path)
-        if (said := _labels(path, self.files)) is not None:
-            self.own = {"label": said}
+        labels = _labels(path)
+        values = [labels.get(file.name) for file in self.files] if labels else []
+        if labels and not any(value is not None for value in values):
+            self.notes = [dataset_json.of_no_image(labels, self.files[0].shown)]
+        elif labels and values != [file.label for file in self.files]:
+            self.own = {"label": Said.of(values)}
             left_out = {why: count - (why == (OTHER, ".json")) for why, count in self.contents.left_out.items()}
             self.contents = replace(self.contents, left_out={why: count for why, count in left_out.items() if count})
 
@@ -80,18 +84,14 @@ class FolderShelf(Shelf):
         }  # fmt: skip
 
 
-def _labels(folder: Path, files: Sequence[Named]) -> Said | None:
-    """What StyleGAN's dataset.json says; None without one, and where it says what the folders say."""
+def _labels(folder: Path) -> Mapping[str, str]:
+    """What StyleGAN's dataset.json says; nothing without one."""
     path = folder / dataset_json.NAME
     try:
         data = path.read_bytes() if path.is_file() and path.stat().st_size <= dataset_json.MOST_BYTES else b""
     except OSError:
-        return None
-    labels = dataset_json.labels_in(data) if data else None
-    values = [labels.get(file.name) for file in files] if labels else []
-    if not any(value is not None for value in values) or values == [file.label for file in files]:
-        return None
-    return Said.of(values)
+        return {}
+    return (dataset_json.labels_in(data) if data else None) or {}
 
 
 class FolderDataset(StoredDataset):

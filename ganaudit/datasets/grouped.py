@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -87,9 +87,8 @@ def names_in(listed: Listed) -> tuple[list[str], Path]:
     """The names that it says, and the file that says them. Raises RequestError."""
     if not isinstance(listed, Rows):
         return lines_of(listed), listed
-    rows = cells("list", listed.csv, [listed.names, listed.column])
     held: dict[str, list[str]] = {}
-    for name, value in rows:
+    for name, (value,) in said_in("list", listed.csv, [listed.names, listed.column]).items():
         held.setdefault(value, []).append(name)
     if listed.value not in held:
         raise RequestError(
@@ -218,18 +217,29 @@ def _by_name(key: str, files: Sequence[Named], text: str | None) -> Values:
 
 
 def _by_table(key: str, files: Sequence[Named], way: Column) -> Values:
-    told: dict[str, str] = {}
     assert way.csv is not None and way.column is not None
-    for name, value in cells(key, way.csv, [way.names, way.column]):
-        if told.setdefault(name, value) != value:
-            raise RequestError(f"{key}: {way.csv} says {told[name]!r} and {value!r} of the image {name!r}; keep one line of it")
+    told = said_in(key, way.csv, [way.names, way.column])
     missing = [file.shown for file in files if file.shown not in told]
     if missing:
         raise RequestError(
             f"{key}: {way.csv} has no line of the image {missing[0]!r} ({len(missing):,} of {len(files):,} have none); "
             f"its column {way.names!r} has to hold names below the folder"
         )
-    return [plain(told[file.shown])[:_LONGEST] or None for file in files]
+    return [plain(told[file.shown][0])[:_LONGEST] or None for file in files]
+
+
+def said_in(key: str, path: Path, columns: Sequence[str], named: Callable[[str], str] = str) -> dict[str, tuple[str, ...]]:
+    """What a CSV file says of each image, its columns read as in `cells`; named: the image that a name in it means. Raises
+    RequestError, as for two lines of one image that say different things."""
+    told: dict[str, tuple[str, ...]] = {}
+    for name, *values in cells(key, path, columns):
+        image, said = named(name), tuple(values)
+        if told.setdefault(image, said) != said:
+            first, second = next((a, b) for a, b in zip(told[image], said, strict=True) if a != b)
+            raise RequestError(
+                f"{key}: {path} says {first!r} and {second!r} of the image {plain(image)!r}; keep one line of it"
+            )
+    return told
 
 
 def cells(key: str, path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -103,6 +104,17 @@ def list_images(folder: Path, skip: Callable[[str], bool] = lambda name: False) 
     if not listed_files:
         raise RequestError(f"{folder} holds no images: {_instead(listed)}; give files of {', '.join(sorted(suffixes))}")
     return listed_files, listed
+
+
+def check_not_empty(folder: Path) -> None:
+    """Raises RequestError for a folder without images, as `list_images` does; the first one that is met ends the search."""
+    taken = images.taken()
+    with contextlib.suppress(OSError, RequestError):  # list_images says it
+        for name, _, state in _entries(folder):
+            is_file = state is None or stat.S_ISREG(state.st_mode)
+            if is_file and _aside(name) is None and contents.suffix_of(name) in taken:
+                return
+    list_images(folder)
 
 
 def lines_of(file: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import stat
 import struct
 import zipfile
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ganaudit import images
 from ganaudit.context import Context
@@ -24,6 +26,8 @@ from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import Place
 from ganaudit.kinds import Kind
 
+PIECE = 1 << 20
+
 
 class ZipSource(StoredSource):
     """Images in zip archives; StyleGAN's `dataset.json` in one says labels."""
@@ -35,13 +39,16 @@ class ZipSource(StoredSource):
 def scan(path: Path, number: int, found: Gone) -> Iterator[Member]:
     """The images of an archive. Raises RequestError for one that is damaged or whose names lead out of it."""
     try:
-        labels = _labels(path)
+        labels, first, labelled = _labels(path), "", False
         for entry in entries(path):
             name = member_name(entry.name.replace("\\", "/"), path)
             if stat.S_ISLNK(entry.attributes >> 16):
                 raise RequestError(f"{path} holds {name!r}, a link, which may lead anywhere: pack the file itself")
             if name != dataset_json.NAME and found.is_image(name):
+                first, labelled = first or name, labelled or name in labels
                 yield _digested(path, _member(entry, name, number, labels.get(name)), entry)
+        if labels and first and not labelled:
+            found.notes.append(f"{path.name}: {dataset_json.of_no_image(labels, first)}")
     except NoDirectory as error:
         raise RequestError(f"{path} is no usable zip archive: {error}") from None
     except OSError as error:
@@ -60,36 +67,61 @@ def _digested(path: Path, member: Member, entry: Entry) -> Member:
         return replace(member, reason=f"is compressed by method {entry.method}: pack it stored or deflated")
     if entry.size > images.MAX_BYTES:
         return member  # it is set aside unread
+    whole, crc = hashlib.sha256(), 0
     try:
-        data = read(path, member)
+        for piece in _pieces(path, member):
+            whole.update(piece)
+            crc = zlib.crc32(piece, crc)
     except ImageError as error:
         return replace(member, reason=str(error))
-    if zlib.crc32(data) != entry.crc:
+    if crc != entry.crc:
         return replace(member, reason="is damaged: its checksum in the archive is another")
-    return replace(member, digest=hashlib.sha256(data).hexdigest())
+    return replace(member, digest=whole.hexdigest())
 
 
 def read(path: Path, member: Member) -> bytes:
-    """The bytes of a member: its own header says where they begin (APPNOTE 4.3.7). Never more than it says that there are."""
+    """The bytes of a member."""
+    held = io.BytesIO()
+    for piece in _pieces(path, member):
+        held.write(piece)
+    return held.getvalue()
+
+
+def _pieces(path: Path, member: Member) -> Iterator[bytes]:
+    """The bytes of a member, at most PIECE at a time, so that what is packed small and unpacks large takes no more memory than
+    it is. Its own header says where they begin (APPNOTE 4.3.7). Never more than it says that there are."""
     if member.length > 2 * member.size + 1024:  # deflate adds five bytes to a block of what it cannot compress
         raise ImageError(f"is damaged: it should have {member.size:,} bytes and takes {member.length:,}")
+    unpacker = None if member.method == zipfile.ZIP_STORED else zlib.decompressobj(-15)
+    size, left = 0, member.length
     with path.open("rb") as file:
         file.seek(member.offset)
         header = file.read(30)
         if len(header) < 30 or header[:4] != b"PK\3\4":
             raise ImageError("is damaged: its place in the archive holds something else")
         file.seek(sum(struct.unpack("<HH", header[26:30])), 1)
-        packed = file.read(member.length)
-    if member.method == zipfile.ZIP_STORED:
-        data = packed
-    else:
+        while packed := file.read(min(left, PIECE)):
+            left -= len(packed)
+            for piece in (packed,) if unpacker is None else _unpacked(unpacker, packed):
+                size += len(piece)
+                if size > member.size:
+                    break
+                yield piece
+    if size != member.size:
+        raise ImageError(f"is damaged: it should have {member.size:,} bytes")
+
+
+def _unpacked(unpacker: Any, packed: bytes) -> Iterator[bytes]:
+    """What comes of the next packed bytes, at most PIECE at a time."""
+    while True:
         try:
-            data = zlib.decompressobj(-15).decompress(packed, member.size + 1)
+            piece = unpacker.decompress(packed, PIECE)
         except zlib.error:
             raise ImageError("is damaged: its compressed bytes do not unpack") from None
-    if len(data) != member.size:
-        raise ImageError(f"is damaged: it should have {member.size:,} bytes")
-    return data
+        yield piece
+        packed = unpacker.unconsumed_tail
+        if not packed and len(piece) < PIECE:
+            return
 
 
 def _labels(path: Path) -> dict[str, str]:

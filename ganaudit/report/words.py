@@ -1,11 +1,14 @@
 """Numbers, counts and times in words: the one place that formats a number for people."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from ganaudit.report.data import Interval
 from ganaudit.statistics import permutation
+
+T = TypeVar("T")
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
@@ -188,3 +191,17 @@ def _fixed(value: float, decimals: int) -> str:
     if float(text.replace(",", "")) == 0:
         return "0"
     return f"{MINUS}{text}" if value < 0 else text
+
+
+ALIKE = 3
+"""Pairs of generators that cannot be told apart and have a line each."""
+
+
+def worth_a_line(pairs: Sequence[T], told_apart: Callable[[T], bool]) -> tuple[list[T], str]:
+    """The pairs of generators that are said one by one, and one sentence for the others: those that cannot be told apart,
+    where they are more than ALIKE."""
+    apart = [pair for pair in pairs if told_apart(pair)]
+    if len(pairs) - len(apart) <= ALIKE:
+        return list(pairs), ""
+    which = f"the {'other ' if apart else ''}{len(pairs) - len(apart):,} pairs"
+    return apart, f"None of {which} of generators can be told apart at these numbers of images."

@@ -20,6 +20,8 @@ from ganaudit.training.curves import Curves
 
 SAVE_EVERY = 60.0
 """Seconds between two checkpoints."""
+MOST = {"steps": 10**9, "images": 10**12, "minutes": 10**7}
+"""What may be asked for: more is a slip of the hand, not a training."""
 
 Progress = Callable[[float, int, dict[str, float]], None]
 """Told after each step: share of the budget spent, steps, losses."""
@@ -30,7 +32,7 @@ class Budget:
     """How long to train: optimiser steps, images shown, or minutes by the wall clock; of several, the first that is reached.
 
     A training on a budget of steps or images is a function of recipe, data and seed; minutes depend on the machine.
-    Raises RequestError for a budget that is no number above 0, and where there is none.
+    Raises RequestError for a budget that is no number above 0, or one above MOST, and where there is none.
     """
 
     steps: int | None = None
@@ -43,6 +45,8 @@ class Budget:
         for name, value in self.given().items():
             if not (math.isfinite(value) and value > 0):
                 raise RequestError(f"--{name} is {value:g}; a training needs a budget above 0")
+            if value > MOST[name]:
+                raise RequestError(f"--{name} is {value:g}; a training has at most {MOST[name]:,}")
 
     def given(self) -> dict[str, float]:
         """What it is made of."""

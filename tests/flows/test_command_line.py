@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows import server
 from flows.commands import demo
 from ganaudit import __version__
 from ganaudit.errors import RequestError
@@ -164,6 +165,16 @@ def test_an_ogan_is_trained_with_any_value_of_its_recipe(cli, tmp_path, monkeypa
     assert "No such option: --set" in cli("train", "village-progan", "--set", "width=8").err
 
 
+@pytest.mark.parametrize("kind", ["folder", "masks"])
+def test_a_folder_without_images_is_told_before_a_server_starts(toy, cli, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(server, "connected", lambda *_: pytest.fail("a server starts"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/readme.txt").write_text("none yet")
+    parser = {"parser": {"kind": "masks", "classes": ["a"]}} if kind == "masks" else {}
+    result = cli("run", toy(**parser, generators=[{"name": "g", "kind": kind, "path": "empty"}]))
+    assert result.code == 2 and "holds no images: of its 1 other files most (1) have .txt" in result.err
+
+
 def test_lia_is_trained_in_two_stages_and_its_encoder_again(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sizes = {
@@ -184,6 +195,9 @@ def test_lia_is_trained_in_two_stages_and_its_encoder_again(cli, tmp_path, monke
         (("--stage", "2", "--steps", "2"), "there is no first stage at"), (("--mapping", "affine"), "coupling, mlp"),
         (("--set", "nrom=none"), "did you mean 'norm'"), (("--resolution", "100"), "a power of two"),
         ((first, "--stage", "1"), "leave out training-lia"), (("--body", "dcgan"), "No such option: --body"),
+        (("builtin:village-progan", "--stage", "2"), "no generator of kind lia"),
+        (("builtin:village-la",), "there are no built-in weights 'village-la'"),
+        (("--steps", "1" + 20 * "0"), "--steps is 1e+20; a training has at most 1,000,000,000"),
     ):  # fmt: skip
         wrong = cli("train", "lia", "--out", "none", *arguments)
         assert wrong.code == 2 and sentence in wrong.err and not Path("none").exists()

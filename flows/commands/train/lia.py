@@ -28,7 +28,9 @@ def lia(
     given: DataOptions,
     generator: Annotated[
         str | None,
-        typer.Argument(help="Of stage 2: what stage 1 made, where it is elsewhere.", show_default=False),
+        typer.Argument(
+            help="Of stage 2: builtin:NAME, or the file that stage 1 made, where it is elsewhere.", show_default=False
+        ),
     ] = None,
     stage: Annotated[
         int | None,
@@ -41,7 +43,7 @@ def lia(
     change: SetOption = None,
 ) -> None:
     """LIA and its encoder (Zhu et al., 2019)."""
-    from ganaudit import devices
+    from ganaudit import devices, weights
     from ganaudit.training.lia_stages import make_lia
 
     changes = ([] if mapping is None else [f"mapping={mapping}"]) + (change or [])
@@ -50,7 +52,9 @@ def lia(
     devices.pick(given.device)
     command = "ganaudit train lia" + ("" if generator is None else f" {generator}")
     command = given.again(command, changes, stage=stage, resolution=resolution)
-    data, before = given.images_at(plan.first.side), None if generator is None else Path(generator)
+    data, before = given.images_at(plan.first.side), None
+    if generator is not None:
+        before = weights.located(generator) if generator.startswith(weights.BUILTIN) else Path(generator)
     with training_bar("lia", "opening its images") as tell:
         made = make_lia(
             plan, "lia", given.folder("lia"), tell, budget, given.seed, given.device, data, command, stage, before,

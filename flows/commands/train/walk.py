@@ -26,6 +26,6 @@ def walk(given: WalkOptions, generator: GeneratorArgument, edit: EditOption = No
     training = given.training(opened(generator, kind, given.device), edits[0])
     name = called(generator, training.walk.shape)
     say(given.cost(training))
-    with training_bar(name, "drawing own samples") as tell:
+    with training_bar(name, "drawing own samples", cost_known=True) as tell:
         made = given.walk(training, name, given.folder(name), tell, given.command(generator, edits[0]))
     given.finished(made)

@@ -115,10 +115,11 @@ def _batches(task: BlockTask, source: OpenSource) -> Iterator[tuple[int, Batch]]
 
 
 def _ahead(task: BlockTask, source: DatasetSource, count: int) -> Iterator[tuple[int, Batch]]:
-    """The same, decoded by `count` processes: so much ahead that all have work, and no more than AHEAD_BYTES."""
+    """The same, decoded by `count` processes: so much ahead that all have work when a batch is taken, and no more
+    than AHEAD_BYTES."""
     size, begun = task.spec.sample.batch, deque[tuple[int, Callable[[], Batch]]]()
     bytes_of_one = int(np.prod(source.shape)) if source.shape else UNKNOWN_BYTES
-    ahead = max(1, min(-(-2 * count * PIECE // size), AHEAD_BYTES // (size * bytes_of_one)))
+    ahead = max(1, min(1 + -(-2 * count * PIECE // size), AHEAD_BYTES // (size * bytes_of_one)))
     with readers.lent(readers.LINGER):
         them = readers.of_process(count)
         for first in range(task.first, task.last + 1, size):

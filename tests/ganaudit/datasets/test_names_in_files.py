@@ -47,5 +47,5 @@ def test_a_table_of_images(tmp_path):
     with pytest.raises(RequestError, match=r"'scene' is 's\d'; it has to be 1 or 0"):
         opened("csv", table, **how, attributes=("scene",))
     table.write_text("path,scene\n1.png,a\n1.png,b\n")
-    with pytest.raises(RequestError, match=r"says two things of the image '1\.png'"):
+    with pytest.raises(RequestError, match=r"of the image '1\.png'; keep one line"):
         opened("csv", table, clusters="scene")

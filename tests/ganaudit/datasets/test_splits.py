@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 from stored_files import FILES, as_folder, as_parquet, as_shards, as_zip, encoded, opened, rows
@@ -74,6 +75,11 @@ def test_a_folder_of_stylegans_says_its_labels_like_its_zip(tmp_path):
         "b/2.png": "6", "1.png": "[0.5, 1]", "b/c/3.jpg": None, "ä 4.webp": None, "b/10.png": None
     }  # fmt: skip
     assert (rows(folder), folder.recipe(), folder.contents) == (rows(packed), packed.recipe(), packed.contents)
+    said = {"labels": [["c/2.png", 6]]}
+    files = FILES | {"dataset.json": json.dumps(said).encode()}
+    for way, where in ((as_folder, ""), (as_zip, r"\w+\.zip: ")):
+        (note,) = opened(*way(files, tmp_path)).notes
+        assert re.fullmatch(where + r"dataset\.json labels none of its images: it names such as 'c/2\.png', they are .*", note)
     (tmp_path / "folder/dataset.json").write_text('{"something": "else"}')
     assert rows(opened("folder", tmp_path / "folder"))[0][2] != "6"
     assert opened("folder", tmp_path / "folder").contents.left_out == {("other", ".json"): 1}
@@ -117,6 +123,9 @@ def test_one_image_is_listed_by_the_column_of_the_names(tmp_path):
     chosen = {"csv": table, "column": "name", "value": "2.jpg"}
     table.write_text("name,split\n1.jpg,a\n2.jpg,b\n")
     assert opened(kind, path, list=chosen).image(0).name == "2.jpg"
+    table.write_text("name,split\n1.jpg,a\n2.jpg,b\n2.jpg,a\n")
+    with pytest.raises(RequestError, match=r"says 'b' and 'a' of the image '2\.jpg'; keep one line of it"):
+        opened(kind, path, list=chosen | {"column": "split", "value": "a"})
     table.write_text("name,split\n")
     with pytest.raises(RequestError, match="it has no lines"):
         opened(kind, path, list=chosen)

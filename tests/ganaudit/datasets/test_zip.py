@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
@@ -20,6 +21,23 @@ from stored_files import (
 from ganaudit.datasets import zip as zip_kind
 from ganaudit.datasets.index import Member
 from ganaudit.errors import ImageError, RequestError
+
+
+def test_what_unpacks_to_much_more_than_it_takes_is_never_held_twice(tmp_path):
+    size = 1 << 26
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", encoded(1))
+        archive.writestr("zeros.png", bytes(size))
+    tracemalloc.start()
+    try:
+        dataset = opened("zip", tmp_path / "x.zip", order="sorted")
+        dataset.recipe()
+        assert tracemalloc.get_traced_memory()[1] < size / 2
+        with pytest.raises(ImageError, match=r"^zeros\.png is not an image"):
+            dataset.image(1)
+        assert tracemalloc.get_traced_memory()[1] < 1.6 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_links_in_a_zip_are_refused(tmp_path):

@@ -67,8 +67,8 @@ def test_rows_are_the_same_with_and_without_processes(asked):
     assert not readers._OF_PROCESS
 
 
-@pytest.mark.parametrize(("shape", "most"), [((1024, 1024, 3), 10), ((), 8)])
-def test_no_more_images_wait_than_memory_is_meant_for(shape, most):
+@pytest.mark.parametrize(("shape", "most"), [((1024, 1024, 3), 10), ((), 8), ((8, 8, 3), 129)])
+def test_readers_always_have_work_and_no_more_images_wait_than_memory_is_meant_for(shape, most):
     begun: list[int] = []
     source = SimpleNamespace(shape=shape, begin=lambda indices, asked: begun.append(len(indices)) or (lambda: indices))
     sampled = SimpleNamespace(sample=SimpleNamespace(batch=16))

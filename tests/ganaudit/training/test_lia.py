@@ -18,7 +18,7 @@ from ganaudit.datasets.village import VillageDataset
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.opening import open_generator
 from ganaudit.named import options_named
-from ganaudit.training import loop
+from ganaudit.training import lia_stages, loop
 from ganaudit.training.data import Data
 from ganaudit.training.descent import faded
 from ganaudit.training.discriminator import Discriminator, Judge
@@ -191,6 +191,11 @@ def test_what_is_set_is_set_in_each_recipe_that_has_it():
     own = shared_out(["batch=2", "encoder_widths=[1, 2, 3]", "rate=1e-3"], FIRST, SECOND)
     first, second = changed(FIRST, own[0]), changed(SECOND, own[1])
     assert (first.batch, second.batch, second.encoder_widths, second.rate) == (2, 2, (1, 2, 3), 0.001)
+
+
+def test_the_second_stage_goes_on_from_a_built_in_model_too(tmp_path):
+    body = lia_stages._body(weights.located("builtin:village-lia"), tmp_path)
+    assert body.resolution == (64, 64) and not [name for name in body.state_dict() if name.startswith("encoder.")]
 
 
 def test_stages_that_do_not_fit_are_refused(tmp_path):

@@ -108,6 +108,13 @@ def test_a_budget_is_above_nothing(wrong):
         Budget(**wrong)
 
 
+@pytest.mark.parametrize("name", loop.MOST)
+def test_a_budget_beyond_all_trainings_is_refused(name):
+    assert Budget(**{name: loop.MOST[name]}).given() == {name: loop.MOST[name]}
+    with pytest.raises(RequestError, match=f"^--{name} is 1e\\+20; a training has at most"):
+        Budget(**{name: 10**20})
+
+
 @pytest.mark.parametrize(
     ("other", "differs"),
     [({"seed": 2}, "seed 1, not 2"), ({"rate": 0.5}, "recipe rate nothing, not 0.5"), ({}, "budget steps 5, not 6")],

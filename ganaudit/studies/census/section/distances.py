@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from ganaudit.report import words
 from ganaudit.report.data import Findings, Interval, rows
 from ganaudit.statistics.permutation import adjusted
 
@@ -120,3 +121,8 @@ def pairs(findings: Findings) -> list[GeneratorPair]:
             value, low, high = (None if end is None else -end for end in (value, high, low))
         compared.append(GeneratorPair(a, b, Interval(value, low, high), row["p_value"], verdict))
     return compared
+
+
+def named_pairs(findings: Findings) -> tuple[list[GeneratorPair], str]:
+    """The pairs that are said one by one, and a sentence for the others (`words.worth_a_line`)."""
+    return words.worth_a_line(pairs(findings), lambda pair: pair.verdict == "a is nearer")

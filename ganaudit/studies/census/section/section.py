@@ -19,7 +19,7 @@ from ganaudit.studies.census.section.agreement import agreement_blocks
 from ganaudit.studies.census.section.area_figure import area_figure
 from ganaudit.studies.census.section.classes import GREW, LOST, class_findings, largest, with_verdict, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
-from ganaudit.studies.census.section.distances import curve, distances, pairs, shares
+from ganaudit.studies.census.section.distances import curve, distances, named_pairs, shares
 from ganaudit.studies.census.section.expected import expectations, expected_words
 from ganaudit.studies.census.section.forest import forest_figure
 from ganaudit.studies.census.section.kept import Kept, kept_of
@@ -136,11 +136,13 @@ class CensusSection(Section):
             for row in known
         ]  # fmt: skip
         biased = [(row.generator, bias_words(row)) for row in known if row.mostly_bias]
+        named, alike = named_pairs(findings)
         yield [
             Table(rows, "no generator has findings"),
             *([Text(f"{said}.")] if (said := adjusted_words(known)) else []),
             *(Text(f"{generator}: {said[:1].lower()}{said[1:]}") for generator, said in biased),
-            *(Text(f"{pair_words(pair)}.") for pair in pairs(findings)),
+            *(Text(f"{pair_words(pair)}.") for pair in named),
+            *([Text(alike)] if alike else []),
         ]
         yield from agreement_blocks(findings)
         if expected := expectations(findings):

@@ -16,7 +16,7 @@ from ganaudit.studies.census.section.agreement import agreement_part
 from ganaudit.studies.census.section.area_figure import area_figure
 from ganaudit.studies.census.section.classes import Shown, class_findings, largest, worst_first
 from ganaudit.studies.census.section.distance_figures import fsd_figure, parts_figure
-from ganaudit.studies.census.section.distances import Distance, curve, distances, pairs, shares
+from ganaudit.studies.census.section.distances import Distance, curve, distances, named_pairs, shares
 from ganaudit.studies.census.section.expected import expected_part
 from ganaudit.studies.census.section.forest import forest_figure
 from ganaudit.studies.census.section.further import Further, further
@@ -59,6 +59,7 @@ class GeneratorView:
 def view(data: ReportData) -> View:
     """Figures are drawn at once, the rest follows when the pictures are encoded."""
     found, kept = distances(data.findings), kept_of(data)
+    named, alike = named_pairs(data.findings)
     drawn = [_drawn(data, name, place) for place, name in enumerate(data.generators)]
     curves = [
         (training, training_words(training), Markup(inline(training_figure(training, data.decide), f"t{place}")))
@@ -85,8 +86,8 @@ def view(data: ReportData) -> View:
                     "open": OPEN, "among": among,
                 }),
                 *([Part("distances.html.j2", {
-                    "fsd": found, "fsd_figure": side_by_side, "pairs": pairs(data.findings), "rank_words": sentences.rank_words,
-                    "adjusted_words": sentences.adjusted_words(found),
+                    "fsd": found, "fsd_figure": side_by_side, "pairs": named, "alike": alike,
+                    "rank_words": sentences.rank_words, "adjusted_words": sentences.adjusted_words(found),
                 })] if found else []),
                 *(Part("training.html.j2", {"place": place, "training": training, "said": said, "figure": figure})
                   for place, (training, said, figure) in enumerate(curves, 1)),

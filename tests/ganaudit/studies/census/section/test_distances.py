@@ -1,7 +1,9 @@
 """Typed rows of the distance's tables."""
 
+from itertools import combinations
+
 from ganaudit.report.data import Interval
-from ganaudit.studies.census.section.distances import curve, distances, pairs, shares
+from ganaudit.studies.census.section.distances import curve, distances, named_pairs, pairs, shares
 
 NAMES = {"run": "r1", "real": "village"}
 
@@ -35,6 +37,18 @@ def test_a_pair_names_the_nearer_one_first(findings):
     assert (result.a, result.b, result.difference, result.verdict) == ("b", "a", Interval(-2.0, -3.5, -1.0), "a is nearer")
     (result,) = pairs(findings(comparison=[{**row, "verdict": "cannot be told apart"}]))
     assert (result.a, result.difference) == ("a", Interval(2.0, 1.0, 3.5))
+
+
+def test_pairs_that_are_many_and_alike_are_one_sentence(findings):
+    row = {**NAMES, "difference": 2.0, "difference_low": -1.0, "difference_high": 3.5, "verdict": "cannot be told apart"}
+    rows = [{**row, "generator_a": a, "generator_b": b} for a, b in combinations("abc", 2)]
+    assert named_pairs(findings(comparison=rows)) == (pairs(findings(comparison=rows)), "")
+    rows = [{**row, "generator_a": a, "generator_b": b} for a, b in combinations("abcdefghi", 2)]
+    said = "None of the 36 pairs of generators can be told apart at these numbers of images."
+    assert named_pairs(findings(comparison=rows)) == ([], said)
+    rows[7]["verdict"] = "b is nearer"
+    named, said = named_pairs(findings(comparison=rows))
+    assert len(named) == 1 and said.startswith("None of the other 35 pairs ")
 
 
 def test_curves_rise_and_shares_fall(audit):
