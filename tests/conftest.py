@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from _pytest.pathlib import import_path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before torch is imported: each of pytest-xdist's workers has one core
@@ -36,6 +37,19 @@ LONGEST = (
     "tests/benchmarks/calibration/test_scenarios.py", "tests/flows/test_server.py",
 )  # fmt: skip
 """What one worker is busy with for longest begins first, so that none is left with it at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Each of pytest-xdist's workers imports the test files from another place on: in a fresh checkout and environment, where
+    nothing is compiled yet, it finds compiled what the others began with, and they what it did."""
+    config = session.config
+    if not hasattr(config, "workerinput") or config.args_source != pytest.Config.ArgsSource.TESTPATHS:
+        return
+    files, workers = sorted(Path(__file__).parent.rglob("test_*.py")), config.workerinput["workercount"]
+    first = len(files) * int(config.workerinput["workerid"].removeprefix("gw")) // workers
+    for file in files[first:] + files[:first]:
+        import_path(file, mode="importlib", root=config.rootpath, consider_namespace_packages=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
