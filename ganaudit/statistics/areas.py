@@ -188,7 +188,9 @@ class _LogRatios:
         return half
 
     def score(self, log_ratio: Floats) -> Floats:
-        return proportions.score(self.x, self.n, self.y, self.m, np.exp(np.clip(log_ratio, -_FARTHEST, _FARTHEST)))
+        return proportions.score(
+            self.x, self.n, self.y, self.m, np.exp(np.minimum(np.maximum(log_ratio, -_FARTHEST), _FARTHEST))
+        )
 
 
 def _cumulants(*sides: Sizes) -> tuple[list[Floats], list[Floats], list[Floats]]:
