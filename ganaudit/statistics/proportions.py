@@ -67,7 +67,9 @@ def interval(
 ) -> tuple[Floats, Floats]:
     """The ratios that the two-sided score test does not reject at `alpha`; 0 and infinity where no count bounds them."""
     z = -float(special.ndtri(alpha / 2))
-    return limit(real, n_real, generated, n_generated, -z), limit(real, n_real, generated, n_generated, z)
+    shape = np.broadcast_shapes(*map(np.shape, (real, n_real, generated, n_generated)))
+    low, high = limit(real, n_real, generated, n_generated, np.multiply.outer([-z, z], np.ones(shape)))
+    return np.asarray(low), np.asarray(high)
 
 
 def limit(real: ArrayLike, n_real: ArrayLike, generated: ArrayLike, n_generated: ArrayLike, deviate: ArrayLike) -> Floats:
