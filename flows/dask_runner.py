@@ -10,11 +10,14 @@ import contextlib
 import logging
 import os
 import signal
+import sys
+from multiprocessing import forkserver, resource_tracker
 from typing import Any, cast
 
 import dask as dask_settings
 import torch
 from distributed import Nanny, Scheduler, SpecCluster
+from distributed.utils import get_mp_context
 from prefect.settings import PREFECT_API_URL
 from prefect_dask import DaskTaskRunner
 
@@ -24,6 +27,10 @@ from ganaudit import devices
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.sources.planned import Plan
 from ganaudit.spec import Run
+from ganaudit.studies import STUDIES
+
+PRELOADED = ["prefect_dask", "tasks.work", *(f"ganaudit.studies.{study}.study" for study in STUDIES)]
+"""What every worker would import for itself, five seconds long. None of it may start a thread or touch a GPU: see the tests."""
 
 
 def check_cluster(run: Run, server: str | None) -> None:
@@ -77,6 +84,7 @@ def local_cluster(workers: int, device: str) -> SpecCluster:
     Raises AuditError where it does not start.
     """
     places = environments(workers, device)
+    _fork_workers()
     resources = {"GPU": 1} if device.startswith("cuda") else {}
     options = {
         "nthreads": 1, "memory_limit": 0, "resources": resources, "dashboard": False, "host": "127.0.0.1",
@@ -85,7 +93,7 @@ def local_cluster(workers: int, device: str) -> SpecCluster:
     try:
         return SpecCluster(
             workers={
-                number: {"cls": Nanny, "options": {**options, "env": environment}}
+                number: {"cls": Nanny, "options": {**options, "env": {IMPORTS: "", **os.environ, **environment}}}
                 for number, environment in enumerate(places)
             },
             scheduler={"cls": Scheduler, "options": {
@@ -96,6 +104,30 @@ def local_cluster(workers: int, device: str) -> SpecCluster:
     except Exception as error:  # whatever it is, there are no workers
         words = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise AuditError(f"the Dask workers of this machine did not start ({words})") from error
+
+
+IMPORTS = "PYTHONSAFEPATH"
+"""Says, unless empty, that nothing is imported from the working directory, where a user may have a `tasks.py`."""
+
+
+def _fork_workers() -> None:
+    """From now on workers of this machine are forks of one process, in which all that they import lies ready and is in memory
+    once. Ctrl-C reaches neither it nor them: they end with this process."""
+    if sys.platform != "linux":  # where a fork of a process with such libraries is unsafe
+        return
+    dask_settings.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    get_mp_context().set_forkserver_preload(PRELOADED)
+    resource_tracker.ensure_running()  # which lets Ctrl-C through
+    threads = {name: str(value) for name, value in dask_settings.config.get("distributed.nanny.pre-spawn-environ").items()}
+    added = {name: value for name, value in {**threads, IMPORTS: "1"}.items() if name not in os.environ}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ.update(added)
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name in added:
+            del os.environ[name]
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def environments(workers: int, device: str) -> list[dict[str, str]]:

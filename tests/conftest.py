@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from _pytest.pathlib import import_path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before torch is imported: each of pytest-xdist's workers has one core
@@ -36,6 +37,23 @@ LONGEST = (
     "tests/benchmarks/calibration/test_scenarios.py", "tests/flows/test_server.py",
 )  # fmt: skip
 """What one worker is busy with for longest begins first, so that none is left with it at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Each of pytest-xdist's workers imports the test files from another place on: in a fresh checkout and environment, where
+    nothing is compiled yet, it finds compiled what the others began with, and they what it did."""
+    config = session.config
+    if not hasattr(config, "workerinput") or config.args_source != pytest.Config.ArgsSource.TESTPATHS:
+        return
+    files, workers = sorted(Path(__file__).parent.rglob("test_*.py")), config.workerinput["workercount"]
+    first = len(files) * int(config.workerinput["workerid"].removeprefix("gw")) // workers
+    for file in files[first:] + files[:first]:
+        try:
+            import_path(file, mode="importlib", root=config.rootpath, consider_namespace_packages=False)
+        except (Exception, pytest.skip.Exception):  # told when it is collected, where nothing may be left of it
+            for name in [name for name, held in sys.modules.items() if getattr(held, "__file__", None) == str(file)]:
+                del sys.modules[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -85,9 +103,7 @@ def commented() -> None:
 @pytest.fixture(autouse=True)
 def uncommented(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere they are left out: hundreds of statements, half of what a catalog takes to be made."""
-    from ganaudit.records import catalog, views
+    from ganaudit.records import views
 
-    if "commented" in request.fixturenames:
-        catalog._blank.cache_clear()
-    else:
+    if "commented" not in request.fixturenames:
         monkeypatch.setattr(views, "comments", lambda _: "")

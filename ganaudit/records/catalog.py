@@ -127,7 +127,6 @@ def _blank(made_by: str) -> bytes:
         with contextlib.closing(duckdb.connect()) as connection:
             connection.execute(sql.filled("attach_new", path=sql.literal(str(made)), version=STORAGE_VERSION))
             views.fill_blank(connection)
-            connection.execute(views.comments(views.TABLES.values()))
             connection.execute("".join(definition.statement for definition in sql.definitions()))
             connection.execute(sql.text("detach"))
         return made.read_bytes()

@@ -96,13 +96,14 @@ def ratio(real: Areas, generated: Areas) -> Floats:
 def interval(real: Areas, generated: Areas, alpha: float = 0.05) -> tuple[Floats, Floats]:
     """(C,) ends of the interval of the ratio at 1 - alpha; 0 and infinity where nothing bounds it."""
     z = -float(special.ndtri(alpha / 2))
-    return limit(real, generated, -z), limit(real, generated, z)
+    low, high = limit(real, generated, np.array([[-z], [z]]))
+    return low, high
 
 
 def limit(real: Areas, generated: Areas, deviate: ArrayLike) -> Floats:
-    """(C,) limit of the ratio `deviate` standard deviations up (or down, where that is negative)."""
+    """(C,) limit of the ratio `deviate` standard deviations up (or down, where that is negative); (D, C) for (D, 1) of them."""
     pair = _LogRatios.of(real, generated)
-    d = np.broadcast_to(np.asarray(deviate, np.float64), real.holding.shape)
+    d = np.broadcast_to(deviate, np.broadcast_shapes(np.shape(deviate), real.holding.shape)).astype(np.float64)
     shares = proportions.limit(pair.x, pair.n, pair.y, pair.m, d)
     half_width = pair.wide(d)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -126,7 +127,8 @@ def p_above(real: Areas, generated: Areas, bound: float) -> Floats:
 
 
 def deviate(real: Areas, generated: Areas, bound: float | Floats) -> Floats:
-    """(C,) standard deviations from the bound to the ratio, negative where the ratio is smaller: `limit` turned round."""
+    """(C,) standard deviations from the bound to the ratio, negative where the ratio is smaller: `limit` turned round. (B, C)
+    for (B, 1) bounds."""
     pair = _LogRatios.of(real, generated)
     none = pair.y == 0
     with np.errstate(invalid="ignore"):
@@ -188,7 +190,9 @@ class _LogRatios:
         return half
 
     def score(self, log_ratio: Floats) -> Floats:
-        return proportions.score(self.x, self.n, self.y, self.m, np.exp(np.clip(log_ratio, -_FARTHEST, _FARTHEST)))
+        return proportions.score(
+            self.x, self.n, self.y, self.m, np.exp(np.minimum(np.maximum(log_ratio, -_FARTHEST), _FARTHEST))
+        )
 
 
 def _cumulants(*sides: Sizes) -> tuple[list[Floats], list[Floats], list[Floats]]:

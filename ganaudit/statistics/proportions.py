@@ -28,7 +28,8 @@ def score(real: ArrayLike, n_real: ArrayLike, generated: ArrayLike, n_generated:
     """The signed statistic, standard normal under the ratio; negative where the observed ratio is smaller. 0 without counts."""
     x, n, y, m, theta = (np.asarray(value, np.float64) for value in (real, n_real, generated, n_generated, ratio))
     a, b, c = (n + m) * theta, m * theta + y + n + x * theta, x + y
-    p = np.clip((b - np.sqrt(np.maximum(b * b - 4 * a * c, 0.0))) / (2 * a), 0.0, np.minimum(1.0, 1.0 / theta))
+    root = (b - np.sqrt(np.maximum(b * b - 4 * a * c, 0.0))) / (2 * a)
+    p = np.minimum(np.maximum(root, 0.0), np.minimum(1.0, 1.0 / theta))  # np.clip takes four times as long on few classes
     q = np.minimum(theta * p, 1.0)
     variance = q * (1 - q) / m + theta**2 * p * (1 - p) / n
     third = q * (1 - q) * (1 - 2 * q) / m**2 - theta**3 * p * (1 - p) * (1 - 2 * p) / n**2
@@ -66,7 +67,9 @@ def interval(
 ) -> tuple[Floats, Floats]:
     """The ratios that the two-sided score test does not reject at `alpha`; 0 and infinity where no count bounds them."""
     z = -float(special.ndtri(alpha / 2))
-    return limit(real, n_real, generated, n_generated, -z), limit(real, n_real, generated, n_generated, z)
+    shape = np.broadcast_shapes(*map(np.shape, (real, n_real, generated, n_generated)))
+    low, high = limit(real, n_real, generated, n_generated, np.multiply.outer([-z, z], np.ones(shape)))
+    return np.asarray(low), np.asarray(high)
 
 
 def limit(real: ArrayLike, n_real: ArrayLike, generated: ArrayLike, n_generated: ArrayLike, deviate: ArrayLike) -> Floats:
@@ -109,7 +112,7 @@ def crossing(rising: Callable[[Floats], Floats], low: Floats, high: Floats, halv
     for _ in range(_STEPS):
         apart = at_high - at_low
         share = np.where(apart > 0, -at_low / np.where(apart > 0, apart, 1.0), 0.5)
-        x = low + np.clip(share, 0.0, 1.0) * (high - low)
+        x = low + np.minimum(np.maximum(share, 0.0), 1.0) * (high - low)
         value = rising(x)
         above = value > 0
         at_low = np.where(above, np.where(last > 0, at_low / 2, at_low), value)

@@ -148,7 +148,8 @@ def adjusted(p: Floats, chosen: NDArray[np.bool_]) -> Floats:
 
 
 def score(real: ClassCounts, generated: ClassCounts, measure: str, bound: float | Floats) -> Floats:
-    """(C,) standard deviations from a bound to the ratio of a measure: negative where the ratio is smaller."""
+    """(C,) standard deviations from a bound to the ratio of a measure: negative where the ratio is smaller. bound: one for all
+    classes, or for each; (B, 1) for B bounds at once, which gives (B, C)."""
     if measure == "presence":
         return proportions.score(*effective(real, generated), bound)
     return areas.deviate(real.amounts(measure), generated.amounts(measure), bound)
@@ -162,9 +163,8 @@ def effective(real: ClassCounts, generated: ClassCounts) -> tuple[Floats, Floats
 
 
 def _tests(real: ClassCounts, generated: ClassCounts, measure: str, lines: Lines) -> _Tests:
-    reduced, dropped, increased = (
-        score(real, generated, measure, bound) for bound in (lines.reduced, lines.dropped, lines.increased)
-    )
+    lines_at_once = np.array([[lines.reduced], [lines.dropped], [lines.increased]])
+    reduced, dropped, increased = score(real, generated, measure, lines_at_once)
     equivalent = np.maximum(special.ndtr(-reduced), special.ndtr(increased))
     return _Tests(special.ndtr(dropped), special.ndtr(reduced), special.ndtr(-increased), equivalent)
 

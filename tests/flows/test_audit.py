@@ -66,15 +66,13 @@ def test_the_flow_gives_the_librarys_records_and_findings(toy, rows, expected, w
 
 
 def prefect_shows(result):
-    """Findings, report and progress."""
+    """Findings, report and progress, each once: others use the server, too."""
     artifacts = asked("/artifacts/filter", sort="CREATED_DESC")
-    table, report, progress = (
-        next(artifact for artifact in artifacts if artifact["key"] == key) for key in ("findings", "report", "progress")
-    )
+    mine = [each for each in artifacts if result.run in f"{each['description']}{each['data']}"]
+    table, report, progress = sorted(mine, key=lambda each: ["findings", "report", "progress"].index(each["key"]))
     assert result.run in table["description"] and '"generator": "dim"' in table["data"]
     assert result.report.as_uri() in report["data"] and result.report.is_file()
     assert progress["data"] == 100.0 and result.run in progress["description"]
-    assert sum(artifact["key"] == "progress" and result.run in (artifact["description"] or "") for artifact in artifacts) == 1
 
 
 def test_only_paths_reach_the_server_and_only_small_specs_reach_a_task(toy):
@@ -85,7 +83,9 @@ def test_only_paths_reach_the_server_and_only_small_specs_reach_a_task(toy):
     assert len(pickle.dumps((todo[-1], todo[-1].label))) < 5000
     audit = toy()
     run_flow(audit, audit.parent / "elsewhere")
-    parameters = asked("/flow_runs/filter", sort="START_TIME_DESC", limit=1)[0]["parameters"]
+    (parameters,) = [
+        run["parameters"] for run in asked("/flow_runs/filter", sort="START_TIME_DESC") if str(audit) in str(run["parameters"])
+    ]
     assert parameters == {"audit": str(audit), "store": str(audit.parent / "elsewhere")}
 
 

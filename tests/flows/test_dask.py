@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -249,6 +250,25 @@ def test_a_gpu_is_one_workers_and_works_on_one_block(cluster):
     assert asked_of_the_scheduler(cluster, on_gpus=False) == [{}]
 
 
+def test_workers_are_forks_of_one_process_in_which_what_they_need_lies_ready(cluster, monkeypatch):
+    """It has one thread, but for those that see to themselves in a fork; and what is set later reaches a worker."""
+
+    def seen() -> tuple[int, bool, bool, bool, str]:
+        import sys
+
+        ready = {"torch", "tasks.work", "ganaudit.studies.census.study"} <= {*sys.modules}
+        blocked = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        return os.getppid(), ready, torch.cuda.is_initialized(), blocked, os.environ.get("SET_LATER", "")
+
+    ((parent, *state),) = set(cluster.run(seen).values())
+    assert state == [True, False, True, ""] and os.getpid() == psutil.Process(parent).ppid()
+    threads = [thread.read_text().strip() for thread in Path(f"/proc/{parent}/task").glob("*/comm")]
+    assert len([name for name in threads if name != "jemalloc_bg_thd"]) == 1
+    monkeypatch.setenv("SET_LATER", "now")
+    with dask_runner.local_cluster(1, "cpu") as another, Client(another, set_as_default=False) as client:
+        assert set(client.run(seen).values()) == {(parent, True, False, True, "now")}
+
+
 def asked_of_the_scheduler(client: Client, on_gpus: bool) -> list[dict[str, float]]:
     """The resources that a task of this runner waits for."""
 
@@ -383,6 +403,7 @@ def test_no_worker_outlives_the_command(toy, start, cluster, ended, rows, how, t
 def test_no_worker_outlives_a_run_that_fails(toy, cli, ended, rows, monkeypatch, tmp_path):
     (tmp_path / "faults").write_text("0 ValueError")
     monkeypatch.setenv("TOY_FAULT", str(tmp_path / "faults"))
+    dask_runner._fork_workers()  # by a process that stays
     others, seen = children(os.getpid()), set()
     made = dask_runner.local_cluster
 

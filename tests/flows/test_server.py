@@ -46,14 +46,16 @@ def test_a_run_without_a_server_says_what_is_waited_for_and_leaves_no_process(
     assert (home / ".cache/ganaudit/prefect/prefect.db").is_file()
 
 
-def test_a_wrong_audit_is_told_without_waiting_for_a_server(toy, start, processes, ended):
-    before = processes()
-    audit = toy(real={"name": "photos", "kind": "toy:photoss"})
-    running = start("run", audit, PREFECT_API_URL=None)
-    out, err = running.communicate(timeout=200)
-    assert (running.returncode, out) == (2, "")
-    assert err.splitlines()[-1].startswith("error: toy:photoss: toy has no function 'photoss'; it has ")
-    assert ended(processes() - before)
+def test_a_wrong_audit_is_told_without_waiting_for_a_server(toy, cli, monkeypatch):
+    begun, own = [], room.TemporaryServer
+    monkeypatch.setattr(own, "_start", lambda _: begun.append("server"))
+    monkeypatch.setattr(own, "stop", lambda _: None)
+    monkeypatch.setattr(own, "wait", lambda _: pytest.fail("a server is waited for"))
+    monkeypatch.delenv("PREFECT_API_URL")
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        told = cli("run", toy(real={"name": "photos", "kind": "toy:photoss"}))
+    assert (told.code, told.out, begun) == (2, "", ["server"])
+    assert told.err.splitlines()[-1].startswith("error: toy:photoss: toy has no function 'photoss'; it has ")
 
 
 def test_a_command_that_is_killed_takes_its_server_with_it(processes, ended):
