@@ -315,11 +315,19 @@ def main() -> None:
                 print("  ".join(row), flush=True)
     if asked.write:
         page = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-        _, heading, further = page.read_text().partition("\n## ")  # what other commands print
-        page.write_text(
-            "# Benchmarks\n\nPrinted by `make bench`; ratios are within one run. "
-            f"Machine: {here}.\n\n{table(rows)}\n{heading}{further}"
-        )
+        page.write_text(renewed(page.read_text(), rows, here))
+
+
+def renewed(page: str, rows: Sequence[Row], here: str) -> str:
+    """The page with these rows in the places of those of the same names, and new ones after them; all else stays."""
+    first, heading, further = page.partition("\n## ")  # what other commands print
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in first.splitlines() if line.startswith("| ")]
+    before: list[Row] = [(what, wanted, measured, how) for what, wanted, measured, how in cells[1:]]
+    now = {row[0]: row for row in [*before, *rows]}
+    return (
+        "# Benchmarks\n\nPrinted by `make bench`, and by the commands that rows name; ratios are within one run. "
+        f"Machine of the last run: {here}.\n\n{table(list(now.values()))}\n{heading}{further}"
+    )
 
 
 if __name__ == "__main__":

@@ -43,3 +43,15 @@ def test_documents_name_no_bench_and_no_part_that_is_not_there():
     files = [*(ROOT / "benchmarks").glob("*.py"), *(main.parent for main in (ROOT / "benchmarks").glob("*/__main__.py"))]
     assert {name for name, _ in named} - {"NAME"} <= {path.stem for path in files}
     assert {part for name, part in named if name == "inversion" and part not in ("", "PART")} <= set(bench("inversion").PARTS)
+
+
+def test_a_row_that_is_measured_again_takes_its_place_and_the_others_stay():
+    page = (ROOT / "docs/benchmarks.md").read_text()
+    again = ("peak memory, 20,000 ÷ 1,000 images a source", "≤ 1.1", "2.00", "here and there")
+    once = bench("audit").renewed(page, [again], "a machine")
+    old, new = page.splitlines(), once.splitlines()
+    changed = [place for place, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+    assert [old[place][:12] for place in changed] == [old[2][:12], "| peak memor"] and "a machine" in new[2]
+    assert new[changed[1]] == f"| {' | '.join(again)} |"
+    further = bench("audit").renewed(page, [("a new one", "1", "2", "3")], "a machine")
+    assert len(further.splitlines()) == len(old) + 1 and "| a new one | 1 | 2 | 3 |" in further
