@@ -186,8 +186,8 @@ def test_workers_whose_disk_is_full_are_one_sentence_and_nothing_is_lost(
     cluster.run(fill_the_disk, 3)  # a block is two files: each worker that has begun finishes one
     try:
         result = cli("run", audit)
-        while any(cluster.processing().values()):  # what the other worker tries again would find the disk free
-            time.sleep(0.05)
+        while any(cluster.run(lambda dask_worker: len(dask_worker.state.executing)).values()):
+            time.sleep(0.05)  # what the other worker still tries would find the disk free
     finally:
         cluster.run(free_the_disk)
     assert result.code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,14 @@ def test_files_that_change_get_an_index_of_their_own(tmp_path):
 
 def test_what_is_written_to_meanwhile_is_refused(tmp_path, monkeypatch):
     kind, path = as_zip(FILES, tmp_path)
-    read = zip_kind.read
+    pieces = zip_kind._pieces
 
-    def writing(path: Path, member: Any) -> bytes:
+    def writing(path: Path, member: Any) -> Iterator[bytes]:
         with path.open("ab") as file:
             file.write(b"x")
-        return read(path, member)
+        return pieces(path, member)
 
-    monkeypatch.setattr(zip_kind, "read", writing)
+    monkeypatch.setattr(zip_kind, "_pieces", writing)
     with pytest.raises(RequestError, match=r"x\.zip was written to while it was read"):
         opened(kind, path)
 
