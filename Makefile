@@ -2,7 +2,7 @@
 # make test   the tests, from a fresh clone               make bench  speed and memory, as ratios within one run
 # make docs   docs/records.md, from the schema and the SQL; the kinds in docs/audit-file.md
 PYTHON ?= python3
-WORKERS ?= 4  # on two cores: tests of servers and clusters wait more than they compute
+WORKERS ?= 3  # on two cores: tests of servers and clusters wait more than they compute
 BIN := .venv/bin
 
 .PHONY: demo browser test lint bench docs clean
