@@ -36,10 +36,14 @@ def interval_cases(pool: Pool) -> list[Case]:
 
 def interval(opened: OpenedCase, replicate: int) -> list[Row]:
     """The corrected and the plain distance of two samples, the interval of the first, and the floor that would be told."""
-    sides = _groups(opened, opened.real(replicate)), _groups(opened, opened.generated(replicate))
+    drawn = opened.real(replicate), opened.generated(replicate)
+    sides = [_groups(opened, side) for side in drawn]
     a, b = centred(*sides)
-    of_real = halves(a, corrected.SEED)
-    estimate = corrected.estimate(a, b, (of_real, halves(b, corrected.SEED)), LINES.alpha)
+    of_real, of_generated = (
+        halves(sums, corrected.SEED, None if side.clusters is None else grouping.effective(side.clusters))
+        for sums, side in zip((a, b), drawn, strict=True)
+    )
+    estimate = corrected.estimate(a, b, (of_real, of_generated), LINES.alpha)
     if estimate is None or of_real is None:
         return []
     truth = truth_of(opened.pool, opened.case.real, opened.case.generated)

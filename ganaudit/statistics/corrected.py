@@ -107,9 +107,9 @@ def difference(
     return first_order.moved(value, float(np.hypot(first_order.se, sum(bias) / 2)), alpha)
 
 
-def halves_of(state: GroupMoments) -> Halves | None:
-    """The halves of one source."""
-    return halves(centred(state)[0], SEED)
+def halves_of(state: GroupMoments, independent: float | None = None) -> Halves | None:
+    """The halves of one source, which is worth so many independent images: as many as it has where that is None."""
+    return halves(centred(state)[0], SEED, independent)
 
 
 def _second_order(real: Halves | None, generated: Halves | None) -> float:
@@ -128,10 +128,12 @@ def _slope(a: Centred, b: Centred) -> float:
 
 def _doubt(real: Halves, generated: Halves, second_order: float, se: float) -> str | None:
     for side, other, what in ((real, generated, "real"), (generated, real, "generated")):
-        support = min(side.support, other.support * side.n / other.n)  # as many as the other side's would be here
+        # as many as the other side's would be here
+        support = min(side.support, other.support * side.independent / other.independent)
         if support < LEAST_SUPPORT:
             needed = _rounded(side.n * LEAST_SUPPORT / max(support, 0.5))
-            return f"a few rare images make most of the variance of the {what} ones; about {needed:,} would do"
+            alike = "" if side.independent == side.n else ", clustered as these are,"
+            return f"a few rare images make most of the variance of the {what} ones; about {needed:,}{alike} would do"
     if second_order > MOST_BIAS * se:
         needed = _rounded(min(real.n, generated.n) * second_order / (MOST_BIAS * se))
         return (

@@ -32,6 +32,7 @@ class Halves:
     multiples; power: with which it falls with the images, from halves and quarters, 1 where images are many.
     bias: what the jackknife leaves of the bias of the distance of n images from n others.
     support: images that make the variance, weighed by what they add to it: few where rare images are most of it.
+    independent: how many independent images they are worth: n, and fewer where they come in clusters.
     """
 
     n: float
@@ -40,6 +41,7 @@ class Halves:
     power: float
     bias: float
     support: float
+    independent: float
 
     def floor(self, n: float) -> float:
         """What one side of n such images adds to the plain distance, about, where nothing differs."""
@@ -47,8 +49,11 @@ class Halves:
         return float(self.level / half * (half / n) ** self.power)
 
 
-def halves(side: Centred, seed: int) -> Halves | None:
-    """Halves of a source; None where it has too few groups or images for a jackknife of each half."""
+def halves(side: Centred, seed: int, independent: float | None = None) -> Halves | None:
+    """Halves of a source; None where it has too few groups or images for a jackknife of each half.
+
+    independent: how many independent images it is worth; as many as it has where that is None.
+    """
     groups = len(side)
     half, quarter = groups // 2, groups // 4
     rng = np.random.default_rng(seed)
@@ -65,7 +70,9 @@ def halves(side: Centred, seed: int) -> Halves | None:
     rise = float(plain_of_quarters.mean() / plain.mean()) if level > 0 else 0.0
     power = np.log(rise) / np.log(units_of_quarters.mean() / units.mean()) if rise > 0 else 1.0
     noise, bias = float((plain / units).std(ddof=1)), float(np.mean(left)) / 2
-    return Halves(float(side.n.sum()), level, noise, float(np.clip(power, LEAST_POWER, 1.0)), bias, support(side))
+    n = float(side.n.sum())
+    worth = n if independent is None else independent
+    return Halves(n, level, noise, float(np.clip(power, LEAST_POWER, 1.0)), bias, support(side), worth)
 
 
 def support(side: Centred) -> float:

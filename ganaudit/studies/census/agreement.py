@@ -96,7 +96,7 @@ def _distances(tables: Tables, store: Store, run: str, sources: Sequence[UsedSou
     read = {source.name: read_counts(store, source, list(other.first_head)) for source in sources}
     real = next(source.name for source in sources if source.role == "real")
     states = {name: moments_of(store, side.source, other.first_head, side) for name, side in read.items() if len(side) >= 2}
-    halves = {name: corrected.halves_of(state) for name, state in states.items()}
+    halves = {name: corrected.halves_of(state, read[name].independent) for name, state in states.items()}
     for ours in tables.so_far("fsd").to_pylist():
         name = ours["generator"]
         if ours["real"] != real or not {real, name} <= states.keys():

@@ -79,7 +79,8 @@ def _of_images(
     with ThreadPoolExecutor(WRITERS, "ganaudit-moments") as pool:
         made = pool.map(lambda counted: moments_of(store, counted.source, known.first_head, counted), some)
         states = dict(zip((counted.source.name for counted in some), made, strict=True))
-        split = dict(zip(states, pool.map(corrected.halves_of, states.values()), strict=True))
+        worth = [counted.independent for counted in some]
+        split = dict(zip(states, pool.map(corrected.halves_of, states.values(), worth), strict=True))
     used = [source for source in sources if source.name in states]
     floors = resolution.resolution_floors(store, listed, counts, known.first_head)
     stats = class_stats(store, run, decide.presence_percent, [counts[source.name] for source in used], totals, own, known)

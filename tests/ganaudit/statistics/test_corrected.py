@@ -6,7 +6,7 @@ from scipy import stats
 
 from ganaudit.statistics import jackknife
 from ganaudit.statistics.centred import centred
-from ganaudit.statistics.corrected import ABOVE, BELOW, difference, distance
+from ganaudit.statistics.corrected import ABOVE, BELOW, difference, distance, estimate, halves_of
 from ganaudit.statistics.halves import halves
 from ganaudit.statistics.moments import GroupMoments, group_moments
 
@@ -60,6 +60,19 @@ def test_one_image_in_a_hundred_that_makes_the_variance_is_not_enough_of_them():
     rng = np.random.default_rng(0)
     sides = [group_moments(rng.permutation(many), np.arange(1000) % 20, 900, 20) for _ in range(2)]
     assert distance(*sides).doubt is None or "alike" in distance(*sides).doubt
+
+
+def test_few_clusters_may_have_missed_what_is_rare_on_the_other_side():
+    """Two in a hundred of the other side's images make its variance: 1,000 images may show them, 20 clusters of 50 cannot."""
+    rng = np.random.default_rng(0)
+    many = np.where(np.arange(1000)[:, None] % 50, [[880, 20]], [[100, 800]]) + rng.integers(0, 20, (1000, 1)) * [[1, -1]]
+    sides = [group_moments(rng.permutation(many), np.arange(1000) % 20, 900, 20) for _ in range(2)]
+    a, b = centred(*sides)
+    independent = halves(b, 0)
+    doubts = [estimate(a, b, (halves(a, 0, worth), independent)).doubt for worth in (None, 1000.0, 20.0)]
+    assert doubts[0] is doubts[1] is None
+    assert "of the real ones" in doubts[2] and "clustered as these are, would do" in doubts[2]
+    assert halves_of(sides[0], 20.0).independent == 20 and halves_of(sides[0]).independent == 1000
 
 
 def test_the_same_images_on_both_sides_are_too_alike_for_an_interval():
