@@ -17,8 +17,8 @@ from torch import Tensor
 from ganaudit.generators.protocol import Generator
 from ganaudit.inversion.search_space import SearchSpace
 
-SAMPLES, BATCH, PROBES, SEED = 64, 8, 4, 0
-"""Own samples whose gradients are looked at, so many at once, each for so many random images."""
+SAMPLES, BATCH, LARGE, PROBES, SEED = 64, 8, 256, 4, 0
+"""Own samples whose gradients are looked at, each for so many random images; so many at once, fewer of images above LARGE²."""
 
 _known: weakref.WeakKeyDictionary[Generator, dict[object, dict[str, Tensor]]] = weakref.WeakKeyDictionary()
 
@@ -28,7 +28,10 @@ def eigenbases(space: SearchSpace) -> dict[str, Tensor]:
     the covariance over C of the gradients of squared error, JᵀJ, at own samples. A latent that own samples do not tell, such as
     w, has none. They are a function of the generator and of what is free, and are kept as long as the generator is."""
     free = space.latent, space.space, space.residuals, space.feature, space.nonnegative_layers
-    known = _known.setdefault(space.generator, {})
+    try:
+        known = _known.setdefault(space.generator, {})
+    except TypeError:  # another package's generator that cannot be a key
+        known = {}
     if free not in known:
         known[free] = _eigenbases(space)
     return known[free]
@@ -36,8 +39,11 @@ def eigenbases(space: SearchSpace) -> dict[str, Tensor]:
 
 def _eigenbases(space: SearchSpace) -> dict[str, Tensor]:
     draw, covariances = torch.Generator().manual_seed(SEED), dict[str, Tensor]()
-    for first in range(0, SAMPLES, BATCH):
-        state = space.generator.latents(SEED, torch.arange(first, first + BATCH))
+    resolution = space.generator.resolution
+    side = resolution if isinstance(resolution, int) else max(resolution)
+    batch = max(1, BATCH * LARGE**2 // max(LARGE, side) ** 2)
+    for first in range(0, SAMPLES, batch):
+        state = space.generator.latents(SEED, torch.arange(first, first + batch))
         latent = space.latent and space.space in state
         own = replace(space, state=state, latent=latent, begin=None)
         free = {name: value.requires_grad_(True) for name, value in own.start().items()}

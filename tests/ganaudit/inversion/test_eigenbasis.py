@@ -67,6 +67,21 @@ def test_they_are_a_function_of_the_generator_and_of_what_is_free_and_are_found_
     assert eigenbases(replace(free_latent, space="w")) == {}, "own samples are told by z alone"
 
 
+class Unhashable(Mixed):
+    __hash__ = None
+
+
+def test_a_generator_that_cannot_be_a_key_is_asked_anew_and_large_images_are_made_one_by_one():
+    space = layer_space(Unhashable())
+    first, again = eigenbases(space)["layer1"], eigenbases(space)["layer1"]
+    assert first is not again and torch.equal(first, again)
+    large = Mixed()
+    large.resolution = (512, 1024)
+    before = large.asked
+    eigenbases(layer_space(large))
+    assert large.asked - before == 1 + eigenbasis.SAMPLES
+
+
 @pytest.mark.parametrize("residuals, feature", [((), "layer2"), (("layer1", "layer2"), None)])
 def test_every_layer_that_is_free_has_its_own(residuals, feature):
     torch.manual_seed(1)
