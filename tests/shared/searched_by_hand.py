@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch.optim import Adam
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ganaudit import images, kinds
 from ganaudit.auditing.plan import plan
@@ -19,6 +18,8 @@ from ganaudit.auditing.run import Audit
 from ganaudit.context import Context
 from ganaudit.encoders.files import open_inverter
 from ganaudit.generators.opening import open_generator
+from ganaudit.inversion.eigenbasis import eigenbases
+from ganaudit.inversion.search_space import SearchSpace
 from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.spec import AuditSpec
@@ -130,15 +131,25 @@ class InvertedAudit:
         """The reconstruction of a record as the parser sees it, (8, 8, 3) uint8, from its latent and residuals alone."""
         return images.resize(bytes_of(self.image(latent(row), residuals(row))), (8, 8))
 
-    def search(self, z, target, penalty, weights=None, begin=None, steps=6):
-        """Adam on the residuals, its rate from .05 to a hundredth of that along half a cosine: the losses before each step and
-        after the last, and the best residuals."""
+    @cached_property
+    def directions(self):
+        """Of the residuals, by layer, and of z: what `test_eigenbasis` holds against JᵀJ."""
+        latents, layers = self.generator.latents(0, torch.arange(1)), ("layer1", "layer2")
+        spaces = SearchSpace(self.generator, latents, residuals=layers), SearchSpace(self.generator, latents, latent=True)
+        return {name: basis for space in spaces for name, basis in eigenbases(space).items()}
+
+    def search(self, z, target, penalty, weights=None, begin=None, steps=6, rate=0.2):
+        """Adam on the residuals along their directions, its rate falling to a hundredth along half a cosine: the losses before
+        each step and after the last, and the best residuals."""
         begin = {"layer1": torch.zeros(1, 4, 4, 4), "layer2": torch.zeros(1, 2, 8, 8)} if begin is None else begin
-        free = {name: value.clone().requires_grad_(True) for name, value in begin.items()}
-        optimiser = Adam(free.values(), lr=0.05)
-        schedule = LambdaLR(optimiser, lambda step: 0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
-        losses, best = [], free
+        along = {
+            name: torch.tensordot(value, self.directions[name], ([1], [0])) for name, value in begin.items()
+        }  # (1, h, w, C)
+        moved = {name: value.clone().requires_grad_(True) for name, value in along.items()}
+        optimiser, schedule = falling(moved.values(), rate, steps)
+        losses, best = [], {}
         for _ in range(steps + 1):
+            free = {name: (value @ self.directions[name].T).permute(0, 3, 1, 2) for name, value in moved.items()}
             error = (self.image(z, free) - target).square()
             shown = error.mean() if weights is None else (error * weights).sum() / (3 * weights.sum())
             loss = shown + penalty * sum(value.square().mean() for value in free.values())
@@ -154,7 +165,13 @@ class InvertedAudit:
     def search_again(self, z, target, factor):
         """At another penalty: two further steps from the best residuals at the penalty itself."""
         _, best = self.search(z, target, self.penalty)
-        return self.search(z, target, factor * self.penalty, begin=best, steps=2)
+        return self.search(z, target, factor * self.penalty, begin=best, steps=2, rate=0.1)
+
+
+def falling(variables, rate, steps):
+    """Adam, and its rate's fall to a hundredth along half a cosine."""
+    optimiser = Adam(variables, lr=rate)
+    return optimiser, CosineAnnealingLR(optimiser, steps, eta_min=rate / 100)
 
 
 def unit(pixels):
