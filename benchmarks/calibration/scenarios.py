@@ -54,9 +54,14 @@ COSTLY = ("half reduced", "comparison", "pairs")
 
 
 def check_scenario(only: str | None) -> None:
-    """Raises RequestError for a scenario that does not exist."""
-    if only is not None and only not in SCENARIOS:
+    """Raises RequestError for a scenario that does not exist. only: a scenario, or `SCENARIO: CASE` with how a case's label
+    begins."""
+    if only is not None and _name(only) not in SCENARIOS:
         raise RequestError(f"--only {only!r}: there is no such scenario; there are {', '.join(SCENARIOS)}")
+
+
+def _name(only: str | None) -> str | None:
+    return None if only is None else only.partition(":")[0]
 
 
 def check_world(world: str | None) -> None:
@@ -68,20 +73,27 @@ def check_world(world: str | None) -> None:
 
 def variants_of(source: PoolSource, only: str | None = None) -> list[PoolSource]:
     """The pools that scenarios need beside the main one: villages with omissions, where the main one is the village."""
-    return verdicts.variants() if source.rendered and only in (None, "village") else []
+    return verdicts.variants() if source.rendered and _name(only) in (None, "village") else []
 
 
 def cases_of(pool: Pool, source: PoolSource, only: str | None = None) -> list[Case]:
-    """The cases of every scenario, or of one. Raises RequestError for a pool in which nothing can be planted."""
+    """The cases of every scenario, or those that `only` names. Raises RequestError for a pool in which nothing can be planted,
+    and where no case is named so."""
     check_scenario(only)
     if not ((pool.share > 0) & (pool.share <= distances.COMMON)).any():
         raise RequestError(
             f"every class of the pool is in more than {100 * distances.COMMON:g} % of its {len(pool):,} images, or in none: "
             "no difference can be planted by thinning; use a run with more kinds of images"
         )
-    asked = [name for name in SCENARIOS if only == name or (only is None and (source.world == VILLAGE or name not in COSTLY))]
+    asked = [
+        name for name in SCENARIOS if _name(only) == name or (only is None and (source.world == VILLAGE or name not in COSTLY))
+    ]
     if len(pool.classes) > distances.MANY_CLASSES and only is None:
         asked.remove("dependent")
     cases = [case for name in asked for case in SCENARIOS[name].cases(pool)]
     known = variants_of(source, only)
-    return [case for case in cases if case.source is None or case.source in known]
+    begins = "" if only is None else only.partition(":")[2].strip()
+    named = [case for case in cases if case.label.startswith(begins) and (case.source is None or case.source in known)]
+    if begins and not named:
+        raise RequestError(f"--only {only!r}: there is no such case; there are {'; '.join(case.label for case in cases)}")
+    return named

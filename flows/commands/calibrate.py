@@ -28,7 +28,10 @@ def calibrate(
         int, typer.Option(help="Audits of each case, rounded up to a multiple of 50.", min=1, max=1_000_000)
     ] = REPLICATES,
     quick: Annotated[bool, typer.Option("--quick", help="100 replicates from fewer scenes.")] = False,
-    only: Annotated[str | None, typer.Option(help="One scenario, such as distance or boundary.", show_default=False)] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="One scenario, such as distance, or 'distance: zero, 300 v 300', one case.", show_default=False),
+    ] = None,
     world: Annotated[str | None, typer.Option(help="One population, such as 'heavy tails'.", show_default=False)] = None,
     out: Annotated[
         Path | None,

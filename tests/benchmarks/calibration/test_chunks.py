@@ -74,3 +74,7 @@ def test_replicates_are_rounded_up_to_chunks():
 def test_a_scenario_that_does_not_exist_is_refused(village):
     with pytest.raises(RequestError, match="there is no such scenario; there are distance"):
         cases_of(village, SMALL, "ratio")
+    (only,) = cases_of(village, SMALL, "boundary: all at increased, 10,000 v 10,000")
+    assert (only.scenario, only.label) == ("boundary", "all at increased, 10,000 v 10,000")
+    with pytest.raises(RequestError, match="there is no such case; there are zero, 300 v 300; mild"):
+        cases_of(village, SMALL, "distance: none")
