@@ -11,7 +11,7 @@ from ganaudit.errors import AuditError
 from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import inverter
 
-QUANTILE = 0.95
+QUANTILE, RATE = 0.95, 0.05
 FACTORS = (0.1, 1.0, 10.0)
 """Every verdict is given at these multiples of the penalty."""
 
@@ -40,12 +40,14 @@ def free_residuals(own: InversionTask, method: str = "layerwise") -> tuple[Tenso
     """(size, gain) of each own sample, (N,): the residuals' sum over layers of mean d² where they cost nothing, and the loss
     that they saved. Not finite where a search was set aside.
 
-    Only the first of a search's cycles is made: the rates at which others begin carry residuals far along directions that
-    change nothing in the image, and the size would be the search's, not what the generator's samples need.
+    The default search is made in half of its steps, in one fall from `RATE` along single channels: higher rates, and the
+    eigenbasis, carry residuals far along directions that change nothing in the image, and the size would be the search's, not
+    what the generator's samples need.
     """
-    how, cycles = own.search, max(1, len(own.search.cycles))
-    first = replace(how, steps=how.steps // cycles, cycles=how.cycles[:1])
-    result = inverter(method)(replace(own, objective=replace(own.objective, penalty=0.0), search=first)).found
+    how = own.search
+    if how.eigenbasis:
+        how = replace(how, steps=how.steps // 2, rate=RATE, falls=(1.0,), eigenbasis=False)
+    result = inverter(method)(replace(own, objective=replace(own.objective, penalty=0.0), search=how)).found
     return result.terms["residual"], result.loss_first - result.loss_best
 
 

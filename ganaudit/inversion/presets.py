@@ -58,13 +58,13 @@ Bau et al.: optimize_residuals.py, optimize_z_lbfgs.py and the web demo. Creswel
 (mean squared error), and the loss of their text (binary cross-entropy)."""
 
 
-CYCLES, CYCLE = (1.0, 2.0), 100
-"""Of the default search, and how many steps one takes at least: fewer steps than that make fewer cycles."""
+FALLS, LEAST = (2.0, 4.0, 1.0), 300
+"""Of the default search: two trials, and the better one gone on with. Fewer steps than LEAST are one fall, from the rate."""
 
 
 def default_search(steps: int) -> Search:
     """The search of every audit that names no preset. `benchmarks.inversion schedule` measures where it ends."""
-    return Search(steps, "adam", 0.05, cycles=CYCLES[: max(1, steps // CYCLE)])
+    return Search(steps, "adam", 0.1, falls=FALLS if steps >= LEAST else (1.0,), eigenbasis=True)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganaudit.errors import RequestError
+from ganaudit.inversion.eigenbasis import eigenbases
 from ganaudit.inversion.fused import search_twin
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.optimisers import OPTIMISERS, Evaluation
@@ -20,8 +21,8 @@ from ganaudit.inversion.search_space import SearchSpace
 EXACT = 0.1
 """The last share of the steps, which is computed in float32 whatever the others are: where a search ends is no matter of
 rounding."""
-CYCLE_END = 0.01
-"""The rate at the end of a cycle, of that at its beginning."""
+FALL_END = 0.01
+"""The rate at the end of a fall, of that at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,12 @@ class Search:
     """Of all steps but the last tenth, which is in float32."""
     batch: int = 32
     log_every: int = 10
-    cycles: tuple[float, ...] = ()
-    """Equal parts of the steps. In each the rate falls along half a cosine, from so many times `rate` to a hundredth of that;
-    the next part's beginning leads out of a poor minimum (SGDR; Loshchilov and Hutter, ICLR 2017)."""
+    falls: tuple[float, ...] = ()
+    """Equal parts of the steps. In each the rate falls along half a cosine, from so many times `rate` to a hundredth of that.
+    All but the last are trials, each from the search's start, because which minimum a search ends in turns with its rate; the
+    last goes on from each image's best."""
+    eigenbasis: bool = False
+    """Move along the directions that own samples say (`eigenbases`), not along single channels."""
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
@@ -51,15 +55,16 @@ class Search:
             raise RequestError(f"a search runs in float32 or bfloat16, not in {self.precision!r}")
         if self.steps < 0 or self.batch < 1 or self.patience < 0 or self.log_every < 1 or not self.rate > 0:
             raise RequestError("a search has steps and patience from 0 on, batch and log_every from 1 on, a rate above 0")
-        if not all(factor > 0 for factor in self.cycles):
-            raise RequestError("each cycle of a search begins at a multiple of the rate above 0")
+        if not all(factor > 0 for factor in self.falls):
+            raise RequestError("each fall of a search begins at a multiple of the rate above 0")
 
     def recipe(self) -> dict[str, Any]:
         """What enters a content key."""
         return {
             "steps": self.steps, "optimiser": self.optimiser, "rate": self.rate, "halve_at": list(self.halve_at),
             "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
-            **({"cycles": list(self.cycles)} if self.cycles else {}),
+            **({"falls": list(self.falls)} if self.falls else {}),
+            **({"eigenbasis": "J'J over channels"} if self.eigenbasis else {}),
             **({"exact": EXACT, "cast": "each use"} if self.precision != "float32" else {}),
         }  # fmt: skip
 
@@ -71,11 +76,18 @@ class Search:
     def rate_at(self, step: int) -> float:
         """The rate of the step that follows `step` steps."""
         rate = self.rate * 0.5 ** sum(step >= milestone for milestone in self.halve_at)
-        if not self.cycles:
+        if not self.falls:
             return rate
-        cycle, within = divmod(step * len(self.cycles), self.steps)
+        part, within = divmod(step * len(self.falls), self.steps)
         fallen = (1.0 - math.cos(math.pi * within / self.steps)) / 2.0
-        return rate * self.cycles[cycle] * (1.0 - (1.0 - CYCLE_END) * fallen)
+        return rate * self.falls[part] * (1.0 - (1.0 - FALL_END) * fallen)
+
+    def begins_at(self, step: int) -> str | None:
+        """Where the step that follows `step` steps begins, if a part begins there: at `start`, or at each image's `best`."""
+        parts = len(self.falls)
+        if not 0 < step < self.steps or step * parts // self.steps == (step - 1) * parts // self.steps:
+            return None
+        return "best" if step * parts // self.steps == parts - 1 else "start"
 
 
 @dataclass(frozen=True)
@@ -125,18 +137,23 @@ class _Log:
 
 
 class _Flat:
-    """Free variables as one matrix (N, D)."""
+    """Free variables as one matrix (N, D) of their coordinates in `bases`; those that have none are their own."""
 
-    def __init__(self, free: Mapping[str, Tensor]) -> None:
+    def __init__(self, free: Mapping[str, Tensor], bases: Mapping[str, Tensor]) -> None:
         self.shapes = {name: value.shape[1:] for name, value in free.items()}
         self.sizes = [math.prod(shape) for shape in self.shapes.values()]
+        self.bases = bases
 
     def pack(self, free: Mapping[str, Tensor]) -> Tensor:
-        return torch.cat([free[name].flatten(1) for name in self.shapes], dim=1)
+        parts = (self._turned(name, free[name], "cd,nc...->nd...") for name in self.shapes)
+        return torch.cat([part.flatten(1) for part in parts], dim=1)
 
     def unpack(self, x: Tensor) -> dict[str, Tensor]:
-        parts = torch.split(x, self.sizes, dim=1)
-        return {name: part.reshape(-1, *shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+        parts = zip(self.shapes.items(), torch.split(x, self.sizes, dim=1), strict=True)
+        return {name: self._turned(name, part.reshape(-1, *shape), "dc,nc...->nd...") for (name, shape), part in parts}
+
+    def _turned(self, name: str, value: Tensor, product: str) -> Tensor:
+        return torch.einsum(product, self.bases[name], value) if name in self.bases else value
 
 
 def evaluation(
@@ -144,9 +161,9 @@ def evaluation(
 ) -> Evaluation:
     """Losses and gradients at `x`. Losses are summed over images: each gradient is as if its image were alone."""
     x = x.detach().requires_grad_(True)
+    free = flat.unpack(x)
     # autocast's cache is shared by all threads, and emptied by each that leaves: what a search gives must not hang on others
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
-        free = flat.unpack(x)
         image = space.image(free)
     terms = objective.terms(image, targets, free.get("z"), space.residual_parts(free))
     (gradient,) = torch.autograd.grad(terms["loss"].sum(), x)
@@ -157,10 +174,10 @@ def search(space: SearchSpace, objective: Objective, targets: Targets, how: Sear
     """Searches for all targets in one batch, from the start of `space`."""
     began = time.perf_counter()
     free = space.start()
-    flat = _Flat(free)
+    flat = _Flat(free, eigenbases(space) if how.eigenbasis else {})
     n = len(targets)
     x = flat.pack(free)
-    best, loss_best = x.clone(), x.new_full((n,), torch.inf)
+    start, best, loss_best = x, x.clone(), x.new_full((n,), torch.inf)
     loss_first, best_step = x.new_full((n,), torch.nan), torch.zeros(n, dtype=torch.int64, device=x.device)
     taken = torch.zeros(n, dtype=torch.int64, device=x.device)
     errors: list[str | None] = [None] * n
@@ -205,6 +222,9 @@ def search(space: SearchSpace, objective: Objective, targets: Targets, how: Sear
             x, rows, here = x[kept], rows[kept], here.take(kept)
             part, wanted = part.take(kept), wanted.take(kept)
             optimiser.take(kept)
+        if (begins := how.begins_at(step)) is not None:
+            x = (start if begins == "start" else best)[rows]
+            optimiser, here = OPTIMISERS[how.optimiser](x), evaluate(x)
         x, here = optimiser.step(x, here, how.rate_at(step), evaluate)
     final, image = _final(space, objective, targets, flat, best)
     set_aside = ~loss_best.isfinite() if how.steps else ~final.loss.isfinite()

@@ -185,8 +185,9 @@ def _further_starts(method: str, weighted: int | None) -> int:
 
 
 def again(how: Search, factor: float | None) -> Search:
-    """The search at another penalty, which starts from what was found at the penalty itself: in one cycle, if in any."""
+    """The search at another penalty, which starts from what was found at the penalty itself: in one fall from the rate, if in
+    any."""
     if factor in (None, 1.0):
         return how
     fewer = tuple(step // AGAIN for step in how.halve_at)
-    return replace(how, steps=max(1, how.steps // AGAIN), halve_at=fewer, cycles=how.cycles[:1])
+    return replace(how, steps=max(1, how.steps // AGAIN), halve_at=fewer, falls=(1.0,) if how.falls else ())

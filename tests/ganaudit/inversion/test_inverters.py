@@ -17,6 +17,7 @@ from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import KINDS, frees_residuals, inverter, needs, over_z
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import choose_penalty
+from ganaudit.inversion.presets import default_search
 from ganaudit.inversion.search import Search
 
 COUNT = 5
@@ -167,7 +168,11 @@ def test_the_penalty_makes_the_95th_percentile_cost_what_it_saves(task):
     assert bool((run(priced, "layerwise").found.residual < free.residual).all())
 
 
-def test_the_penalty_is_of_the_first_cycle_of_a_search_alone(task):
-    short = replace(task, search=Search(7, "adam", 0.05, cycles=(1.0,)))
-    long = replace(task, search=Search(14, "adam", 0.05, cycles=(1.0, 2.0)))
-    assert choose_penalty(long) == choose_penalty(short)
+def test_the_penalty_is_of_one_fall_of_half_the_default_steps_along_single_channels(task):
+    short = replace(task, search=Search(150, "adam", 0.05, falls=(1.0,)))
+    assert choose_penalty(replace(task, search=default_search(300))) == choose_penalty(short)
+    far = replace(short.search, rate=0.1, eigenbasis=True)
+    assert (
+        run(replace(short, search=far), "layerwise").found.residual.mean()
+        > 1.05 * run(short, "layerwise").found.residual.mean()
+    )
