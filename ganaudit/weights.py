@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from ganaudit import paths
 from ganaudit.checkpoints import read_bytes, safetensors, unpickled
 from ganaudit.errors import RequestError
+from ganaudit.fields import BUILTIN as BUILTIN
 from ganaudit.names import first_few
 from ganaudit.pickled.answer import SHARED
 
-BUILTIN = "builtin:"
 SNAPSHOT = "hf://"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".pkl", ".ckpt", ".bin", ".tar")
 """How the names of weights files end."""
