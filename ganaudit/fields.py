@@ -23,8 +23,6 @@ def _named(path: Any) -> Any:
     return paths.checked(path) if path == "" else path  # which pathlib would take for the folder one is in
 
 
-BUILTIN = "builtin:"
-"""What the names of weights that ship begin with."""
 Whole = Annotated[int, BeforeValidator(_number)]
 """A whole number: no yes or no, which YAML makes of unquoted words and pydantic would take for 1 and 0."""
 Decimal = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]

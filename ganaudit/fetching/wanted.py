@@ -9,7 +9,7 @@ from pathlib import Path
 from ganaudit import kinds
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
-from ganaudit.fields import BUILTIN
+from ganaudit.located import BUILTIN, SNAPSHOT, located
 from ganaudit.options import Origin, Part
 from ganaudit.spec import AuditSpec, ParserPart, Source
 
@@ -92,6 +92,9 @@ def check_files(spec: AuditSpec) -> None:
     refuse_missing(spec)
     context = Context.of(spec, "cpu", "float32")
     for place, _, part in _parts(spec):
+        weights = getattr(part, "weights", None)
+        if isinstance(weights, str) and weights.startswith((BUILTIN, SNAPSHOT)):
+            located(weights, spec.folder)
         look = kinds.at(place, part.kind).look
         if look is not None:
             look(part, context)
