@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ganaudit import devices, kinds
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
-from ganaudit.fetching.wanted import check_files
+from ganaudit.fetching.wanted import refuse_missing
 from ganaudit.keys import overlap_key, source_key
 from ganaudit.limits import within
 from ganaudit.parsers.matching import beyond_first_heads
@@ -32,7 +32,7 @@ LEAST_BLOCK = 64
 def plan(spec: AuditSpec) -> Plan:
     """Opens every source and the parser once, within the limits of `run`. Raises RequestError for the first thing that cannot
     be done, AuditError for one that is not opened in time."""
-    check_files(spec)
+    refuse_missing(spec)
     if "overlaps" in kinds.find("parsers", spec.parser.kind).offers:
         raise RequestError(
             f"parser kind {spec.parser.kind!r} finds concepts that overlap, and distances want areas that add up to an image; "
