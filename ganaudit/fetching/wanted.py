@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganaudit import kinds
-from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.located import BUILTIN, SNAPSHOT, located
 from ganaudit.options import Origin, Part
@@ -90,7 +89,7 @@ def check_files(spec: AuditSpec) -> None:
     """Raises RequestError for files that are not there, and for what each kind tells by a look at those that are: before
     anything is opened, so that a command says it before it starts a server."""
     refuse_missing(spec)
-    context = Context.of(spec, "cpu", "float32")
+    context = spec.context("cpu", "float32")
     for place, _, part in _parts(spec):
         weights = getattr(part, "weights", None)
         if isinstance(weights, str) and weights.startswith((BUILTIN, SNAPSHOT)):

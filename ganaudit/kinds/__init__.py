@@ -19,17 +19,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BeforeValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.kinds.mistakes import nearest
 from ganaudit.options import Part
-
-if TYPE_CHECKING:
-    from ganaudit.context import Context
 
 Registry = Literal["generators", "parsers", "datasets", "inverters", "features"]
 REGISTRIES: tuple[Registry, ...] = get_args(Registry)
