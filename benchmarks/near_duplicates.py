@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from PIL import Image as pillow
 
 from ganaudit import images
-from ganaudit.context import Context
 from ganaudit.parsers.opening import OpenParser, open_parser
 from ganaudit.phash import phashes, thumbnail
 from ganaudit.spec import parse
@@ -61,7 +60,7 @@ def cost() -> None:
         "name": "n", "parser": {"kind": "unet", "weights": "builtin:village"}, "real": village,
         "generators": [{**village, "name": "g"}],
     })  # fmt: skip
-    unet = open_parser(spec.parser, Context.of(spec, "cpu", "bfloat16"))
+    unet = open_parser(spec.parser, spec.context("cpu", "bfloat16"))
     for side in (64, 256):
         _cost(unet, np.stack([images.resize(scene, (side, side)) for scene in scenes(0, BATCH)]))
 

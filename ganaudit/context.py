@@ -6,10 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from ganaudit.spec import AuditSpec
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -82,12 +79,6 @@ class Context:
     renewed: set[str] = field(default_factory=set, repr=False, compare=False)
     """What was made again already: once a context."""
     kept: OpenedModels = field(default=PROCESS, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, spec: AuditSpec, device: str, precision: str, anew: bool = False) -> Context:
-        """That of an audit."""
-        cache = spec.path(spec.store) / "cache"
-        return cls(spec.folder, device, precision, spec.sample.seed, cache=cache, batch=spec.sample.batch, anew=anew)
 
     def path(self, value: Path | str) -> Path:
         """`value`, from the folder where it is relative."""

@@ -23,11 +23,14 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Validate an audit; what it would take and could find."""
-    from ganaudit.auditing.check import check as checked
+    from ganaudit.fetching.wanted import check_files
     from ganaudit.spec import load
 
     spec = load(audit, store)
     check_runner(spec)
+    check_files(spec)
+    from ganaudit.auditing.check import check as checked  # which takes seconds
+
     with err.status("Opening every source and parsing one batch of each …"):
         checked_audit = checked(spec, detect)
     typer.echo(json_text(checked_audit.as_dict()) if as_json else terminal.plan_text(checked_audit, width()))

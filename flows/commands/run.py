@@ -36,12 +36,13 @@ def run(
 
 def run_audit(path: Path, store: Path | None, as_json: bool) -> Audit:
     """Runs the audit file at `path` and prints what it found."""
+    from ganaudit.fetching.wanted import check_files
     from ganaudit.spec import load
 
     spec = load(path, store)  # a wrong file is refused at once, before anything is started
     settings.prepare()
     check_runner(spec)
-    _check_folders(spec)
+    check_files(spec)  # likewise a wrong path or a folder without images
     with server.connected(say, lambda: _opened(spec)):
         from flows.audit import run as run_flow
 
@@ -82,18 +83,6 @@ def check_runner(spec: AuditSpec) -> None:
         from flows import runners
 
         runners.check_runner(spec, url)
-
-
-def _check_folders(spec: AuditSpec) -> None:
-    """Raises RequestError for a folder without a single image, before a server starts for it."""
-    from ganaudit.datasets.folder import FolderSource
-    from ganaudit.datasets.listing import check_not_empty
-    from ganaudit.datasets.masks import MasksSource
-
-    for source in (spec.real, *spec.generators):
-        folder = spec.path(source.path) if isinstance(source, FolderSource | MasksSource) else None
-        if folder is not None and folder.is_dir() and not (folder / "data.mdb").exists():  # an LMDB is a folder, too
-            check_not_empty(folder)
 
 
 def _opened(spec: AuditSpec) -> None:

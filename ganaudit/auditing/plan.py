@@ -40,7 +40,7 @@ def plan(spec: AuditSpec) -> Plan:
         )
     device = devices.pick(spec.run.device)
     precision = devices.precision(spec.run.precision, device)
-    context = Context.of(spec, device, precision, anew=True)
+    context = spec.context(device, precision, anew=True)
     parser = _within(spec, f"the opening of the parser ({spec.parser.kind})", lambda: open_parser(spec.parser, context))
     second = _second(spec, context)
     store = Store(spec.path(spec.store))

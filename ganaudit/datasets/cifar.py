@@ -22,6 +22,9 @@ LABELS = {"labels": "label_names", "fine_labels": "fine_label_names"}
 """How the labels of CIFAR-10 and of CIFAR-100 are called in a batch, and their names in the file of names."""
 
 
+BATCH = "CIFAR's batch"
+
+
 class CifarSource(StoredSource):
     """CIFAR-10 or CIFAR-100 as it is distributed for Python."""
 
@@ -34,8 +37,7 @@ class CifarSource(StoredSource):
 def shelf(options: CifarSource, context: Context) -> ArrayShelf:
     """Its images. Raises RequestError."""
     folder = context.path(options.path)
-    ten = sorted(folder.glob("data_batch_*")) if options.split == "train" else [folder / "test_batch"]
-    files = ten if ten and ten[0].is_file() else [folder / options.split]
+    files = _batches(folder, options.split)
     names_file = next((folder / name for name in ("batches.meta", "meta") if (folder / name).is_file()), None)
     meta = {} if names_file is None else _read(names_file)
     arrays, labels = [], list[str | None]()
@@ -51,11 +53,23 @@ def shelf(options: CifarSource, context: Context) -> ArrayShelf:
     return ArrayShelf("cifar", np.concatenate(arrays), labels, files, digest_cache(context))
 
 
+def look(options: CifarSource, context: Context) -> None:
+    """Raises RequestError where its files are not there."""
+    for path in _batches(context.path(options.path), options.split):
+        plain_file(path, BATCH)
+
+
+def _batches(folder: Path, split: str) -> list[Path]:
+    """The files of a split, of CIFAR-10 or else of CIFAR-100."""
+    ten = sorted(folder.glob("data_batch_*")) if split == "train" else [folder / "test_batch"]
+    return ten if ten and ten[0].is_file() else [folder / split]
+
+
 def _read(path: Path) -> dict[str, Any]:
     from ganaudit.checkpoints import read_bytes, unpickled
 
     try:
-        content = unpickled(path, read_bytes(plain_file(path, "CIFAR's batch"))).content
+        content = unpickled(path, read_bytes(plain_file(path, BATCH))).content
     except RequestError as error:
         _, refused, reason = str(error).partition("are refused: ")
         raise RequestError(f"{path} is no batch of CIFAR: {reason}" if refused else str(error)) from None
@@ -74,4 +88,4 @@ def open_cifar(options: CifarSource, context: Context) -> StoredDataset:
     return open_stored(partial(shelf, options, context), options, context)
 
 
-KIND = Kind("cifar", CifarSource, open_cifar, "CIFAR-10 or CIFAR-100 as it is distributed for Python")
+KIND = Kind("cifar", CifarSource, open_cifar, "CIFAR-10 or CIFAR-100 as it is distributed for Python", look=look)

@@ -12,7 +12,7 @@ from pydantic import Field
 from ganaudit.context import Context
 from ganaudit.datasets.folder import FolderShelf, digest_cache
 from ganaudit.datasets.grouped import Said, said_in
-from ganaudit.datasets.listing import inside, plain
+from ganaudit.datasets.listing import inside, names_below, plain
 from ganaudit.datasets.opening import open_stored
 from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import RequestError
@@ -50,9 +50,7 @@ class CsvShelf(FolderShelf):
             raise RequestError(f"source {options.name!r}: labels and attributes both say what a label is; keep one of them")
         said = {"label": [options.labels] if options.labels else list(options.attributes), "cluster": [options.clusters or ""]}
         columns = [column for column in dict.fromkeys([*said["label"], *said["cluster"]]) if column]
-        below = f"{folder}/"
-        columns_read = [options.names, *columns]
-        rows = said_in("path", table, columns_read, lambda name: inside(name.removeprefix(below), table))
+        rows = _rows(table, folder, [options.names, *columns])
         super().__init__(folder, cache, rows, table)
         self.own, self.notes = {}, ()  # dataset.json is not asked
         if options.attributes:
@@ -62,6 +60,12 @@ class CsvShelf(FolderShelf):
             if column is not None:
                 place = columns.index(column)
                 self.own[key] = Said.of([plain(rows[file.name][place])[:_LONGEST] or None for file in self.files])
+
+
+def _rows(table: Path, folder: Path, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What the table says of each image, by its name below the folder, the first of its columns."""
+    below = f"{folder}/"
+    return said_in("path", table, columns, lambda name: inside(name.removeprefix(below), table))
 
 
 def _held(table: Path, columns: Sequence[str], values: Sequence[str], attributes: Sequence[str]) -> str | None:
@@ -78,10 +82,20 @@ def _held(table: Path, columns: Sequence[str], values: Sequence[str], attributes
 
 def open_csv(options: CsvSource, context: Context) -> StoredDataset:
     """Its images. Raises RequestError."""
-    table = context.path(options.path)
-    folder = table.parent if options.folder is None else context.path(options.folder)
-    made: Any = partial(CsvShelf, options, table, folder, digest_cache(context))
+    made: Any = partial(CsvShelf, options, *_places(options, context), digest_cache(context))
     return open_stored(made, options, context)
 
 
-KIND = Kind("csv", CsvSource, open_csv, "image files that a CSV file names, with labels, clusters and attributes")
+def look(options: CsvSource, context: Context) -> None:
+    """Raises RequestError for a table that names no images."""
+    table, folder = _places(options, context)
+    names_below(_rows(table, folder, [options.names]), folder, table)
+
+
+def _places(options: CsvSource, context: Context) -> tuple[Path, Path]:
+    """The table, and the folder of the images."""
+    table = context.path(options.path)
+    return table, table.parent if options.folder is None else context.path(options.folder)
+
+
+KIND = Kind("csv", CsvSource, open_csv, "image files that a CSV file names, with labels, clusters and attributes", look=look)

@@ -25,7 +25,7 @@ from ganaudit.context import Context
 from ganaudit.datasets import dataset_json
 from ganaudit.datasets.contents import OTHER
 from ganaudit.datasets.grouped import Listed, Said, Way, located, names_in
-from ganaudit.datasets.listing import ListedFile, files_of, list_images, names_version
+from ganaudit.datasets.listing import ListedFile, check_not_empty, files_of, list_images, names_below, names_version
 from ganaudit.datasets.stored import Shelf, StoredDataset, StoredSource, fingerprint, size_asked
 from ganaudit.errors import AuditError, ImageError, RequestError
 from ganaudit.fields import Place
@@ -245,9 +245,19 @@ def open_folder(options: FolderSource, context: Context) -> FolderDataset:
     )  # fmt: skip
 
 
+def look(options: FolderSource, context: Context) -> None:
+    """Raises RequestError for a folder without images, and for a list without names."""
+    path, listed = context.path(options.path), located(options.list, context)
+    if listed is None:
+        check_not_empty(path)
+    else:
+        names, source = names_in(listed)
+        names_below(names, path, source)
+
+
 def digest_cache(context: Context) -> Path | None:
     """The file that remembers digests of files."""
     return None if context.cache is None else context.cache / "digests.json"
 
 
-KIND = Kind("folder", FolderSource, open_folder, "image files below a folder, such as images made elsewhere")
+KIND = Kind("folder", FolderSource, open_folder, "image files below a folder, such as images made elsewhere", look=look)

@@ -66,9 +66,15 @@ def read(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
+def look(options: IdxSource, context: Context) -> None:
+    """Raises RequestError for a file without images. What is compressed is not unpacked for it."""
+    if plain_file(context.path(options.path), "IDX file").suffix != ".gz":
+        shelf(options, context)
+
+
 def open_idx(options: IdxSource, context: Context) -> StoredDataset:
     """Its images. Raises RequestError."""
     return open_stored(partial(shelf, options, context), options, context)
 
 
-KIND = Kind("idx", IdxSource, open_idx, "images in an IDX file, as MNIST has them")
+KIND = Kind("idx", IdxSource, open_idx, "images in an IDX file, as MNIST has them", look=look)

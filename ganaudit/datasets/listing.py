@@ -129,12 +129,18 @@ def lines_of(file: Path) -> list[str]:
 def files_of(names: Iterable[str], folder: Path, source: Path) -> tuple[list[ListedFile], Contents]:
     """The files below `folder` of these names, sorted, each once; what is not there has the size -1. source: the file that says
     them. Raises RequestError where there are none, and for a name that leads out of the folder."""
+    wanted = names_below(names, folder, source)
+    files = [list_file(name, folder / name) or ListedFile(name, -1, str(folder / name)) for name in wanted]
+    return files, Contents(contents.counted(file.shown for file in files))
+
+
+def names_below(names: Iterable[str], folder: Path, source: Path) -> list[str]:
+    """Those names, relative to `folder`, sorted, each once. source, errors: as of `files_of`."""
     below = os.path.join(folder, "")
     wanted = sorted({inside(name.removeprefix(below), source) for name in names}, key=os.fsencode)
     if not wanted:
         raise RequestError(f"{source} names no images")
-    files = [list_file(name, folder / name) or ListedFile(name, -1, str(folder / name)) for name in wanted]
-    return files, Contents(contents.counted(file.shown for file in files))
+    return wanted
 
 
 def inside(name: str, source: Path) -> str:

@@ -16,7 +16,7 @@ from ganaudit.context import Context
 from ganaudit.datasets import contents
 from ganaudit.datasets.index import Member
 from ganaudit.datasets.opening import open_stored
-from ganaudit.datasets.packed import Format, Gone, PackedShelf
+from ganaudit.datasets.packed import Format, Gone, PackedShelf, check_not_empty
 from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import Place
@@ -97,9 +97,17 @@ FORMAT = Format("lmdb", scan, read)
 
 def open_lmdb(options: LmdbSource, context: Context) -> StoredDataset:
     """Its images. Raises RequestError."""
-    path = context.path(options.path)
-    file = path / "data.mdb" if path.is_dir() else path
-    return open_stored(partial(PackedShelf, FORMAT, [file], context.cache), options, context)
+    return open_stored(partial(PackedShelf, FORMAT, [database(context.path(options.path))], context.cache), options, context)
 
 
-KIND = Kind("lmdb", LmdbSource, open_lmdb, "images in an LMDB, such as LSUN's (extra lmdb)")
+def look(options: LmdbSource, context: Context) -> None:
+    """Raises RequestError for a database without images."""
+    check_not_empty(FORMAT, [database(context.path(options.path))])
+
+
+def database(path: Path) -> Path:
+    """The file of a database, at its own path or at that of its folder."""
+    return path / "data.mdb" if path.is_dir() else path
+
+
+KIND = Kind("lmdb", LmdbSource, open_lmdb, "images in an LMDB, such as LSUN's (extra lmdb)", look=look)

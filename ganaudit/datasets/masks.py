@@ -20,12 +20,12 @@ from pydantic import Field
 
 from ganaudit import images
 from ganaudit.context import Context
-from ganaudit.datasets import contents
+from ganaudit.datasets import contents, packed
 from ganaudit.datasets.folder import FolderShelf, digest_cache
 from ganaudit.datasets.grouped import Grouped, GroupedSource, Way, located
 from ganaudit.datasets.label_maps import GREY, Meaning, read_panoptic, resample
-from ganaudit.datasets.listing import Named, names_version
-from ganaudit.datasets.packed import PackedShelf, files_at
+from ganaudit.datasets.listing import Named, check_not_empty, names_version
+from ganaudit.datasets.packed import Format, PackedShelf, files_at
 from ganaudit.datasets.protocol import Image
 from ganaudit.datasets.stored import Shelf, checked_fit, fingerprint, place, shuffled, size_in_pixels
 from ganaudit.errors import ImageError, RequestError
@@ -299,22 +299,41 @@ def _masked(
 def shelf_at(path: Path, cache: Path | None, column: str | None) -> Shelf:
     """The files at a path: of a folder, archives, Parquet files (column: of the images, where it is not the usual one) or an
     LMDB. Raises RequestError."""
+    files = _packed(path, column)
+    if files is None:
+        return FolderShelf(path, cache)
+    return PackedShelf(*files, None if cache is None else cache.parent, None if column is None else ["beside", column])
+
+
+def _packed(path: Path, column: str | None) -> tuple[Format, list[Path]] | None:
+    """The format and the files of what is packed at a path; None of a folder of images. Raises RequestError."""
     suffix = path.suffix.lower()
-    index = None if cache is None else cache.parent
     if suffix in (".zip", ".tar", ".parquet") and not path.is_dir():
         from ganaudit.datasets import parquet, tar, zip
 
         form = {".zip": zip.FORMAT, ".tar": tar.FORMAT}.get(suffix) or parquet.format_of(column, beside=column is not None)
         if column is not None and suffix != ".parquet":
             raise RequestError(f"{path} has no columns: column is about Parquet files")
-        return PackedShelf(form, files_at(path, (suffix,)), index, None if column is None else ["beside", column])
+        return form, files_at(path, (suffix,))
     if column is not None:
         raise RequestError(f"{path} has no columns: column is about Parquet files")
     if suffix == ".mdb" or (path / "data.mdb").is_file():
         from ganaudit.datasets import lmdb
 
-        return PackedShelf(lmdb.FORMAT, [path / "data.mdb" if path.is_dir() else path], index)
-    return FolderShelf(path, cache)
+        return lmdb.FORMAT, [lmdb.database(path)]
+    return None
+
+
+def look(options: MasksSource, context: Context) -> None:
+    """Raises RequestError where there are no images, or no label maps."""
+    path = context.path(options.path)
+    labels = path if options.labels is None else context.path(options.labels)
+    for where, column in ((path, None), (labels, options.column)):
+        files = _packed(where, column)
+        if files is None:
+            check_not_empty(where)
+        else:
+            packed.check_not_empty(*files)
 
 
 def open_masks(options: MasksSource, context: Context) -> MasksDataset:
@@ -329,5 +348,5 @@ def open_masks(options: MasksSource, context: Context) -> MasksDataset:
 
 KIND = Kind(
     "masks", MasksSource, open_masks, "images and label maps made elsewhere: a label PNG beside each image",
-    offers=frozenset({"labels", "maps"}),
+    offers=frozenset({"labels", "maps"}), look=look,
 )  # fmt: skip

@@ -123,9 +123,16 @@ def _mapped(path: Path, shape: tuple[int, ...], columns: bool, dtype: np.dtype[A
         raise RequestError(f"{path} is cut off: its array of {shape} is not all there ({error})") from None
 
 
+def look(options: NpySource, context: Context) -> None:
+    """Raises RequestError for a file without images. What is compressed is not unpacked for it."""
+    path = plain_file(context.path(options.path), "array file")
+    if not zipfile.is_zipfile(path):
+        shelf(options, context)
+
+
 def open_npy(options: NpySource, context: Context) -> StoredDataset:
     """Its images. Raises RequestError."""
     return open_stored(partial(shelf, options, context), options, context)
 
 
-KIND = Kind("npy", NpySource, open_npy, "images in one array of a .npy or .npz file")
+KIND = Kind("npy", NpySource, open_npy, "images in one array of a .npy or .npz file", look=look)

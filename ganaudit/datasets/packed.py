@@ -146,9 +146,7 @@ class PackedShelf(Shelf):
         try:
             table = draft(index.pieces(self._members(found)))
             if not len(table):
-                where = self._paths[0] if len(self._paths) == 1 else f"{self._paths[0]} and {len(self._paths) - 1:,} others"
-                others = sum(found.left_out.values())
-                raise RequestError(f"{where} holds no images{f', but {others:,} other files' if others else ''}")
+                raise _without_images(self._paths, found)
             ordered = draft(index.taken(table, index.order_by_name(table)))
             if index.twice(ordered.to_batches()):
                 table = draft(_in_pieces(_told_apart(table, found, [path.name for path in self._paths])))
@@ -168,6 +166,22 @@ class PackedShelf(Shelf):
                 if time.monotonic() - told > _SECONDS:
                     told = time.monotonic()
                     LOG.info("%s: %s images found, file %d of %d", path.name, f"{count:,}", number + 1, len(self._paths))
+
+
+def check_not_empty(form: Format, files: Sequence[Path]) -> None:
+    """Raises RequestError for files without images, as `PackedShelf` does; the first one that is met ends the search."""
+    found = Gone()
+    for number, path in enumerate(files):
+        _state(path)
+        if any(True for _ in form.scan(path, number, found)):
+            return
+    raise _without_images(files, found)
+
+
+def _without_images(files: Sequence[Path], found: Gone) -> RequestError:
+    where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} others"
+    others = sum(found.left_out.values())
+    return RequestError(f"{where} holds no images{f', but {others:,} other files' if others else ''}")
 
 
 def _decoded(

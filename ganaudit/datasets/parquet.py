@@ -23,7 +23,7 @@ from ganaudit.context import Context
 from ganaudit.datasets.index import Member
 from ganaudit.datasets.listing import plain
 from ganaudit.datasets.opening import open_stored
-from ganaudit.datasets.packed import Format, Gone, PackedShelf, files_at, member_name
+from ganaudit.datasets.packed import Format, Gone, PackedShelf, check_not_empty, files_at, member_name
 from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import Place
@@ -204,9 +204,21 @@ def _text(value: Any) -> str | None:
 
 def open_parquet(options: ParquetSource, context: Context) -> StoredDataset:
     """Its images. Raises RequestError."""
-    files = files_at(context.path(options.path), (".parquet",))
-    columns = (options.image, options.labels, options.clusters)
+    files, columns = _asked(options, context)
     return open_stored(partial(PackedShelf, format_of(*columns), files, context.cache, columns), options, context)
 
 
-KIND = Kind("parquet", ParquetSource, open_parquet, "images in a column of Parquet files, as Hugging Face stores them")
+def look(options: ParquetSource, context: Context) -> None:
+    """Raises RequestError for files without images, or without the columns."""
+    files, columns = _asked(options, context)
+    check_not_empty(format_of(*columns), files)
+
+
+def _asked(options: ParquetSource, context: Context) -> tuple[list[Path], tuple[str | None, str | None, str | None]]:
+    """The files, and their columns of images, labels and clusters."""
+    return files_at(context.path(options.path), (".parquet",)), (options.image, options.labels, options.clusters)
+
+
+KIND = Kind(
+    "parquet", ParquetSource, open_parquet, "images in a column of Parquet files, as Hugging Face stores them", look=look
+)

@@ -19,7 +19,7 @@ from ganaudit.context import Context
 from ganaudit.datasets import contents
 from ganaudit.datasets.index import Member
 from ganaudit.datasets.opening import open_stored
-from ganaudit.datasets.packed import Format, Gone, PackedShelf, files_at, member_name
+from ganaudit.datasets.packed import Format, Gone, PackedShelf, check_not_empty, files_at, member_name
 from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.errors import ImageError, RequestError
 from ganaudit.fields import Place
@@ -119,8 +119,18 @@ FORMAT = Format("tar", scan, read)
 
 def open_tar(options: TarSource, context: Context) -> StoredDataset:
     """Its images. Raises RequestError."""
-    files = files_at(context.path(options.path), (".tar",))
-    return open_stored(partial(PackedShelf, FORMAT, files, context.cache), options, context)
+    return open_stored(partial(PackedShelf, FORMAT, _files(options, context), context.cache), options, context)
 
 
-KIND = Kind("tar", TarSource, open_tar, "images in tar archives, WebDataset's shards among them; nothing is unpacked to disk")
+def look(options: TarSource, context: Context) -> None:
+    """Raises RequestError for archives without images."""
+    check_not_empty(FORMAT, _files(options, context))
+
+
+def _files(options: TarSource, context: Context) -> list[Path]:
+    return files_at(context.path(options.path), (".tar",))
+
+
+KIND = Kind(
+    "tar", TarSource, open_tar, "images in tar archives, WebDataset's shards among them; nothing is unpacked to disk", look=look
+)

@@ -19,7 +19,7 @@ from ganaudit.context import Context
 from ganaudit.datasets import dataset_json
 from ganaudit.datasets.index import Member
 from ganaudit.datasets.opening import open_stored
-from ganaudit.datasets.packed import Format, Gone, PackedShelf, files_at, member_name
+from ganaudit.datasets.packed import Format, Gone, PackedShelf, check_not_empty, files_at, member_name
 from ganaudit.datasets.stored import StoredDataset, StoredSource
 from ganaudit.datasets.zip_directory import Entry, NoDirectory, entries
 from ganaudit.errors import ImageError, RequestError
@@ -146,8 +146,16 @@ FORMAT = Format("zip", scan, read)
 
 def open_zip(options: ZipSource, context: Context) -> StoredDataset:
     """Its images. Raises RequestError."""
-    files = files_at(context.path(options.path), (".zip",))
-    return open_stored(partial(PackedShelf, FORMAT, files, context.cache), options, context)
+    return open_stored(partial(PackedShelf, FORMAT, _files(options, context), context.cache), options, context)
 
 
-KIND = Kind("zip", ZipSource, open_zip, "images in zip archives, StyleGAN's among them; nothing is unpacked to disk")
+def look(options: ZipSource, context: Context) -> None:
+    """Raises RequestError for archives without images."""
+    check_not_empty(FORMAT, _files(options, context))
+
+
+def _files(options: ZipSource, context: Context) -> list[Path]:
+    return files_at(context.path(options.path), (".zip",))
+
+
+KIND = Kind("zip", ZipSource, open_zip, "images in zip archives, StyleGAN's among them; nothing is unpacked to disk", look=look)

@@ -1,4 +1,4 @@
-"""What files an audit names, and which of them are not there."""
+"""What files an audit names, which of them are not there, and what a look at the others tells. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganaudit import kinds
 from ganaudit.errors import RequestError
-from ganaudit.options import Origin
-from ganaudit.spec import AuditSpec
-from ganaudit.weights import BUILTIN
+from ganaudit.located import BUILTIN, SNAPSHOT, located
+from ganaudit.options import Origin, Part
+from ganaudit.spec import AuditSpec, ParserPart, Source
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Wanted:
     sha256: str | None = None
     size: int | None = None
     images: bool = False
-    """Whether it is a folder of images."""
+    """Whether it is a folder or file of images, or of what goes with them; a pattern too, where its kind takes one."""
 
     @property
     def halves(self) -> Sequence[Path]:
@@ -42,19 +43,36 @@ def named(spec: AuditSpec) -> list[Wanted]:
     return [wanted for wanted in files.values() if wanted.path not in holding]
 
 
+def _parts(spec: AuditSpec) -> Iterator[tuple[str, str, Source | ParserPart]]:
+    """(place, who it is, options) of every parser and source of an audit."""
+    yield "parser", "the parser", spec.parser
+    if spec.second_parser is not None:
+        yield "parser", "the second parser", spec.second_parser
+    further = [("truth", spec.truth), ("heldout", spec.heldout), ("train", spec.train)]
+    theirs = () if spec.invert is None else spec.invert.reconstructions
+    sources = [
+        ("real", spec.real), *(("generators", each) for each in spec.generators), *further,
+        *(("real", each.images) for each in theirs),
+    ]  # fmt: skip
+    yield from ((place, f"{source.name!r}", source) for place, source in sources if source is not None)
+
+
+def _paths(part: Part) -> Iterator[tuple[str, Path]]:
+    """(key, path) of every path among options, those of the parts in them included."""
+    for name, value in part:
+        if isinstance(value, Part):
+            yield from ((f"{name}.{key}", path) for key, path in _paths(value))
+        elif isinstance(value, Path):
+            yield name, value
+
+
 def _named(spec: AuditSpec) -> Iterator[Wanted]:
-    sources = [spec.real, *spec.generators, *(each for each in (spec.truth, spec.heldout, spec.train) if each is not None)]
-    parsers = [
-        ("the parser", spec.parser),
-        *([] if spec.second_parser is None else [("the second parser", spec.second_parser)]),
-    ]
-    for who, part in [*parsers, *((f"{source.name!r}", source) for source in sources)]:
+    for _, who, part in _parts(spec):
         weights = getattr(part, "weights", None)
         if isinstance(weights, str) and not weights.startswith(BUILTIN) and "://" not in weights:  # a name, not a path
             yield _of(spec, f"weights of {who}", weights, part)
-        for key in ("path", "labels"):
-            if getattr(part, key, None) is not None:
-                yield Wanted(f"{key} of {who}", spec.path(getattr(part, key)), images=True)
+        for key, path in _paths(part):
+            yield Wanted(f"{key} of {who}", spec.path(path), images=True)
         for file in getattr(part, "files", ()):
             yield Wanted(f"files of {who}", spec.path(file))
     for place, file in enumerate(spec.fetch):
@@ -65,6 +83,20 @@ def _of(spec: AuditSpec, who: str, path: str, part: object) -> Wanted:
     if not isinstance(part, Origin):
         return Wanted(who, spec.path(path))
     return Wanted(who, spec.path(path), part.url, part.sha256, part.bytes)
+
+
+def check_files(spec: AuditSpec) -> None:
+    """Raises RequestError for files that are not there, and for what each kind tells by a look at those that are: before
+    anything is opened, so that a command says it before it starts a server."""
+    refuse_missing(spec)
+    context = spec.context("cpu", "float32")
+    for place, _, part in _parts(spec):
+        weights = getattr(part, "weights", None)
+        if isinstance(weights, str) and weights.startswith((BUILTIN, SNAPSHOT)):
+            located(weights, spec.folder)
+        look = kinds.at(place, part.kind).look
+        if look is not None:
+            look(part, context)
 
 
 def refuse_missing(spec: AuditSpec) -> None:
@@ -90,7 +122,10 @@ def missing(wanted: Wanted) -> str | None:
             f"remove it{' and call ganaudit fetch' if wanted.urls else ' and get it again'}"
         )
     if wanted.images:
-        return f"{wanted.who}: there is no folder {path}: correct the path or create it"
+        if next(path.parent.glob(path.name), None) is not None:
+            return None  # a pattern
+        what = "file or folder" if path.suffix else "folder"
+        return f"{wanted.who}: there is no {what} {path}: correct the path or create it"
     if not wanted.urls:
         return f"{wanted.who}: {path} do not exist (or are no file)"
     does = "goes on with" if wanted.halves else "downloads"

@@ -19,17 +19,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BeforeValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from ganaudit.context import Context
 from ganaudit.errors import RequestError
 from ganaudit.kinds.mistakes import nearest
 from ganaudit.options import Part
-
-if TYPE_CHECKING:
-    from ganaudit.context import Context
 
 Registry = Literal["generators", "parsers", "datasets", "inverters", "features"]
 REGISTRIES: tuple[Registry, ...] = get_args(Registry)
@@ -54,7 +52,9 @@ class Kind:
     (a parser whose classes may lie on each other), `z` (a search
     over z, or over the space of the generator's own encoder), `residuals` (a search that frees them).
     layouts: of a family of generators, gives those that its files come in (`generators.layouts`): `kind: auto` finds it so.
-    holds: whether a file or folder is certainly of this kind, likewise. files: further files that decide its images."""
+    holds: whether a file or folder is certainly of this kind, likewise. files: further files that decide its images.
+    look: raises RequestError for what a look at its files tells, such as a folder without images. It is asked when every Path
+    among its options is there, before anything is opened or started, so it takes no more than the first image, and no torch."""
 
     name: str
     options: type[Part]
@@ -65,6 +65,7 @@ class Kind:
     layouts: Callable[[], Sequence[Any]] | None = None
     holds: Callable[[Path], bool] | None = None
     files: Callable[[Any, Context], Sequence[Path]] | None = None
+    look: Callable[[Any, Context], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from ganaudit import paths
+from ganaudit.context import Context
 from ganaudit.fields import Count, Decimal, Name, Place, Seed, Whole
 from ganaudit.kinds import options_at
 from ganaudit.kinds.mistakes import nearest
@@ -236,6 +237,11 @@ class AuditSpec(Part):
                     f"{nearest(expected.generator, names)}"
                 )
         return self
+
+    def context(self, device: str, precision: str, anew: bool = False) -> Context:
+        """What opening needs to know of it. anew: see `Context`."""
+        cache = self.path(self.store) / "cache"
+        return Context(self.folder, device, precision, self.sample.seed, cache=cache, batch=self.sample.batch, anew=anew)
 
     def path(self, value: Path | str) -> Path:
         """`value`, from the audit's folder where it is relative."""

@@ -26,7 +26,7 @@ class StudySetup:
 
     @property
     def context(self) -> Context:
-        return Context.of(self.spec, self.device, self.precision)
+        return self.spec.context(self.device, self.precision)
 
     def here(self) -> Self:
         """With the device of this thread: each has its own GPU where there are several."""

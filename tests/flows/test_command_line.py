@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -165,14 +166,25 @@ def test_an_ogan_is_trained_with_any_value_of_its_recipe(cli, tmp_path, monkeypa
     assert "No such option: --set" in cli("train", "village-progan", "--set", "width=8").err
 
 
-@pytest.mark.parametrize("kind", ["folder", "masks"])
-def test_a_folder_without_images_is_told_before_a_server_starts(toy, cli, tmp_path, monkeypatch, kind):
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        ({"kind": "folder", "path": "no images"}, "holds no images: of its 1 other files most (1) have .txt"),
+        ({"kind": "zip", "path": "no images.zip"}, "no images.zip holds no images, but 1 other files"),
+        ({"kind": "tar", "path": "not there.tar"}, "path of 'g': there is no file or folder"),
+        ({"kind": "dcgan", "weights": "not there.pth"}, "weights of 'g'"),
+        ({"kind": "dcgan", "weights": "builtin:vilage"}, "there are no built-in weights 'vilage'"),
+    ],
+)
+def test_what_files_lack_is_told_before_a_server_starts_as_check_tells_it(toy, cli, tmp_path, monkeypatch, part, sentence):
     monkeypatch.setattr(server, "connected", lambda *_: pytest.fail("a server starts"))
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty/readme.txt").write_text("none yet")
-    parser = {"parser": {"kind": "masks", "classes": ["a"]}} if kind == "masks" else {}
-    result = cli("run", toy(**parser, generators=[{"name": "g", "kind": kind, "path": "empty"}]))
-    assert result.code == 2 and "holds no images: of its 1 other files most (1) have .txt" in result.err
+    (tmp_path / "no images").mkdir()
+    (tmp_path / "no images/readme.txt").write_text("none yet")
+    with zipfile.ZipFile(tmp_path / "no images.zip", "w") as archive:
+        archive.writestr("readme.txt", "none yet")
+    audit = toy(generators=[{"name": "g", **part}])
+    ran, checked = cli("run", audit), cli("check", audit)
+    assert ran.code == checked.code == 2 and sentence in ran.err and ran.err.strip() in checked.err
 
 
 def test_lia_is_trained_in_two_stages_and_its_encoder_again(cli, tmp_path, monkeypatch):

@@ -69,12 +69,12 @@ def spec(folder, code, parser=None, **source):
 
 def parser(folder, code, device="cpu", **asked):
     asked = spec(folder, code, {"kind": "mine:Mine", **asked})
-    return open_parser(asked.parser, Context.of(asked, device, "float32", anew=True)).parser
+    return open_parser(asked.parser, asked.context(device, "float32", anew=True)).parser
 
 
 def generator(folder, code, **asked):
     whole = spec(folder, code, **asked)
-    return open_generator(whole.generators[0], Context.of(whole, "cpu", "float32", anew=True)).generator
+    return open_generator(whole.generators[0], whole.context("cpu", "float32", anew=True)).generator
 
 
 # networks that plain classes hold are put into eval mode
@@ -113,7 +113,7 @@ def test_a_network_that_had_to_be_put_into_eval_mode_gives_another_key_and_one_t
 
     def recipe(code):
         asked = spec(tmp_path, code, {"kind": "mine:Mine"})
-        return open_parser(asked.parser, Context.of(asked, "cpu", "float32", anew=True)).recipe
+        return open_parser(asked.parser, asked.context("cpu", "float32", anew=True)).recipe
 
     recipes = [recipe(code.format(mode)) for mode in ("", ".eval()")]
     assert [each.get("eval") for each in recipes] == [True, None]
@@ -196,7 +196,7 @@ def test_a_collection_that_crops_at_random_is_refused_and_one_whose_first_image_
         data = {**whole.model_dump(mode="json"), "real": {"name": "r", "kind": "mine:Mine", "options": {"torn": torn}},
                 "generators": [{"name": "g", "kind": "village"}]}  # fmt: skip
         whole = specs.parse(data)
-        context = Context.of(whole, "cpu", "float32", anew=True)
+        context = whole.context("cpu", "float32", anew=True)
         return open_source(SourceRole(REAL), whole.real, open_parser(whole.parser, context), context)
 
     assert opened(True).read([0]).errors == ["torn"]

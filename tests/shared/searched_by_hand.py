@@ -69,7 +69,7 @@ class InvertedAudit:
 
     @cached_property
     def generator(self):
-        return open_generator(self.spec.generators[0], Context.of(self.spec, "cpu", "float32")).generator
+        return open_generator(self.spec.generators[0], self.spec.context("cpu", "float32")).generator
 
     @cached_property
     def inverter(self):

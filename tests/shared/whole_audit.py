@@ -12,7 +12,6 @@ import torch
 from ganaudit import images
 from ganaudit import spec as specs
 from ganaudit.auditing.run import Audit, audit
-from ganaudit.context import Context
 from ganaudit.generators.opening import open_generator
 from ganaudit.generators.shapes import LayerChoice, choose_layers, read_shape
 from ganaudit.records import catalog
@@ -49,7 +48,7 @@ def whole_audit(folder: Path, generator: Mapping[str, Any]) -> Whole:
             "restarts": 1, "batch": 8, "perceptual": "none", "inverter": "auto", "inverter_minutes": 0.002,
         },
     })  # fmt: skip
-    made = open_generator(spec.generators[0], Context.of(spec, "cpu", "float32")).generator
+    made = open_generator(spec.generators[0], spec.context("cpu", "float32")).generator
     shape = read_shape(made)
     choice, result = choose_layers(shape), audit(spec)
     assert result.status == "done"

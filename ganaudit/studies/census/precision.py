@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganaudit import devices, images, kinds
-from ganaudit.context import Context
 from ganaudit.errors import GanauditError
 from ganaudit.foreign_code import blamed
 from ganaudit.parsers.opening import OpenParser, open_parser
@@ -94,7 +93,7 @@ def _by_precision(plan: Plan, shown: Tensor, together: NDArray[Any]) -> float | 
         return None
     if plan.precision == "float32":
         return 0.0
-    precise = open_parser(plan.spec.parser, Context.of(plan.spec, plan.device, "float32"))
+    precise = open_parser(plan.spec.parser, plan.spec.context(plan.device, "float32"))
     return float((_maps(precise, shown, plan) != together).mean())
 
 

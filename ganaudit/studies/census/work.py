@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganaudit import devices, images, resizing
-from ganaudit.context import PROCESS, Context
+from ganaudit.context import PROCESS
 from ganaudit.errors import AuditError
 from ganaudit.features.protocol import Reading
 from ganaudit.foreign_code import blamed, enough_memory
@@ -211,7 +211,7 @@ def forget() -> None:
 
 def opened(task: BlockTask) -> tuple[OpenParser, OpenSource]:
     """The parser and the source of a task, as this process keeps them."""
-    context = Context.of(task.spec, task.device, task.precision)
+    context = task.spec.context(task.device, task.precision)
     parser = reopened_parser(task.spec.parser, task.parser_key, context)
     return parser, reopened_source(task.spec, task.asked, task.key, parser, context)
 
@@ -221,7 +221,7 @@ def second_opened(task: BlockTask) -> OpenParser | None:
     asked = task.spec.second_parser
     if task.second is None or asked is None:
         return None
-    return reopened_parser(asked, task.second.parser_key, Context.of(task.spec, task.device, task.precision))
+    return reopened_parser(asked, task.second.parser_key, task.spec.context(task.device, task.precision))
 
 
 def label_maps(

@@ -9,7 +9,6 @@ import pyarrow as pa
 import torch
 
 from ganaudit import devices
-from ganaudit.context import Context
 from ganaudit.inversion.presets import settings_of
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
@@ -66,7 +65,7 @@ class Inversion(Study):
             if spec.invert.layer != "auto" and isinstance(source, GeneratorSource):
                 source.check_layer(spec.invert.layer)
         photos = next((source for role, source in opened if role.role == HELDOUT), None)
-        context = Context.of(spec, devices.pick(spec.run.device), "float32")
+        context = spec.context(devices.pick(spec.run.device), "float32")
         for asked in spec.invert.reconstructions:
             collection = open_collection(asked, context)
             if isinstance(photos, DatasetSource) and photos.length is not None:

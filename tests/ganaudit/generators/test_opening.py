@@ -44,8 +44,7 @@ def asked(folder, *generators):
 def opened(spec):
     """Name → step, as the generators are opened."""
     return {
-        generator.name: open_generator(generator, Context.of(spec, "cpu", "float32")).training_step
-        for generator in spec.generators
+        generator.name: open_generator(generator, spec.context("cpu", "float32")).training_step for generator in spec.generators
     }
 
 

@@ -196,7 +196,7 @@ def test_images_of_another_size_than_said_are_told_with_both_sizes(tmp_path):
     from ganaudit.sources.roles import GENERATED, SourceRole
 
     spec = wide(tmp_path, {"made": [10, 6]})
-    context = Context.of(spec, "cpu", "float32")
+    context = spec.context("cpu", "float32")
     with pytest.raises(RequestError, match="2×3×10×6 values for a batch of 2, not 2×3×6×10 as its resolution says"):
         open_source(SourceRole(GENERATED), spec.generators[0], open_parser(spec.parser, context), context)
 

@@ -21,6 +21,7 @@ from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import audit, prepared
 from ganaudit.context import Context
 from ganaudit.errors import RequestError
+from ganaudit.fetching.wanted import check_files
 from ganaudit.generators.networks.progan import progan
 from ganaudit.records.store import Store
 from ganaudit.records.tables import CLASS_PIXELS, IMAGES, SOURCES
@@ -360,3 +361,28 @@ def test_the_store_says_which_truncation_and_noise_a_source_was_sampled_with(tmp
     ]  # fmt: skip
     assert json.loads(rows["cut"]["recipe"])["source"]["options"] == {"truncation": 0.5, "noise": "none"}
     assert "options" not in json.loads(rows["plain"]["recipe"])["source"] and len({row["key"] for row in rows.values()}) == 4
+
+
+def test_what_a_look_of_another_package_s_kind_tells_is_told_before_anything_is_opened(tmp_path, monkeypatch):
+    looks = '''
+from ganaudit import RequestError
+from ganaudit.fields import Place
+
+class LookedSource(FlatSource):
+    """Flat images beside a file."""
+    beside: Place
+    """The file."""
+
+def look(options, context):
+    raise RequestError(f"{context.path(options.beside).name} is not flat")
+
+KIND = Kind("looked", LookedSource, None, "flat images", look=look)
+'''
+    (tmp_path / "site").mkdir()
+    package(tmp_path / "site", monkeypatch, {"ganaudit.generators": {"looked": "my_looks:KIND"}}, FAMILY + looks, "my_looks")
+    spec = asked(tmp_path, generators=[{"name": "g", "kind": "looked", "beside": str(tmp_path / "a file")}])
+    with pytest.raises(RequestError, match=r"^beside of 'g': there is no folder .*/a file"):
+        check_files(spec)
+    (tmp_path / "a file").touch()
+    with pytest.raises(RequestError, match=r"^a file is not flat"):
+        check_files(spec)

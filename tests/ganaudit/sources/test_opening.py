@@ -13,7 +13,6 @@ from PIL import Image as pillow
 
 from ganaudit import images
 from ganaudit import spec as specs
-from ganaudit.context import Context
 from ganaudit.datasets.masks import MasksDataset
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.parsers.opening import open_parser
@@ -36,7 +35,7 @@ def opened(folder: Path, source, generated=True, parser=None, store="/nonexisten
     chosen = spec.generators[0] if generated else spec.real
     role = SourceRole(GENERATED if generated else REAL)
     assert role.source(spec) is chosen
-    context = Context.of(spec, "cpu", "float32")
+    context = spec.context("cpu", "float32")
     return open_source(role, chosen, open_parser(spec.parser, context), context)
 
 

@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
-from ganaudit.context import Context
 from ganaudit.generators.networks.progan import progan
 from ganaudit.sources.opening import open_source
 from ganaudit.sources.roles import GENERATED, OWN, SourceRole
@@ -46,7 +45,7 @@ def test_they_are_the_generator_s_images_of_that_seed(spec):
     parser = parser_of(setup_of(planned))
 
     def opened(asked, spec):
-        return open_source(asked, asked.source(spec), parser, Context.of(spec, "cpu", "float32"))
+        return open_source(asked, asked.source(spec), parser, spec.context("cpu", "float32"))
 
     own, usual = (opened(asked, spec) for asked in (SourceRole(OWN, 0, seed=5, count=3), SourceRole(GENERATED, 0)))
     assert own.read([4]).digests != usual.read([4]).digests and own.read([4]).digests == own.read([3, 4]).digests[1:]

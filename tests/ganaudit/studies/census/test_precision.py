@@ -12,7 +12,6 @@ from ganaudit import spec as specs
 from ganaudit.auditing.check import check
 from ganaudit.auditing.plan import plan
 from ganaudit.auditing.run import prepared
-from ganaudit.context import Context
 from ganaudit.parsers.opening import open_parser
 from ganaudit.studies.census import precision, work
 from ganaudit.studies.census.blocks import block_of
@@ -43,7 +42,7 @@ def test_the_share_is_that_of_the_labels_that_float32_gives_otherwise_and_is_mea
     _, source = work.opened(block_of(planned, planned.sources[0], 0, 15))
     shown = images.to_unit(source.read(range(8)).pixels)
     lower, full = (
-        open_parser(planned.spec.parser, Context.of(planned.spec, "cpu", each)).parser.parse(shown).maps
+        open_parser(planned.spec.parser, planned.spec.context("cpu", each)).parser.parse(shown).maps
         for each in ("bfloat16", "float32")
     )
     assert effect.by_precision == pytest.approx((lower != full).float().mean().item(), abs=1e-12)

@@ -20,7 +20,6 @@ from ganaudit import spec as specs
 from ganaudit.auditing import run as audit
 from ganaudit.auditing.driver import on_threads
 from ganaudit.auditing.plan import plan
-from ganaudit.context import Context
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import schema
 from ganaudit.records.store import Store
@@ -84,7 +83,7 @@ def test_every_row_is_what_a_loop_over_the_pixels_counts(tmp_path, reference):
     asked = three(tmp_path)
     planned = plan(asked)
     parser = blocks.opened(missing(planned, Store(tmp_path))[0])[0]
-    source = open_source(SourceRole(GENERATED, 1), asked.generators[1], parser, Context.of(asked, "cpu", "float32"))
+    source = open_source(SourceRole(GENERATED, 1), asked.generators[1], parser, asked.context("cpu", "float32"))
     key = planned.sources[2].key
     batch = source.read(range(1100, 1110))
     images = reference["images"].filter(pc.equal(reference["images"]["key"], key)).to_pylist()[1100:1110]
@@ -196,7 +195,7 @@ def test_a_folder_of_a_generator_s_images_has_the_generator_s_records(tmp_path, 
     parser, _ = blocks.opened(missing(planned, Store(tmp_path / "s"))[0])
     full = asked.model_copy(update={"generators": (asked.generators[0].model_copy(update={"resize": side}),)})
     (tmp_path / "pngs").mkdir()
-    source = open_source(SourceRole(GENERATED), full.generators[0], parser, Context.of(full, "cpu", "float32"))
+    source = open_source(SourceRole(GENERATED), full.generators[0], parser, full.context("cpu", "float32"))
     for number, pixels in enumerate(source.read(range(1024)).pixels):
         pillow.fromarray(pixels.numpy()).save(tmp_path / "pngs" / f"{number}.png", compress_level=0)
     both = spec(tmp_path / "s", live, {"name": "made", "kind": "folder", "path": str(tmp_path / "pngs")}, count=1024)
