@@ -88,11 +88,17 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.fixture
-def empty_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports are empty files in this process: they have tests of their own, and are half of a small audit's time."""
+def drawn() -> None:
+    """A test that uses it draws reports as they are."""
+
+
+@pytest.fixture(autouse=True)
+def empty_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere they are empty files: they have tests of their own, and are half of a small audit's time."""
     from ganaudit import report
 
-    monkeypatch.setattr(report, "render", lambda _: "")
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(report, "render", lambda _: "")
 
 
 @pytest.fixture

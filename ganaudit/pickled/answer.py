@@ -9,8 +9,21 @@ from ganaudit.pickled.stand_ins import SIZES, Array, Graph, Module, Named, Numpy
 
 DEPTH, NODES, TEXT = 100, 2_000_000, 1_000_000
 """What a checkpoint has at most: levels of nesting, values, characters of one text."""
+TOO_MANY = f"it holds more than {NODES:,} values; a checkpoint is tensors and a few words about them"
 SHARED = 8
 """How many times over the bytes of a file may be used by its tensors: some share theirs."""
+
+
+def _values(value: Any, depth: int, known: dict[int, int]) -> int:
+    """How many values lists and dicts within each other come to, each of them looked into once, however many hold it: a file of
+    a kilobyte may come to 2 to the power of 40. What is nested beyond DEPTH, or holds itself, counts as one."""
+    if not isinstance(value, list | tuple | dict) or depth > DEPTH:
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 1
+        inside = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_values(each, depth + 1, known) for each in inside)
+    return known[id(value)]
 
 
 class Answer:
@@ -26,6 +39,8 @@ class Answer:
 
     def said(self, value: Any) -> dict[str, Any]:
         """`value` in JSON, the tensors that it refers to, and the sizes of their storages. Raises Refused."""
+        if _values(value, 0, {}) > NODES:
+            raise Refused(TOO_MANY)
         plain = self.plain(value, "", ())
         return {
             "value": plain, "tensors": self.tensors, "storages": list(map(len, self.pieces)), "left_out": self.left_out[:1000]
@@ -35,7 +50,7 @@ class Answer:
         """A value in JSON: {"t": n} is tensor n, {"d": pairs} a dict, {"x": 0} what was left out."""
         self.nodes += 1
         if self.nodes > NODES:
-            raise Refused(f"it holds more than {NODES:,} values; a checkpoint is tensors and a few words about them")
+            raise Refused(TOO_MANY)
         if value is None or type(value) is bool or type(value) is float:
             return value
         if type(value) is int:

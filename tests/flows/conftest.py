@@ -153,17 +153,6 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def drawn() -> None:
-    """A test that uses it draws reports as they are."""
-
-
-@pytest.fixture(autouse=True)
-def pages(request: pytest.FixtureRequest) -> None:
-    if "drawn" not in request.fixturenames:
-        request.getfixturevalue("empty_pages")
-
-
-@pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """`start("run", path)` in a process of its own, in a terminal's process group of its own."""
     begun: list[subprocess.Popen[str]] = []

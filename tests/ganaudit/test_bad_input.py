@@ -59,7 +59,7 @@ def mixed_folder(folder: Path) -> set[str]:
     return {"empty.png", "text.jpg", "torn.png", "torn.jpg"}
 
 
-def test_a_folder_of_odd_images_is_audited_and_those_that_cannot_be_read_are_rows_with_their_reason(tmp_path, empty_pages):
+def test_a_folder_of_odd_images_is_audited_and_those_that_cannot_be_read_are_rows_with_their_reason(tmp_path):
     bad = mixed_folder(tmp_path / "photos")
     result = ganaudit.audit(spec(tmp_path / "s", real={"name": "real", "kind": "folder", "path": str(tmp_path / "photos")}))
     assert (result.status, result.exit_code, result.quarantined) == ("set aside", 3, len(bad))
@@ -94,7 +94,7 @@ def test_a_folder_that_is_empty_missing_or_a_file_is_an_error(tmp_path, make, re
         ganaudit.audit(spec(tmp_path / "s", real={"name": "r", "kind": "folder", "path": str(tmp_path / "photos")}))
 
 
-def test_names_with_spaces_quotes_slashes_and_letters_of_any_script_go_through_everything(tmp_path):
+def test_names_with_spaces_quotes_slashes_and_letters_of_any_script_go_through_everything(tmp_path, drawn):
     names = ["it's", 'quo"te', "a/b\\c", "Größe 漢字 🏘", "x; DROP TABLE runs; --"]
     generators = [{**NOISE, "name": name, "options": {"light": 0.1 * k}} for k, name in enumerate(names[1:])]
     store = tmp_path / 'st\'ore "ü" 1'
@@ -110,7 +110,7 @@ def test_names_with_spaces_quotes_slashes_and_letters_of_any_script_go_through_e
     assert "Größe 漢字 🏘" in page and "it&#39;s" in page
 
 
-def test_markup_in_a_name_is_text_in_the_report(tmp_path):
+def test_markup_in_a_name_is_text_in_the_report(tmp_path, drawn):
     result = ganaudit.audit(spec(tmp_path, {**NOISE, "name": "<script>alert(1)</script>"}))
     assert "<script>alert(1)" not in result.report.read_text(encoding="utf-8")
 
@@ -151,7 +151,7 @@ def test_a_store_that_is_read_only_or_full_says_so_and_the_block_is_not_done(tmp
     assert len(list(store.files("images"))) == 1
 
 
-def test_a_damaged_shard_is_named_with_what_to_do(tmp_path, empty_pages):
+def test_a_damaged_shard_is_named_with_what_to_do(tmp_path):
     asked = spec(tmp_path)
     ganaudit.audit(asked)
     shard = next(iter(Store(tmp_path).files("class_pixels")))

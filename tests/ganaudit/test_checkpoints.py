@@ -28,7 +28,7 @@ from torch import nn
 from ganaudit import checkpoints
 from ganaudit.checkpoints import read_checkpoint, unpickled
 from ganaudit.errors import RequestError
-from ganaudit.pickled import confined
+from ganaudit.pickled import answer, confined
 from ganaudit.state_dicts import state_dicts
 
 
@@ -256,6 +256,11 @@ def test_a_hostile_or_broken_file_gets_a_sentence_and_runs_nothing(tmp_path, mon
     sentence = str(caught.value)
     assert sentence.startswith(f"weights {path} ") and "\n" not in sentence and "Traceback" not in sentence
     assert len(sentence) < 400 + len(str(path)) and sorted(tmp_path.rglob("*")) == before
+
+
+def test_values_are_counted_before_any_is_written_out():
+    assert answer._values(doubled(40), 0, {}) == 2**41 - 1
+    assert answer._values({"a": cyclic(list), "b": [1, (2, 3)]}, 0, {}) == 8
 
 
 def test_such_files_do_run_where_pickle_itself_reads_them(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ def audited(store: Path, **real: object):
     }))  # fmt: skip
 
 
-def test_a_packed_folder_has_the_records_of_the_folder(tmp_path, empty_pages):
+def test_a_packed_folder_has_the_records_of_the_folder(tmp_path):
     draw = np.random.default_rng(0)
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         for number in range(6):

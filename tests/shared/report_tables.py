@@ -12,6 +12,7 @@ import pytest
 from ganaudit.records.schema import FINDINGS
 from ganaudit.report import Findings, Picture, Quarantined, ReportData, Used
 from ganaudit.studies.census import showing
+from ganaudit.studies.census.section import view
 from ganaudit.studies.census.section.kept import Beside, Grown, Kept, Samples
 
 # Presence (share of images) and size (percent of pixels where present) in the real images.
@@ -298,6 +299,13 @@ def build(
 def audit() -> Callable[..., ReportData]:
     """Builds the data of a report; see `build`."""
     return build
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No generator's figures on a page: they are most of the time that it takes, and have tests of their own."""
+    for figure in ("forest_figure", "area_figure", "parts_figure"):
+        monkeypatch.setattr(view, figure, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def spec(store, **slices):
     })  # fmt: skip
 
 
-def test_a_slice_of_labels_that_nobody_sets(tmp_path):
+def test_a_slice_of_labels_that_nobody_sets(tmp_path, drawn):
     asked = spec(tmp_path, dusk="label = 'dusk'", early="image < 20")
     told = [note for note in check(asked).notes if "slices.dusk asks for a label" in note]
     assert [note.split(":")[0] for note in told] == ["'real'", "'g'"]

@@ -24,7 +24,6 @@ from ganaudit.records.store import Store
 from ganaudit.studies.census.blocks import missing
 
 HERE = Path(__file__).parents[1]
-pytestmark = pytest.mark.usefixtures("empty_pages")
 
 
 def mapping(store: Path, **parts):

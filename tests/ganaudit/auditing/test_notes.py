@@ -35,12 +35,12 @@ def spec(store, real, generated, **parts):
     })  # fmt: skip
 
 
-def test_two_plain_folders_have_nothing_to_be_told(tmp_path, empty_pages):
+def test_two_plain_folders_have_nothing_to_be_told(tmp_path):
     asked = spec(tmp_path / "s", photos(tmp_path / "a", 12), photos(tmp_path / "b", 12, 100))
     assert not any("bfloat16" not in note for note in check(asked).notes) and ganaudit.audit(asked).notes == ()
 
 
-def test_what_was_left_out_is_said_by_check_by_the_run_and_by_the_report_however_late(tmp_path):
+def test_what_was_left_out_is_said_by_check_by_the_run_and_by_the_report_however_late(tmp_path, drawn):
     real = photos(tmp_path / "a", 12)
     (real / "x.heic").write_bytes(b"x")
     photos(real / "@eaDir", 3)
@@ -57,7 +57,7 @@ def test_what_was_left_out_is_said_by_check_by_the_run_and_by_the_report_however
     assert "@eaDir" in page and ".heic" in page and "<i>" not in page
 
 
-def test_permutations_that_are_too_few_are_told_by_check_by_the_run_and_by_the_report(tmp_path):
+def test_permutations_that_are_too_few_are_told_by_check_by_the_run_and_by_the_report(tmp_path, drawn):
     asked = spec(tmp_path / "s", photos(tmp_path / "a", 40), photos(tmp_path / "b", 40, 100), decide={"permutations": 9})
     result = ganaudit.audit(asked)
     assert result.table("fsd")["q_value"].notna().all()
@@ -67,7 +67,7 @@ def test_permutations_that_are_too_few_are_told_by_check_by_the_run_and_by_the_r
     assert "not settled (9 permutations can say no less than p = 0.1; 19 would do)" in result.report.read_text()
 
 
-def test_images_on_both_sides_are_told(tmp_path):
+def test_images_on_both_sides_are_told(tmp_path, drawn):
     real, generated = photos(tmp_path / "a", 12), photos(tmp_path / "b", 9, 100)
     photos(generated, 3)
     result = ganaudit.audit(spec(tmp_path / "s", real, generated))
@@ -75,7 +75,7 @@ def test_images_on_both_sides_are_told(tmp_path):
     assert "3 of the 12 images of" in result.report.read_text(encoding="utf-8")
 
 
-def test_a_slice_by_the_folder_that_images_lie_in_holds_images(tmp_path, empty_pages):
+def test_a_slice_by_the_folder_that_images_lie_in_holds_images(tmp_path):
     for side, first in (("a", 0), ("b", 100)):
         photos(tmp_path / side / "dusk", 10, first)
         photos(tmp_path / side, 10, first + 50)
@@ -90,7 +90,7 @@ def test_a_slice_by_the_folder_that_images_lie_in_holds_images(tmp_path, empty_p
         ]  # fmt: skip
 
 
-def test_one_size_is_suggested_for_the_label_maps_of_both_sides(tmp_path, empty_pages):
+def test_one_size_is_suggested_for_the_label_maps_of_both_sides(tmp_path):
     for side, size in (("a", (6, 9)), ("b", (4, 5))):
         for number in range(4):
             photos(tmp_path / side, 1, number)
@@ -123,7 +123,7 @@ class Own:
 """
 
 
-def test_an_own_collection_with_faults_is_audited_and_every_image_is_a_row(tmp_path, empty_pages):
+def test_an_own_collection_with_faults_is_audited_and_every_image_is_a_row(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "models.py").write_text((HERE / "tiny_models.py").read_text())
     asked = specs.parse({
@@ -152,7 +152,7 @@ class Unit(Noise):
 """
 
 
-def test_images_in_0_to_1_are_noted_by_check_and_run_alike_and_an_unknown_finding_gets_the_nearest(tmp_path, empty_pages):
+def test_images_in_0_to_1_are_noted_by_check_and_run_alike_and_an_unknown_finding_gets_the_nearest(tmp_path):
     (tmp_path / "own.py").write_text(UNIT)
     (tmp_path / "models.py").write_text((HERE / "tiny_models.py").read_text())
     asked = specs.parse({

@@ -37,7 +37,7 @@ def parser():
 """
 
 
-def test_every_model_is_opened_once(tmp_path, monkeypatch, empty_pages):
+def test_every_model_is_opened_once(tmp_path, monkeypatch):
     for name in ("a", "b"):
         torch.manual_seed(ord(name))
         save_file(progan(4, 4, ((4,),)).state_dict(), tmp_path / f"{name}.safetensors")

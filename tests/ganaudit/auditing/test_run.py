@@ -93,7 +93,7 @@ def done(tmp_path_factory):
     ), watched
 
 
-def test_an_audit_file_may_be_named_by_its_path(tmp_path, empty_pages):
+def test_an_audit_file_may_be_named_by_its_path(tmp_path):
     path = tmp_path / "audit.yaml"
     path.write_text(json.dumps(mapping(tmp_path / "store", noise("fine"), sample={"count": 64}) | {"folder": str(HERE)}))
     assert ganaudit.audit(path).status == "done"
@@ -179,7 +179,7 @@ def test_the_report_holds_the_findings_the_sources_and_their_digests(done):
     assert f"ganaudit report {result.run} --store {result.store}" in data.command
 
 
-def test_a_run_that_an_older_ganaudit_rolled_up_says_so_and_can_still_be_asked(done, tmp_path):
+def test_a_run_that_an_older_ganaudit_rolled_up_says_so_and_can_still_be_asked(done, tmp_path, drawn):
     result, _ = done
     shutil.copytree(result.store, tmp_path / "store")
     store = Store(tmp_path / "store")
@@ -215,7 +215,7 @@ def test_findings_that_lack_only_what_may_be_null_are_shown(done, tmp_path):
     assert data.findings["fsd"]["q_value"].null_count == whole.num_rows
 
 
-def test_the_same_audit_again_finds_the_same_numbers(done, empty_pages):
+def test_the_same_audit_again_finds_the_same_numbers(done):
     result, _ = done
     again = ganaudit.audit(spec(result.store, noise("fine"), noise("partly", fault="nan", since=400)))
     assert again.parsed == 0 and again.run != result.run
@@ -230,7 +230,7 @@ def test_the_package_s_audit_stays_the_function_however_often_it_is_looked_up():
 # when sources are of no use
 
 
-def test_a_generator_of_which_nothing_can_be_used_is_set_aside_with_a_note(tmp_path):
+def test_a_generator_of_which_nothing_can_be_used_is_set_aside_with_a_note(tmp_path, drawn):
     result = ganaudit.audit(spec(tmp_path, noise("broken", fault="bytes"), noise("sizes", fault="size")))
     assert (result.status, result.exit_code, result.quarantined) == ("set aside", 3, 1000)
     broken, sizes, repeats, near = result.notes
@@ -331,7 +331,7 @@ def done_whole(asked):
     assert audit.audit(specs.parse(asked)).status == "done"
 
 
-def test_killed_in_the_middle_and_then_finished_by_two_processes_at_once_the_rows_are_the_same(tmp_path, empty_pages):
+def test_killed_in_the_middle_and_then_finished_by_two_processes_at_once_the_rows_are_the_same(tmp_path):
     parts = {"sample": {"count": 3000, "batch": 64}}
     asked = mapping(tmp_path / "store", noise("a"), noise("b", light=0.3), **parts)
     assert ended(forked(lambda: killed_after(5, asked))) == -signal.SIGKILL

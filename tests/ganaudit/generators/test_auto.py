@@ -88,7 +88,7 @@ def test_options_of_a_family_are_given_where_it_is_named(tmp_path):
         AutoSource.model_validate({"name": "g", "kind": "auto", "weights": "n.pth", "truncation": 1.0})
 
 
-def test_a_published_file_goes_through_a_whole_audit(tmp_path, empty_pages):
+def test_a_published_file_goes_through_a_whole_audit(tmp_path):
     torch.save({"netG": tutorial().state_dict(), "epoch": 3}, tmp_path / "n.pth")
     said = {
         "name": "a", "store": str(tmp_path / "store"), "parser": {"kind": "unet", "weights": "builtin:village"},

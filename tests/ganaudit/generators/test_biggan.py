@@ -422,7 +422,7 @@ def test_at_256_pixels_the_first_linear_layer_is_the_one_that_is_freed(generator
 # the audit
 
 
-def test_a_deep_one_is_sampled_parsed_and_inverted_at_its_first_linear_layer(tmp_path, empty_pages):
+def test_a_deep_one_is_sampled_parsed_and_inverted_at_its_first_linear_layer(tmp_path):
     shapes = deep(width=3, latent=4, blocks=((16, 16), (16, 8), (8, 4), (4, 1)), attention=None)
     torch.save(drawn(shapes), tmp_path / "g.bin")
     whole = whole_audit(tmp_path, {"kind": "biggan", "weights": str(tmp_path / "g.bin"), "truncation": 0.4})
@@ -430,7 +430,7 @@ def test_a_deep_one_is_sampled_parsed_and_inverted_at_its_first_linear_layer(tmp
     assert any("BigGAN-deep" in note for note in whole.result.notes)
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     torch.save({"G_ema": drawn(brock(channels=(8, 8, 8), attention=(0,)))}, tmp_path / "g.pth")
     shares = {"truncation": 0.7, "label_shares": {1: 1, 3: 2}}
     whole = whole_audit(tmp_path, {"kind": "biggan", "weights": str(tmp_path / "g.pth"), **shares})

@@ -67,7 +67,7 @@ def rows(done):
     return ganaudit.connect(ganaudit.Store(done.store)).sql("SELECT source, image, digest, cluster FROM audited_images").df()
 
 
-def test_they_are_sampled_alike_at_any_worker_count_and_searched_where_they_can_be(folder, tmp_path, empty_pages):
+def test_they_are_sampled_alike_at_any_worker_count_and_searched_where_they_can_be(folder, tmp_path):
     invert = {"images": 2, "own": 8, "masked": 0, "methods": ["latent"], "steps": 2, "perceptual": "none"}
     two = audit(asked(folder, tmp_path / "two", 2, invert=invert))
     one = audit(asked(folder, tmp_path / "one", 1))

@@ -273,7 +273,7 @@ def test_in_batches_a_search_moves_one_image_and_keeps_the_statistics(in_batches
     assert torch.equal(stored, found.generator(state["z"])) and not torch.allclose(stored, image)
 
 
-def test_in_batches_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
+def test_in_batches_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     torch.manual_seed(3)
     torch.save(Ablation("simple", 9, [6, 6, 5, 5, 4, 4]).state_dict(), tmp_path / "n.pth")
     whole = whole_audit(tmp_path, {"kind": "progan", "weights": str(tmp_path / "n.pth"), "batch_norm": "batch"})

@@ -283,7 +283,7 @@ def test_a_class_that_it_does_not_have_is_refused(tmp_path):
 # the audit
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     save_file(drawn(**CLASSED), tmp_path / "g.safetensors")
     whole = whole_audit(tmp_path, {"kind": "r3gan", "weights": str(tmp_path / "g.safetensors"), "label": 1})
     assert (whole.choice.residuals, whole.choice.feature) == (("linear", "stage1"), "stage2") and not whole.direction_only

@@ -368,7 +368,7 @@ def test_a_cutoff_beyond_its_styles_is_refused(tmp_path):
 # the audit
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     (tmp_path / "g.pkl").write_bytes(file_of(variables(latent=6)))
     whole = whole_audit(tmp_path, {"kind": "stylegan", "weights": str(tmp_path / "g.pkl"), "truncation": 0.7})
     assert (whole.choice.residuals, whole.choice.feature) == (("b4",), "b8") and whole.direction_only

@@ -482,7 +482,7 @@ def test_a_cutoff_beyond_its_styles_is_refused(tmp_path):
 # the audit
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     weights = tmp_path / "g.safetensors"
     save_file({name: value.clone() for name, value in drawn(latent=6).items()}, weights)
     whole = whole_audit(tmp_path, {"kind": "stylegan2", "weights": str(weights), "truncation": 0.7})

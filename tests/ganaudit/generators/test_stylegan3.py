@@ -390,7 +390,7 @@ def test_what_it_does_not_have_is_refused(tmp_path, sampling, words):
 # the audit
 
 
-def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path, empty_pages):
+def test_it_is_sampled_parsed_and_inverted_at_its_own_layer(tmp_path):
     save_file(drawn(**RADIAL), tmp_path / "g.safetensors")
     whole = whole_audit(tmp_path, {"kind": "stylegan3", "weights": str(tmp_path / "g.safetensors"), "truncation": 0.7})
     assert (whole.choice.residuals, whole.choice.feature) == (("input",), "L0_8_2") and whole.direction_only

@@ -245,7 +245,7 @@ def test_an_inverter_is_one_file(tmp_path, adds):
         asked(tmp_path, heldout=heldout, invert={"methods": ["as_laten"]})
 
 
-def test_an_audit_inverts_by_another_kind_as_by_one_that_ships_and_its_source_is_in_the_key(tmp_path, adds, empty_pages):
+def test_an_audit_inverts_by_another_kind_as_by_one_that_ships_and_its_source_is_in_the_key(tmp_path, adds):
     add = adds("inverters", INVERTER, "as_latent_too")
     torch.manual_seed(0)
     save_file(progan(4, 4, ((3,),)).state_dict(), tmp_path / "tiny.safetensors", {"kind": "progan"})

@@ -108,6 +108,8 @@ def filled(filled_once: Store, tmp_path: Path) -> Store:
 CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"}
 """Names by which Python tells that the disk is about to be changed; `open` is one, too, where it is to write."""
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+NO_WRITE = 77
+"""A process ends with it where a file was to be cut off, and the step opens none to write."""
 
 
 def _process(work: Callable[[], object], folder: str, step: int, left: int | None) -> None:
@@ -122,6 +124,8 @@ def _process(work: Callable[[], object], folder: str, step: int, left: int | Non
         seen += 1
         if seen != step:
             return
+        if left is not None and not writes:
+            os._exit(NO_WRITE)  # what is cut off after it is what is cut off after the next step that writes
         if left is None:
             os.kill(os.getpid(), signal.SIGKILL)
         else:
@@ -139,7 +143,7 @@ def _process(work: Callable[[], object], folder: str, step: int, left: int | Non
 def _dying(work: Callable[[], object], folder: object, step: int, left: int | None = None) -> int | None:
     """Does work in a process that dies before its `step`-th change of the disk below a folder: by SIGKILL, or, with `left`,
     by the first write after that beyond so many bytes of a file, whoever writes, half of which then stands. The signal that
-    it died of; None where it came to its end."""
+    it died of; 0 where a file was to be cut off and that step opens none; None where the work came to its end."""
     child = os.fork()
     if child == 0:
         _process(work, str(folder), step, left)
@@ -152,8 +156,9 @@ def _dying(work: Callable[[], object], folder: object, step: int, left: int | No
         time.sleep(0.002)
     if os.WIFSIGNALED(ended[1]):
         return os.WTERMSIG(ended[1])
-    assert os.WEXITSTATUS(ended[1]) == 0, f"an error, not a death, at step {step}"
-    return None
+    code = os.WEXITSTATUS(ended[1])
+    assert code in (0, NO_WRITE), f"an error, not a death, at step {step}"
+    return 0 if code == NO_WRITE else None
 
 
 @pytest.fixture

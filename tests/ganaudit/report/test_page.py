@@ -87,7 +87,7 @@ def test_verdicts_come_before_everything_else(page):
     assert places == sorted(places)
 
 
-def test_groups_slices_pairs_and_the_parser_have_their_tables(audit, verdict):
+def test_groups_slices_pairs_and_the_parser_have_their_tables(audit, verdict, no_figures):
     names = {"run": "r1", "real": "village", "generator": "wgan-gp"}
     result = verdict("reduced", 0.7, 0.6, 0.79, detectable=0.7, q=0.01)
     pair = {name: value for name, value in result.items() if name not in ("detectable", "presence_threshold")}
@@ -124,7 +124,7 @@ def test_groups_slices_pairs_and_the_parser_have_their_tables(audit, verdict):
     assert "Not measured" not in page.words
 
 
-def test_a_distance_that_is_mostly_bias_warns(audit):
+def test_a_distance_that_is_mostly_bias_warns(audit, no_figures):
     page = Checked(render(audit({"g": {}}, pictures=0)))
     assert page.words.count("only more images make it sharper") == 2 and "mostly bias: take more images" in page.words
 
@@ -200,7 +200,7 @@ def test_no_generator_no_finding_no_picture(audit):
     assert "'g' has no findings: <b>" in Checked(render(replace(empty, notes=["'g' has no findings: <b>"]))).words
 
 
-def test_a_distance_without_an_interval(audit):
+def test_a_distance_without_an_interval(audit, no_figures):
     data = audit({"g": {}}, pictures=0)
     unknown = dict.fromkeys(("corrected", "corrected_low", "corrected_high", "floor", "p_value", "q_value"))
     rows = [{**row, **unknown} for row in data.findings["fsd"].to_pylist()]
@@ -208,14 +208,14 @@ def test_a_distance_without_an_interval(audit):
     assert "without an interval: too few images" in page.words and "not tested" in page.words
 
 
-def test_only_the_first_20_images_set_aside_are_listed(audit):
+def test_only_the_first_20_images_set_aside_are_listed(audit, no_figures):
     many = [Quarantined("a" if i % 3 else "b", f"{i:05d}.png", "truncated") for i in range(3000)]
     page = Checked(render(audit({"g": {}}, pictures=0, quarantined=many)))
     assert "3,000 images could not be used" in page.words and "(b: 1,000 images; a: 2,000 images)" in page.words
     assert "The first 20:" in page.words and "00019.png" in page.words and "00020.png" not in page.words
 
 
-def test_each_lost_class_shows_real_images_with_the_nearest_of_every_generator_under_them(audit):
+def test_each_lost_class_shows_real_images_with_the_nearest_of_every_generator_under_them(audit, no_figures):
     data = audit(pictures=2)
     page = render(data)
     kept = data.kept["census"]
@@ -232,7 +232,7 @@ def test_each_lost_class_shows_real_images_with_the_nearest_of_every_generator_u
             )
 
 
-def test_of_many_classes_the_first_are_shown_and_the_others_are_behind_a_click(audit):
+def test_of_many_classes_the_first_are_shown_and_the_others_are_behind_a_click(audit, no_figures):
     many = {f"class {i}": (0.5, 2.0) for i in range(20)}
     data = audit({"g": {name: (0.1, 1.0) for name in list(many)[:9]} | {"class 15": (1.9, 1.0)}}, many, pictures=1)
     page = Checked(render(data))
@@ -244,7 +244,7 @@ def test_of_many_classes_the_first_are_shown_and_the_others_are_behind_a_click(a
     assert "Least sure first" not in words and "are lost" not in words and words.count("What these verdicts look like") == 1
 
 
-def test_a_label_map_may_be_larger_than_its_picture(audit):
+def test_a_label_map_may_be_larger_than_its_picture(audit, no_figures):
     data = audit({"g": {"person": (0.3, 1.0)}}, pictures=1)
     large = [replace(p, labels=p.labels.repeat(4, axis=0).repeat(4, axis=1)) for p in data.kept["census"].samples[0].pictures]
     kept = Kept(samples=[replace(data.kept["census"].samples[0], pictures=large)], lost={12: [Beside(large[0])]})

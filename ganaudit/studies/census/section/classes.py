@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 from ganaudit.report.data import Findings, Interval, Row, rows
@@ -87,12 +88,13 @@ class ClassFinding:
         """The measures on which one of these verdicts was given."""
         return [m for m in MEASURES if (decided := self.verdict_on(m)) is not None and decided.verdict in verdicts]
 
-    @property
+    @cached_property
     def word(self) -> str:
         """The verdict of its worst measure; empty where none was given (a run of an older ganaudit)."""
-        return next((word for word in SEVERITY if self.measures([word])), "")
+        given = {decided.verdict for decided in self.verdicts.values()}
+        return next((word for word in SEVERITY if word in given), "")
 
-    @property
+    @cached_property
     def leading_measure(self) -> Measure:
         """The measure that the verdict rests on: one that has it, presence or area before count.
 

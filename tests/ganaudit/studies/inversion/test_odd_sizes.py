@@ -25,7 +25,7 @@ from ganaudit.studies.inversion.pictures import reconstructed
         (1, 2, (12, 18)), (1_024, 1, (16, 16)), (32_000, 3, (24, 12)), (1, 1, (9, 31)),
     ],
 )  # fmt: skip
-def test_an_audit_inverts_whatever_the_sizes_and_ids(tmp_path, first, cell, size):
+def test_an_audit_inverts_whatever_the_sizes_and_ids(tmp_path, first, cell, size, drawn):
     save_file(tiny_generator().state_dict(), tmp_path / "tiny.safetensors", {"kind": "progan"})
     spec = specs.parse({
         "name": "n", "folder": str(Path(__file__).parents[2]), "store": str(tmp_path / "store"),
