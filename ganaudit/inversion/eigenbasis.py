@@ -54,6 +54,6 @@ def _eigenbases(space: SearchSpace) -> dict[str, Tensor]:
             noise = torch.randn(image.shape, generator=draw).to(image)
             gradients = torch.autograd.grad(image, list(free.values()), noise, retain_graph=probe + 1 < PROBES)
             for name, gradient in zip(free, gradients, strict=True):
-                rows = gradient.double().flatten(2) if gradient.ndim > 2 else gradient.double()[:, :, None]
+                rows = gradient.cpu().double().reshape(*gradient.shape[:2], -1)  # not every device has 64 bits
                 covariances[name] = covariances.get(name, 0.0) + torch.einsum("ncp,ndp->cd", rows, rows)
-    return {name: torch.linalg.eigh(covariance)[1].flip(1).float() for name, covariance in covariances.items()}
+    return {name: torch.linalg.eigh(covariance)[1].flip(1).to(free[name]) for name, covariance in covariances.items()}
