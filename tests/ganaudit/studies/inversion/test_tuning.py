@@ -18,7 +18,7 @@ def test_the_penalty_is_what_free_residuals_save_over_how_large_they_get_on_own_
         target = unit(inverted.own(image))
         with torch.no_grad():
             z = inverted.inverter.encoder(target)["z"]
-        losses, best = inverted.search(z, target, penalty=0.0)
+        losses, best = inverted.search(z, target, penalty=0.0, rate=0.05, channels=True)
         sizes.append(sum(value.square().mean().item() for value in best.values()))
         gains.append(losses[0] - min(losses))
     rows = inverted.rows("SELECT * FROM inversion_calibrations ORDER BY image")
