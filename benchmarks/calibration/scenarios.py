@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.calibration import distances, pairs, verdicts
 from benchmarks.calibration.cases import Case, OpenedCase, Row
-from benchmarks.calibration.pool import VILLAGE, Pool, PoolSource
+from benchmarks.calibration.pool import VILLAGE, Pool, PoolSource, load
 from benchmarks.calibration.worlds import WORLDS
 from ganaudit.errors import RequestError
 
@@ -49,15 +50,29 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+OF_THE_POOL = ("village", "pairs")
+"""Scenarios whose cases are named by a pool's classes."""
+QUICK_WORLD = "two modes"
+"""A population that is made at once, for the names of cases."""
 COSTLY = ("half reduced", "comparison", "pairs")
 """Scenarios that a made-up world is not tried on unless they are asked for."""
 
 
 def check_scenario(only: str | None) -> None:
-    """Raises RequestError for a scenario that does not exist. only: a scenario, or `SCENARIO: CASE` with how a case's label
-    begins."""
+    """Raises RequestError for a scenario or case that does not exist. only: a scenario, or `SCENARIO: CASE` with how a case's
+    label begins."""
     if only is not None and _name(only) not in SCENARIOS:
         raise RequestError(f"--only {only!r}: there is no such scenario; there are {', '.join(SCENARIOS)}")
+    if only is not None and ":" in only and _name(only) not in OF_THE_POOL:
+        _named(SCENARIOS[str(_name(only))].cases(load(Path(), PoolSource(world=QUICK_WORLD))), only)
+
+
+def _named(cases: list[Case], only: str | None) -> list[Case]:
+    begins = "" if only is None else only.partition(":")[2].strip()
+    named = [case for case in cases if case.label.startswith(begins)]
+    if begins and not named:
+        raise RequestError(f"--only {only!r}: there is no such case; there are {'; '.join(case.label for case in cases)}")
+    return named
 
 
 def _name(only: str | None) -> str | None:
@@ -92,8 +107,4 @@ def cases_of(pool: Pool, source: PoolSource, only: str | None = None) -> list[Ca
         asked.remove("dependent")
     cases = [case for name in asked for case in SCENARIOS[name].cases(pool)]
     known = variants_of(source, only)
-    begins = "" if only is None else only.partition(":")[2].strip()
-    named = [case for case in cases if case.label.startswith(begins) and (case.source is None or case.source in known)]
-    if begins and not named:
-        raise RequestError(f"--only {only!r}: there is no such case; there are {'; '.join(case.label for case in cases)}")
-    return named
+    return [case for case in _named(cases, only) if case.source is None or case.source in known]

@@ -10,7 +10,7 @@ from benchmarks.calibration import chunks as room
 from benchmarks.calibration.cases import OpenedCase
 from benchmarks.calibration.chunks import Chunk, case_key, chunks, make_cases, make_chunk, replicates_of
 from benchmarks.calibration.pool import BLOCK, PoolSource, make_block, missing_blocks, open_pool
-from benchmarks.calibration.scenarios import SCENARIOS, cases_of
+from benchmarks.calibration.scenarios import SCENARIOS, cases_of, check_scenario
 from ganaudit.errors import RequestError
 from ganaudit.records.tables import CALIBRATIONS
 
@@ -78,3 +78,8 @@ def test_a_scenario_that_does_not_exist_is_refused(village):
     assert (only.scenario, only.label) == ("boundary", "all at increased, 10,000 v 10,000")
     with pytest.raises(RequestError, match="there is no such case; there are zero, 300 v 300; mild"):
         cases_of(village, SMALL, "distance: none")
+    for scenario in SCENARIOS:
+        for case in cases_of(village, SMALL, scenario):
+            check_scenario(f"{scenario}: {case.label}")
+    with pytest.raises(RequestError, match="there is no such case; there are"):
+        check_scenario("planner: none")  # before half a million scenes are rendered for it
