@@ -19,6 +19,8 @@ from ganaudit.inversion.search_space import SearchSpace
 
 SAMPLES, BATCH, LARGE, PROBES, SEED = 64, 8, 256, 4, 0
 """Own samples whose gradients are looked at, each for so many random images; so many at once, fewer of images above LARGE²."""
+RECIPE = f"JᵀJ over channels: {SAMPLES} own samples, {PROBES} images each, seed {SEED}"
+"""What enters a content key."""
 
 _known: weakref.WeakKeyDictionary[Generator, dict[object, dict[str, Tensor]]] = weakref.WeakKeyDictionary()
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganaudit.errors import RequestError
-from ganaudit.inversion.eigenbasis import eigenbases
+from ganaudit.inversion.eigenbasis import RECIPE, eigenbases
 from ganaudit.inversion.fused import search_twin
 from ganaudit.inversion.objective import Objective, Targets
 from ganaudit.inversion.optimisers import OPTIMISERS, Evaluation
@@ -64,7 +64,7 @@ class Search:
             "steps": self.steps, "optimiser": self.optimiser, "rate": self.rate, "halve_at": list(self.halve_at),
             "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
             **({"falls": list(self.falls)} if self.falls else {}),
-            **({"eigenbasis": "J'J over channels"} if self.eigenbasis else {}),
+            **({"eigenbasis": RECIPE} if self.eigenbasis else {}),
             **({"exact": EXACT, "cast": "each use"} if self.precision != "float32" else {}),
         }  # fmt: skip
 
