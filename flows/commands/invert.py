@@ -72,10 +72,11 @@ def invert(
     from ganaudit.context import Context
     from ganaudit.generators.opening import open_generator
     from ganaudit.generators.shapes import choose_layers, read_shape
-    from ganaudit.inversion.presets import filled, settings_of
+    from ganaudit.inversion.presets import filled
     from ganaudit.named import options_named
     from ganaudit.spec import Invert
     from ganaudit.studies.inversion import photos as inversion
+    from ganaudit.studies.inversion.asked import settings_of
     from ganaudit.studies.inversion.cost import WITHOUT_SEARCH
 
     place = devices.pick(device)

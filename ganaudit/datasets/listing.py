@@ -198,7 +198,7 @@ def _instead(listed: Contents) -> str:
     for (_, suffix), number in listed.left_out.items():
         others[suffix] += number
     suffix, number = others.most_common(1)[0]
-    return f"of its {others.total()} other files most ({number}) have {suffix}"
+    return f"most of its other files ({number} of {others.total()}) have {suffix}"
 
 
 def list_file(name: str, path: Path) -> ListedFile | None:

@@ -181,7 +181,8 @@ def check_not_empty(form: Format, files: Sequence[Path]) -> None:
 def _without_images(files: Sequence[Path], found: Gone) -> RequestError:
     where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} others"
     others = sum(found.left_out.values())
-    return RequestError(f"{where} holds no images{f', but {others:,} other files' if others else ''}")
+    beside = f", but {others:,} other {'file' if others == 1 else 'files'}" if others else ""
+    return RequestError(f"{where} holds no images{beside}")
 
 
 def _decoded(

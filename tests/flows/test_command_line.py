@@ -169,8 +169,8 @@ def test_an_ogan_is_trained_with_any_value_of_its_recipe(cli, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("part", "sentence"),
     [
-        ({"kind": "folder", "path": "no images"}, "holds no images: of its 1 other files most (1) have .txt"),
-        ({"kind": "zip", "path": "no images.zip"}, "no images.zip holds no images, but 1 other files"),
+        ({"kind": "folder", "path": "no images"}, "holds no images: most of its other files (1 of 1) have .txt"),
+        ({"kind": "zip", "path": "no images.zip"}, "no images.zip holds no images, but 1 other file"),
         ({"kind": "tar", "path": "not there.tar"}, "path of 'g': there is no file or folder"),
         ({"kind": "dcgan", "weights": "not there.pth"}, "weights of 'g'"),
         ({"kind": "dcgan", "weights": "builtin:vilage"}, "there are no built-in weights 'vilage'"),

@@ -21,7 +21,6 @@ from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import needs
-from ganaudit.inversion.presets import settings_of
 from ganaudit.inversion.search_space import nonnegative_layers
 from ganaudit.keys import canonical
 from ganaudit.parsers.opening import OpenParser
@@ -30,6 +29,7 @@ from ganaudit.sources.planned import Plan, PlannedSource
 from ganaudit.sources.reopening import reopened_parser, reopened_source
 from ganaudit.sources.roles import GENERATED, OWN, SourceRole
 from ganaudit.spec import AuditSpec, Invert
+from ganaudit.studies.inversion.asked import settings_of
 from ganaudit.studies.setup import StudySetup
 from ganaudit.training.making import SMALL
 

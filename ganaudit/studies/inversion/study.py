@@ -9,13 +9,13 @@ import pyarrow as pa
 import torch
 
 from ganaudit import devices
-from ganaudit.inversion.presets import settings_of
 from ganaudit.parsers.opening import OpenParser
 from ganaudit.records.store import Store
 from ganaudit.sources.opening import DatasetSource, GeneratorSource, OpenSource
 from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import GENERATED, HELDOUT, OWN, SourceRole
 from ganaudit.spec import AuditSpec
+from ganaudit.studies.inversion.asked import settings_of
 from ganaudit.studies.inversion.choosing import POOL
 from ganaudit.studies.inversion.cost import cost_notes
 from ganaudit.studies.inversion.done import InversionDone

@@ -103,7 +103,7 @@ def test_label_maps_without_an_image_are_told(tmp_path):
 
 def test_a_folder_of_hidden_images_alone_says_so(tmp_path):
     put(tmp_path, "._a.jpg", "@eaDir/a.jpg")
-    with pytest.raises(RequestError, match="holds no images: of its 1 other files most"):
+    with pytest.raises(RequestError, match="holds no images: most of its other files"):
         FolderDataset(tmp_path)
     (tmp_path / "._a.jpg").unlink()
     with pytest.raises(RequestError, match="no files at all beside the folders @eaDir"):

@@ -16,9 +16,10 @@ from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import KINDS, inverter
-from ganaudit.inversion.presets import PRESETS, default_search, settings_of
+from ganaudit.inversion.presets import PRESETS, default_search
 from ganaudit.inversion.search import Search
 from ganaudit.spec import Invert
+from ganaudit.studies.inversion.asked import settings_of
 
 
 def asked(folder="", **invert):
