@@ -7,6 +7,7 @@ sprites: whole verdicts on classes of the sprite village that are switched off, 
 people: whether photos' people come back from village-many-people more often than from village-progan.
 trees: whether the omission of trees tells village-no-trees from village-progan.
 own: what comes back of every shipped generator's own samples.
+penalty: the residuals' penalty by several searches, and how large free residuals get by them.
 cap: classes that villages were trained with or without, by penalised residuals and by capped ones.
 order: the methods of Bau et al.'s Fig. 6 on held-out photos, with intervals, beside the generator's own samples.
 """
@@ -22,11 +23,11 @@ from benchmarks.inversion_cap import cap
 from benchmarks.inversion_schedule import again, schedule
 from benchmarks.inversion_speed import speed
 from benchmarks.inversion_sprites import sprites
-from benchmarks.inversion_villages import order, own, people, trees
+from benchmarks.inversion_villages import order, own, penalty, people, trees
 
 PARTS: dict[str, Callable[..., None]] = {
     "speed": speed, "schedule": schedule, "again": again, "sprites": sprites, "people": people, "trees": trees, "own": own,
-    "cap": cap, "order": order,
+    "penalty": penalty, "cap": cap, "order": order,
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from ganaudit.inversion.methods import KINDS, frees_residuals, inverter
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import choose_penalty
 from ganaudit.inversion.perceptual import open_perceptual
+from ganaudit.inversion.presets import default_search
 from ganaudit.inversion.search import Search
 from ganaudit.inversion.search_space import nonnegative_layers
 from ganaudit.named import options_named
@@ -89,6 +90,20 @@ def priced(task: InversionTask, count: int = 32) -> InversionTask:
     """The task with the residuals' penalty that own samples say."""
     penalty = choose_penalty(replace(task, targets=task.objective.targets(own_samples(task, count)), indices=range(count)))
     return replace(task, objective=replace(task.objective, penalty=penalty.weight))
+
+
+def penalty(count: int = 16) -> None:
+    """The residuals' penalty that own samples set, and how large free residuals get on them, by several searches."""
+    channels = replace(default_search(150), rate=0.05, falls=(1.0,), eigenbasis=False)
+    searches = {
+        "default, 500 steps": default_search(500), "default, 100 steps": default_search(100),
+        "single channels, 150 steps": channels, "that of these benches": SEARCH,
+    }  # fmt: skip
+    for name in ("village-progan", "village-no-people", "village-wgan-gp"):
+        for called, search in searches.items():
+            task = village_task(name, torch.zeros(0, 3, 64, 64), OBJECTIVE, replace(search, precision="bfloat16"))
+            chosen = choose_penalty(replace(task, targets=OBJECTIVE.targets(own_samples(task, count)), indices=range(count)))
+            print(f"{name:18} {called:26} penalty {chosen.weight:.2f}, free residuals' size {chosen.size:.3f}", flush=True)
 
 
 def mean(values: Values) -> Estimate:
@@ -183,15 +198,16 @@ def order(count: int = 32, name: str = "village-progan") -> None:
     parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
     targets = {"photos": task.targets, "own samples": OBJECTIVE.targets(own_samples(task, count))}
     psnr_of: dict[str, dict[str, Values]] = {}
-    for method, kind in ((each.name, each.needs) for each in KINDS):
+    at_a_tenth = "layerwise, a tenth of the penalty"
+    searched = [(each.name, each.needs) for each in KINDS if each.name != "reconstructions"]
+    for method, kind in [*searched, (at_a_tenth, "layered")]:
         if kind is not None and kind not in (task.encoders or {}):
             print(f"{method:16} no inverter of kind {kind} ships")
             continue
-        objective = replace(OBJECTIVE, penalty=penalty if frees_residuals(method) else 0.0)
-        made = {
-            which: inverter(method)(replace(task, targets=target, objective=objective)).found
-            for which, target in targets.items()
-        }
+        run = inverter(method.split(",")[0])
+        weight = 0.1 * penalty if method == at_a_tenth else penalty if frees_residuals(method) else 0.0
+        objective = replace(OBJECTIVE, penalty=weight)
+        made = {which: run(replace(task, targets=target, objective=objective)).found for which, target in targets.items()}
         psnr_of[method] = {
             which: fidelity.psnr(images.image, targets[which].images).double().numpy() for which, images in made.items()
         }

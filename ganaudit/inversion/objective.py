@@ -45,19 +45,21 @@ class Targets:
     """Images to be found, with what is computed once.
 
     images: (N, 3, S, S) in [-1, 1]. weights: (N, 1, S, S), how much each pixel counts, mean 1; None: all the same.
+    penalties: (N,), multiples of the objective's penalty, image by image; None: 1.
     """
 
     images: Tensor
     features: Maps = ()
     weights: Tensor | None = None
+    penalties: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, rows: Tensor) -> Targets:
         """The targets at these places."""
-        weights = None if self.weights is None else self.weights[rows]
-        return Targets(self.images[rows], tuple(feature[rows] for feature in self.features), weights)
+        weights, penalties = (None if each is None else each[rows] for each in (self.weights, self.penalties))
+        return Targets(self.images[rows], tuple(feature[rows] for feature in self.features), weights, penalties)
 
 
 @dataclass(frozen=True)
@@ -116,5 +118,6 @@ class Objective:
         if residuals:
             terms_by_name["residual"] = torch.stack([d.square().flatten(1).mean(dim=1) for d in residuals.values()]).sum(dim=0)
             if self.penalty:
-                loss = loss + self.penalty * terms_by_name["residual"]
+                multiples = 1.0 if targets.penalties is None else targets.penalties
+                loss = loss + self.penalty * multiples * terms_by_name["residual"]
         return {"loss": loss, **terms_by_name}

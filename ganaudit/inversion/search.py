@@ -58,6 +58,11 @@ class Search:
         if not all(factor > 0 for factor in self.falls):
             raise RequestError("each fall of a search begins at a multiple of the rate above 0")
 
+    def part(self, of: int) -> Search:
+        """A search of one `of`-th of the steps, in one fall from the rate if in any: for what has been searched for before."""
+        halve_at = tuple(step // of for step in self.halve_at)
+        return replace(self, steps=max(1, self.steps // of), halve_at=halve_at, falls=(1.0,) if self.falls else ())
+
     def recipe(self) -> dict[str, Any]:
         """What enters a content key."""
         return {

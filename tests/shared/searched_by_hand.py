@@ -138,11 +138,11 @@ class InvertedAudit:
         spaces = SearchSpace(self.generator, latents, residuals=layers), SearchSpace(self.generator, latents, latent=True)
         return {name: basis for space in spaces for name, basis in eigenbases(space).items()}
 
-    def search(self, z, target, penalty, weights=None, begin=None, steps=6, rate=0.2, channels=False):
-        """Adam on the residuals along their directions, or single channels, its rate falling to a hundredth in half a cosine:
-        the losses before each step and after the last, and the best residuals."""
+    def search(self, z, target, penalty, weights=None, begin=None, steps=6, rate=0.2):
+        """Adam on the residuals along their directions, its rate falling to a hundredth in half a cosine: the losses before
+        each step and after the last, and the best residuals."""
         begin = {"layer1": torch.zeros(1, 4, 4, 4), "layer2": torch.zeros(1, 2, 8, 8)} if begin is None else begin
-        directions = {name: torch.eye(value.shape[1]) if channels else self.directions[name] for name, value in begin.items()}
+        directions = self.directions
         along = {name: value.permute(0, 2, 3, 1) @ directions[name] for name, value in begin.items()}
         moved = {name: value.clone().requires_grad_(True) for name, value in along.items()}
         optimiser, schedule = falling(moved.values(), rate, steps)

@@ -191,14 +191,15 @@ INVERSION_PRECISIONS = Table(
 
 INVERSION_CALIBRATIONS = Table(
     "inversion_calibrations",
-    "own sample inverted with free residuals, from which the residuals' penalty follows",
+    "own sample inverted to set the residuals' penalty",
     (
         Column("key", STRING, "Content key of the generator, the search and the own samples."),
         IMAGE,
         Column("generator_key", STRING, "Content key of the generator's samples."),
         METHOD,
         Column("size", REAL, "Sum over layers of mean squared residuals; NULL where the search was set aside.", True),
-        Column("gain", REAL, "Loss that they saved. The penalty: the median gain over the 95th percentile of sizes.", True),
+        Column("gain", REAL, "Loss that they saved.", True),
+        Column("penalty", REAL, "Penalty under which nine tenths of that are still saved; searches have the median's.", True),
     ),
     sort=("image",),
     files=OF_KEY,
@@ -233,5 +234,5 @@ SHARDS = (
         whole=(INVERSION_LATENTS.name,), indexed=False,
     ),
 )  # fmt: skip
-GROWN = (INVERSIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES, INVERSION_LATENTS)
+GROWN = (INVERSIONS, INVERSION_CALIBRATIONS, INVERSION_CONFUSION, INVERSION_CLASSES, INVERSION_CURVES, INVERSION_LATENTS)
 """Tables that got further columns: files of an older ganaudit have NULL there."""

@@ -185,9 +185,5 @@ def _further_starts(method: str, weighted: int | None) -> int:
 
 
 def again(how: Search, factor: float | None) -> Search:
-    """The search at another penalty, which starts from what was found at the penalty itself: in one fall from the rate, if in
-    any."""
-    if factor in (None, 1.0):
-        return how
-    fewer = tuple(step // AGAIN for step in how.halve_at)
-    return replace(how, steps=max(1, how.steps // AGAIN), halve_at=fewer, falls=(1.0,) if how.falls else ())
+    """The search at a multiple of the penalty: at another, a part, because it starts from what was found at the penalty."""
+    return how if factor in (None, 1.0) else how.part(AGAIN)

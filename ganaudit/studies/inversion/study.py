@@ -29,11 +29,11 @@ from ganaudit.studies.inversion.section.section import InversionSection
 from ganaudit.studies.inversion.stages import STAGES, stages
 from ganaudit.studies.inversion.targets import TargetShard, parse_targets
 from ganaudit.studies.inversion.training import InverterShard, train_inverter
-from ganaudit.studies.inversion.tuning import PenaltyShard, free_own_samples
+from ganaudit.studies.inversion.tuning import PenaltyShard, tune_on_own_samples
 from ganaudit.studies.protocol import Checked, Stage, Study
 
 WORK: Mapping[type, Callable[[Any], InversionDone]] = {
-    InverterShard: train_inverter, TargetShard: parse_targets, PenaltyShard: free_own_samples, SearchShard: search_batch,
+    InverterShard: train_inverter, TargetShard: parse_targets, PenaltyShard: tune_on_own_samples, SearchShard: search_batch,
     ReconstructionShard: read_reconstructions,
 }  # fmt: skip
 """What is done with each kind of shard."""

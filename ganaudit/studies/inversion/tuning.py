@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from ganaudit import images
-from ganaudit.inversion.penalty import free_residuals, penalty_of
+from ganaudit.inversion.penalty import own_penalties, typical
 from ganaudit.keys import source_key
 from ganaudit.records.store import Store
 from ganaudit.studies.inversion.done import InversionDone, footer
@@ -17,14 +18,14 @@ from ganaudit.studies.inversion.photos import OWN_SEED
 from ganaudit.studies.inversion.record_tables import INVERSION_CALIBRATIONS
 from ganaudit.studies.inversion.targets import own_pixels
 
-VERSION = 3
+VERSION = 4
 """Enters the keys: raised when the same own samples would say something else."""
 
 
 @dataclass(frozen=True)
 class PenaltyShard(InversionShard):
-    """How large residuals get where they cost nothing, and what they save: of a few own samples of a generator, first to last.
-    inverters: digests by kind. precision: what the search computes in."""
+    """The penalty that each of a few own samples of a generator tolerates, first to last. inverters: digests by kind.
+    precision: what the search computes in."""
 
     which: Invertible
     method: str
@@ -62,18 +63,21 @@ def penalty_key(setup: Setup, which: Invertible, inverters: Inverters, precision
     return source_key({"penalty": setup.asked.own, "search": how.recipe(), **known(setup, which, inverters)})
 
 
-def free_own_samples(shard: PenaltyShard) -> InversionDone:
-    """Writes size and gain of each own sample of a batch."""
+def tune_on_own_samples(shard: PenaltyShard) -> InversionDone:
+    """Writes what residuals do for each own sample of a batch."""
     setup, indices = shard.setup.here(), range(shard.first, shard.last + 1)
     base = base_of(setup, shard.which, shard.inverters)
     target = images.to_unit(own_pixels(base.generator, indices)).to(setup.device)
     task = replace(base, targets=base.objective.targets(target), indices=indices)
-    freed = free_residuals(replace(task, search=replace(task.search, precision=shard.precision)), shard.method)
-    size, gain = ([value if abs(value) < float("inf") else None for value in part.float().tolist()] for part in freed)
+    penalties = own_penalties(replace(task, search=replace(task.search, precision=shard.precision)), shard.method)
+    columns = {
+        name: [value if math.isfinite(value) else None for value in getattr(penalties, name).float().tolist()]
+        for name in ("size", "gain", "penalty")
+    }
     rows = [
         {
-            "key": shard.key, "image": image, "generator_key": shard.which.key, "method": shard.method, "size": size[place],
-            "gain": gain[place],
+            "key": shard.key, "image": image, "generator_key": shard.which.key, "method": shard.method,
+            **{name: values[place] for name, values in columns.items()},
         }
         for place, image in enumerate(indices)
     ]  # fmt: skip
@@ -81,15 +85,16 @@ def free_own_samples(shard: PenaltyShard) -> InversionDone:
     setup.store.write_shard(
         table.name, shard.key, shard.first, shard.last, {table.name: table.from_rows(rows)}, footer(setup, shard.key)
     )
-    return InversionDone(shard.images, sum(value is None for value in size))
+    return InversionDone(shard.images, columns["penalty"].count(None))
 
 
 def chosen_penalty(store: Store, key: str, count: int) -> float:
     """The residuals' penalty at factor 1, from the first `count` own samples. Raises AuditError where it cannot be set."""
     blocks = sorted(store.finished_blocks(key, INVERSION_CALIBRATIONS.name))
-    rows = [store.read_block(INVERSION_CALIBRATIONS, key, block, ("size", "gain")) for block in blocks if block[0] < count]
-    size, gain = (
-        torch.tensor([float("nan") if v is None else v for part in rows for v in part[name].to_pylist()], dtype=torch.float32)
-        for name in ("size", "gain")
-    )
-    return penalty_of(size, gain).weight
+    values = [
+        value
+        for block in blocks
+        if block[0] < count
+        for value in store.read_block(INVERSION_CALIBRATIONS, key, block, ("penalty",))["penalty"].to_pylist()
+    ]
+    return typical(torch.tensor([math.nan if value is None else value for value in values], dtype=torch.float32))

@@ -10,14 +10,13 @@ import torch
 from ganaudit import kinds
 from ganaudit.encoders.networks import DirectEncoder, DirectShape, LayeredEncoder, LayeredShape
 from ganaudit.encoders.own import own_encoder
-from ganaudit.errors import RequestError
+from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.networks.progan import progan
 from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import KINDS, frees_residuals, inverter, needs, over_z
 from ganaudit.inversion.objective import Objective
-from ganaudit.inversion.penalty import choose_penalty
-from ganaudit.inversion.presets import default_search
+from ganaudit.inversion.penalty import choose_penalty, own_penalties, typical
 from ganaudit.inversion.search import Search
 
 COUNT = 5
@@ -157,22 +156,29 @@ def test_a_generator_whose_first_layer_is_too_large_is_told(task):
         run(replace(task, choice=nothing), "layerwise")
 
 
-def test_the_penalty_makes_the_95th_percentile_cost_what_it_saves(task):
-    result = choose_penalty(task)
-    free = run(task, "layerwise").found
-    sizes = torch.stack([d.square().mean() for d in free.free["layer1"]])
-    assert result.size == pytest.approx(float(torch.quantile(sizes, 0.95)), rel=1e-4)
-    gains = (free.loss_first - free.loss_best).median()
-    assert result.weight * result.size == pytest.approx(float(gains), rel=1e-4) and result.images == COUNT
-    priced = replace(task, objective=Objective("mse", penalty=100.0 * result.weight))
-    assert bool((run(priced, "layerwise").found.residual < free.residual).all())
+def test_at_the_penalty_it_tolerates_an_own_sample_saves_nine_tenths_of_what_free_residuals_save(task):
+    long = replace(task, search=Search(200, "adam", 0.2, falls=(1.0,)))
+    penalties, free = own_penalties(long), run(replace(long, search=long.search.part(2)), "layerwise").found
+    at = replace(long, objective=Objective("mse", penalty=1.0), targets=replace(task.targets, penalties=penalties.penalty))
+    found = run(replace(at, begin=free.free, search=long.search.part(3)), "layerwise").found
+    saved = (free.loss_first - error(task, found)) / (free.loss_first - free.loss_best)
+    assert float(saved.median()) == pytest.approx(0.9, abs=0.03)
+    chosen = choose_penalty(long)
+    assert chosen.weight == pytest.approx(float(penalties.penalty.median())) and chosen.images == COUNT
+    assert chosen.size == pytest.approx(float(torch.quantile(penalties.size, 0.95)))
 
 
-def test_the_penalty_is_of_one_fall_of_half_the_default_steps_along_single_channels(task):
-    short = replace(task, search=Search(150, "adam", 0.05, falls=(1.0,)))
-    assert choose_penalty(replace(task, search=default_search(300))) == choose_penalty(short)
-    far = replace(short.search, rate=0.1, eigenbasis=True)
-    assert (
-        run(replace(short, search=far), "layerwise").found.residual.mean()
-        > 1.05 * run(short, "layerwise").found.residual.mean()
-    )
+def test_it_turns_far_less_with_the_search_than_the_size_of_free_residuals_does(task):
+    slow, fast = (own_penalties(replace(task, search=Search(200, "adam", rate, falls=(1.0,)))) for rate in (0.02, 0.2))
+    size, penalty = ((getattr(fast, name) / getattr(slow, name)).log().abs().median() for name in ("size", "penalty"))
+    assert float(size) > 1.5 and float(penalty) < 0.6 * float(size)
+
+
+def test_each_own_sample_tolerates_what_it_tolerates_alone(task):
+    alone = own_penalties(replace(task, targets=task.targets.take(torch.tensor([3])), indices=[3]))
+    assert torch.allclose(alone.penalty, own_penalties(task).penalty[3], rtol=1e-4)
+
+
+def test_without_an_own_sample_that_can_be_inverted_there_is_no_penalty():
+    with pytest.raises(AuditError, match="penalty cannot be set"):
+        typical(torch.tensor([float("nan"), float("inf")]))

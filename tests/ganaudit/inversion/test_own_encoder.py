@@ -15,7 +15,7 @@ from ganaudit.generators.shapes import choose_layers, read_shape
 from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import inverter
 from ganaudit.inversion.objective import Objective
-from ganaudit.inversion.penalty import free_residuals
+from ganaudit.inversion.penalty import own_penalties
 from ganaudit.inversion.search import Search
 from ganaudit.random import normals
 from ganaudit.studies.inversion.photos import encoders_for
@@ -102,8 +102,8 @@ def test_residuals_start_at_the_codes_image(task):
     assert torch.allclose(made.found.loss_first, inverter("own_encoder")(task).found.loss_best)
     assert set(made.found.free) == set(task.choice.residuals) and bool((made.found.loss_best < made.found.loss_first).all())
     assert torch.equal(made.w, task.generator.known + task.generator.off)
-    size, gain = free_residuals(task, "own_encoder+layerwise")
-    assert bool((size > 0).all()) and bool((gain > 0).all())
+    penalties = own_penalties(task, "own_encoder+layerwise")
+    assert all(bool((value > 0).all()) for value in (penalties.size, penalties.gain, penalties.penalty))
 
 
 def test_photos_are_inverted_by_it_without_a_file(task):

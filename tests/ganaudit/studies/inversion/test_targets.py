@@ -99,7 +99,8 @@ def test_searches_are_counted_as_they_are_made():
     asked = Invert(images=10, own=8, masked=2, methods=("encoder", "layerwise"), steps=30)
     result = searches(asked, {"heldout": 7}, ["encoder", "layerwise"])
     assert result.images == (7 + 8 + 2) + (7 * 3 + 8 * 3 + 2)
-    assert result.steps == 7 * 50 + 8 * 50 + 2 * 30 + 8 * 30  # two thirds more for both other penalties; the penalty itself
+    penalty = 8 * (15 + 4 * 7)  # once half of the steps, and four times a quarter
+    assert result.steps == 7 * 50 + 8 * 50 + 2 * 30 + penalty  # two thirds more for both other penalties
     assert result.weighted == 0  # seven photos say nothing of a class
     many = Invert(images=400, own=8, masked=2, methods=("encoder", "layerwise"), steps=30)
     assert searches(many, {"heldout": 45}, ["layerwise"]).weighted == 45 * (30 + 10 + 10)
