@@ -107,7 +107,7 @@ def _made(
 ) -> Iterator[Path]:
     """A catalog's file, made by a connection, which is gone afterwards. In a folder for temporary files: DuckDB cannot write
     below one with '?' in its name."""
-    blank = _blank(views.made_by(), whole)
+    blank = _blank(views.made_by())
     with tempfile.TemporaryDirectory() as elsewhere:
         made = Path(elsewhere) / "catalog.duckdb"
         made.write_bytes(blank)
@@ -118,18 +118,15 @@ def _made(
         yield made
 
 
-@lru_cache(maxsize=2)
-def _blank(made_by: str, whole: bool) -> bytes:
+@lru_cache(maxsize=1)
+def _blank(made_by: str) -> bytes:
     """The file of a catalog without a store, with every macro, and views over no file yet: a process makes them once. To
-    open it takes a thirtieth of the time that to make it takes. made_by: what it was made by. whole: with what is said of every
-    column, hundreds of statements that take as long as all the others."""
+    open it takes a thirtieth of the time that to make it takes. made_by: what it was made by."""
     with tempfile.TemporaryDirectory() as elsewhere:
         made = Path(elsewhere) / "catalog.duckdb"
         with contextlib.closing(duckdb.connect()) as connection:
             connection.execute(sql.filled("attach_new", path=sql.literal(str(made)), version=STORAGE_VERSION))
             views.fill_blank(connection)
-            if whole:
-                connection.execute(views.comments(views.TABLES.values()))
             connection.execute("".join(definition.statement for definition in sql.definitions()))
             connection.execute(sql.text("detach"))
         return made.read_bytes()

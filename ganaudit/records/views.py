@@ -70,8 +70,8 @@ def create(
         connection.execute("ROLLBACK; BEGIN")
     about = {"store": sql.literal(str(store.path)), "digest": sql.literal(made_by())}
     connection.execute(sql.filled("about", schema_version=str(SCHEMA_VERSION), **about))
-    if whole:  # the file that others open; a view that is made anew has lost what was said of it
-        connection.execute(comments(views))
+    if whole:  # the file that others open: hundreds of statements, as long as all the others
+        connection.execute(comments(TABLES.values()))
 
 
 def _first_failed(connection: duckdb.DuckDBPyConnection, views: Mapping[Table, str]) -> tuple[Table, duckdb.Error] | None:
