@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,12 +54,20 @@ class Team:
                 time.sleep(0.2)
 
     def ask(self, path: str, **body: Any) -> Any:
-        """What the server answers to a POST."""
+        """What the server answers to a POST. Where its database is busy it says 503, and is asked again, as by Prefect's own
+        client."""
         request = urllib.request.Request(
             f"{self.environment['PREFECT_API_URL']}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-            return json.load(answer)
+        limit = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > limit:
+                    raise
+            time.sleep(0.5)
 
     def prefect(self, *arguments: str, folder: Path) -> str:
         """A command of Prefect's, in a folder, as it is typed there."""
