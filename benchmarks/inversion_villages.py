@@ -22,7 +22,7 @@ from ganaudit.generators.protocol import Generator
 from ganaudit.generators.shapes import choose_layers, generator_digest, read_shape
 from ganaudit.inversion import fidelity
 from ganaudit.inversion.inverters import InversionTask
-from ganaudit.inversion.methods import KINDS, frees_residuals, inverter
+from ganaudit.inversion.methods import KINDS, frees_residuals, inverter, needs
 from ganaudit.inversion.objective import Objective
 from ganaudit.inversion.penalty import choose_penalty
 from ganaudit.inversion.perceptual import open_perceptual
@@ -193,33 +193,33 @@ def order(count: int = 32, name: str = "village-progan") -> None:
     """Every method of the paper's Fig. 6 on held-out photos and on own samples, each beside the full method (f)."""
     target, labels = heldout(count)
     task = village_task(name, target, OBJECTIVE, SEARCH, ("layered", "encoder"))
-    penalty = priced(task).objective.penalty
-    print(f"{name}: {count} photos and {count} own samples, at most {SEARCH.steps} steps, penalty {penalty:.3g}", flush=True)
+    chosen = priced(task).objective.penalty
+    print(f"{name}: {count} photos and {count} own samples, at most {SEARCH.steps} steps, penalty {chosen:.3g}", flush=True)
     parser = unet_parser(weights.load("builtin:village"), "cpu", "bfloat16")
     targets = {"photos": task.targets, "own samples": OBJECTIVE.targets(own_samples(task, count))}
     psnr_of: dict[str, dict[str, Values]] = {}
-    at_a_tenth = "layerwise, a tenth of the penalty"
-    searched = [(each.name, each.needs) for each in KINDS if each.name != "reconstructions"]
-    for method, kind in [*searched, (at_a_tenth, "layered")]:
+    ways = {each.name: (each.name, 1.0) for each in KINDS if each.name != "reconstructions"}
+    ways["layerwise, a tenth of the penalty"] = "layerwise", 0.1
+    for way, (method, multiple) in ways.items():
+        kind = needs(method)
         if kind is not None and kind not in (task.encoders or {}):
-            print(f"{method:16} no inverter of kind {kind} ships")
+            print(f"{way:16} no inverter of kind {kind} ships")
             continue
-        run = inverter(method.split(",")[0])
-        weight = 0.1 * penalty if method == at_a_tenth else penalty if frees_residuals(method) else 0.0
-        objective = replace(OBJECTIVE, penalty=weight)
+        objective = replace(OBJECTIVE, penalty=multiple * chosen if frees_residuals(method) else 0.0)
+        run = inverter(method)
         made = {which: run(replace(task, targets=target, objective=objective)).found for which, target in targets.items()}
-        psnr_of[method] = {
+        psnr_of[way] = {
             which: fidelity.psnr(images.image, targets[which].images).double().numpy() for which, images in made.items()
         }
         maps = parser.parse(made["photos"].image).maps.numpy()
-        said = [f"{which} {written(mean(psnr))} dB" for which, psnr in psnr_of[method].items()]
+        said = [f"{which} {written(mean(psnr))} dB" for which, psnr in psnr_of[way].items()]
         for known in ("sky", "tree", "person"):
             inside = labels == IDS[known]
             holding_rows = np.flatnonzero(inside.sum(axis=(1, 2)) >= Rules().least_pixels)
             share = np.array([(maps[row][inside[row]] == IDS[known]).mean() for row in holding_rows])
             said.append(f"{known} {written(mean(share))} of {len(holding_rows)}")
-        print(f"{method:16} {', '.join(said)}", flush=True)
-    for method in psnr_of:
-        if method != "layerwise":
-            gaps = [f"{which} {written(mean(psnr_of[method][which] - psnr_of['layerwise'][which]))} dB" for which in targets]
-            print(f"{method:16} less layerwise: {', '.join(gaps)}")
+        print(f"{way:16} {', '.join(said)}", flush=True)
+    for way in psnr_of:
+        if way != "layerwise":
+            gaps = [f"{which} {written(mean(psnr_of[way][which] - psnr_of['layerwise'][which]))} dB" for which in targets]
+            print(f"{way:16} less layerwise: {', '.join(gaps)}")

@@ -10,6 +10,7 @@ from torch import Tensor
 from ganaudit.errors import AuditError
 from ganaudit.inversion.inverters import InversionTask
 from ganaudit.inversion.methods import inverter
+from ganaudit.inversion.search import Search
 
 KEPT = 0.9
 """What an own sample still saves at the penalty, of the loss that residuals save it where they cost nothing."""
@@ -71,6 +72,11 @@ def own_penalties(own: InversionTask, method: str = "layerwise") -> OwnPenalties
         saved = free.loss_first - (found.loss_best - penalty * found.terms["residual"])
         penalty, residuals = torch.where(saved > KEPT * gain, penalty * factor, penalty / factor), found.free
     return OwnPenalties(size, gain, torch.where((gain > 0) & saved.isfinite(), penalty, torch.nan))
+
+
+def own_steps(how: Search) -> int:
+    """How many steps `own_penalties` takes for one own sample, by a search of this length."""
+    return how.part(FREE).steps + len(BISECTION) * how.part(ROUND).steps
 
 
 def typical(penalty: Tensor) -> float:

@@ -11,7 +11,8 @@ from ganaudit import images
 from ganaudit.encoders import OWN_ENCODER
 from ganaudit.inversion.inverters import InversionTask, latent
 from ganaudit.inversion.methods import frees_residuals, needs
-from ganaudit.inversion.penalty import BISECTION, FACTORS, FREE, ROUND
+from ganaudit.inversion.penalty import FACTORS, own_steps
+from ganaudit.inversion.presets import default_search
 from ganaudit.records.store import Store
 from ganaudit.report.words import about
 from ganaudit.sources.planned import Plan
@@ -52,7 +53,7 @@ def searches(asked: Invert, offered: dict[str, int], methods: list[str]) -> Sear
                 starts = asked.restarts if method == "latent" else 1
                 steps += number * (asked.steps * starts + others * max(1, asked.steps // AGAIN))
         if frees_residuals(method):
-            steps += asked.own * (asked.steps // FREE + len(BISECTION) * (asked.steps // ROUND))  # the penalty
+            steps += asked.own * own_steps(default_search(asked.steps))
     cases = Rules().cases
     photos = min(heldout, PHOTOS * cases) if heldout >= cases else 0
     return Searches(total, steps, photos * sum(_weighted_steps(asked, method) for method in methods if weighed(method)))

@@ -85,7 +85,7 @@ def test_what_is_no_image_is_told(tmp_path, way):
     assert len(dataset) == 1 and dataset.contents.taken == {".png": 1}
     assert dataset.contents.left_out == {("other", ".txt"): 1, ("system", ".png"): 1, ("hidden", ".png"): 1}
     (tmp_path / "none").mkdir()
-    with pytest.raises(RequestError, match="holds no images, but 1 other file"):
+    with pytest.raises(RequestError, match=r"holds no images, but 1 other file$"):
         opened(*way({"notes.txt": b"x"}, tmp_path / "none"))
 
 
