@@ -17,7 +17,7 @@ from scipy.optimize import elementwise
 
 from ganaudit.statistics.class_counts import ClassCounts
 from ganaudit.statistics.proportions import Floats, crossing
-from ganaudit.statistics.verdicts import Lines, measures_of, score
+from ganaudit.statistics.verdicts import Lines, measures_of, room_below
 
 POWER = 0.9
 OF_AMOUNTS = 0.5
@@ -59,12 +59,12 @@ def images_to_test(real: ClassCounts, lines: Lines, level: float) -> dict[str, F
     real: counts of images that say how frequent each class is. Infinity where no image holds it, or beyond a billion.
     """
     by_measure = {}
-    deviate = float(stats.norm.isf(level))
+    z = float(stats.norm.isf(level))
     for measure in measures_of(real):
 
         def room(log_images: Floats, measure: str = measure) -> Floats:
             planned = real.scaled(np.exp(log_images))
-            return -score(planned, planned.scaled(planned.n, 0.0), measure, lines.reduced) - deviate
+            return room_below(planned, planned.scaled(planned.n, 0.0), measure, lines.reduced, z)
 
         few, most = np.full(len(real.present), np.log(2.0)), np.full(len(real.present), np.log(MOST_IMAGES))
         needed = np.ceil(np.exp(crossing(room, few, most, halvings=7)))
@@ -74,8 +74,8 @@ def images_to_test(real: ClassCounts, lines: Lines, level: float) -> dict[str, F
 
 def _critical(real: ClassCounts, n_generated: float | Floats, measure: str, lines: Lines, level: float) -> Floats:
     """(C,) the largest observed ratio that would be rejected at the level; -1 where not even 0 would."""
-    deviate = float(stats.norm.isf(level))
-    return _largest(real, lambda ratio: -score(real, real.scaled(n_generated, ratio), measure, lines.reduced) - deviate)
+    z = float(stats.norm.isf(level))
+    return _largest(real, lambda ratio: room_below(real, real.scaled(n_generated, ratio), measure, lines.reduced, z))
 
 
 def _room(
@@ -84,7 +84,7 @@ def _room(
     """(C,) 0 or more where an estimate of a true ratio stays below the critical one with the wanted power."""
     generated = real.scaled(n_generated, ratio)
     missed = (1 - power) * (1.0 if measure == "presence" else OF_AMOUNTS)
-    return -score(real, generated, measure, np.maximum(critical, 1e-9)) - float(stats.norm.isf(missed))
+    return room_below(real, generated, measure, np.maximum(critical, 1e-9), float(stats.norm.isf(missed)))
 
 
 def _room_of_plan(

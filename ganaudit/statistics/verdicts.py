@@ -155,6 +155,13 @@ def score(real: ClassCounts, generated: ClassCounts, measure: str, bound: float 
     return areas.deviate(real.amounts(measure), generated.amounts(measure), bound)
 
 
+def room_below(real: ClassCounts, generated: ClassCounts, measure: str, bound: float | Floats, z: float) -> Floats:
+    """(C,) 0 or more where `score` is -z or less: `z` standard deviations or more below the bound."""
+    if measure == "presence":
+        return -score(real, generated, measure, bound) - z
+    return areas.room_below(real.amounts(measure), generated.amounts(measure), bound, z)
+
+
 def effective(real: ClassCounts, generated: ClassCounts) -> tuple[Floats, Floats, Floats, Floats]:
     """(C,) each: images that hold a class and images in all, real and then generated, as if all were independent."""
     return (

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ganaudit.statistics import proportions
-from ganaudit.statistics.areas import Areas, deviate, interval, limit, p_above, p_below, ratio
+from ganaudit.statistics.areas import Areas, deviate, interval, limit, p_above, p_below, ratio, room_below
 
 light = settings(max_examples=30, deadline=None, database=None)
 
@@ -31,6 +31,16 @@ def test_the_deviate_of_a_limit_is_the_deviate(seed, distance, sign):
     edge = limit(a, b, sign * distance)
     np.testing.assert_allclose(deviate(a, b, edge), -sign * distance, atol=0.02)
     np.testing.assert_allclose(p_below(a, b, 1.0) + p_above(a, b, 1.0), 1)
+
+
+@light
+@given(st.integers(0, 2**32), st.floats(-3.0, 6.0), st.floats(0.05, 1.5), st.sampled_from([0.0, 0.01, 0.3]))
+def test_there_is_room_below_a_bound_exactly_where_the_deviate_is_far_enough(seed, z, bound, share):
+    rng = np.random.default_rng(seed)
+    a, b = areas_of(drawn(rng, 400, 40, 0.1, 90)), areas_of(drawn(rng, 300, 40, share, 60))
+    deviates = deviate(a, b, bound)
+    told = np.abs(deviates + z) > 0.02  # a root is found to so much
+    np.testing.assert_array_equal((room_below(a, b, bound, z) >= 0)[told], (deviates <= -z)[told])
 
 
 def test_where_every_image_holds_a_class_the_interval_is_welchs_of_the_logarithm():
