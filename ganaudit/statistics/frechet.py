@@ -9,12 +9,14 @@ The formula is the distance of two normal distributions (Dowson and Landau, 1982
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from ganaudit.errors import RequestError
 from ganaudit.statistics.moments import Moments
@@ -23,6 +25,8 @@ Floats = NDArray[np.float64]
 
 _ROUNDING = 1e-9
 """Of a covariance's trace: below it a sum of rows is zero, a distance nothing."""
+_SHARED = 64
+"""Classes from which distances are worth a thread of their own."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,20 @@ def quick(apart: Floats, covariance_a: Floats, covariance_b: Floats) -> float:
     """As `distance`, the value alone, several times as fast and to about 1e-7 of the variance: for the hundreds of
     distances that a jackknife and a permutation need.
 
-    Tr (Σ₁Σ₂)^½ adds up the roots of the eigenvalues of Σ₁Σ₂, which LAPACK finds from one Cholesky factor. Σ₁ has none where
+    Tr (Σ₁Σ₂)^½ adds up the roots of the eigenvalues of Σ₁Σ₂, which are those of LᵀΣ₂L with LLᵀ = Σ₁. Σ₁ has no such L where
     it is singular, and it always is, but mostly for two reasons that can be taken out: a class that never varies adds
     nothing, and where areas sum to 100 % one class is minus the sum of the others.
     """
     traces = float(np.trace(covariance_a) + np.trace(covariance_b))
     return float(apart @ apart) + traces - 2 * _root_trace(covariance_a, covariance_b)
+
+
+def quick_each(pairs: Sequence[tuple[Floats, Floats, Floats]]) -> Floats:
+    """(K,) `quick` of K pairs, on all processors: NumPy's linear algebra holds no lock of Python's."""
+    if not pairs or len(pairs[0][0]) < _SHARED:
+        return np.array([quick(*pair) for pair in pairs])
+    with ThreadPoolExecutor(min(len(pairs), os.cpu_count() or 1), "ganaudit-distances") as pool:
+        return np.array(list(pool.map(quick, *zip(*pairs, strict=True))))
 
 
 def _root_trace(a: Floats, b: Floats) -> float:
@@ -119,10 +131,10 @@ def _root_trace(a: Floats, b: Floats) -> float:
     if not len(a):
         return 0.0
     try:
-        solve: Any = linalg.eigh  # its stubs know no driver beside eigvals_only
-        values = solve(b, a, type=2, eigvals_only=True, driver="gv", check_finite=False)
-    except linalg.LinAlgError:
+        lower = np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
         return float(np.linalg.svd(factor(a).T @ factor(b), compute_uv=False).sum())
+    values = np.linalg.eigvalsh(lower.T @ b @ lower)
     return float(np.sqrt(np.maximum(values, 0.0)).sum())
 
 

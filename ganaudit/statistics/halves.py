@@ -14,7 +14,7 @@ import numpy as np
 
 from ganaudit.statistics import jackknife
 from ganaudit.statistics.centred import Centred, spread
-from ganaudit.statistics.frechet import Floats, quick
+from ganaudit.statistics.frechet import Floats, quick_each
 
 SPLITS = 12
 """Random halvings, for the size of the noise and how much it varies."""
@@ -90,8 +90,8 @@ def support(side: Centred) -> float:
 
 def _distances(pairs: Sequence[tuple[Centred, Centred]]) -> tuple[Floats, Floats]:
     """The plain distance of each pair, and 1/n₁ + 1/n₂ of its images."""
-    distances = []
+    shapes = []
     for a, b in pairs:
         (mean_a, covariance_a), (mean_b, covariance_b) = spread(*a.total()), spread(*b.total())
-        distances.append(max(0.0, quick(mean_a - mean_b, covariance_a, covariance_b)))
-    return np.array(distances), np.array([1 / float(a.n.sum()) + 1 / float(b.n.sum()) for a, b in pairs])
+        shapes.append((mean_a - mean_b, covariance_a, covariance_b))
+    return np.maximum(quick_each(shapes), 0.0), np.array([1 / float(a.n.sum()) + 1 / float(b.n.sum()) for a, b in pairs])

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from ganaudit.statistics.centred import Centred, centred, spread
-from ganaudit.statistics.frechet import Floats, quick
+from ganaudit.statistics.frechet import Floats, quick_each
 from ganaudit.statistics.moments import GroupMoments
 
 
@@ -87,13 +87,10 @@ def _side(state: Centred) -> _Side:
 
 def _leave_outs(a: _Side, b: _Side) -> tuple[float, tuple[Floats, Floats]]:
     """The plain distance, and that with each group of `a`, then of `b`, left out."""
-    without_a = np.array([_between(b.whole, state) for state in a.without])
-    without_b = np.array([_between(a.whole, state) for state in b.without])
-    return _between(a.whole, b.whole), (without_a, without_b)
-
-
-def _between(a: Shape, b: Shape) -> float:
-    return quick(a[0] - b[0], a[1], b[1])
+    pairs = [(a.whole, b.whole), *((b.whole, state) for state in a.without), *((a.whole, state) for state in b.without)]
+    distances = quick_each([(one[0] - other[0], one[1], other[1]) for one, other in pairs])
+    plain, without_a, without_b = np.split(distances, [1, 1 + len(a.without)])
+    return float(plain[0]), (without_a, without_b)
 
 
 def _estimate(plain: float, parts: list[tuple[Floats, Floats]], alpha: float) -> Estimate:

@@ -18,7 +18,7 @@ import numpy as np
 from ganaudit.errors import RequestError
 from ganaudit.statistics.centred import Centred, centred, spread
 from ganaudit.statistics.comparison import holm
-from ganaudit.statistics.frechet import Floats, quick
+from ganaudit.statistics.frechet import Floats, quick_each
 from ganaudit.statistics.moments import GroupMoments
 
 _AT_ONCE = 20
@@ -76,7 +76,9 @@ def _splits(pooled: Centred, members: Floats) -> Floats:
     n, first, second = pooled.total()
     splits = []
     for start in range(0, len(members), _AT_ONCE):
+        shapes = []
         for part in zip(*pooled.of(members[start : start + _AT_ONCE]), strict=True):
             sides = spread(*part), spread(n - part[0], first - part[1], second - part[2])
-            splits.append(quick(sides[0][0] - sides[1][0], sides[0][1], sides[1][1]))
-    return np.array(splits)
+            shapes.append((sides[0][0] - sides[1][0], sides[0][1], sides[1][1]))
+        splits.append(quick_each(shapes))
+    return np.concatenate(splits)

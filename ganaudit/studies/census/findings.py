@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from ganaudit import freed
 from ganaudit.errors import AuditError, RequestError
@@ -53,7 +54,8 @@ def materialise(
     if not sources:
         raise RequestError(f"the run {run!r} has no sources")
     tables = Tables()
-    pulls = _of_images(tables, store, run, listed, decide, groups or {}, slices or {})
+    with threadpool_limits(1, "blas"):  # hundreds of small matrices: distances have threads of their own
+        pulls = _of_images(tables, store, run, listed, decide, groups or {}, slices or {})
     for each in pulls:  # what images hold is no longer in memory
         tables.part("influences", each.rows())
     expectations.add(tables, run, [source.name for source in sources if source.role == "real"], expect, decide.alpha)

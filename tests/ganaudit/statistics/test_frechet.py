@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
 from ganaudit.errors import RequestError
-from ganaudit.statistics.frechet import Frechet, distance, frechet, frechet_from_rows, quick, shares
+from ganaudit.statistics.frechet import Frechet, distance, frechet, frechet_from_rows, quick, quick_each, shares
 from ganaudit.statistics.moments import moments
 
 light = settings(max_examples=25, deadline=None, database=None)
@@ -169,6 +169,15 @@ def test_quick_is_the_distance(kind, other):
         parts = a.mean(0) - b.mean(0), np.cov(a, rowvar=False), np.cov(b, rowvar=False)
         variance = np.trace(parts[1]) + np.trace(parts[2])
         assert quick(*parts) == pytest.approx(distance(*parts).value, abs=1e-6 * variance)
+
+
+@pytest.mark.parametrize("classes", [3, 80])
+def test_many_at_once_are_each_one(classes):
+    rng = np.random.default_rng(classes)
+    rows = rng.gamma(0.5, 1.0, (6, 2, 200, classes))
+    pairs = [(a.mean(0) - b.mean(0), np.cov(a, rowvar=False), np.cov(b, rowvar=False)) for a, b in rows]
+    assert quick_each(pairs).tolist() == [quick(*pair) for pair in pairs]
+    assert quick_each([]).tolist() == []
 
 
 def test_quick_of_nothing_is_nothing():

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import catalog, schema
@@ -12,6 +13,7 @@ from ganaudit.records.store import Store
 from ganaudit.records.tables import RUN_SOURCES, RUNS
 from ganaudit.spec import Decide
 from ganaudit.statistics.frechet import frechet_from_rows
+from ganaudit.studies.census import distances
 from ganaudit.studies.census.findings import materialise
 
 OBJECTS = range(5)
@@ -203,3 +205,16 @@ def test_different_parsers(store, pictures, run):
 def test_a_run_that_is_not_there(store):
     with pytest.raises(RequestError, match="there is no run 'r9' in"):
         materialise(store, "r9")
+
+
+def test_numeric_libraries_start_no_threads_of_their_own(filled, monkeypatch):
+    """On small matrices they wait for each other: twenty times as long where another program has a core."""
+    seen = []
+    monkeypatch.setattr(distances, "adjusted", lambda rows, real=distances.adjusted: (seen.append(threads()), real(rows))[1])
+
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        materialise(filled, "r1")
+        assert (seen, threads()) == ([{1}], {2})
