@@ -48,13 +48,16 @@ Bau et al.: optimize_residuals.py, optimize_z_lbfgs.py and the web demo. Creswel
 (mean squared error), and the loss of their text (binary cross-entropy)."""
 
 
-FALLS, LEAST = (2.0, 4.0, 1.0), 300
-"""Of the default search: two trials, and the better one gone on with. Fewer steps than LEAST are one fall."""
+FALLS, FURTHER, LEAST = (2.0, 0.3, 0.5), (1.0, 4.0), 500
+"""Of the default search: two trials, two more where those do not agree, and the best one gone on with, about as many steps in
+the mean as are asked for. Fewer than LEAST are one fall."""
 
 
 def default_search(steps: int) -> Search:
     """The search of every audit that names no preset. `benchmarks.inversion schedule` measures where it ends."""
-    return Search(steps, "adam", 0.1, falls=FALLS if steps >= LEAST else FALLS[:1], eigenbasis=True)
+    if steps < LEAST:
+        return Search(steps, "adam", 0.1, falls=FALLS[:1], eigenbasis=True)
+    return Search(steps, "adam", 0.1, falls=FALLS, further=FURTHER, eigenbasis=True)
 
 
 def filled(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +24,10 @@ EXACT = 0.1
 rounding."""
 FALL_END = 0.01
 """The rate at the end of a fall, of that at its beginning."""
+TRIALS = 3
+"""Into how many trials all steps would go."""
+APART = 0.02
+"""Of the lower loss, by which trials that found the same minimum differ at most."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,11 @@ class Search:
     batch: int = 32
     log_every: int = 10
     falls: tuple[float, ...] = ()
-    """Equal parts of the steps. In each the rate falls along half a cosine, from so many times `rate` to a hundredth of that.
-    All but the last are trials, each from the search's start, because which minimum a search ends in turns with its rate; the
-    last goes on from each image's best."""
+    """Parts of the search. In each the rate falls along half a cosine, from so many times `rate` to a hundredth of that. One
+    alone takes all steps. Of several all but the last are trials, a third of the steps each, from the search's start, because
+    which minimum a search ends in turns with its rate; the last, of a tenth of the steps, goes on from each image's best."""
+    further: tuple[float, ...] = ()
+    """More trials, of those images alone whose first ones end further apart than `APART`."""
     eigenbasis: bool = False
     """Move along the directions that own samples say (`eigenbases`), not along single channels."""
 
@@ -55,13 +62,13 @@ class Search:
             raise RequestError(f"a search runs in float32 or bfloat16, not in {self.precision!r}")
         if self.steps < 0 or self.batch < 1 or self.patience < 0 or self.log_every < 1 or not self.rate > 0:
             raise RequestError("a search has steps and patience from 0 on, batch and log_every from 1 on, a rate above 0")
-        if not all(factor > 0 for factor in self.falls):
+        if not all(factor > 0 for factor in (*self.falls, *self.further)):
             raise RequestError("each fall of a search begins at a multiple of the rate above 0")
 
     def part(self, of: int) -> Search:
         """A search of one `of`-th of the steps, in one fall from the rate if in any: for what has been searched for before."""
         halve_at = tuple(step // of for step in self.halve_at)
-        return replace(self, steps=max(1, self.steps // of), halve_at=halve_at, falls=(1.0,) if self.falls else ())
+        return replace(self, steps=max(1, self.steps // of), halve_at=halve_at, falls=(1.0,) if self.falls else (), further=())
 
     def recipe(self) -> dict[str, Any]:
         """What enters a content key."""
@@ -69,6 +76,7 @@ class Search:
             "steps": self.steps, "optimiser": self.optimiser, "rate": self.rate, "halve_at": list(self.halve_at),
             "patience": self.patience, "tolerance": self.tolerance, "precision": self.precision, "batch": self.batch,
             **({"falls": list(self.falls)} if self.falls else {}),
+            **({"further": list(self.further), "apart": APART} if self.further else {}),
             **({"eigenbasis": RECIPE} if self.eigenbasis else {}),
             **({"exact": EXACT, "cast": "each use"} if self.precision != "float32" else {}),
         }  # fmt: skip
@@ -76,23 +84,36 @@ class Search:
     @property
     def exact_from(self) -> int:
         """The step after which all are computed in float32."""
-        return self.steps - math.ceil(EXACT * self.steps) if self.precision == "bfloat16" else 0
+        return self.longest - math.ceil(EXACT * self.steps) if self.precision == "bfloat16" else 0
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """Of the rate, at the beginning of each part of the longest search, that of an image with all further trials."""
+        return (*self.falls[:-1], *self.further, *self.falls[-1:])
+
+    @property
+    def ends(self) -> list[int]:
+        """The steps after which the parts end of the longest search."""
+        trial, trials = max(1, self.steps // TRIALS), len(self.factors) - 1
+        if trials < 1:
+            return [self.steps]
+        return [*(trial * number for number in range(1, trials + 1)), trial * trials + math.ceil(EXACT * self.steps)]
+
+    @property
+    def longest(self) -> int:
+        """The steps of an image with all further trials."""
+        return self.ends[-1]
 
     def rate_at(self, step: int) -> float:
-        """The rate of the step that follows `step` steps."""
+        """The rate of the step that follows `step` steps of the longest search."""
         rate = self.rate * 0.5 ** sum(step >= milestone for milestone in self.halve_at)
         if not self.falls:
             return rate
-        part, within = divmod(step * len(self.falls), self.steps)
-        fallen = (1.0 - math.cos(math.pi * within / self.steps)) / 2.0
-        return rate * self.falls[part] * (1.0 - (1.0 - FALL_END) * fallen)
-
-    def begins_at(self, step: int) -> str | None:
-        """Where the step that follows `step` steps begins, if a part begins there: at `start`, or at each image's `best`."""
-        parts = len(self.falls)
-        if not 0 < step < self.steps or step * parts // self.steps == (step - 1) * parts // self.steps:
-            return None
-        return "best" if step * parts // self.steps == parts - 1 else "start"
+        ends = self.ends
+        part = bisect_right(ends, step)
+        begin = ends[part - 1] if part else 0
+        fallen = (1.0 - math.cos(math.pi * (step - begin) / (ends[part] - begin))) / 2.0
+        return rate * self.factors[part] * (1.0 - (1.0 - FALL_END) * fallen)
 
 
 @dataclass(frozen=True)
@@ -133,10 +154,11 @@ class _Log:
     steps: list[list[int]]
     terms: list[dict[str, list[float]]] = field(default_factory=list)
 
-    def add(self, rows: Tensor, step: int, terms: Mapping[str, Tensor]) -> None:
+    def add(self, rows: Tensor, steps: Tensor, terms: Mapping[str, Tensor]) -> None:
+        """terms: by name, of `rows` alone; steps: of all images."""
         values = {name: value.tolist() for name, value in terms.items()}
         for place, row in enumerate(rows.tolist()):
-            self.steps[row].append(step)
+            self.steps[row].append(int(steps[row]))
             for name, column in values.items():
                 self.terms[row].setdefault(name, []).append(column[place])
 
@@ -187,50 +209,66 @@ def search(space: SearchSpace, objective: Objective, targets: Targets, how: Sear
     taken = torch.zeros(n, dtype=torch.int64, device=x.device)
     errors: list[str | None] = [None] * n
     log = _Log([[] for _ in range(n)], [{} for _ in range(n)])
-    rows = torch.arange(n, device=x.device)
     near, stalled = x.new_full((n,), torch.inf), torch.zeros(n, dtype=torch.int64, device=x.device)
-    part, wanted = replace(space, generator=search_twin(space.generator, how.precision)), targets
-    optimiser = OPTIMISERS[how.optimiser](x)
+    rows, settled = torch.arange(n, device=x.device), torch.zeros(0, dtype=torch.int64, device=x.device)
+    *trials, end = how.ends
+    first_trials, trial_losses = len(how.falls) - 1, x.new_full((len(trials), n), torch.inf)
+    precision, optimiser = how.precision, OPTIMISERS[how.optimiser](x)
 
-    precision = how.precision
+    def some() -> tuple[SearchSpace, Targets]:
+        return replace(space, generator=search_twin(space.generator, precision)).take(rows), targets.take(rows)
 
     def evaluate(point: Tensor) -> Evaluation:
         return evaluation(part, objective, wanted, flat, point, precision)
 
-    here = evaluate(x) if how.steps else None
-    for step in range(how.steps + 1):
-        if here is None:
-            break
-        if step == how.exact_from and precision != "float32":
+    part, wanted = some()
+    here, step = evaluate(x), 0
+    while how.steps:
+        if step == how.exact_from and precision != "float32" and not trials:
             precision = "float32"
-            part = replace(part, generator=search_twin(space.generator, precision))
+            part, wanted = some()
             here, loss_best[rows] = evaluate(x), evaluate(best[rows]).loss
         fine = here.loss.isfinite() & here.gradient.isfinite().all(dim=1)
-        for place in (~fine).nonzero().flatten().tolist():
-            errors[int(rows[place])] = f"the loss is no longer finite at step {step}"
+        for row in rows[~fine].tolist():
+            errors[row] = f"the loss is no longer finite at step {int(taken[row])}"
         if step == 0:
             loss_first = here.loss if precision == "float32" else evaluation(space, objective, targets, flat, x, "float32").loss
-        taken[rows] = step
         better = fine & (here.loss < loss_best[rows])
         moved = rows[better]
-        best[moved], loss_best[moved], best_step[moved] = x[better], here.loss[better], step
-        if step % how.log_every == 0 or step == how.steps:
+        best[moved], loss_best[moved], best_step[moved] = x[better], here.loss[better], taken[moved]
+        due = fine & ((taken[rows] % how.log_every == 0) | (step == end))
+        if bool(due.any()):
             seen = {**here.terms, "gradient_norm": here.gradient.norm(dim=1)}
-            log.add(rows[fine], step, {name: value[fine] for name, value in seen.items()})
+            log.add(rows[due], taken, {name: value[due] for name, value in seen.items()})
         fell = loss_best[rows] < near[rows] * (1.0 - how.tolerance)
-        near[rows[fell]], stalled[rows[fell]] = loss_best[rows[fell]], step
-        going = fine & (step - stalled[rows] < how.patience) if how.patience else fine
-        if step == how.steps or not bool(going.any()):
+        near[rows[fell]], stalled[rows[fell]] = loss_best[rows[fell]], taken[rows[fell]]
+        going = fine & (taken[rows] - stalled[rows] < how.patience) if how.patience else fine
+        trial = bisect_left(trials, step)
+        if trial < len(trials):
+            trial_losses[trial, rows] = torch.where(fine, torch.minimum(trial_losses[trial, rows], here.loss), torch.inf)
+        if step == end or not (bool(going.any()) or len(settled)):
             break
         if not bool(going.all()):
             kept = going.nonzero().flatten()
             x, rows, here = x[kept], rows[kept], here.take(kept)
             part, wanted = part.take(kept), wanted.take(kept)
             optimiser.take(kept)
-        if (begins := how.begins_at(step)) is not None:
-            x = (start if begins == "start" else best)[rows]
+        if step in trials or not len(rows):
+            if trial + 1 == first_trials and how.further:
+                low, high = trial_losses[:first_trials, rows].aminmax(dim=0)
+                agree = high - low <= APART * low
+                settled, rows = rows[agree], rows[~agree]
+            if step == trials[-1] or not len(rows):
+                step, precision = trials[-1], "float32"
+                rows, settled = torch.cat([rows, settled]).sort().values, settled[:0]
+            part, wanted = some()
+            x = (best if step == trials[-1] else start)[rows]
             optimiser, here = OPTIMISERS[how.optimiser](x), evaluate(x)
+            if step == trials[-1]:
+                loss_best[rows] = here.loss
         x, here = optimiser.step(x, here, how.rate_at(step), evaluate)
+        step += 1
+        taken[rows] += 1
     final, image = _final(space, objective, targets, flat, best)
     set_aside = ~loss_best.isfinite() if how.steps else ~final.loss.isfinite()
     if not how.steps:

@@ -96,8 +96,8 @@ def _both(generator: Generator, codes: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def searched_from(task: InversionTask, codes: Mapping[str, Mapping[str, Tensor]]) -> list[StartCurves]:
-    """The search of `task` from every start in every space, photos in the same order. The search's patience must be 0, so that
-    all photos have all steps."""
+    """The search of `task` from every start in every space, photos in the same order. The search has no patience and no
+    further trials, so that all photos have all steps."""
     with torch.no_grad():
         state = task.generator.latents(task.seed, torch.tensor(list(task.indices), dtype=torch.int64))
     return [

@@ -73,11 +73,12 @@ def test_what_contradicts_a_preset_is_a_mistake_of_the_audit_file(given, sentenc
 
 def test_without_a_preset_the_search_is_the_default_one():
     result = settings_of(Invert(batch=8, restarts=2), {})
-    assert result.search == Search(500, "adam", 0.1, falls=(2.0, 4.0, 1.0), eigenbasis=True, batch=8) and result.restarts == 2
+    trials = {"falls": (2.0, 0.3, 0.5), "further": (1.0, 4.0)}
+    assert result.search == Search(500, "adam", 0.1, **trials, eigenbasis=True, batch=8) and result.restarts == 2
     assert result.objective.recipe() == {"pixel": "mse", "perceptual": "pyramid", "weights": None, "perceptual_weight": 1.0,
                                         "prior": 0.0, "penalty": 0.0}  # fmt: skip
     assert result.search == replace(default_search(Invert().steps), batch=8)
-    assert [len(default_search(steps).falls) for steps in (1, 299, 300, 9000)] == [1, 1, 3, 3]
+    assert [len(default_search(steps).falls) for steps in (1, 499, 500, 9000)] == [1, 1, 3, 3]
 
 
 @pytest.mark.parametrize("name", ["creswell-2018-bce", "bau-2019-latent"])

@@ -81,17 +81,17 @@ def test_steps_are_torchs_with_the_rate_halved_where_it_is_said(name, theirs):
 
 
 def test_in_each_part_the_rate_falls_along_half_a_cosine():
-    how = Search(80, "adam", 0.1, falls=(1.0, 2.0))
-    rates = [how.rate_at(step) for step in range(80)]
+    how = Search(80, "adam", 0.1, falls=(1.0, 2.0, 0.5))
+    rates = [how.rate_at(step) for step in range(60)]
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR
-    for first, start in ((0, 0.1), (40, 0.2)):
+    for first, end, start in ((0, 26, 0.1), (26, 52, 0.2), (52, 60, 0.05)):
         optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
-        by_torch = schedule(optimiser, 40, eta_min=start / 100)
-        for step in range(first, first + 40):
+        by_torch = schedule(optimiser, end - first, eta_min=start / 100)
+        for step in range(first, end):
             assert rates[step] == pytest.approx(optimiser.param_groups[0]["lr"])
             optimiser.step()
             by_torch.step()
-    assert rates[39] < 0.0012 and "falls" not in Search().recipe() and how.recipe()["falls"] == [1.0, 2.0]
+    assert rates[25] < 0.0015 and "falls" not in Search().recipe() and how.recipe()["falls"] == [1.0, 2.0, 0.5]
 
 
 def test_every_trial_begins_at_the_start_and_the_last_part_at_each_images_best():
@@ -108,16 +108,38 @@ def test_every_trial_begins_at_the_start_and_the_last_part_at_each_images_best()
         better = min((low, high), key=lambda trial: float(trial.loss_best[row]))
         begin = {name: value[row : row + 1] for name, value in better.free.items()}
         state = {**space.take(torch.tensor([row])).state, "z": begin["z"]}
-        on = search(replace(space, state=state), objective, objective.targets(target[row : row + 1]), fall)
+        on = search(replace(space, state=state), objective, objective.targets(target[row : row + 1]), replace(fall, steps=9))
         assert along[61:] == pytest.approx(losses(on)[1:], rel=1e-3)
     assert bool((trials.loss_best <= torch.minimum(low.loss_best, high.loss_best)).all())
+
+
+def test_only_images_whose_trials_do_not_agree_are_tried_again(monkeypatch):
+    generator = small_progan()
+    target, space = own_samples(generator, 8)
+    objective, targets = Objective("mse"), Objective("mse").targets(target)
+    how = Search(30, "adam", 0.05, falls=(4.0, 8.0, 2.0), further=(1.0,), log_every=1)
+    one, other = (search(space, objective, targets, replace(how, steps=10, falls=(rate,), further=())) for rate in (4.0, 8.0))
+    apart = (one.loss_best - other.loss_best).abs() / torch.minimum(one.loss_best, other.loss_best)
+    middle = float(apart.sort().values[3:5].mean())
+    for line, expected in ((middle, apart > middle), (1e9, apart < 0), (0.0, apart > 0)):
+        monkeypatch.setattr("ganaudit.inversion.search.APART", line)
+        result = search(space, objective, targets, how)
+        assert torch.equal(result.steps, torch.where(expected, 33, 23))
+        without = search(space, objective, targets, replace(how, further=()))
+        with_all = search(space, objective, targets, replace(how, falls=(4.0, 8.0, 1.0, 2.0), further=()))
+        for row, again in enumerate(expected.tolist()):
+            assert losses(result, row) == pytest.approx(losses(with_all if again else without, row), rel=1e-4)
+            assert result.curves[row].steps == tuple(range(int(result.steps[row]) + 1))
+            assert float(result.loss_best[row]) == pytest.approx(min(losses(result, row)), rel=1e-4)
+            assert losses(result, row)[int(result.best_step[row])] == pytest.approx(min(losses(result, row)), rel=1e-4)
 
 
 @pytest.mark.parametrize("falls", [(), (0.4, 2.0, 0.6)])
 def test_an_image_alone_and_in_a_batch_takes_the_same_steps(falls):
     generator = small_progan()
     target, space = own_samples(generator, 8)
-    objective, how = Objective("mse"), Search(80, "adam", 0.05, falls=falls, log_every=1)
+    further = (1.0,) if falls else ()
+    objective, how = Objective("mse"), Search(80, "adam", 0.05, falls=falls, further=further, log_every=1)
     together = search(space, objective, objective.targets(target), how)
     for row in (0, 5):
         rows = torch.tensor([row])
