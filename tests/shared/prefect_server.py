@@ -48,7 +48,7 @@ def gone(processes: set[int], seconds: float = 15.0) -> bool:
     return True
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the one server; environment and Prefect's settings name it. pytest-xdist's workers share it: the first
     that needs it starts it, and ends it when no other holds the lock that all have meanwhile."""
