@@ -85,24 +85,6 @@ def in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -
         yield connection
 
 
-@contextlib.contextmanager
-def without_store() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A catalog over no file at all: its macros, for rows that are registered. Raises duckdb.Error."""
-    with contextlib.closing(_empty(os.getpid(), views.made_by()).cursor()) as cursor:
-        cursor.execute(AS_SHOWN)
-        yield cursor
-
-
-@lru_cache(maxsize=1)
-def _empty(process: int, made_by: str) -> duckdb.DuckDBPyConnection:
-    """Made once in a process: a fork may not go on with DuckDB's threads. made_by: what it was made by."""
-    connection = _connection()
-    connection.execute("BEGIN")
-    views.fill_blank(connection)
-    connection.execute("COMMIT")
-    return connection
-
-
 def _in_memory(store: Store, files: Mapping[str, Sequence[Path]] | None = None) -> duckdb.DuckDBPyConnection:
     connection = _connection()
     try:

@@ -83,7 +83,7 @@ def _of_images(
         split = dict(zip(states, pool.map(corrected.halves_of, states.values(), worth), strict=True))
     used = [source for source in sources if source.name in states]
     floors = resolution.resolution_floors(store, listed, counts, known.first_head)
-    stats = class_stats(run, decide.presence_percent, [counts[source.name] for source in used], totals, own, known)
+    stats = class_stats(store, run, decide.presence_percent, [counts[source.name] for source in used], totals, own, known)
     tables.part("class_stats", stats)
     pulls = list[Pulls]()
     for real in (source for source in used if source.role == "real"):

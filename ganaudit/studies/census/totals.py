@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from ganaudit import sql
 from ganaudit.records import catalog
+from ganaudit.records.schema import FINDINGS, RECORDS
+from ganaudit.records.store import Store
 from ganaudit.statistics.class_counts import Held, OwnSizes, Threshold, least_pixels
 from ganaudit.studies.census.counts import Counts
 from ganaudit.studies.census.known import Classes
@@ -99,12 +101,12 @@ def _by_class(column: NDArray[np.int64], values: NDArray[np.int64], classes: int
 
 
 def class_stats(
-    run: str, presence: float | None, sides: Sequence[Counts], totals: Mapping[str, ClassTotals], own: Threshold,
-    known: Classes,
+    store: Store, run: str, presence: float | None, sides: Sequence[Counts], totals: Mapping[str, ClassTotals],
+    own: Threshold, known: Classes,
 ) -> pa.Table:  # fmt: skip
     """The macro's answer, from the sums of these sources. own: from which size on classes are present."""
     rows = pa.concat_tables([_rows(run, side, totals[side.source.name], own, known) for side in sides])
-    with catalog.without_store() as connection:
+    with catalog.in_memory(store, {table: [] for table in (*RECORDS, *FINDINGS)}) as connection:
         connection.register("class_sums_made", rows)
         statement = sql.filled("class_stats", presence="NULL" if presence is None else repr(float(presence)))
         return CLASS_STATS.conform(connection.sql(statement).to_arrow_table())
