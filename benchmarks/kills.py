@@ -154,7 +154,7 @@ def _read_on(store: Store, stop: threading.Event, wrong: list[str]) -> None:
             return
         if row["n"] != row["d"]:
             wrong.append(str(row))
-        time.sleep(0.05)
+        time.sleep(0.3)  # a question costs a twentieth of a second of computing
 
 
 def _rows(store: Store) -> dict[str, pa.Table]:

@@ -25,6 +25,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 sys.path.insert(0, str(Path(__file__).parent / "shared"))
 
+from prefect_server import pytest_unconfigure, server  # noqa: E402, F401  # after what stands above
+
 hypothesis.settings.register_profile("ganaudit", deadline=None)  # how long an example takes says what else the machine does
 hypothesis.settings.load_profile("ganaudit")
 

@@ -154,6 +154,7 @@ def failing(planned: Plan, store: Store) -> Iterator[None]:
             raise
 
 
+@catalog.kept()
 def finish(planned: Plan, store: Store, worked: Mapping[str, int]) -> Audit:
     """Findings, pictures, report and catalog of a run whose records all stand."""
     from ganaudit import report

@@ -207,9 +207,11 @@ def _files_of_run(store: Store, table: str, run: str, keys: Sequence[str]) -> li
     below, _, name = pattern(table).partition("/")
     if below == "run=*":
         return sorted(folder.glob(f"run={run}/{name}"))
+    there = set(os.listdir(folder)) if folder.is_dir() else set()  # most keys are of other tables
+    own = [key for key in keys if f"key={key}" in there]
     if table in schema.SHARDED:
-        return [path for key in keys if key.startswith("k") for path in store.loose_and_parts(table, key)]
-    return [path for key in keys for path in sorted(folder.glob(f"key={key}/{name}"))]
+        return [path for key in own if key.startswith("k") for path in store.loose_and_parts(table, key)]
+    return [path for key in own for path in sorted(folder.glob(f"key={key}/{name}"))]
 
 
 def query(store: Store, statement: str) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -108,7 +109,12 @@ def _patterns(store: Store, table: str) -> list[str]:
 
 def made_by() -> str:
     """Changes whenever a view or macro would: with the SQL, with a table's columns and with what is said of them."""
-    return sql.digest(repr((TABLES, OLDER_ROLES)))
+    return _digest(tuple(TABLES.values()))
+
+
+@lru_cache(maxsize=2)
+def _digest(tables: tuple[Table, ...]) -> str:
+    return sql.digest(repr((tables, OLDER_ROLES)))
 
 
 def comments(tables: Iterable[Table]) -> str:

@@ -373,9 +373,9 @@ def test_without_the_extra_one_sentence_says_what_to_install(toy, cli, monkeypat
 
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "killed"])
-def test_no_worker_outlives_the_command(toy, start, cluster, ended, rows, how, tmp_path):
+def test_no_worker_outlives_the_command(toy, launch, cluster, ended, rows, how, tmp_path):
     workers = {"Ctrl-C": 2, "killed": 1}[how]  # a kill reaches the command alone, and each worker sees to itself
-    running = start("run", toy(**SMALL, run={"runner": "dask", "workers": workers}), TOY_SLEEP="0.5")
+    running = launch("run", toy(**SMALL, run={"runner": "dask", "workers": workers}), TOY_SLEEP="0.5")
     limit = time.monotonic() + 120
     while not list(tmp_path.glob("store/records/v1/images/key=*/shard-*")):
         assert running.poll() is None and time.monotonic() < limit, running.communicate()

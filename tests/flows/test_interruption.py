@@ -34,10 +34,10 @@ def expected(toys, made_alone, rows):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=["killed", "Ctrl-C", "terminated"])
-def test_a_stopped_run_resumes_at_the_missing_blocks(toy, start, rows, expected, how, tmp_path):
+def test_a_stopped_run_resumes_at_the_missing_blocks(toy, launch, rows, expected, how, tmp_path):
     audit = toy(**LONG)
     store = Store(tmp_path / "store")
-    running = start("run", audit, TOY_SLEEP="1.5")
+    running = launch("run", audit, TOY_SLEEP="1.5")
     asked = time.monotonic()
     out, err = stopped(running, store.path, how, blocks=3)
     assert out == "" and "Traceback" not in err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.engine import handle_engine_signals
 from prefect.flow_engine import run_flow
 from prefect.logging import get_logger
@@ -47,6 +48,15 @@ def test_what_is_wrong_with_a_night_is_its_message_before_anything_runs(toy, tmp
     state = nightly(**{"audit": str(toy()), **parameters}, return_state=True)
     assert state.is_failed() and said in state.message and "\n" not in state.message
     assert not (tmp_path / "store/records/v1/images").exists()
+
+
+def test_a_wrong_path_is_one_sentence_in_the_state_that_the_server_keeps(toy, tmp_path):
+    real = {"name": "photos", "kind": "folder", "path": "moved away"}
+    told = nightly(str(toy(real=real)), return_state=True)
+    with get_client(sync_client=True) as client:
+        kept = client.read_flow_run(told.state_details.flow_run_id).state
+    assert kept.is_failed() and "\n" not in kept.message
+    assert f"there is no folder {tmp_path / 'moved away'}" in kept.message
 
 
 class Told(logging.Handler):

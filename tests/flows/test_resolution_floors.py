@@ -52,23 +52,7 @@ def test_no_floor_imports_one_above(floor, above):
     assert {str(file): imported(file) & above for file in files if imported(file) & above} == {}
 
 
-def python(code: str, *, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, timeout=200)
-
-
-def test_an_audit_runs_where_prefect_cannot_be_imported(toy):
-    audit = toy(sample={"count": 64, "batch": 512})
-    code = f"""
-import sys
-sys.modules["prefect"] = None
-import ganaudit
-spec = ganaudit.load({str(audit)!r})
-assert ganaudit.audit(spec).parsed == 2124
-"""
-    done = python(code, cwd=audit.parent)
-    assert done.returncode == 0, done.stderr
-
-
 def test_the_command_line_starts_without_heavy_libraries():
     code = "import sys, flows.command_line; print(sorted({'torch', 'pandas', 'prefect', 'duckdb'} & set(sys.modules)))"
-    assert python(code).stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+    assert done.stdout.strip() == "[]"

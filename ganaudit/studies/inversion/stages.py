@@ -10,6 +10,7 @@ from ganaudit import devices
 from ganaudit.inversion.methods import frees_residuals, needs, over_z
 from ganaudit.inversion.penalty import FACTORS
 from ganaudit.keys import digest
+from ganaudit.records import catalog
 from ganaudit.records.store import Store
 from ganaudit.sources.planned import Plan
 from ganaudit.sources.roles import GENERATED
@@ -81,8 +82,9 @@ def stages(plan: Plan, store: Store) -> Iterator[Stage]:
         notes += why_not
     inverted = [which for which in generators if any(method.which == which for method in methods)]
     others = theirs(plan, setup)
-    photos = photo_lists(plan, store) if inverted or others else []
-    lists = {which.name: [*own_lists(plan, store, which), *photos] for which in inverted}
+    with catalog.kept():
+        photos = photo_lists(plan, store) if inverted or others else []
+        lists = {which.name: [*own_lists(plan, store, which), *photos] for which in inverted}
     heldout = [targets for targets in photos if targets.sample == HELDOUT and len(targets)]
     yield _parsing(setup, store, [*lists.values(), heldout], notes)
     if not inverted and not others:

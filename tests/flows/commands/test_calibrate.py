@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow.parquet as pq
 
@@ -30,6 +31,7 @@ def test_a_calibration_is_made_once_and_made_whole(cli, tmp_path, monkeypatch):
     lost = pq.read_table(files[0])
     kept = files[1].stat().st_mtime_ns
     files[0].unlink()
+    monkeypatch.setattr(flows.calibrate, "processes", ThreadPoolExecutor)
     second = cli(*command)
     assert second.code == 0 and "properties are as wanted" in second.out
     assert pq.read_table(files[0]) == lost and files[1].stat().st_mtime_ns == kept

@@ -9,10 +9,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forked import forked
 
 from ganaudit.records import schema
 from ganaudit.records.store import Store
@@ -108,59 +109,70 @@ def filled(filled_once: Store, tmp_path: Path) -> Store:
 CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"}
 """Names by which Python tells that the disk is about to be changed; `open` is one, too, where it is to write."""
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-NO_WRITE = 77
-"""A process ends with it where a file was to be cut off, and the step opens none to write."""
 
 
-def _process(work: Callable[[], object], folder: str, step: int, left: int | None) -> None:
-    """Never returns: does the work, and dies at its `step`-th change below the folder."""
+@dataclass(frozen=True)
+class Death:
+    """What a disk holds where a process dies before a change of it, and whether that change is a file opened to write."""
+
+    folder: Path
+    writes: bool
+
+
+def _forked(work: Callable[[], object], folder: str, step: Callable[[int, bool], None]) -> int:
+    """Does the work in a process of its own, in which `step` is told the number of each change of the disk below the folder
+    before it is made, and whether it opens a file to write. What the process ended with: 0, or -N where signal N killed it."""
+
     seen = 0
 
     def told(event: str, said: tuple[object, ...]) -> None:
         nonlocal seen
-        writes = event == "open" and isinstance(said[2], int) and said[2] & WRITES
+        writes = event == "open" and isinstance(said[2], int) and bool(said[2] & WRITES)
         if not (writes or event in CHANGES) or not str(said[0]).startswith(folder) or "clock-" in str(said[0]):
             return  # a clock's file is touched and removed, no more
         seen += 1
-        if seen != step:
-            return
-        if left is not None and not writes:
-            os._exit(NO_WRITE)  # what is cut off after it is what is cut off after the next step that writes
-        if left is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        else:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (left, left))  # the kernel ends what writes on
+        step(seen, writes)
 
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.addaudithook(told)
-    with suppress(BaseException):
+    def run() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        sys.addaudithook(told)
         work()
-        os._exit(0)
-    os._exit(1)
 
-
-def _dying(work: Callable[[], object], folder: object, step: int, left: int | None = None) -> int | None:
-    """Does work in a process that dies before its `step`-th change of the disk below a folder: by SIGKILL, or, with `left`,
-    by the first write after that beyond so many bytes of a file, whoever writes, half of which then stands. The signal that
-    it died of; 0 where a file was to be cut off and that step opens none; None where the work came to its end."""
-    child = os.fork()
-    if child == 0:
-        _process(work, str(folder), step, left)
-    limit = time.monotonic() + 60
-    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+    child, limit = forked(run), time.monotonic() + 120
+    while (left := os.waitpid(child, os.WNOHANG))[0] == 0:
         if time.monotonic() > limit:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            raise AssertionError(f"nothing happens after step {step}")
+            raise AssertionError("nothing happens any more")
         time.sleep(0.002)
-    if os.WIFSIGNALED(ended[1]):
-        return os.WTERMSIG(ended[1])
-    code = os.WEXITSTATUS(ended[1])
-    assert code in (0, NO_WRITE), f"an error, not a death, at step {step}"
-    return 0 if code == NO_WRITE else None
+    return os.waitstatus_to_exitcode(left[1])
+
+
+def _deaths(work: Callable[[], object], folder: Path, into: Path) -> list[Death]:
+    """Does work, and keeps below `into` what stands below a folder before each of its changes: what a process that is killed
+    at that instant leaves."""
+    into.mkdir()
+    assert _forked(work, str(folder), lambda step, writes: shutil.copytree(folder, into / f"{step:03}-{writes}")) == 0
+    return [Death(path, path.name.endswith("True")) for path in sorted(into.iterdir())]
+
+
+def _cut_off(work: Callable[[], object], folder: Path, step: int, left: int) -> int:
+    """Does work in a process that dies, after its `step`-th change, by the first write beyond so many bytes of a file, whoever
+    writes: half of it then stands. The signal that it died of, or 0 where no file became as long."""
+
+    def limited(number: int, _: bool) -> None:
+        if number == step:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (left, left))  # the kernel ends what writes on
+
+    return -_forked(work, str(folder), limited)
 
 
 @pytest.fixture
-def dying() -> Callable[..., int | None]:
-    return _dying
+def deaths() -> Callable[..., list[Death]]:
+    return _deaths
+
+
+@pytest.fixture
+def cut_off() -> Callable[..., int]:
+    return _cut_off

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import signal
@@ -36,7 +35,9 @@ def short_parts(monkeypatch):
 
 def everything(store: Store, keys: Sequence[str] = ("ka", "kb", "kc")) -> dict[str, pa.Table]:
     """The rows of a store by SQL and block by block."""
-    result = {name: catalog.query(store, f"FROM {name} ORDER BY ALL") for name in ("images", "class_pixels")}
+    with catalog.connect(store) as connection:
+        asked = {name: connection.sql(f"FROM {name} ORDER BY ALL") for name in ("images", "class_pixels")}
+        result = {name: rows.to_arrow_table() for name, rows in asked.items()}
     for key in keys:
         for block in sorted(store.finished_blocks(key)):
             for table in (IMAGES, CLASS_PIXELS):
@@ -113,42 +114,56 @@ def test_a_query_whose_files_go_before_it_reads_them_is_asked_again(filled, monk
 
 
 def test_a_process_that_dies_at_any_step_leaves_the_same_rows_and_the_next_one_ends_it(
-    store, pictures, pictures_of, tmp_path, monkeypatch, dying
+    store, pictures, pictures_of, tmp_path, monkeypatch, deaths, cut_off
 ):
     pictures(store, "ka", pictures_of(10, 3))  # one part of two blocks, and one that stays alone
     monkeypatch.setattr(leftovers, "YOUNG", -1.0)
-    rows, states, cut, unsigned = everything(store, ["ka"]), set(), set(), 0
-    for step, half in itertools.product(range(1, 200), (False, True)):
-        left = (30, 700)[step % 2] if half else None
-        copy = Store(tmp_path / f"copy-{step}-{left}")
-        shutil.copytree(store.path, copy.path)
-        signal_of = dying(lambda copy=copy: compact(copy, grace=0.0), copy.path, step, left)
-        if signal_of == 0:
-            continue
-        assert signal_of in (None, signal.SIGKILL if left is None else signal.SIGXFSZ)
-        there = {path.name for path in copy.temporary.iterdir()}
-        cut |= {name.split("-")[0] for name in there}
-        replaced = copy.manifest_file("ka").exists() and any(
-            copy.shard(table, "ka", *block).exists() for table in ("images", "class_pixels") for block in ((0, 3), (4, 7))
-        )
-        told = verify(copy, deep=True)
-        assert told.sound, (step, left, told.problems)
-        assert {Path(problem.path).name for problem in told.problems if problem.kind == "leftover"} == there
-        assert any(problem.kind == "waiting" for problem in told.problems) == replaced
-        if (state := of_files(copy)) not in states:  # what the rest looks at
-            states.add(state)
-            assert everything(copy, ["ka"]) == rows, (step, left)
-            unsigned += ended(copy)
-            assert everything(copy, ["ka"]) == rows, (step, left)
-            assert [path.name for path in sorted(copy.files("images"))] == [
-                "part-000000000-000000007-0001.parquet", "shard-000000008-000000009.parquet"
-            ]  # fmt: skip
-            assert not copy.shard("images", "ka", 0, 3).exists()
-        if signal_of is None and left is None:
-            break
-    assert signal_of is None and step > 30 and len(states) > 15
+    rows, states, looked_at, cut, ends, unsigned = everything(store, ["ka"]), set(), set(), set(), [], 0
+    fresh, at = tmp_path / "fresh", tmp_path / "deaths"
+    shutil.copytree(store.path, fresh)
+    killed = deaths(lambda: compact(store, grace=0.0), store.path, at)
+    ends.append(of_records(store))
+    for step, death in enumerate(killed, 1):
+        for left in (None, (30, 700)[step % 2]) if death.writes else (None,):
+            shutil.rmtree(store.path)
+            if left is None:
+                death.folder.rename(store.path)
+            else:
+                shutil.copytree(fresh, store.path)
+                assert cut_off(lambda: compact(store, grace=0.0), store.path, step, left) in (0, signal.SIGXFSZ)
+            there = {path.name for path in store.temporary.iterdir()}
+            cut |= {name.split("-")[0] for name in there}
+            state = of_files(store)
+            if (look := (state, *sorted(name.split("-")[0] for name in there))) not in looked_at:
+                looked_at.add(look)
+                replaced = store.manifest_file("ka").exists() and any(
+                    store.shard(table, "ka", *block).exists()
+                    for table in ("images", "class_pixels") for block in ((0, 3), (4, 7))
+                )  # fmt: skip
+                told = verify(store, deep=True)
+                assert told.sound, (step, left, told.problems)
+                assert {Path(problem.path).name for problem in told.problems if problem.kind == "leftover"} == there
+                assert any(problem.kind == "waiting" for problem in told.problems) == replaced
+            if state not in states:  # what the rest looks at
+                states.add(state)
+                assert everything(store, ["ka"]) == rows, (step, left)
+                unsigned += ended(store)
+                if (end := of_records(store)) not in ends:
+                    ends.append(end)
+                    assert everything(store, ["ka"]) == rows, (step, left)
+                assert [path.name for path in sorted(store.files("images"))] == [
+                    "part-000000000-000000007-0001.parquet", "shard-000000008-000000009.parquet"
+                ]  # fmt: skip
+                assert not store.shard("images", "ka", 0, 3).exists()
+    assert len(killed) > 30 and len(states) >= 15
     assert {"part", "manifest", "epoch", "catalog"} <= cut
     assert unsigned <= 2  # deaths between a lease's name and the holder's in it
+
+
+def of_records(store: Store) -> dict[str, bytes]:
+    """All that the rows of a store are read from."""
+    records = (path for path in (store.path / "records").rglob("*") if path.is_file())
+    return {str(path.relative_to(store.path)): path.read_bytes() for path in records}
 
 
 def of_files(store: Store) -> frozenset[tuple[str, object]]:

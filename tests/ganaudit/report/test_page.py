@@ -7,10 +7,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pyarrow as pa
 import pytest
+from markupsafe import Markup
 from report_tables import build
 
 from ganaudit.records.schema import FINDINGS
 from ganaudit.report import Quarantined, Used, render
+from ganaudit.studies.census.section import view
+from ganaudit.studies.census.section.classes import class_findings, worst_first
 from ganaudit.studies.census.section.kept import Beside, Grown, Kept
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -167,7 +170,17 @@ def test_everything_a_person_named_is_escaped(audit):
     assert f"{bad}, image 0" in page.all("img")[0]["alt"]
 
 
-def test_ten_generators_of_336_classes_with_large_pictures_stay_below_5_mb(audit):
+def test_ten_generators_of_336_classes_with_large_pictures_stay_below_5_mb(audit, monkeypatch):
+    """The figures of two are drawn; each other one is given the larger of theirs."""
+    own, figures = view._drawn, []
+
+    def drawn(data, name, place):
+        if place < 2:
+            figures.append(own(data, name, place).figures)
+        made = tuple(Markup(max(same, key=len)) for same in zip(*figures, strict=True))
+        return view._Drawn(name, place, worst_first(class_findings(data.findings, name), 48), made)
+
+    monkeypatch.setattr(view, "_drawn", drawn)
     draw = np.random.default_rng(3)
     real = {f"traffic light of kind {i}": (min(1.0, 0.95 * 0.98**i), 12 * 0.985**i) for i in range(336)}
     generators = {f"generator-{g}": {name: tuple(np.exp(draw.normal(0, 0.4, 2))) for name in real} for g in range(10)}

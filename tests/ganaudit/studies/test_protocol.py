@@ -122,10 +122,13 @@ TEMPLATES = {
 }
 SCRIPT = """
 import json, sys
+from types import SimpleNamespace
+sys.modules["prefect"] = None
 import ganaudit.studies
 ganaudit.studies.STUDIES += ("largest",)
 ganaudit.studies.__path__.append(sys.argv[1])
 import ganaudit
+sys.modules["prefect.artifacts"] = SimpleNamespace(create_link_artifact=None, create_table_artifact=None)
 from flows.artifacts import findings_table
 from flows.terminal import findings_text
 from ganaudit.auditing.check import check
@@ -154,7 +157,7 @@ print(json.dumps({
 """
 
 
-def test_a_study_is_a_folder_and_its_name(tmp_path):
+def test_a_study_is_a_folder_and_its_name_and_runs_where_prefect_cannot_be_imported(tmp_path):
     folder = tmp_path / "further" / "largest"
     (folder / "section").mkdir(parents=True)
     files = {"__init__": "", "tables": TABLES, "study": STUDY, "section/__init__": "", "section/section": SECTION}

@@ -208,11 +208,15 @@ def _plain(finding: ClassFinding) -> tuple[float, ...]:
     return (-(finding.area.real or 0.0),)
 
 
+_COLUMNS = {
+    name: (f"real_{name}", f"real_{name}_se", f"generated_{name}", f"generated_{name}_se", f"{name}_ratio", f"{name}_ratio_se")
+    for name in ("area", "presence", "size", "count", "any_trace")
+}
+
+
 def _measured(row: Row) -> ClassFinding:
     def sides(name: str) -> RealAndGenerated:
-        columns = (f"real_{name}", f"real_{name}_se", f"generated_{name}", f"generated_{name}_se", f"{name}_ratio",
-                   f"{name}_ratio_se")  # fmt: skip
-        return RealAndGenerated(*(row.get(column) for column in columns))  # older findings lack some
+        return RealAndGenerated(*map(row.get, _COLUMNS[name]))  # older findings lack some
 
     return ClassFinding(
         class_id=row["class_id"], name=row["class"], area=sides("area"), presence=sides("presence"), size=sides("size"),

@@ -22,7 +22,7 @@ from ganaudit.studies.inversion.pictures import reconstructed
 @pytest.mark.parametrize(
     ("first", "cell", "size"),
     [
-        (1, 2, (12, 18)), (1_024, 1, (16, 16)), (32_000, 3, (24, 12)), (1, 1, (9, 31)),
+        (1, 2, (12, 18)), (1_024, 1, (9, 31)), (32_000, 3, (24, 12)),
     ],
 )  # fmt: skip
 def test_an_audit_inverts_whatever_the_sizes_and_ids(tmp_path, first, cell, size, drawn):

@@ -14,13 +14,14 @@ from searched_by_hand import brightness
 
 from ganaudit import spec as specs
 from ganaudit.auditing.plan import plan
-from ganaudit.auditing.run import audit
+from ganaudit.auditing.run import audit, finish
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.generators.shapes import generator_digest
 from ganaudit.inversion import search as searching
 from ganaudit.maintenance.compact import compact
 from ganaudit.maintenance.prune import prune
 from ganaudit.maintenance.verify import verify
+from ganaudit.records import catalog
 from ganaudit.records.schema import FINDINGS
 from ganaudit.records.store import Store
 from ganaudit.studies.inversion import stages, training
@@ -206,6 +207,15 @@ def test_what_a_kept_run_uses_is_not_pruned_and_all_of_it_goes_with_the_run(copi
     assert {name: sorted(store.folder(name).glob("key=*")) for name in tables} == before
     prune(store, runs=[copied.audit.run])
     assert not any(list(store.folder(name).glob("key=*")) for name in tables)
+
+
+def test_all_lists_of_photos_and_samples_are_drawn_from_one_catalog_and_a_run_is_finished_with_few(copied, monkeypatch):
+    made, own = [], catalog._in_memory
+    monkeypatch.setattr(catalog, "_in_memory", lambda *rest: made.append(1) or own(*rest))
+    assert not copied.again().done
+    assert len(made) == 1
+    finish(replace(plan(copied.spec), run=copied.audit.run), copied.store, {})
+    assert len(made) <= 3
 
 
 def test_other_settings_have_other_keys(copied, monkeypatch):
