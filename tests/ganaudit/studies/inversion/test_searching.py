@@ -136,7 +136,7 @@ def test_a_latent_is_searched_from_random_starts_of_which_the_best_is_kept(inver
 def test_a_search_at_another_penalty_has_a_third_of_the_steps_in_one_fall():
     how = default_search(600)
     assert again(how, 1.0) is how and len(how.falls) == 3
-    assert again(how, 10.0) == replace(how, steps=200, falls=(1.0,))
+    assert again(how, 10.0) == replace(how, steps=200, falls=(1.0,), further=())
 
 
 def latent_search(inverted, z, image, weights):
