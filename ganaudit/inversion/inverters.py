@@ -104,7 +104,8 @@ def _outcome(
 ) -> InversionResult:
     every, notes = [], []
     for space in spaces:
-        result, note = search_all(space, task.objective, task.targets, task.search)
+        how = task.search.in_one_fall() if space.latent else task.search
+        result, note = search_all(space, task.objective, task.targets, how)
         every.append(result)
         notes += [note] if note else []
     losses = torch.stack([torch.nan_to_num(result.loss_best, nan=torch.inf) for result in every])

@@ -70,6 +70,10 @@ class Search:
         halve_at = tuple(step // of for step in self.halve_at)
         return replace(self, steps=max(1, self.steps // of), halve_at=halve_at, falls=(1.0,) if self.falls else (), further=())
 
+    def in_one_fall(self) -> Search:
+        """From the first rate over all steps: what is still on its way after a third of them, as latents are, has no trials."""
+        return replace(self, falls=self.falls[:1], further=())
+
     def recipe(self) -> dict[str, Any]:
         """What enters a content key."""
         return {

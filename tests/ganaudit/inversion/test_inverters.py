@@ -182,3 +182,14 @@ def test_each_own_sample_tolerates_what_it_tolerates_alone(task):
 def test_without_an_own_sample_that_can_be_inverted_there_is_no_penalty():
     with pytest.raises(AuditError, match="penalty cannot be set"):
         typical(torch.tensor([float("nan"), float("inf")]))
+
+
+def test_latents_take_all_steps_in_one_fall_and_what_else_is_free_has_trials(task):
+    how = Search(15, "adam", 0.05, falls=(2.0, 0.3, 0.5), further=(1.0, 4.0))
+    plainly = replace(how, falls=(2.0,), further=())
+    for kind in KINDS:
+        if kind.name not in ("encoder", "layered", "own_encoder", "reconstructions"):
+            steps = run(replace(task, search=how), kind.name).found.steps.tolist()
+            assert set(steps) <= ({15} if over_z(kind.name) else {12, 22})
+    with_trials, without = (run(replace(task, search=search), "latent").found for search in (how, plainly))
+    assert torch.equal(with_trials.image, without.image)
