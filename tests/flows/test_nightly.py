@@ -68,12 +68,12 @@ class Told(logging.Handler):
         self.lines.append(self.format(record))
 
 
-def test_a_failed_night_of_a_deployment_is_one_sentence_in_its_log(toy, monkeypatch):
+def test_a_failed_night_of_a_deployment_is_one_sentence_in_its_log(toy, caplog):
     """As the process that Prefect starts for a flow run calls it, and ends: no traceback."""
     told = Told()
     for name in ("engine", "flow_runs"):
         logger = get_logger(name)
-        monkeypatch.setattr(logger, "level", logging.INFO)
+        caplog.set_level(logging.INFO, logger.name)
         logger.addHandler(told)
     try:
         with pytest.raises(SystemExit), handle_engine_signals():

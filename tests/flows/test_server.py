@@ -189,14 +189,14 @@ def test_a_server_that_is_killed_as_it_makes_its_database_is_not_waited_for_nor_
 
 
 @pytest.mark.parametrize(
-    ("server", "fits"), [("3.8.8", True), ("3.9.1", True), ("3.8.7", False), ("2.20.3", False), ("4.0.0", False)]
+    ("version", "fits"), [("3.8.8", True), ("3.9.1", True), ("3.8.7", False), ("2.20.3", False), ("4.0.0", False)]
 )
-def test_a_server_that_is_too_old_or_of_another_kind_is_one_sentence(server, fits):
+def test_a_server_that_is_too_old_or_of_another_kind_is_one_sentence(version, fits):
     with contextlib.nullcontext() if fits else pytest.raises(RequestError) as told:
-        room.check_version("http://there/api", server, "3.8.8")
+        room.check_version("http://there/api", version, "3.8.8")
     if not fits:
         assert str(told.value).startswith(
-            f"the Prefect server at http://there/api has version {server} and this command 3.8.8; "
+            f"the Prefect server at http://there/api has version {version} and this command 3.8.8; "
         )
 
 
