@@ -27,6 +27,8 @@ _ROUNDING = 1e-9
 """Of a covariance's trace: below it a sum of rows is zero, a distance nothing."""
 _SHARED = 64
 """Classes from which distances are worth a thread of their own."""
+_THREADS = 8
+"""At most: each holds some matrices of all classes."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,10 @@ def quick(apart: Floats, covariance_a: Floats, covariance_b: Floats) -> float:
 
 
 def quick_each(pairs: Sequence[tuple[Floats, Floats, Floats]]) -> Floats:
-    """(K,) `quick` of K pairs, on all processors: NumPy's linear algebra holds no lock of Python's."""
+    """(K,) `quick` of K pairs, on several processors: NumPy's linear algebra holds no lock of Python's."""
     if not pairs or len(pairs[0][0]) < _SHARED:
         return np.array([quick(*pair) for pair in pairs])
-    with ThreadPoolExecutor(min(len(pairs), os.cpu_count() or 1), "ganaudit-distances") as pool:
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1), "ganaudit-distances") as pool:
         return np.array(list(pool.map(quick, *zip(*pairs, strict=True))))
 
 

@@ -71,6 +71,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         return begun[-1]
 
     yield call
+    _end(begun)
+
+
+def _end(begun: Sequence[subprocess.Popen[str] | Launched]) -> None:
     for process in begun:
         if process.poll() is None:
             process.kill()
@@ -94,10 +98,7 @@ def launch(ready: Ready, tmp_path: Path) -> Iterator[Callable[..., Launched]]:
         return begun[-1]
 
     yield call
-    for process in begun:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    _end(begun)
 
 
 @pytest.fixture
