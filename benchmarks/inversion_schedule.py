@@ -134,13 +134,14 @@ def again(photos: int = BATCH) -> None:
     """The reference against itself, its start moved by a thousandth: what a photo's ratio is by chance alone."""
     every = []
     for name in GENERATORS:
-        task = default_task(name, "default", photos)
-        ratio = (references(task, name, "default", MOVED) / references(task, name, "default")).double().numpy()
-        every.append(ratio)
-        print(
-            f"{name:18} mean {written(mean(ratio), 4)}, worst {ratio.max():.3f}, best {ratio.min():.3f}, "
-            f"above {WORST:g}: {int((ratio > WORST).sum())} of {photos}", flush=True,
-        )  # fmt: skip
+        for objective in OBJECTIVES:
+            task = default_task(name, objective, photos)
+            ratio = (references(task, name, objective, MOVED) / references(task, name, objective)).double().numpy()
+            every.append(ratio)
+            print(
+                f"{name:18} {objective:9} mean {written(mean(ratio), 4)}, worst {ratio.max():.3f}, best {ratio.min():.3f}, "
+                f"above {WORST:g}: {int((ratio > WORST).sum())} of {photos}", flush=True,
+            )  # fmt: skip
     ratio = np.concatenate(every)
     print(f"{len(ratio)} searches: mean {written(mean(ratio), 4)}, worst {ratio.max():.3f}")
 
