@@ -34,7 +34,7 @@ PARTS: dict[str, Callable[..., None]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help="default: all")
-    parser.add_argument("--photos", type=int, default=64, help="of the parts schedule and again, in each generator; default: 64")
+    parser.add_argument("--photos", type=int, default=64, help="of schedule and again, in each generator; default: 64")
     given = parser.parse_args()
     torch.set_num_threads(1)
     for part in given.parts or PARTS:

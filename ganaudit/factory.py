@@ -218,7 +218,7 @@ def source_digest(kind: str, folder: Path) -> str:
             continue
         seen[current] = file.read_bytes()
         parent = current.rpartition(".")[0]  # a package's own code runs before that of its modules
-        pending += _imports(seen[current], current if file.name == "__init__.py" else parent) + [parent] * bool(parent)
+        pending += [*_imports(seen[current], current if file.name == "__init__.py" else parent), *[parent] * bool(parent)]
     if not seen:
         with asking(folder, kind):  # of a package's module, the package is imported
             try:
@@ -246,14 +246,15 @@ def _parsed(source: bytes) -> ast.Module:
         return ast.parse(source)
 
 
-def _imports(source: bytes, inside: str) -> list[str]:
+@functools.lru_cache(maxsize=256)
+def _imports(source: bytes, inside: str) -> tuple[str, ...]:
     """Names of the modules that a module of the package `inside` may import."""
     imported: list[str] = []
     package = inside.split(".") if inside else []
     try:
         tree = _parsed(source)
     except (SyntaxError, ValueError):  # ValueError: a NUL
-        return []
+        return ()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imported += [alias.name for alias in node.names]
@@ -264,4 +265,4 @@ def _imports(source: bytes, inside: str) -> list[str]:
                 else node.module or ""
             )
             imported += [start, *(f"{start}.{alias.name}" for alias in node.names)]
-    return [name for name in imported if name]
+    return tuple(filter(None, imported))

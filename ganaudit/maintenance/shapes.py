@@ -18,6 +18,7 @@ from ganaudit.records import schema, writer
 from ganaudit.records.columns import Table
 from ganaudit.records.compacted import as_schema
 from ganaudit.records.places import bounds
+from ganaudit.records.reading import whole
 from ganaudit.records.schema import SCHEMA_VERSION
 from ganaudit.records.store import Store
 from ganaudit.records.tables import SOURCES
@@ -34,7 +35,7 @@ def footer_problems(store: Store, table: Table, path: Path, deep: bool) -> Itera
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             metadata, columns = file.metadata, file.schema_arrow
-            rows = as_schema(file.read(), table.arrow) if deep and set(columns.names) >= schema.needed(table) else None
+            rows = as_schema(whole(file), table.arrow) if deep and set(columns.names) >= schema.needed(table) else None
     except FileNotFoundError:
         return
     except (OSError, ValueError, pa.ArrowException):

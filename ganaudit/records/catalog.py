@@ -41,6 +41,12 @@ command's answer."""
 
 def build(store: Store) -> Path:
     """Write the store's catalog anew and return its path. Raises RequestError where the store cannot be written to."""
+    with contextlib.closing(duckdb.connect()) as connection:
+        _build(connection, store)
+    return store.catalog
+
+
+def _build(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     with writer.writing(store.catalog), writer.temporary_file(store.temporary, "catalog") as unfinished:
         store.temporary.mkdir(exist_ok=True)
         new = [table for table in schema.SHARDED if store.epoch(table) is None and store.folder(table).is_dir()]
@@ -50,11 +56,10 @@ def build(store: Store) -> Path:
             time.sleep(0.02)  # a catalog as old as its newest sign would be made anew at once
         unfinished.touch()
         now = unfinished.stat().st_mtime_ns  # by the store's own clock, before any file is looked for
-        with contextlib.closing(duckdb.connect()) as connection, _made(connection, store) as made:
+        with _made(connection, store) as made:
             shutil.copyfile(made, unfinished)
         os.utime(unfinished, ns=(now, now))
         os.replace(unfinished, store.catalog)
-    return store.catalog
 
 
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
@@ -65,14 +70,15 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     """
     store.open_for_reading()
     leases.settle(store)
-    connection = _attached(store) if _is_current(store) else None
-    if connection is None:
-        try:
-            build(store)
-        except (RequestError, AuditError):
-            return _in_memory(store)
-        connection = _attached(store)
-    return connection or _in_memory(store)
+    connection = _connection()
+    if _is_current(store) and _attached(connection, store):
+        return connection
+    with contextlib.suppress(RequestError, AuditError):
+        _build(connection, store)
+        if _attached(connection, store):
+            return connection
+    connection.close()
+    return _in_memory(store)
 
 
 @contextlib.contextmanager
@@ -142,8 +148,8 @@ def _connection() -> duckdb.DuckDBPyConnection:
 def of_run(
     store: Store, run: str, files: Mapping[str, Sequence[Path]] = MappingProxyType({})
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A catalog of its own, over the records of one run alone: as fast in a store of a thousand runs, and none that another
-    run's damaged file spoils. files: only these of the tables named.
+    """A catalog of its own, over the records of one run alone, not its findings, which are read as files: as fast in a store of
+    a thousand runs, and none that another run's damaged file spoils. files: only these of the tables named.
 
     Raises RequestError where there is no such run, else as `in_memory`.
     """
@@ -153,8 +159,8 @@ def of_run(
     keys = {row["key"] for row in store.of_run(RUN_KEYS, run)}.union(used["key"].to_pylist(), used["parser_key"].to_pylist())
     seen = {name: [path for key in sorted(set(used["key"].to_pylist())) for path in store.files_of(name, key)]
             for name in (IMAGES.name, CLASS_PIXELS.name) if name not in files}  # fmt: skip
-    others = {name: _files_of_run(store, name, run, sorted(keys)) for name in views.TABLES if name not in {*seen, *files}}
-    shown = {**others, **seen, **files}
+    others = {name: _files_of_run(store, name, run, sorted(keys)) for name in schema.RECORDS if name not in {*seen, *files}}
+    shown = {**dict.fromkeys(schema.FINDINGS, ()), **others, **seen, **files}
     kept = _kept.get()
     if kept is None:
         with in_memory(store, shown) as connection:
@@ -263,20 +269,20 @@ def _is_gone(store: Store, error: RequestError) -> bool:
     return isinstance(error.__cause__, duckdb.IOException) and missing and str(store.path) in str(error)
 
 
-def _attached(store: Store) -> duckdb.DuckDBPyConnection | None:
-    """The store's catalog; None where it is damaged, was made elsewhere (a store may be moved), or by other SQL or schema.
+def _attached(connection: duckdb.DuckDBPyConnection, store: Store) -> bool:
+    """Whether the connection now has the store's catalog: not where it is damaged, was made elsewhere (a store may be moved),
+    or by other SQL or schema.
 
     It is attached to a database of its own: opened by its path, a process would go on seeing a file since replaced.
     """
-    connection = _connection()
     try:
         connection.execute(sql.filled("attach", path=sql.literal(str(store.catalog))))
         if connection.execute(sql.text("made_by")).fetchall() == [(str(store.path), views.made_by())]:
-            return connection
+            return True
     except duckdb.Error:
         pass
-    connection.close()
-    return None
+    connection.execute("USE memory; DETACH DATABASE IF EXISTS catalog")
+    return False
 
 
 def _is_current(store: Store) -> bool:

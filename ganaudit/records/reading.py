@@ -17,6 +17,9 @@ from ganaudit.records.locations import SHARD
 from ganaudit.records.places import misplaced
 from ganaudit.records.schema import SCHEMA_VERSION
 
+THREADED_FROM = 100_000
+"""A file of more rows is read by several threads."""
+
 
 def read_file(table: Table, path: Path, columns: Sequence[str], older: bool = False) -> tuple[pa.Table, pq.FileMetaData]:
     """The rows of one file, and its footer. A page that has a checksum must match it."""
@@ -26,7 +29,7 @@ def read_file(table: Table, path: Path, columns: Sequence[str], older: bool = Fa
             names = [name for name in columns if not older or name in there]
             ours = older or schema.needed(table) <= there
             if ours and _version(file.schema_arrow) in range(1, SCHEMA_VERSION + 1):
-                rows = as_schema(file.read(columns=[name for name in names if name in there]), part_of(table, names))
+                rows = as_schema(whole(file, [name for name in names if name in there]), part_of(table, names))
                 rows.validate(full=True)  # text that is none
                 return rows, file.metadata
     except FileNotFoundError as error:
@@ -34,6 +37,11 @@ def read_file(table: Table, path: Path, columns: Sequence[str], older: bool = Fa
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise AuditError(unreadable(path)) from error
     raise AuditError(unreadable(path))
+
+
+def whole(file: pq.ParquetFile, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of a file, or these columns of them. Threads cost a small file more than they give."""
+    return file.read(columns=columns, use_threads=file.metadata.num_rows > THREADED_FROM)
 
 
 def unreadable(path: Path | str) -> str:

@@ -446,5 +446,6 @@ def test_a_parse_that_another_thread_disturbs_is_tried_again(folder, monkeypatch
         return parse(source)
 
     digest = factory.source_digest("mine:make", where)
+    factory._imports.cache_clear()
     monkeypatch.setattr(factory.ast, "parse", disturbed)
     assert factory.source_digest("mine:make", where) == digest and next(failures, None) is None

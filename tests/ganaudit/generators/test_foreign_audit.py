@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import tiny_pipelines
 import torch
@@ -48,16 +50,21 @@ def folder(tmp_path_factory):
 
 def asked(folder, store, workers, **said):
     generators = [
-        {"name": "program", "kind": "torchscript", "weights": "g.pt", "trust": True, "latent": [6, 1, 1]},
-        {"name": "graph", "kind": "auto", "weights": "g.onnx"},
-        {"name": "pipeline", "kind": "diffusers", "weights": "pipeline", "prompts": "prompts.txt", "steps": 1},
-    ]
+        {"name": "program", "kind": "torchscript", "weights": str(folder / "g.pt"), "trust": True, "latent": [6, 1, 1]},
+        {"name": "graph", "kind": "auto", "weights": str(folder / "g.onnx")},
+        {
+            "name": "pipeline", "kind": "diffusers", "weights": str(folder / "pipeline"), "steps": 1,
+            "prompts": str(folder / "prompts.txt"),
+        },
+    ]  # fmt: skip
     return parse(
         {
-            "name": "a", "folder": str(folder), "store": str(store), "run": {"device": "cpu", "workers": workers},
-            "parser": {"kind": "unet", "weights": "builtin:village"}, "generators": generators,
-            "real": {"name": "village", "kind": "village", "count": 16, "heldout": 2}, "sample": {"count": 16, "batch": 8},
-            "decide": {"permutations": 0}, **said,
+            "name": "a", "folder": str(Path(__file__).parents[1]), "store": str(store),
+            "run": {"device": "cpu", "workers": workers},
+            "parser": {"kind": "tiny_models:Brightness"}, "generators": generators,
+            "real": {"name": "real", "kind": "tiny_models:Blots", "options": {"images": 16, "seed": 1}},
+            "heldout": {"name": "held", "kind": "tiny_models:Blots", "options": {"images": 2, "seed": 2}},
+            "sample": {"count": 16, "batch": 8}, "decide": {"permutations": 0}, **said,
         },
         "a",
     )  # fmt: skip

@@ -121,10 +121,10 @@ def test_a_damaged_catalog_is_made_anew(filled):
 
 
 def test_a_store_that_cannot_be_written_to_is_still_read(filled, monkeypatch):
-    def read_only(_: Store) -> Path:
+    def read_only(*_: object) -> None:
         raise RequestError("the store cannot be written to")
 
-    monkeypatch.setattr(catalog, "build", read_only)
+    monkeypatch.setattr(catalog, "_build", read_only)
     assert column(filled, "SELECT count(*) FROM images") == [5]
     assert not filled.catalog.exists()
 
