@@ -10,7 +10,13 @@ from ganaudit.claims import steerability
 from ganaudit.claims.steering_ways import STEPS, TOGETHER, WAYS, WORLDS, followed, made, make_way, squares, started
 from ganaudit.claims.workshop import Workshop
 from ganaudit.steering.edits import edit_named
+from ganaudit.training import adversarial
 from ganaudit.training.loop import Budget
+
+
+@pytest.fixture(autouse=True)
+def few_statistics(monkeypatch):
+    monkeypatch.setattr(adversarial, "NORM_BATCHES", 2)
 
 
 @pytest.mark.parametrize("way", WAYS)
