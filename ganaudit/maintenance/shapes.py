@@ -49,17 +49,16 @@ def footer_problems(store: Store, table: Table, path: Path, deep: bool) -> Itera
     if version != str(SCHEMA_VERSION):
         yield problem(store, "schema", path, f"it is of schema version {version}; this ganaudit knows {SCHEMA_VERSION}")
         return
-    lacking = [name for name in table.arrow.names if name not in columns.names]
+    types = dict(zip(columns.names, columns.types, strict=True))
+    lacking = [name for name in table.arrow.names if name not in types]
     if lacking:
         older = table.name in schema.FINDINGS or (table.name in schema.GROWN and not schema.needed(table) & set(lacking))
         words = f"it has no column {lacking[0]}: an older ganaudit wrote it; run the audit again, which makes it anew"
         yield problem(store, "older" if older else "schema", path, words)
         return
-    unlike = [
-        field.name for field in table.arrow if field.name in columns.names and columns.field(field.name).type != field.type
-    ]
+    unlike = [column.name for column in table.columns if types[column.name] != column.type]
     if unlike:
-        yield problem(store, "schema", path, f"its column {unlike[0]} is {columns.field(unlike[0]).type}, not what it must be")
+        yield problem(store, "schema", path, f"its column {unlike[0]} is {types[unlike[0]]}, not what it must be")
         return
     yield from _place_problems(store, table, path, metadata, said)
     yield from _range_problems(store, table, path, metadata)
@@ -105,15 +104,15 @@ def _source_problems(store: Store, path: Path, key: str) -> Iterator[Problem]:
 
 
 def _range_problems(store: Store, table: Table, path: Path, metadata: pq.FileMetaData) -> Iterator[Problem]:
-    for column in table.columns:
-        ends = bounds(metadata, column.name)
+    for name in table.arrow.names:
+        ends = bounds(metadata, name) if name in LEAST or name in SHARES else None
         if ends is None:
             continue
         low, high = ends
-        if column.name in LEAST and low < LEAST[column.name]:
-            yield problem(store, "range", path, f"its column {column.name} holds {low}")
-        if column.name in SHARES and (low < 0 or high > 1 + 1e-6):
-            yield problem(store, "range", path, f"its column {column.name} holds {low if low < 0 else high}, not a share")
+        if name in LEAST and low < LEAST[name]:
+            yield problem(store, "range", path, f"its column {name} holds {low}")
+        if name in SHARES and (low < 0 or high > 1 + 1e-6):
+            yield problem(store, "range", path, f"its column {name} holds {low if low < 0 else high}, not a share")
 
 
 def _value_problems(store: Store, table: Table, path: Path, rows: pa.Table) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ needs and that is not there. A note is what does no harm: leftovers of killed pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -43,23 +43,23 @@ class Verified:
 def verify(store: Store, deep: bool = False) -> Verified:
     """Looks at every file of a store; changes nothing. Raises RequestError where there is no store, or a newer one."""
     problems = list(marker.marker_problems(store))
-    jobs = list(_jobs(store, deep))
+    files = {name: _there(store, name) for name in TABLES}
+    jobs = list(_jobs(store, files, deep))
     with ThreadPoolExecutor(READERS, "ganaudit-verify") as pool:
         problems += [problem for part in pool.map(_run, jobs) for problem in part]
     problems += [*expected.missing(store), *leftovers.left(store)]
-    looked_at = [path for name in TABLES for path in _there(store, name)]
-    total = sum(path.stat().st_size for path in looked_at if path.exists())
+    sizes = [path.stat().st_size for paths in files.values() for path in paths if path.exists()]
     return Verified(
-        len(looked_at),
-        total,
+        len(sizes),
+        sum(sizes),
         tuple(sorted(problems, key=lambda problem: (problem.kind in NOTES, problem.path, problem.sentence))),
     )
 
 
-def _jobs(store: Store, deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]:
+def _jobs(store: Store, files: Mapping[str, Sequence[Path]], deep: bool) -> Iterator[Callable[[], Iterable[Problem]]]:
     heads = blocks.heads(store)
     for name, table in TABLES.items():
-        for path in _there(store, name):
+        for path in files[name]:
             yield partial(footer_problems, store, table, path, deep)
     for shards in schema.SHARDS:
         for folder in sorted(store.folder(shards.mark.name).glob("key=k*")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -35,7 +36,7 @@ class Table:
     sort: tuple[str, ...] = ()
     files: str = ""
 
-    @property
+    @cached_property
     def arrow(self) -> pa.Schema:
         """The Parquet file's schema."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
@@ -68,7 +69,7 @@ class Table:
     def _values(self, column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
         where = f"the column {column.name} of the table {self.name}"
         try:
-            values = values.cast(column.type)
+            values = values if values.type == column.type else values.cast(column.type)
         except pa.ArrowInvalid as error:
             raise AuditError(f"{where} holds a value that is not {column.type}: {error}") from None
         if values.null_count and not column.nullable:

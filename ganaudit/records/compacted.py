@@ -113,7 +113,8 @@ def as_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     for field in schema:
         if field.nullable and field.name not in rows.column_names:
             rows = rows.append_column(field, pa.nulls(len(rows), field.type))
-    return rows.select(schema.names).cast(schema).replace_schema_metadata(None)
+    rows = rows.select(schema.names).replace_schema_metadata(None)
+    return rows if rows.schema == schema else rows.cast(schema)
 
 
 @lru_cache(maxsize=64)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -268,3 +269,26 @@ def test_a_role_of_an_older_run_has_its_name_of_today(store, pictures, run):
     roles = catalog.query(store, "SELECT role FROM run_sources ORDER BY role").to_pylist()
     assert [row["role"] for row in roles] == ["real", "resized_real"]
     assert [source.role for source in sources_of(store, "r1")] == ["real", "resized_real"]
+
+
+def test_an_instance_is_used_again_also_in_a_process_that_is_forked_and_is_idle_without_threads(filled):
+    def counted():
+        with catalog.in_memory(filled) as connection:
+            return connection.execute("SELECT count(*) FROM images").fetchall()
+
+    def threads():
+        return len(os.listdir("/proc/self/task"))
+
+    with catalog._instance() as instance:
+        pass
+    idle = threads()
+    assert counted() == [(5,)] and catalog._IDLE[-1] is instance and threads() == idle
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)  # it would wait for threads that are not there
+        os._exit(0 if counted() == [(5,)] else 1)
+    assert os.waitpid(child, 0) == (child, 0)
+    with catalog._instance() as inside, catalog._instance() as another:
+        assert inside is instance and another is not instance
+        assert threads() > idle

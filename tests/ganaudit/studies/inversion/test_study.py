@@ -210,8 +210,8 @@ def test_what_a_kept_run_uses_is_not_pruned_and_all_of_it_goes_with_the_run(copi
 
 
 def test_all_lists_of_photos_and_samples_are_drawn_from_one_catalog_and_a_run_is_finished_with_few(copied, monkeypatch):
-    made, own = [], catalog._in_memory
-    monkeypatch.setattr(catalog, "_in_memory", lambda *rest: made.append(1) or own(*rest))
+    made, own = [], catalog.in_memory
+    monkeypatch.setattr(catalog, "in_memory", lambda *rest: made.append(1) or own(*rest))
     assert not copied.again().done
     assert len(made) == 1
     finish(replace(plan(copied.spec), run=copied.audit.run), copied.store, {})
