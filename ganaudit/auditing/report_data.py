@@ -35,10 +35,7 @@ def report_data(store: Store, run: str) -> ReportData:
     """Everything the report of a run shows, from its records, findings and kept pictures alone. Raises RequestError."""
     with catalog.of_run(store, run) as connection:
         found, older = written(store, run)
-        statement = "SELECT audit, spec, started, finished, status, versions, device FROM runs WHERE run = ?"
-        row = next(iter(connection.sql(statement, params=[run]).to_arrow_table().to_pylist()), None)
-        if row is None:
-            raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
+        row = store.run_row(run)
         spec = None if row["spec"] == "{}" else AuditSpec.model_validate_json(row["spec"])
         asked = json.loads(row["spec"])
         by_name = {generator.get("name"): generator for generator in asked.get("generators", ())}

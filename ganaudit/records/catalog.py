@@ -18,7 +18,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -26,10 +25,9 @@ import pyarrow as pa
 from ganaudit import sql
 from ganaudit.errors import AuditError, RequestError
 from ganaudit.records import leases, schema, views, writer
-from ganaudit.records.locations import pattern
 from ganaudit.records.reading import unreadable
 from ganaudit.records.store import Store
-from ganaudit.records.tables import CLASS_PIXELS, IMAGES, RUN_KEYS, RUN_SOURCES
+from ganaudit.records.tables import CLASS_PIXELS, CLASSES, IMAGES, RUN_SOURCES, SOURCES
 
 STORAGE_VERSION = "v1.4.0"
 """DuckDB clients from this version on can open the catalog."""
@@ -171,22 +169,22 @@ def _connection() -> duckdb.DuckDBPyConnection:
 
 
 @contextlib.contextmanager
-def of_run(
-    store: Store, run: str, files: Mapping[str, Sequence[Path]] = MappingProxyType({})
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A catalog of its own, over the records of one run alone, not its findings, which are read as files: as fast in a store of
-    a thousand runs, and none that another run's damaged file spoils. files: only these of the tables named.
+def of_run(store: Store, run: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A catalog of what the images of one run hold, and of nothing else: as fast in a store of a thousand runs, and none that
+    another run's damaged file spoils.
 
     Raises RequestError where there is no such run, else as `in_memory`.
     """
     if run not in (folder.name.removeprefix("run=") for folder in store.folder("run_sources").glob("run=*")):
         raise RequestError(f"there is no run {run!r} in {store.path}; `ganaudit runs` lists those there are")
     used = store.read(RUN_SOURCES, store.run_sources(run), ["key", "parser_key"])
-    keys = {row["key"] for row in store.of_run(RUN_KEYS, run)}.union(used["key"].to_pylist(), used["parser_key"].to_pylist())
-    seen = {name: [path for key in sorted(set(used["key"].to_pylist())) for path in store.files_of(name, key)]
-            for name in (IMAGES.name, CLASS_PIXELS.name) if name not in files}  # fmt: skip
-    others = {name: _files_of_run(store, name, run, sorted(keys)) for name in schema.RECORDS if name not in {*seen, *files}}
-    shown = {**dict.fromkeys(schema.FINDINGS, ()), **others, **seen, **files}
+    keys, parsers = (sorted(set(used[column].to_pylist())) for column in used.column_names)
+    whole = {CLASSES: map(store.classes, parsers), SOURCES: map(store.source, keys), RUN_SOURCES: [store.run_sources(run)]}
+    shown: dict[str, Sequence[Path]] = {
+        **dict.fromkeys(views.TABLES, ()),
+        **{table.name: [path for path in paths if path.is_file()] for table, paths in whole.items()},
+        **{table.name: [path for key in keys for path in store.files_of(table.name, key)] for table in (IMAGES, CLASS_PIXELS)},
+    }
     kept = _kept.get()
     if kept is None:
         with in_memory(store, shown) as connection:
@@ -230,19 +228,6 @@ def kept() -> Iterator[None]:
             yield
         finally:
             _kept.reset(token)
-
-
-def _files_of_run(store: Store, table: str, run: str, keys: Sequence[str]) -> list[Path]:
-    """The files of a table that lie under a run's name, or under its keys."""
-    folder = store.folder(table)
-    below, _, name = pattern(table).partition("/")
-    if below == "run=*":
-        return sorted(folder.glob(f"run={run}/{name}"))
-    there = set(os.listdir(folder)) if folder.is_dir() else set()  # most keys are of other tables
-    own = [key for key in keys if f"key={key}" in there]
-    if table in schema.SHARDED:
-        return [path for key in own if key.startswith("k") for path in store.loose_and_parts(table, key)]
-    return [path for key in own for path in sorted(folder.glob(f"key={key}/{name}"))]
 
 
 def query(store: Store, statement: str) -> pa.Table:

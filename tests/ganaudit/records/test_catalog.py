@@ -217,7 +217,7 @@ def test_a_damaged_finding_of_a_run_spoils_no_question_about_others(filled, run)
             catalog.query(filled, f"SELECT {asked}")
 
 
-def test_inside_kept_a_runs_catalog_is_made_anew_only_where_other_files_are_there(filled, run, monkeypatch):
+def test_inside_kept_a_runs_catalog_is_made_anew_only_where_other_files_are_there(filled, run, pictures, monkeypatch):
     run(filled, "r8", [("real", "photos", "ka", 0, 3)], finished=False)
     run(filled, "r9", [("real", "photos", "kb", 0, 2)])
     made, create = [], views.create
@@ -226,7 +226,7 @@ def test_inside_kept_a_runs_catalog_is_made_anew_only_where_other_files_are_ther
     def images(name):
         with catalog.of_run(filled, name) as connection, catalog.of_run(filled, name) as other:
             rows = connection.execute("SELECT image FROM run_images(?) WHERE status = 'ok'", [name])
-            assert other.sql("SELECT count(*) FROM runs").fetchall() == [(1,)]
+            assert other.sql("SELECT count(*) FROM run_sources").fetchall() == [(1,)]
             return len(rows.fetchall())
 
     with catalog.kept():
@@ -234,7 +234,9 @@ def test_inside_kept_a_runs_catalog_is_made_anew_only_where_other_files_are_ther
         with catalog.kept():
             assert [images("r8"), len(made)] == [2, 1]
         run(filled, "r8", [("real", "photos", "ka", 0, 3)])
-        assert [images("r8"), images("r9"), images("r9"), len(made)] == [2, 2, 2, 3]
+        assert [images("r8"), len(made)] == [2, 1]
+        pictures(filled, "ka", [{1: 100}])  # one more file
+        assert [images("r8"), images("r9"), images("r9"), len(made)] == [3, 2, 2, 3]
     assert [images("r9"), len(made)] == [2, 5]
 
 
