@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, get_args
+
+import pyarrow as pa
 
 from ganaudit.report.data import Findings, Interval, Row, rows
 
@@ -138,14 +140,33 @@ class Shown:
     left_out: int
 
 
-def class_findings(findings: Findings, generator: str) -> list[ClassFinding]:
-    """Every class of one generator, in the order of their ids."""
-    by_class = {row["class_id"]: _measured(row) for row in rows(findings, "class_stats", generator)}
-    for row in rows(findings, "dropped_classes", generator):
+def class_findings(findings: Findings, generator: str) -> tuple[ClassFinding, ...]:
+    """Every class of one generator, in the order of their ids. A page asks a dozen times for each generator."""
+    return _class_findings(*(_ByIdentity(findings.get(name)) for name in ("class_stats", "dropped_classes")), generator)
+
+
+@dataclass(frozen=True, eq=False)
+class _ByIdentity:
+    """A table, equal to itself alone: to compare its rows would take as long as to read them."""
+
+    table: pa.Table | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and self.table is other.table
+
+    def __hash__(self) -> int:
+        return id(self.table)
+
+
+@lru_cache(maxsize=64)
+def _class_findings(stats: _ByIdentity, dropped: _ByIdentity, generator: str) -> tuple[ClassFinding, ...]:
+    findings = {name: each.table for name, each in (("stats", stats), ("dropped", dropped)) if each.table is not None}
+    by_class = {row["class_id"]: _measured(row) for row in rows(findings, "stats", generator)}
+    for row in rows(findings, "dropped", generator):
         finding = by_class.get(row["class_id"], ClassFinding(row["class_id"], row["class"]))
         decided = verdict_of(row)
         by_class[row["class_id"]] = replace(finding, verdicts={**finding.verdicts, row["measure"]: decided})
-    return [by_class[class_id] for class_id in sorted(by_class) if class_id > 0]
+    return tuple(by_class[class_id] for class_id in sorted(by_class) if class_id > 0)
 
 
 def verdict_of(row: Row) -> Verdict:

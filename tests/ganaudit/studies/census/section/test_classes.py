@@ -109,7 +109,7 @@ def test_the_figure_of_areas_holds_the_largest_the_plainest_changes_and_the_new_
 
 
 def test_a_table_that_is_not_there_has_no_rows():
-    assert rows({}, "fsd") == [] and generators({}) == () and class_findings({}, "g") == []
+    assert rows({}, "fsd") == [] and generators({}) == class_findings({}, "g") == ()
 
 
 def test_a_picture_of_the_wrong_shape_says_which(audit):
