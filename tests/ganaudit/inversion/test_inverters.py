@@ -75,7 +75,7 @@ def test_every_method_reports_what_it_reached(task, method):
 
 @pytest.mark.parametrize("method", ["latent", "encoder+latent", "layered+latent", "own_encoder+latent"])
 def test_further_starts_are_wide_around_the_own_one_and_each_images_own(task, method):
-    many = replace(task, targets=task.targets.take(torch.arange(400) % COUNT), indices=range(400), search=Search(0))
+    many = replace(task, targets=task.targets.take(torch.arange(160) % COUNT), indices=range(160), search=Search(0))
     plain, several = run(many, method), run(replace(many, further_starts=2), method)
     centre = torch.zeros_like(plain.z) if method == "latent" else plain.z
     assert len(several.every) == 3 and torch.equal(several.every[0].image, plain.found.image)
