@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image as pillow
 
 from ganaudit import images
+from ganaudit.encoded import label_png, labels_of, pixels_of, webp
 from ganaudit.errors import AuditError, ImageError
 from ganaudit.records import catalog, writer
 from ganaudit.records.reading import unreadable
@@ -175,7 +174,9 @@ def save(store: Store, run: str, kept: Kept) -> None:
     def add(picture: Picture, **values: Any) -> None:
         same = places.get(id(picture))
         places.setdefault(id(picture), len(rows))
-        content = _encoded(picture) if same is None else {"same": same}
+        content: dict[str, Any] = {"same": same}
+        if same is None:
+            content = {"picture": webp(picture.image), "label_map": label_png(picture.labels)}
         rows.append({"image": picture.index, "name": picture.name, **content, **values})
 
     for group in kept.samples:
@@ -263,21 +264,11 @@ def _rows(path: Path) -> list[tuple[dict[str, Any], Picture]]:
         rows: list[dict[str, Any]] = pq.read_table(path, partitioning=None, page_checksum_verification=True).to_pylist()
         rows = [dict.fromkeys(SCHEMA.names) | row for row in rows]  # an older ganaudit had fewer columns
         for row in rows:
-            decoded = None if row["same"] is not None else [_decoded(row[name]) for name in ("picture", "label_map")]
-            pictures.append(pictures[row["same"]] if decoded is None else Picture(row["image"], row["name"], *decoded))
+            if row["same"] is None:
+                seen = pixels_of(row["picture"]), labels_of(row["label_map"])
+                pictures.append(Picture(row["image"], row["name"], *seen))
+            else:
+                pictures.append(pictures[row["same"]])
         return list(zip(rows, pictures, strict=True))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, pa.ArrowException) as error:
+    except (AuditError, OSError, ValueError, KeyError, IndexError, TypeError, pa.ArrowException) as error:
         raise AuditError(unreadable(path)) from error
-
-
-def _encoded(picture: Picture) -> dict[str, bytes]:
-    encoded, labels = io.BytesIO(), io.BytesIO()
-    pillow.fromarray(picture.image).save(encoded, "WEBP", lossless=True)
-    pillow.fromarray(picture.labels.astype(np.uint16)).save(labels, "PNG")
-    return {"picture": encoded.getvalue(), "label_map": labels.getvalue()}
-
-
-def _decoded(content: bytes) -> NDArray[Any]:
-    with pillow.open(io.BytesIO(content)) as image:
-        array = np.array(image)
-    return array if array.dtype == np.uint8 and array.ndim == 3 else array.astype(np.int64)

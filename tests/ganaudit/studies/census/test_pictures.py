@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -163,16 +164,18 @@ def test_a_picture_that_stands_in_several_places_is_written_once(run):
 
 
 def test_pictures_of_an_older_ganaudit_are_shown(run):
-    """It wrote the real pictures of a lost class once for each generator."""
-    store, image = run[1], np.zeros((4, 4, 3), np.uint8)
-    rows = [
-        {"generator": name, "class_id": 3, "image": i, "name": str(i),
-         **pictures._encoded(Picture(i, str(i), image, image[..., 0]))}
-        for name in ("g", "h") for i in (7, 5)
-    ]  # fmt: skip
+    """It wrote the real pictures of a lost class once for each generator, with more effort."""
+    store, image, labels = run[1], np.full((4, 4, 3), 9, np.uint8), np.full((2, 2), 40_000, np.uint16)
+    photo, label_map = io.BytesIO(), io.BytesIO()
+    pillow.fromarray(image).save(photo, "WEBP", lossless=True)
+    pillow.fromarray(labels).save(label_map, "PNG")
+    seen = {"picture": photo.getvalue(), "label_map": label_map.getvalue()}
+    rows = [{"generator": name, "class_id": 3, "image": i, "name": str(i), **seen} for name in ("g", "h") for i in (7, 5)]
     store.finding("older", "fsd").parent.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), store.findings("older") / "pictures.parquet")
-    assert [(each.real.index, each.nearest) for each in pictures.load(store, "older").lost[3]] == [(7, {}), (5, {})]
+    shown = pictures.load(store, "older").lost[3]
+    assert [(each.real.index, each.nearest) for each in shown] == [(7, {}), (5, {})]
+    assert (shown[0].real.image == image).all() and (shown[0].real.labels == labels).all()
 
 
 def test_a_run_without_pictures_has_none(run):
