@@ -139,6 +139,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
+_FROM = re.compile(r"""\b(?:from|join)\s+(?:"?\w+"?\.)*"?(\w+)""", re.IGNORECASE)
+_TEXT = re.compile(r"'(?:[^']|'')*'")
 _HOLDS = re.compile(r"\bholds\s*\(\s*'((?:[^']|'')*)'", re.IGNORECASE)
 
 
@@ -150,6 +152,12 @@ def check_slices(slices: Mapping[str, Slice], store: Store, names: Mapping[int, 
     conditions = [(name, text) for name, part in slices.items() for text in (part.real, part.generated) if text is not None]
     if not conditions:
         return
+    shown = {table.name for table in catalog.OF_RUN}
+    hidden = {*RECORDS, *FINDINGS, *(each.name for each in sql.definitions() if each.parameters is None)} - shown
+    for name, condition in conditions:
+        for asked in _FROM.findall(_TEXT.sub("''", condition)):
+            if asked.lower() in hidden:
+                raise RequestError(f"slices.{name}: the table {asked} cannot be asked here; there are {_listed(shown)}")
     known = set((names or {}).values())
     for name, condition in conditions if names else ():
         for asked in _HOLDS.findall(condition):

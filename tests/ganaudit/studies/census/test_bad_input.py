@@ -251,6 +251,19 @@ def test_a_condition_that_cannot_be_asked_is_refused_beforehand(store, condition
     check_slices({"fine": Slice(real="holds('person') AND NOT holds('sky', 10)")}, store, names)
 
 
+@pytest.mark.parametrize("asked", ["inversions", "AUDITED_images", "catalog.fsd", '"runs"'])
+def test_a_condition_that_asks_a_table_which_is_empty_inside_a_run_is_refused(store, asked):
+    for condition in (
+        f"image IN (SELECT image FROM {asked})",
+        f"EXISTS (SELECT 1 FROM class_pixels JOIN {asked} USING (image))",
+    ):
+        with pytest.raises(
+            RequestError, match=r"slices.odd: the table .+ cannot be asked here; there are class_pixels, classes,"
+        ):
+            check_slices({"odd": Slice(generated=condition)}, store)
+    check_slices({"fine": Slice(real="image IN (SELECT image FROM class_pixels) AND name <> 'from runs'")}, store)
+
+
 def torn(path):
     path.write_bytes(path.read_bytes()[:100])
 
